@@ -1,0 +1,60 @@
+/** Where an error was found: the kind of source, the file's base name, the field and the byte offset. */
+export interface ErrorPlace {
+  source: "gguf" | "safetensors" | "json" | "config" | "tokenizer" | "template" | "file" | "option" | "prompt" | "kernel" | "memory" | "worker";
+  file?: string;
+  field?: string;
+  offset?: number | bigint;
+}
+
+export interface ErrorDetail {
+  at?: ErrorPlace;
+  /** What was expected or allowed. */
+  limit?: number | bigint | string;
+  /** What was found. */
+  actual?: number | bigint | string;
+  cause?: unknown;
+}
+
+/**
+ * The one error class of wasmaverick. `code` is stable and documented; the message says what, where, got, expected.
+ * Names that come from files are escaped and cut (`quoteName`), so a message is safe to print to a terminal.
+ */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  readonly code: string;
+  readonly at: ErrorPlace | undefined;
+  readonly limit: number | bigint | string | undefined;
+  readonly actual: number | bigint | string | undefined;
+
+  constructor(code: string, what: string, detail: ErrorDetail = {}) {
+    super(describe(code, what, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.at = detail.at;
+    this.limit = detail.limit;
+    this.actual = detail.actual;
+  }
+}
+
+function describe(code: string, what: string, { at, limit, actual }: ErrorDetail): string {
+  let place = "";
+  if (at) {
+    place = ` [${at.source}`;
+    if (at.file !== undefined) place += ` ${quoteName(at.file)}`;
+    if (at.field !== undefined) place += `, ${quoteName(at.field, false)}`;
+    if (at.offset !== undefined) place += `, byte ${at.offset}`;
+    place += "]";
+  }
+  const got = actual === undefined ? "" : `, got ${typeof actual === "string" ? quoteName(actual, false) : actual}`;
+  const expected = limit === undefined ? "" : `, expected ${limit}`;
+  return `${code}: ${what}${got}${expected}${place}`;
+}
+
+/** A name from outside, made printable: control characters escaped, at most 128 characters. */
+export function quoteName(name: string, quotes = true): string {
+  const short = name.length > 128 ? `${name.slice(0, 125)}...` : name;
+  const safe = short.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return quotes ? `"${safe}"` : safe;
+}
