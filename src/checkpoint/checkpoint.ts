@@ -22,6 +22,8 @@ export interface ByteSource {
    * A short file is `FILE_CHANGED`, an I/O failure `FILE_IO`.
    */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** Where the source can tell: `FILE_CHANGED` if it is no longer what was opened. Call it after the last read. */
+  verify?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -51,5 +53,7 @@ export interface Checkpoint {
   /** `chat_template.jinja` of a folder, where present. */
   readonly chatTemplate: string | undefined;
   readonly warnings: readonly string[];
+  /** `verify` of every source: call it after the weights are read. */
+  verify?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,3 +1,8 @@
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { EngineError, type ErrorPlace } from "../error.ts";
+import { readGgufConfig } from "./config-gguf.ts";
+import { readHfConfig } from "./config-hf.ts";
+
 /** Hyper-parameters, validated, whatever file they came from. Numbers that enter arithmetic are already rounded to f32. */
 
 /** What one layer does; everything the forward pass branches on. */
@@ -25,6 +30,7 @@ export interface ModelConfig {
   readonly denseWidth: number;
   /** Width of each routed expert and of the shared expert (HF `intermediate_size`). */
   readonly expertWidth: number;
+  /** 0 (as `expertsUsed`) where no layer is a mixture, whatever the file says. */
   readonly experts: number;
   readonly expertsUsed: number;
   /** sigmoid: score on the expert's input (Llama 4); softmax: over the picked logits, on the expert's output (Mixtral). */
@@ -36,6 +42,7 @@ export interface ModelConfig {
   readonly ropeTheta: number;
   /** llama3 scaling as HF names it; null where frequencies are plain or a `rope_freqs` tensor gives the divisors. */
   readonly ropeScaling: RopeScaling | null;
+  /** 1, with a scale of 0, where the file turns temperature off: the formula then gives exactly 1. */
   readonly temperatureFloor: number;
   readonly temperatureScale: number;
   /** Positions the file allows. */
@@ -52,4 +59,111 @@ export interface RopeScaling {
   readonly lowFrequency: number;
   readonly highFrequency: number;
   readonly originalContext: number;
+}
+
+/** Reads and checks the hyper-parameters of a GGUF file, an HF folder or a random model. Reads no tensor data. */
+export function readConfig(checkpoint: Checkpoint): { config: ModelConfig; warnings: string[] } {
+  const { config, warnings, vocab } =
+    checkpoint.format === "gguf" ? readGgufConfig(checkpoint) : readHfConfig(checkpoint);
+  checkVocabulary(checkpoint, config.vocab, vocab, warnings);
+  return { config, warnings };
+}
+
+/** An id that the tokenizer can make must have a row of the embedding. Rows without a token are only odd (padding). */
+function checkVocabulary(checkpoint: Checkpoint, vocab: number, at: ErrorPlace, warnings: string[]): void {
+  const gguf = checkpoint.metadata.get("tokenizer.ggml.tokens");
+  const tokens = Array.isArray(gguf) ? gguf.length : undefined;
+  const embedding = checkpoint.tensors.get("token_embd.weight") ?? findEmbedding(checkpoint);
+  // An embedding that is missing or no matrix is the error of `mapWeights`.
+  const rows = embedding?.shape.length === 2 ? embedding.shape[0]! : vocab;
+  if (rows !== vocab || (tokens !== undefined && tokens > rows)) {
+    throw new EngineError("CONFIG_VOCAB", "vocabulary, embedding and tokenizer disagree", {
+      at,
+      limit: "the same number three times",
+      actual: `vocabulary ${vocab}, embedding rows ${rows}, tokens ${tokens ?? "unknown"}`,
+    });
+  }
+  if (tokens !== undefined && tokens < vocab) {
+    warnings.push(`the tokenizer has ${tokens} tokens for a vocabulary of ${vocab}; the other ids have no text`);
+  }
+}
+
+function findEmbedding(checkpoint: Checkpoint) {
+  for (const [name, tensor] of checkpoint.tensors) if (name.endsWith("embed_tokens.weight")) return tensor;
+  return undefined;
+}
+
+/**
+ * What each pair's base frequency is divided by under llama3 scaling; null without scaling.
+ * Long wavelengths are divided by the factor, short ones are left alone, those between are blended: there the scaled
+ * frequency (1 - s) w / F + s w is w over 1 / ((1 - s) / F + s), the divisor that a GGUF `rope_freqs.weight` holds.
+ */
+export function ropeDivisors(config: ModelConfig): Float32Array | null {
+  const scaling = config.ropeScaling;
+  if (scaling === null) return null;
+  const { factor, lowFrequency, highFrequency, originalContext } = scaling;
+  return Float32Array.from({ length: config.headSize / 2 }, (_, pair) => {
+    const wavelength = (2 * Math.PI) / baseFrequency(config, pair);
+    if (wavelength < originalContext / highFrequency) return 1;
+    if (wavelength > originalContext / lowFrequency) return factor;
+    // low = high (Scout) meets this line only for a wavelength of exactly N / low: no blend, no 0 / 0.
+    if (lowFrequency === highFrequency) return factor;
+    const smooth = (originalContext / wavelength - lowFrequency) / (highFrequency - lowFrequency);
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+}
+
+/**
+ * Angle per position of each adjacent pair: f32(theta^(-2j/d) / divisor_j), from either source of divisors, so that
+ * GGUF and safetensors of the same weights agree to the bit.
+ */
+export function ropeFrequencies(config: ModelConfig, divisors: Float32Array | null): Float32Array {
+  const pairs = config.headSize / 2;
+  if (divisors !== null) checkDivisors(divisors, pairs);
+  return Float32Array.from({ length: pairs }, (_, pair) => baseFrequency(config, pair) / (divisors?.[pair] ?? 1));
+}
+
+/** Divisors may come from a file's tensor, and a frequency of NaN would silently spoil every layer. */
+function checkDivisors(divisors: Float32Array, pairs: number): void {
+  const bad = divisors.findIndex((divisor) => !(divisor > 0 && divisor < Number.POSITIVE_INFINITY));
+  if (divisors.length === pairs && bad < 0) return;
+  throw new EngineError("CONFIG_ROPE", "rope divisors are unusable", {
+    at: { source: "config", field: bad < 0 ? "rope_freqs" : `rope_freqs[${bad}]` },
+    limit: `${pairs} finite numbers above 0`,
+    actual: bad < 0 ? divisors.length : String(divisors[bad]),
+  });
+}
+
+/** theta^(-2j/d) in double precision. */
+function baseFrequency(config: ModelConfig, pair: number): number {
+  return exp(-((2 * pair) / config.headSize) * ln(config.ropeTheta));
+}
+
+// `Math.pow`, `exp` and `log` may differ in the last bit between engines, and a token's bits hang on these values: the
+// two functions below use only operations that IEEE 754 defines exactly. Relative error about 1e-15, far under f32.
+
+// ln 2 in two parts; the first has 21 zero bits at its end, so that its products with small integers are exact.
+const LN2_HIGH = 0.6931471803691238;
+const LN2_LOW = 1.9082149292705877e-10;
+
+/** ln x = e ln 2 + 2 artanh((m - 1) / (m + 1)), x = m 2^e with m in 0.75..1.5. */
+function ln(x: number): number {
+  let mantissa = x;
+  let exponent = 0;
+  for (; mantissa > 1.5; exponent++) mantissa /= 2;
+  for (; mantissa < 0.75; exponent--) mantissa *= 2;
+  const s = (mantissa - 1) / (mantissa + 1);
+  let series = 0;
+  for (let n = 27; n >= 1; n -= 2) series = series * s * s + 1 / n;
+  return exponent * LN2_HIGH + (exponent * LN2_LOW + 2 * s * series);
+}
+
+/** e^x = 2^k e^r, |r| <= ln(2) / 2. */
+function exp(x: number): number {
+  const k = Math.round(x / LN2_HIGH);
+  const r = x - k * LN2_HIGH - k * LN2_LOW;
+  let series = 1;
+  for (let n = 18; n >= 1; n--) series = 1 + (series * r) / n;
+  for (let left = Math.abs(k); left > 0; left--) series *= k > 0 ? 2 : 0.5;
+  return series;
 }

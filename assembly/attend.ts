@@ -1,0 +1,201 @@
+/**
+ * The ops around the cache: ROPE (q, k, v of the step's rows enter), ATTEND (blocks of keys for tiles of rows), MERGE (rows
+ * whose blocks were computed apart), PROBABILITIES (a tap).
+ */
+
+import {
+  ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_SIZE,
+  ATTEND_KEYS, ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT,
+  ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_TASKS_AT, CACHE_F32, MERGE_BLOCKS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT,
+  MERGE_OUT_AT, MERGE_PARTIAL, MERGE_PARTIALS_AT, MERGE_ROW, MERGE_WORDS, NO_PARTIAL, PAGE, PROBABILITIES_KEYS,
+  PROBABILITIES_OUT_AT, ROPE_ANGLES_AT, ROPE_CACHE_AT, ROPE_CACHE_TYPE, ROPE_CHUNKED, ROPE_EPS, ROPE_HEADS, ROPE_HEAD_SIZE,
+  ROPE_KV_HEADS, ROPE_NORM, ROPE_PAGES, ROPE_PAGE_BYTES, ROPE_QKV_AT, ROPE_ROTATE, ROPE_ROWS_AT, ROPE_TABLE_BLOCKS,
+  ROPE_TEMPERATURE_AT, ROW_CHUNKED_PAGES, ROW_FULL_PAGES, ROW_POSITION, ROW_WORDS, TASK_BLOCK_BEGIN, TASK_BLOCK_END,
+  TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS, TILE_ROWS,
+} from "./abi";
+import { Scratch, attend_block, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
+import { Pages, store_cache_f32, store_cache_q8 } from "./kernels/cache";
+import { rmsnorm_f32 } from "./kernels/norm";
+import { rope_f32, scale_f32 } from "./kernels/rope";
+
+@inline function word(at: usize, index: i32): u32 {
+  return load<u32>(at + (<usize>index << 2));
+}
+
+@inline function row_word(rowsAt: usize, row: i32, index: i32): u32 {
+  return load<u32>(rowsAt + (<usize>(row * ROW_WORDS + index) << 2));
+}
+
+/** Page that holds block `block` of the row's sequence. */
+@inline function page_of(rowsAt: usize, row: i32, chunked: bool, block: u32): u32 {
+  return load<u32>(<usize>row_word(rowsAt, row, chunked ? ROW_CHUNKED_PAGES : ROW_FULL_PAGES) + (<usize>block << 2));
+}
+
+/** Units: rows x kv heads, the kv head fastest. Returns -1 or the row whose page is missing. */
+export function rope(opAt: usize, begin: i32, end: i32): i32 {
+  const kvHeads = <i32>word(opAt, ROPE_KV_HEADS);
+  for (let unit = begin; unit < end; unit++) {
+    if (!rope_head(opAt, unit / kvHeads, unit % kvHeads)) return unit / kvHeads;
+  }
+  return -1;
+}
+
+function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
+  const rowsAt = <usize>word(opAt, ROPE_ROWS_AT);
+  const heads = <i32>word(opAt, ROPE_HEADS), kvHeads = <i32>word(opAt, ROPE_KV_HEADS), d = <i32>word(opAt, ROPE_HEAD_SIZE);
+  const headBytes = <usize>d << 2;
+  const rowAt = <usize>word(opAt, ROPE_QKV_AT) + <usize>row * <usize>(heads + 2 * kvHeads) * headBytes;
+  const keyAt = rowAt + <usize>(heads + kvHead) * headBytes;
+  const valueAt = rowAt + <usize>(heads + kvHeads + kvHead) * headBytes;
+  const group = heads / kvHeads;
+  for (let i = 0; i < group; i++) turn(opAt, rowAt + <usize>(kvHead * group + i) * headBytes, row, true);
+  turn(opAt, keyAt, row, false);
+
+  const position = row_word(rowsAt, row, ROW_POSITION);
+  const block = position / PAGE;
+  if (block >= word(opAt, ROPE_TABLE_BLOCKS)) return false;
+  const page = page_of(rowsAt, row, word(opAt, ROPE_CHUNKED) != 0, block);
+  if (page >= word(opAt, ROPE_PAGES)) return false;
+  const type = word(opAt, ROPE_CACHE_TYPE);
+  const headAt = <usize>word(opAt, ROPE_CACHE_AT) + <usize>page * <usize>word(opAt, ROPE_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
+  if (type == CACHE_F32) store_cache_f32(headAt, keyAt, valueAt, position % PAGE, d);
+  else store_cache_q8(headAt, keyAt, valueAt, position % PAGE, d);
+  return true;
+}
+
+/** rope, then q/k norm, then (q only) temperature: spec 2.2. */
+@inline function turn(opAt: usize, xAt: usize, row: i32, query: bool): void {
+  const d = <i32>word(opAt, ROPE_HEAD_SIZE);
+  if (word(opAt, ROPE_ROTATE) != 0) rope_f32(xAt, <usize>word(opAt, ROPE_ANGLES_AT) + (<usize>row * <usize>d << 2), d >> 1);
+  if (word(opAt, ROPE_NORM) != 0) rmsnorm_f32(xAt, 0, xAt, reinterpret<f32>(word(opAt, ROPE_EPS)), d);
+  const temperatureAt = <usize>word(opAt, ROPE_TEMPERATURE_AT);
+  if (query && temperatureAt != 0) scale_f32(xAt, load<f32>(temperatureAt + (<usize>row << 2)), d);
+}
+
+export function attend_units(opAt: usize): i32 {
+  return load<i32>(<usize>word(opAt, ATTEND_TASKS_AT)) * <i32>word(opAt, ATTEND_KV_HEADS);
+}
+
+/** Units: tasks x kv heads, the kv head fastest. Returns -1 or the row whose page is missing. */
+export function attend(opAt: usize, scratchAt: usize, begin: i32, end: i32): i32 {
+  const kvHeads = <i32>word(opAt, ATTEND_KV_HEADS);
+  const group = <i32>word(opAt, ATTEND_HEADS) / kvHeads;
+  for (let unit = begin; unit < end; unit++) {
+    const taskAt = <usize>word(opAt, ATTEND_TASKS_AT) + 4 + (<usize>(unit / kvHeads * TASK_WORDS) << 2);
+    for (let from = 0; from < group; from += TILE_ROWS) {
+      const row = attend_tile(opAt, scratchAt, taskAt, unit % kvHeads, from, min(group, from + TILE_ROWS));
+      if (row >= 0) return row;
+    }
+  }
+  return -1;
+}
+
+/** Heads [from, to) of the kv head's group, all rows of the task: at most 6 queries. */
+function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, from: i32, to: i32): i32 {
+  const rowsAt = <usize>word(opAt, ATTEND_ROWS_AT);
+  const heads = <i32>word(opAt, ATTEND_HEADS), kvHeads = <i32>word(opAt, ATTEND_KV_HEADS), d = <i32>word(opAt, ATTEND_HEAD_SIZE);
+  const firstRow = <i32>word(taskAt, TASK_FIRST_ROW), rows = <i32>word(taskAt, TASK_ROWS);
+  const type = word(opAt, ATTEND_CACHE_TYPE);
+  const width = to - from, h = rows * width;
+  const headOffset = kvHead * (heads / kvHeads) + from;
+  const stateBytes = <usize>(2 + Pages.padded(d)) << 2;
+  const stateAt = Scratch.state(scratchAt, d);
+  for (let i = 0; i < h; i++) {
+    const rowAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(firstRow + i / width) * <usize>(heads + 2 * kvHeads) * <usize>d << 2);
+    stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, h, d);
+    clear_state(stateAt + <usize>i * stateBytes, d);
+  }
+  const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END), partial = word(taskAt, TASK_PARTIAL);
+  for (let block = blockBegin; block < blockEnd; block++) {
+    const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) != 0, block);
+    if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
+    for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
+    const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
+    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)));
+    for (let i = 0; i < h; i++) {
+      const blockAt = Scratch.block(scratchAt, d) + <usize>i * stateBytes;
+      if (partial == NO_PARTIAL) {
+        merge_state(stateAt + <usize>i * stateBytes, blockAt, d);
+      } else {
+        // Tasks with partials hold one row: [block][head][2 + d].
+        const to_ = <usize>(partial + block - blockBegin) * <usize>heads + <usize>(headOffset + i);
+        memory.copy(<usize>word(opAt, ATTEND_PARTIALS_AT) + (to_ * <usize>(2 + d) << 2), blockAt, <usize>(2 + d) << 2);
+      }
+    }
+  }
+  if (partial != NO_PARTIAL) return -1;
+  for (let i = 0; i < h; i++) {
+    const out = (<usize>(firstRow + i / width) * <usize>heads + <usize>(headOffset + i % width)) * <usize>d;
+    finish_state(<usize>word(opAt, ATTEND_OUT_AT) + (out << 2), stateAt + <usize>i * stateBytes, d);
+  }
+  return -1;
+}
+
+/** Positions of a block that a query at `position` sees (spec 2.3): causal, and of its own chunk. */
+@inline function stage_mask(opAt: usize, scratchAt: usize, position: u32, block: u32, i: i32, d: i32): void {
+  const first = block * PAGE;
+  const last = word(opAt, ATTEND_CAUSAL) != 0 ? position + 1 : word(opAt, ATTEND_KEYS);
+  const chunk = word(opAt, ATTEND_CHUNK);
+  const start = chunk != 0 ? position / chunk * chunk : 0;
+  const begin = start > first ? min(start - first, PAGE) : 0;
+  const end = last > first ? min(last - first, PAGE) : 0;
+  stage_span(scratchAt, i, begin, end, d);
+}
+
+/** Units: merge records x heads, the head fastest. */
+export function merge(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
+  const heads = <i32>word(opAt, MERGE_HEADS), d = <i32>word(opAt, MERGE_HEAD_SIZE);
+  const bytes = <usize>(2 + d) << 2;
+  for (let unit = begin; unit < end; unit++) {
+    const head = unit % heads;
+    const recordAt = <usize>word(opAt, MERGE_LIST_AT) + 4 + (<usize>(unit / heads * MERGE_WORDS) << 2);
+    const partial = word(recordAt, MERGE_PARTIAL);
+    clear_state(scratchAt, d);
+    for (let block: u32 = 0; block < word(recordAt, MERGE_BLOCKS); block++) {
+      merge_state(scratchAt, <usize>word(opAt, MERGE_PARTIALS_AT) + <usize>((partial + block) * heads + head) * bytes, d);
+    }
+    const out = (<usize>word(recordAt, MERGE_ROW) * <usize>heads + <usize>head) * <usize>d;
+    finish_state(<usize>word(opAt, MERGE_OUT_AT) + (out << 2), scratchAt, d);
+  }
+}
+
+/**
+ * Tap: softmax(q k / sqrt d) of every head, row and key position: out [heads][rows][keys], zero where masked. Units: rows.
+ * Scores and exp are the same kernels; only the division by the merged sum is its own.
+ */
+export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i32, end: i32): i32 {
+  const heads = <i32>word(opAt, ATTEND_HEADS), kvHeads = <i32>word(opAt, ATTEND_KV_HEADS), d = <i32>word(opAt, ATTEND_HEAD_SIZE);
+  const rowsAt = <usize>word(opAt, ATTEND_ROWS_AT), type = word(opAt, ATTEND_CACHE_TYPE), keys = word(opAt, PROBABILITIES_KEYS);
+  for (let row = begin; row < end; row++) {
+    const position = row_word(rowsAt, row, ROW_POSITION);
+    for (let head = 0; head < heads; head++) {
+      const queryAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(row * (heads + 2 * kvHeads) + head) * <usize>d << 2);
+      const outAt = <usize>word(opAt, PROBABILITIES_OUT_AT) + (<usize>(head * rows + row) * <usize>keys << 2);
+      memory.fill(outAt, 0, <usize>keys << 2);
+      stage_query(scratchAt, queryAt, 0, 1, d);
+      clear_state(Scratch.state(scratchAt, d), d);
+      for (let pass = 0; pass < 2; pass++) {
+        for (let block: u32 = 0; block <= position / PAGE; block++) {
+          stage_mask(opAt, scratchAt, position, block, 0, d);
+          const spansAt = Scratch.spans(scratchAt, d);
+          const from = load<i32>(spansAt, 0), to = load<i32>(spansAt, 4);
+          if (from >= to) continue;
+          const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) != 0, block);
+          if (page >= word(opAt, ATTEND_PAGES)) return row;
+          const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * Pages.headBytes(type, d);
+          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)));
+          const stateAt = Scratch.state(scratchAt, d), blockAt = Scratch.block(scratchAt, d);
+          if (pass == 0) {
+            merge_state(stateAt, blockAt, d);
+            continue;
+          }
+          const shrink = <f32>Math.exp(<f64>(load<f32>(blockAt) - load<f32>(stateAt))) / load<f32>(stateAt, 4);
+          for (let t = from; t < to; t++) {
+            store<f32>(outAt + (<usize>(block * PAGE + t) << 2), load<f32>(Scratch.scores(scratchAt, d) + (<usize>t << 2)) * shrink);
+          }
+        }
+      }
+    }
+  }
+  return -1;
+}

@@ -1,0 +1,71 @@
+/**
+ * Activation rows -> panels: f32 as they are, or 8 bits for integer dot products.
+ *
+ * One row [cols] f32 goes into lane `lane` of a tile of `h` rows (layouts: abi.ts, PANEL_*). 8-bit blocks of 32: d = max|x| / 127,
+ * q = round(x * (127 / max|x|)), half to even; |q| <= 127. A block of zeros has d = 0.
+ */
+
+import { BLOCK } from "../abi";
+import { Lanes } from "../lanes";
+
+/** panel: the tile's first word; element (col, lane) at col * h + lane. */
+export function panel_f32(panelAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
+  const step = <usize>h << 2;
+  let to = panelAt + (<usize>lane << 2);
+  for (let col = 0; col < cols; col++, to += step) store<f32>(to, load<f32>(xAt + (<usize>col << 2)));
+}
+
+@inline function max_magnitude(xAt: usize): f32 {
+  let max_f32x4 = f32x4.abs(v128.load(xAt));
+  for (let k: usize = 16; k < <usize>(BLOCK * 4); k += 16) max_f32x4 = f32x4.pmax(max_f32x4, f32x4.abs(v128.load(xAt + k)));
+  return Lanes.max(max_f32x4);
+}
+
+@inline function quantize4(xAt: usize, inverse: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(xAt), inverse)));
+}
+
+/** PANEL_Q8_PAIRS: element pair p of a block at (block * 16 + p) * h + lane, two i16. */
+export function quantize_f32_q8_pairs(panelAt: usize, scaleAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
+  const step = <usize>h << 2;
+  let to = panelAt + (<usize>lane << 2);
+  let scaleTo = scaleAt + (<usize>lane << 2);
+  for (let col = 0; col < cols; col += BLOCK, scaleTo += step) {
+    const blockAt = xAt + (<usize>col << 2);
+    const largest = max_magnitude(blockAt);
+    const inverse = f32x4.splat(largest == 0 ? 0 : 127 / largest);
+    store<f32>(scaleTo, largest / 127);
+    for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32) {
+      const eight_i16x8 = i16x8.narrow_i32x4_s(quantize4(blockAt + k, inverse), quantize4(blockAt + k + 16, inverse));
+      v128.store32_lane(to, eight_i16x8, 0);
+      v128.store32_lane(to + step, eight_i16x8, 1);
+      v128.store32_lane(to + step * 2, eight_i16x8, 2);
+      v128.store32_lane(to + step * 3, eight_i16x8, 3);
+      to += step * 4;
+    }
+  }
+}
+
+/** PANEL_Q8_QUADS: element quad p of a block at (block * 8 + p) * h + lane, four i8; the block's sum of q beside it. */
+export function quantize_f32_q8_quads(panelAt: usize, scaleAt: usize, sumAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
+  const step = <usize>h << 2;
+  let to = panelAt + (<usize>lane << 2);
+  let offset = <usize>lane << 2;
+  for (let col = 0; col < cols; col += BLOCK, offset += step) {
+    const blockAt = xAt + (<usize>col << 2);
+    const largest = max_magnitude(blockAt);
+    const inverse = f32x4.splat(largest == 0 ? 0 : 127 / largest);
+    store<f32>(scaleAt + offset, largest / 127);
+    let sum_i32x4 = i32x4.splat(0);
+    for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32) {
+      const low = quantize4(blockAt + k, inverse), high = quantize4(blockAt + k + 16, inverse);
+      sum_i32x4 = i32x4.add(sum_i32x4, i32x4.add(low, high));
+      const eight_i16x8 = i16x8.narrow_i32x4_s(low, high);
+      const eight_i8x16 = i8x16.narrow_i16x8_s(eight_i16x8, eight_i16x8);
+      v128.store32_lane(to, eight_i8x16, 0);
+      v128.store32_lane(to + step, eight_i8x16, 1);
+      to += step * 2;
+    }
+    store<i32>(sumAt + offset, i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1) + i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3));
+  }
+}

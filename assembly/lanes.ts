@@ -1,0 +1,70 @@
+/**
+ * The v128 vocabulary, and the only file that knows which build it is in (simd or relaxed).
+ */
+
+// @ts-ignore: asc knows the feature flag
+const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
+
+export class Lanes {
+  /** sum + a * b: one rounding in the relaxed build where `fused`, else two. */
+  @inline static multiplyAdd(a: v128, b: v128, sum: v128, fused: bool): v128 {
+    if (RELAXED && fused) return f32x4.relaxed_madd(a, b, sum);
+    return f32x4.add(sum, f32x4.mul(a, b));
+  }
+
+  /**
+   * Sums of two adjacent products as i16: a signed, b in 0..127. The caller keeps |sum| below 2^15: exact in both builds.
+   * The plain form multiplies even and odd bytes apart.
+   */
+  @inline static dotI8I7(a: v128, b: v128): v128 {
+    if (RELAXED) return i16x8.relaxed_dot_i8x16_i7x16_s(a, b);
+    const even = i16x8.mul(i16x8.shr_s(i16x8.shl(a, 8), 8), v128.and(b, i16x8.splat(0xff)));
+    const odd = i16x8.mul(i16x8.shr_s(a, 8), i16x8.shr_u(b, 8));
+    return i16x8.add(even, odd);
+  }
+
+  /** Lanes summed in one fixed order: (0 + 1) + (2 + 3). */
+  @inline static sum(a: v128): f32 {
+    return f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
+  }
+
+  @inline static max(a: v128): f32 {
+    return max(max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1)), max(f32x4.extract_lane(a, 2), f32x4.extract_lane(a, 3)));
+  }
+
+  /** Four f16 in the low halves of u32 lanes -> f32, subnormals exact; infinity and NaN come out finite (pack refuses them). */
+  @inline static widenF16(halves_u32x4: v128): v128 {
+    const magnitude = i32x4.shl(v128.and(halves_u32x4, i32x4.splat(0x7fff)), 13);
+    const sign = i32x4.shl(v128.and(halves_u32x4, i32x4.splat(0x8000)), 16);
+    // 2^112 moves the exponent bias from 15 to 127.
+    return v128.or(f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(0x77800000))), sign);
+  }
+
+  /**
+   * e^x, relative error < 1e-7 on [-87.3, 88.3]; exactly 1 at 0, exactly 0 below -87.3 (also -infinity); x is cut at 88.3.
+   * Method: x = n ln2 + r, |r| <= ln2 / 2; ln2 in two parts; degree 6 in r (minimax on this interval, by
+   * iteratively reweighted least squares); 2^n by the exponent bits. Every step rounds once: multiply and add stay apart in both builds.
+   */
+  @inline static exp(x: v128): v128 {
+    const alive = f32x4.ge(x, f32x4.splat(-87.3));
+    const cut = f32x4.pmin(f32x4.splat(88.3), f32x4.pmax(f32x4.splat(-87.3), x));
+    const n = f32x4.nearest(f32x4.mul(cut, f32x4.splat(1.4426950408889634)));
+    // 0.693145752 has 9 trailing zero bits, so n * high is exact for |n| < 512.
+    const r = f32x4.sub(f32x4.sub(cut, f32x4.mul(n, f32x4.splat(0.693145751953125))), f32x4.mul(n, f32x4.splat(1.4286068203094172e-6)));
+    let p = f32x4.splat(0.0013950602151453495);
+    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.008368953131139278));
+    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.04166620597243309));
+    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.166665181517601));
+    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.5));
+    // 1 + (r + r^2 p): the large term last, so its rounding is the only one that counts.
+    const tail = f32x4.add(r, f32x4.mul(f32x4.mul(r, r), p));
+    const mantissa = f32x4.add(f32x4.splat(1), tail);
+    const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+    return v128.and(f32x4.mul(mantissa, power), alive);
+  }
+
+  /** z / (1 + e^-z) */
+  @inline static silu(z: v128): v128 {
+    return f32x4.div(z, f32x4.add(f32x4.splat(1), Lanes.exp(f32x4.neg(z))));
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The PANEL op: rows of f32 -> (gather) -> (norm | SwiGLU) -> rows and / or panels for the matmul that follows.
+ *
+ * A unit is one tile of rows of one segment, so no two threads write into one tile.
+ */
+
+import {
+  BLOCK, PANEL_AT, PANEL_COLS, PANEL_EPS, PANEL_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT,
+  PANEL_Q8_PAIRS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT,
+  PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_NORM, TRANSFORM_SWIGLU,
+} from "./abi";
+import { swiglu_f32 } from "./kernels/feedforward";
+import { rmsnorm_f32 } from "./kernels/norm";
+import { panel_f32, quantize_f32_q8_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
+import { Segments, Tiles } from "./tiles";
+
+@inline function word(at: usize, index: i32): u32 {
+  return load<u32>(at + (<usize>index << 2));
+}
+
+export function panel_units(opAt: usize): i32 {
+  const segmentsAt = <usize>word(opAt, PANEL_SEGMENTS_AT);
+  let units = 0;
+  for (let segment = 0; segment < Segments.count(segmentsAt); segment++) units += Tiles.count(Segments.word(segmentsAt, segment, SEGMENT_ROWS));
+  return units;
+}
+
+export function panel(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
+  const segmentsAt = <usize>word(opAt, PANEL_SEGMENTS_AT);
+  for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
+    const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
+    const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
+    const tiles = Tiles.count(rows);
+    for (let tile = begin; tile < min(end, tiles); tile++) {
+      const from = Tiles.first(rows, tiles, tile);
+      panel_tile(opAt, scratchAt, first + from, Tiles.first(rows, tiles, tile + 1) - from);
+    }
+    begin = max(begin - tiles, 0);
+    end -= tiles;
+  }
+}
+
+function panel_tile(opAt: usize, scratchAt: usize, entry: i32, h: i32): void {
+  const cols = <i32>word(opAt, PANEL_COLS);
+  const outAt = <usize>word(opAt, PANEL_OUT_AT);
+  for (let lane = 0; lane < h; lane++) {
+    const rowAt = transform_row(opAt, outAt != 0 ? outAt + ((<usize>(entry + lane) * <usize>cols) << 2) : scratchAt, outAt != 0, entry + lane);
+    if (word(opAt, PANEL_AT) != 0) write_lane(opAt, rowAt, cols, entry, h, lane);
+    const floatAt = <usize>word(opAt, PANEL_FLOAT_AT);
+    if (floatAt != 0) panel_f32(floatAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
+  }
+}
+
+/** Where the transformed row lies: `intoAt`, or the source itself where nothing is done and no copy is wanted. */
+function transform_row(opAt: usize, intoAt: usize, wanted: bool, entry: i32): usize {
+  const cols = <i32>word(opAt, PANEL_COLS);
+  const gatherAt = <usize>word(opAt, PANEL_GATHER_AT);
+  const row = gatherAt != 0 ? load<i32>(gatherAt + (<usize>entry << 2)) : entry;
+  const sourceAt = <usize>word(opAt, PANEL_SOURCE_AT) + ((<usize>row * <usize>word(opAt, PANEL_STRIDE)) << 2);
+  const transform = word(opAt, PANEL_TRANSFORM);
+  if (transform == TRANSFORM_NORM) {
+    rmsnorm_f32(intoAt, <usize>word(opAt, PANEL_WEIGHT_AT), sourceAt, reinterpret<f32>(word(opAt, PANEL_EPS)), cols);
+  } else if (transform == TRANSFORM_SWIGLU) {
+    const scoresAt = <usize>word(opAt, PANEL_SCORES_AT);
+    swiglu_f32(intoAt, sourceAt, scoresAt != 0 ? load<f32>(scoresAt + (<usize>entry << 2)) : 1, cols);
+  } else {
+    if (!wanted) return sourceAt;
+    memory.copy(intoAt, sourceAt, <usize>cols << 2);
+  }
+  return intoAt;
+}
+
+function write_lane(opAt: usize, rowAt: usize, cols: i32, entry: i32, h: i32, lane: i32): void {
+  const form = word(opAt, PANEL_FORM);
+  const panelAt = <usize>word(opAt, PANEL_AT);
+  const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
+  const scaleAt = <usize>word(opAt, PANEL_SCALE_AT) + scales;
+  if (form == PANEL_F32) panel_f32(panelAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
+  else if (form == PANEL_Q8_PAIRS) quantize_f32_q8_pairs(panelAt + <usize>entry * (<usize>cols << 1), scaleAt, rowAt, cols, h, lane);
+  else quantize_f32_q8_quads(panelAt + <usize>entry * <usize>cols, scaleAt, <usize>word(opAt, PANEL_SUM_AT) + scales, rowAt, cols, h, lane);
+}

@@ -1,0 +1,241 @@
+/**
+ * The interpreter: runs a program on one thread. All threads walk the same ops; within an op they claim units of work from one
+ * counter, between two ops they meet.
+ *
+ * Claims, not a fixed split: a thread that the system holds up leaves its share to the others. Which thread computes a unit
+ * never changes its bits. Between two claims a thread looks at the abort word and, where it is alone, at the deadline, so a run
+ * can stop and go on at any claim.
+ */
+
+import {
+  ADD_BRANCH_AT, ADD_COLS, ADD_X_AT, ANGLES_FLOOR, ANGLES_FREQUENCIES_AT, ANGLES_OUT_AT, ANGLES_PAIRS, ANGLES_ROWS_AT,
+  ANGLES_SCALE, ANGLES_TEMPERATURE_AT, COMBINE_BRANCH_AT, COMBINE_COLS, COMBINE_EXPERTS_AT, COMBINE_PICKS_AT,
+  COMBINE_SCORES_AT, COMBINE_SHARED_AT, COMBINE_USED, COMBINE_X_AT, EMBED_AREA_AT, EMBED_AREA_ROWS, EMBED_COLS,
+  EMBED_OUT_AT, EMBED_ROWS_AT, EMBED_TYPE, EMBED_VOCAB, EMBED_WEIGHT_AT, FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER,
+  FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE, OP_EMBED, OP_END,
+  OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_AT, PACK_COLS,
+  PACK_COL_BEGIN, PACK_COL_END, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROWS, PACK_ROW_BEGIN, PACK_ROW_END,
+  PACK_SOURCE_AT, PACK_SOURCE_TYPE, PACK_TYPE, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
+  ROUTE_PICKS_AT, ROUTE_SCORES_AT, ROUTE_SEGMENTS_AT, ROUTE_SOFTMAX, ROUTE_USED, ROW_FLAGS, ROW_FLAG_EMBEDDING, ROW_INPUT,
+  ROW_POSITION, ROW_WORDS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, TYPE_Q4_0, TYPE_Q8_0,
+  WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC,
+  WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
+} from "./abi";
+import { attend, attend_units, merge, probabilities, rope } from "./attend";
+import { combine_f32, route_f32 } from "./kernels/feedforward";
+import { angles_f32, temperature_f32 } from "./kernels/rope";
+import { matmul, matmul_units } from "./matmul";
+import { panel, panel_units } from "./panel";
+import { embed_float, pack_float } from "./weights/float";
+import { embed_q4_0, pack_q4_0 } from "./weights/q4_0";
+import { embed_q8_0, pack_q8_0 } from "./weights/q8_0";
+
+/** Milliseconds of a monotonic clock; asked only by a lone thread with a deadline. */
+// @ts-ignore: decorator
+@external("env", "now")
+declare function now(): f64;
+
+/** Turns of the barrier before a thread sleeps: about 20-50 us, longer than the ops of a decode step differ. */
+const SPIN_TURNS = 4000;
+/** Nanoseconds of one sleep; a wake-up that is missed costs this once. */
+const SLEEP_NS: i64 = 20_000_000;
+/** Claims an op is cut into, per thread, where its units are many. */
+const CLAIMS_PER_THREAD = 12;
+
+@inline function word(at: usize, index: i32): u32 {
+  return load<u32>(at + (<usize>index << 2));
+}
+
+@inline function aborted(control: usize): bool {
+  return atomic.load<i32>(control + (WORD_ABORT << 2)) != 0;
+}
+
+/** Runs from WORD_PC to the next END or STOP; `thread` of WORD_THREADS. Returns a STATUS. */
+export function run(control: usize, thread: i32): i32 {
+  const threads = <i32>word(control, WORD_THREADS);
+  const scratchAt = <usize>word(control, WORD_SCRATCH_AT) + <usize>thread * <usize>word(control, WORD_SCRATCH_BYTES);
+  const lone = threads == 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
+  let at = <usize>word(control, WORD_PC);
+  while (true) {
+    const head = load<u32>(at);
+    const opcode = head & 0xffff;
+    if (opcode == OP_END) return STATUS_DONE;
+    const next = at + (<usize>(head >> 16) << 2);
+    if (opcode != OP_STOP && opcode != OP_MEET) {
+      const units = count_units(control, opcode, at);
+      const grain = max(1, units / (threads * CLAIMS_PER_THREAD));
+      while (true) {
+        if (aborted(control)) return word(control, WORD_FAULT) != 0 ? STATUS_FAULT : STATUS_ABORTED;
+        const begin = atomic.add<i32>(control + (WORD_CLAIM << 2), grain);
+        if (begin >= units) break;
+        const row = run_units(control, opcode, at, scratchAt, begin, min(begin + grain, units));
+        if (row >= 0) {
+          fault(control, opcode, at, row);
+          return STATUS_FAULT;
+        }
+        if (lone && now() > load<f64>(control + (WORD_DEADLINE << 2))) {
+          store<u32>(control + (WORD_PC << 2), <u32>at);
+          return STATUS_YIELD;
+        }
+      }
+    }
+    if (!meet(control, threads)) return word(control, WORD_FAULT) != 0 ? STATUS_FAULT : STATUS_ABORTED;
+    if (opcode == OP_STOP) {
+      if (thread == 0) store<u32>(control + (WORD_PC << 2), <u32>next);
+      return STATUS_STOPPED;
+    }
+    at = next;
+  }
+  return STATUS_DONE;
+}
+
+/** The barrier. The last thread to arrive opens it; the others spin a while, then sleep. False: aborted. */
+function meet(control: usize, threads: i32): bool {
+  if (threads == 1) {
+    store<i32>(control + (WORD_CLAIM << 2), 0);
+    return !aborted(control);
+  }
+  const generationAt = control + (WORD_GENERATION << 2);
+  const generation = atomic.load<i32>(generationAt);
+  if (atomic.add<i32>(control + (WORD_ARRIVED << 2), 1) == threads - 1) {
+    atomic.store<i32>(control + (WORD_ARRIVED << 2), 0);
+    atomic.store<i32>(control + (WORD_CLAIM << 2), 0);
+    atomic.store<i32>(generationAt, generation + 1);
+    if (atomic.load<i32>(control + (WORD_SLEEPERS << 2)) != 0) atomic.notify(generationAt, -1);
+    return true;
+  }
+  for (let turn = 0; turn < SPIN_TURNS; turn++) {
+    if (atomic.load<i32>(generationAt) != generation) return true;
+    if (aborted(control)) return false;
+  }
+  atomic.add<i32>(control + (WORD_SLEEPERS << 2), 1);
+  while (atomic.load<i32>(generationAt) == generation && !aborted(control)) {
+    atomic.wait<i32>(generationAt, generation, SLEEP_NS);
+  }
+  atomic.sub<i32>(control + (WORD_SLEEPERS << 2), 1);
+  return atomic.load<i32>(generationAt) != generation;
+}
+
+function fault(control: usize, opcode: u32, at: usize, row: i32): void {
+  let code = FAULT_OPCODE;
+  if (opcode == OP_EMBED) code = FAULT_TOKEN;
+  else if (opcode == OP_ROPE || opcode == OP_ATTEND || opcode == OP_PROBABILITIES) code = FAULT_PAGE;
+  else if (opcode == OP_PACK) code = FAULT_WEIGHT;
+  else if (opcode == OP_ROUTE) code = FAULT_ROUTER;
+  if (atomic.cmpxchg<i32>(control + (WORD_FAULT << 2), 0, code) == 0) {
+    store<u32>(control + (WORD_FAULT_PC << 2), <u32>at);
+    store<i32>(control + (WORD_FAULT_ROW << 2), row);
+  }
+  atomic.store<i32>(control + (WORD_ABORT << 2), 1);
+  atomic.notify(control + (WORD_GENERATION << 2), -1);
+}
+
+function count_units(control: usize, opcode: u32, at: usize): i32 {
+  const rows = <i32>word(control, WORD_ROWS);
+  switch (opcode) {
+    case OP_PANEL: return panel_units(at);
+    case OP_MATMUL: return matmul_units(at);
+    case OP_ROPE: return rows * <i32>word(at, ROPE_KV_HEADS);
+    case OP_ATTEND: return attend_units(at);
+    case OP_MERGE: return load<i32>(<usize>word(at, MERGE_LIST_AT)) * <i32>word(at, MERGE_HEADS);
+    case OP_ROUTE: return 1;
+    case OP_PACK: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
+    default: return rows;
+  }
+}
+
+/** Units [begin, end) of an op. Returns -1, or the row at fault. */
+function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
+  switch (opcode) {
+    case OP_EMBED: return embed(at, begin, end);
+    case OP_ANGLES: angles(at, begin, end); return -1;
+    case OP_PANEL: panel(at, scratchAt, begin, end); return -1;
+    case OP_MATMUL: matmul(at, scratchAt, begin, end); return -1;
+    case OP_ROPE: return rope(at, begin, end);
+    case OP_ATTEND: return attend(at, scratchAt, begin, end);
+    case OP_MERGE: merge(at, scratchAt, begin, end); return -1;
+    case OP_ROUTE: return route(at, scratchAt, <i32>word(control, WORD_ROWS));
+    case OP_COMBINE: combine(at, begin, end); return -1;
+    case OP_PACK: return pack(at, begin, end);
+    case OP_PROBABILITIES: return probabilities(at, scratchAt, <i32>word(control, WORD_ROWS), begin, end);
+    case OP_ADD: add(at, begin, end); return -1;
+    default: return 0;
+  }
+}
+
+function embed(at: usize, begin: i32, end: i32): i32 {
+  const cols = <i32>word(at, EMBED_COLS), type = word(at, EMBED_TYPE), weightAt = <usize>word(at, EMBED_WEIGHT_AT);
+  for (let row = begin; row < end; row++) {
+    const rowAt = <usize>word(at, EMBED_ROWS_AT) + (<usize>(row * ROW_WORDS) << 2);
+    const outAt = <usize>word(at, EMBED_OUT_AT) + (<usize>row * <usize>cols << 2);
+    const input = word(rowAt, ROW_INPUT);
+    if ((word(rowAt, ROW_FLAGS) & ROW_FLAG_EMBEDDING) != 0) {
+      if (input >= word(at, EMBED_AREA_ROWS)) return row;
+      memory.copy(outAt, <usize>word(at, EMBED_AREA_AT) + (<usize>input * <usize>cols << 2), <usize>cols << 2);
+      continue;
+    }
+    if (input >= word(at, EMBED_VOCAB)) return row;
+    if (type == TYPE_Q8_0) embed_q8_0(outAt, weightAt, input, cols);
+    else if (type == TYPE_Q4_0) embed_q4_0(outAt, weightAt, input, cols);
+    else embed_float(outAt, weightAt, type, input, cols);
+  }
+  return -1;
+}
+
+function angles(at: usize, begin: i32, end: i32): void {
+  const pairs = <i32>word(at, ANGLES_PAIRS);
+  for (let row = begin; row < end; row++) {
+    const position = word(<usize>word(at, ANGLES_ROWS_AT) + (<usize>(row * ROW_WORDS) << 2), ROW_POSITION);
+    angles_f32(<usize>word(at, ANGLES_OUT_AT) + (<usize>row * <usize>pairs << 3), <usize>word(at, ANGLES_FREQUENCIES_AT), position, pairs);
+    const temperature = temperature_f32(position, word(at, ANGLES_FLOOR), reinterpret<f32>(word(at, ANGLES_SCALE)));
+    store<f32>(<usize>word(at, ANGLES_TEMPERATURE_AT) + (<usize>row << 2), temperature);
+  }
+}
+
+function route(at: usize, scratchAt: usize, rows: i32): i32 {
+  return route_f32(
+    <usize>word(at, ROUTE_PICKS_AT), <usize>word(at, ROUTE_SCORES_AT), <usize>word(at, ROUTE_GATHER_AT), <usize>word(at, ROUTE_SEGMENTS_AT),
+    <usize>word(at, ROUTE_LOGITS_AT), scratchAt, rows, <i32>word(at, ROUTE_EXPERTS), <i32>word(at, ROUTE_USED), word(at, ROUTE_SOFTMAX) != 0,
+  );
+}
+
+function combine(at: usize, begin: i32, end: i32): void {
+  const cols = <i32>word(at, COMBINE_COLS), used = <i32>word(at, COMBINE_USED);
+  const xAt = <usize>word(at, COMBINE_X_AT), sharedAt = <usize>word(at, COMBINE_SHARED_AT), branchAt = <usize>word(at, COMBINE_BRANCH_AT);
+  for (let row = begin; row < end; row++) {
+    const offset = <usize>row * <usize>cols << 2;
+    combine_f32(
+      (branchAt != 0 ? branchAt : xAt) + offset, branchAt != 0 ? 0 : xAt + offset, sharedAt != 0 ? sharedAt + offset : 0,
+      <usize>word(at, COMBINE_EXPERTS_AT), <usize>word(at, COMBINE_PICKS_AT) + (<usize>(row * used) << 2), <usize>word(at, COMBINE_SCORES_AT), used, cols,
+    );
+  }
+}
+
+/** x += branch. */
+function add(at: usize, begin: i32, end: i32): void {
+  const cols = <usize>word(at, ADD_COLS) << 2;
+  for (let offset = <usize>begin * cols; offset < <usize>end * cols; offset += 4) {
+    const xAt = <usize>word(at, ADD_X_AT) + offset;
+    store<f32>(xAt, load<f32>(xAt) + load<f32>(<usize>word(at, ADD_BRANCH_AT) + offset));
+  }
+}
+
+/** Units: groups of 8 outputs of the piece. Returns -1 or the first output of a group with a weight that is no number. */
+function pack(at: usize, begin: i32, end: i32): i32 {
+  const type = <i32>word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
+  const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
+  for (let unit = begin; unit < end; unit++) {
+    const group = rowBegin / GROUP + unit;
+    let finite: bool;
+    if (type == TYPE_Q8_0) finite = pack_q8_0(packedAt, sourceAt, rows, cols, rowBegin, group);
+    else if (type == TYPE_Q4_0) finite = pack_q4_0(packedAt, sourceAt, rows, cols, rowBegin, group);
+    else {
+      finite = pack_float(
+        packedAt, sourceAt, type, <i32>word(at, PACK_SOURCE_TYPE), rows, cols, rowBegin, <usize>word(at, PACK_OUTPUT_STRIDE), <usize>word(at, PACK_INPUT_STRIDE),
+        <i32>word(at, PACK_COL_BEGIN), <i32>word(at, PACK_COL_END), group,
+      );
+    }
+    if (!finite) return group * GROUP;
+  }
+  return -1;
+}

@@ -1,0 +1,30 @@
+/**
+ * How rows are cut into tiles: whoever writes a panel and whoever reads it agree here.
+ *
+ * The rows of a segment are cut into ceil(rows / TILE_ROWS) tiles whose heights differ by at most one (7 rows are 4 + 3,
+ * not 6 + 1), so no tile is so low that it reads the weights for little work. A tile's first row times the bytes of a
+ * row is its place in the panel.
+ */
+
+import { SEGMENT_WORDS, TILE_ROWS } from "./abi";
+
+export class Tiles {
+  @inline static count(rows: i32): i32 {
+    return (rows + TILE_ROWS - 1) / TILE_ROWS;
+  }
+
+  /** First row of tile `tile` of `tiles`. */
+  @inline static first(rows: i32, tiles: i32, tile: i32): i32 {
+    return tile * (rows / tiles) + min(tile, rows % tiles);
+  }
+}
+
+export class Segments {
+  @inline static count(segmentsAt: usize): i32 {
+    return load<i32>(segmentsAt);
+  }
+
+  @inline static word(segmentsAt: usize, segment: i32, word: i32): i32 {
+    return load<i32>(segmentsAt + ((<usize>(1 + segment * SEGMENT_WORDS + word)) << 2));
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Weights stored as q4_0: pack, embed, dequantise, and the 4-bit register tiles.
+ *
+ * Packed form, per group of 8 outputs and block of 32 inputs (160 bytes):
+ *
+ *   [4 quads][8 outputs][4 bytes]: low nibbles hold k = 4 quad .. 4 quad + 3, high nibbles k + 16; then [8 outputs] f32 scales
+ *
+ * tile_q4_0_q8, s = W x for one group and h <= 6 rows:
+ *
+ *   x  [blocks][8 quads][h] quads of i8 (PANEL_Q8_QUADS), scales [blocks][h] f32, sums of the block's x [blocks][h] i32
+ *
+ * Nibbles stay unsigned (0..15, a legal 7-bit operand) and 8 * sum(x) is taken off once per block. Products gather in i16 for a
+ * whole block: 8 steps x 2 x 127 x 15 = 30,480 fits. Exact in both builds; scaling as in q8_0.
+ */
+
+import { BLOCK, GROUP } from "../abi";
+import { Lanes } from "../lanes";
+
+const BLOCK_BYTES: usize = 160;
+const SCALES: usize = 128;
+
+class Tile {
+  @inline static scale(sumAt: usize, scaleAt: usize, blockSumAt: usize, gathered0: v128, gathered1: v128, scales0: v128, scales1: v128): void {
+    const ones = i16x8.splat(1);
+    const offset = i32x4.shl(v128.load32_splat(blockSumAt), 3);
+    const dot0 = i32x4.sub(i32x4.dot_i16x8_s(gathered0, ones), offset);
+    const dot1 = i32x4.sub(i32x4.dot_i16x8_s(gathered1, ones), offset);
+    const row = v128.load32_splat(scaleAt);
+    v128.store(sumAt, f32x4.add(v128.load(sumAt, 0), f32x4.mul(f32x4.convert_i32x4_s(dot0), f32x4.mul(row, scales0))), 0);
+    v128.store(sumAt, f32x4.add(v128.load(sumAt, 16), f32x4.mul(f32x4.convert_i32x4_s(dot1), f32x4.mul(row, scales1))), 16);
+  }
+
+  @inline static dot(x: v128, w: v128, sum: v128): v128 {
+    return i16x8.add(sum, Lanes.dotI8I7(x, w));
+  }
+
+  @inline static q4(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+    memory.fill(sumAt, 0, <usize>(h << 5));
+    const mask = i8x16.splat(15);
+    const high: usize = <usize>(h << 4); // quad + 4 of the same tile
+    for (let block = 0; block < blocks; block++) {
+      let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+      let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+      const end = weightAt + SCALES;
+      while (weightAt < end) {
+        const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
+        let low0 = v128.and(w0, mask), low1 = v128.and(w1, mask);
+        let x = v128.load32_splat(panelAt, 0);
+        c00 = Tile.dot(x, low0, c00); c01 = Tile.dot(x, low1, c01);
+        if (h > 1) { x = v128.load32_splat(panelAt, 4); c10 = Tile.dot(x, low0, c10); c11 = Tile.dot(x, low1, c11); }
+        if (h > 2) { x = v128.load32_splat(panelAt, 8); c20 = Tile.dot(x, low0, c20); c21 = Tile.dot(x, low1, c21); }
+        if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Tile.dot(x, low0, c30); c31 = Tile.dot(x, low1, c31); }
+        if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Tile.dot(x, low0, c40); c41 = Tile.dot(x, low1, c41); }
+        if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Tile.dot(x, low0, c50); c51 = Tile.dot(x, low1, c51); }
+        low0 = i8x16.shr_u(w0, 4);
+        low1 = i8x16.shr_u(w1, 4);
+        const highAt = panelAt + high;
+        x = v128.load32_splat(highAt, 0);
+        c00 = Tile.dot(x, low0, c00); c01 = Tile.dot(x, low1, c01);
+        if (h > 1) { x = v128.load32_splat(highAt, 4); c10 = Tile.dot(x, low0, c10); c11 = Tile.dot(x, low1, c11); }
+        if (h > 2) { x = v128.load32_splat(highAt, 8); c20 = Tile.dot(x, low0, c20); c21 = Tile.dot(x, low1, c21); }
+        if (h > 3) { x = v128.load32_splat(highAt, 12); c30 = Tile.dot(x, low0, c30); c31 = Tile.dot(x, low1, c31); }
+        if (h > 4) { x = v128.load32_splat(highAt, 16); c40 = Tile.dot(x, low0, c40); c41 = Tile.dot(x, low1, c41); }
+        if (h > 5) { x = v128.load32_splat(highAt, 20); c50 = Tile.dot(x, low0, c50); c51 = Tile.dot(x, low1, c51); }
+        weightAt += 32;
+        panelAt += <usize>(h << 2);
+      }
+      const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
+      weightAt += 32;
+      panelAt += high;
+      Tile.scale(sumAt, scaleAt, blockSumAt, c00, c01, scales0, scales1);
+      if (h > 1) Tile.scale(sumAt + 32, scaleAt + 4, blockSumAt + 4, c10, c11, scales0, scales1);
+      if (h > 2) Tile.scale(sumAt + 64, scaleAt + 8, blockSumAt + 8, c20, c21, scales0, scales1);
+      if (h > 3) Tile.scale(sumAt + 96, scaleAt + 12, blockSumAt + 12, c30, c31, scales0, scales1);
+      if (h > 4) Tile.scale(sumAt + 128, scaleAt + 16, blockSumAt + 16, c40, c41, scales0, scales1);
+      if (h > 5) Tile.scale(sumAt + 160, scaleAt + 20, blockSumAt + 20, c50, c51, scales0, scales1);
+      scaleAt += <usize>(h << 2);
+      blockSumAt += <usize>(h << 2);
+    }
+  }
+}
+
+export function tile_q4_0_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  switch (h) {
+    case 1: Tile.q4(1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 2: Tile.q4(2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 3: Tile.q4(3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 4: Tile.q4(4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 5: Tile.q4(5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    default: Tile.q4(6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
+  }
+}
+
+@inline function nibble(blockAt: usize, lane: usize, k: usize): i32 {
+  const byte = <i32>load<u8>(blockAt + ((k & 15) >> 2) * 32 + lane * 4 + (k & 3));
+  return k < 16 ? byte & 15 : byte >> 4;
+}
+
+/** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
+export function dequantize_q4_0(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
+  let at = groupAt + <usize>(begin / BLOCK) * BLOCK_BYTES;
+  for (let col = begin; col < end; col += BLOCK, at += BLOCK_BYTES) {
+    for (let k: usize = 0; k < <usize>BLOCK; k++) {
+      for (let lane: usize = 0; lane < <usize>GROUP; lane++, outAt += 4) {
+        store<f32>(outAt, <f32>(nibble(at, lane, k) - 8) * load<f32>(at + SCALES + (lane << 2)));
+      }
+    }
+  }
+}
+
+/** Row `row` of a packed matrix -> out [cols] f32. */
+export function embed_q4_0(outAt: usize, weightAt: usize, row: i32, cols: i32): void {
+  const blocks = cols / BLOCK;
+  const lane = <usize>(row % GROUP);
+  let at = weightAt + <usize>(row / GROUP) * <usize>blocks * BLOCK_BYTES;
+  for (let block = 0; block < blocks; block++, at += BLOCK_BYTES) {
+    const scale = load<f32>(at + SCALES + (lane << 2));
+    for (let k: usize = 0; k < <usize>BLOCK; k++, outAt += 4) store<f32>(outAt, <f32>(nibble(at, lane, k) - 8) * scale);
+  }
+}
+
+/**
+ * Stored rows (18-byte blocks: f16 scale, 16 bytes; byte j holds k = j low, k = j + 16 high) from rowBegin -> packed group
+ * `group`. Rows past the matrix become zeros. Returns false where a scale is NaN or infinite.
+ */
+export function pack_q4_0(packedAt: usize, sourceAt: usize, rows: i32, cols: i32, rowBegin: i32, group: i32): bool {
+  const blocks = cols / BLOCK;
+  const groupAt = packedAt + <usize>group * <usize>blocks * BLOCK_BYTES;
+  let finite = true;
+  for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
+    const row = group * GROUP + <i32>lane;
+    let from = sourceAt + <usize>(row - rowBegin) * <usize>blocks * 18;
+    let to = groupAt;
+    for (let block = 0; block < blocks; block++, from += 18, to += BLOCK_BYTES) {
+      const alive = row < rows;
+      const half = alive ? <u32>load<u16>(from) : 0;
+      finite = finite && (half & 0x7c00) != 0x7c00;
+      store<f32>(to + SCALES + (lane << 2), f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0));
+      for (let quad: usize = 0; quad < 4; quad++) {
+        store<u32>(to + quad * 32 + lane * 4, alive ? load<u32>(from + 2 + quad * 4) : 0x88888888);
+      }
+    }
+  }
+  return finite;
+}

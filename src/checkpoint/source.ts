@@ -1,0 +1,119 @@
+import { EngineError } from "../error.ts";
+import type { ByteSource } from "./checkpoint.ts";
+import { openFile } from "./file-source.ts";
+import { openRemote } from "./remote-source.ts";
+
+/** Byte ranges of whatever the caller has: a path, a URL, a Blob or File, bytes in memory. */
+
+export type SourceLike = string | URL | Blob | Uint8Array | ByteSource;
+
+/** A blob's bytes are copied twice on their way; larger pieces would only raise the peak. */
+const BLOB_PIECE = 64 * 2 ** 20;
+
+export async function openSource(source: SourceLike): Promise<ByteSource> {
+  if (typeof source === "string") return urlOf(source) ? openUrl(urlOf(source)!) : openFile(source);
+  if (source instanceof URL) return openUrl(source);
+  if (source instanceof Uint8Array) return new BytesSource(source);
+  if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
+  if (isByteSource(source)) return source;
+  throw new EngineError("SOURCE_KIND", "this is not a path, URL, Blob, Uint8Array or ByteSource", {
+    at: { source: "option", field: "source" },
+    actual: typeof source,
+  });
+}
+
+/** The URL that a string spells, or null where it is a path. A Windows drive (`C:`) is a path. */
+export function urlOf(text: string): URL | null {
+  return /^(https?|file):/i.test(text) && URL.canParse(text) ? new URL(text) : null;
+}
+
+/** The path of a `file:` URL. */
+export async function pathOf(url: URL): Promise<string> {
+  const { fileURLToPath } = await import("node:url");
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new EngineError("FILE_MISSING", "a file URL that names no path here", { at: { source: "file" }, cause });
+  }
+}
+
+async function openUrl(url: URL): Promise<ByteSource> {
+  if (url.protocol === "file:") return openFile(await pathOf(url));
+  if (url.protocol === "http:" || url.protocol === "https:") return openRemote(url);
+  throw new EngineError("SOURCE_KIND", "only file:, http: and https: URLs can be read", {
+    at: { source: "option", field: "source" },
+    actual: url.protocol,
+  });
+}
+
+function isByteSource(source: object | null): source is ByteSource {
+  return source !== null && "read" in source && "size" in source && "close" in source;
+}
+
+/** Bytes that are in memory already. Out of range is the same error as a file that has shrunk. */
+class BytesSource implements ByteSource {
+  readonly name = "bytes";
+  readonly size: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.size = bytes.length;
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    checkRange(this, offset, into.length);
+    into.set(this.#bytes.subarray(offset, offset + into.length));
+  }
+
+  async close(): Promise<void> {}
+}
+
+class BlobSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly #blob: Blob;
+
+  constructor(blob: Blob) {
+    this.#blob = blob;
+    this.name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob";
+    this.size = blob.size;
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    checkRange(this, offset, into.length);
+    for (let done = 0; done < into.length; ) {
+      const end = Math.min(into.length, done + BLOB_PIECE);
+      const piece = new Uint8Array(await this.#slice(offset + done, offset + end));
+      if (piece.length !== end - done) throw fileChanged(this.name, offset + done, end - done, piece.length);
+      into.set(piece, done);
+      done = end;
+    }
+  }
+
+  /** A File whose file has changed on disk rejects with NotReadableError. */
+  async #slice(start: number, end: number): Promise<ArrayBuffer> {
+    try {
+      return await this.#blob.slice(start, end).arrayBuffer();
+    } catch (cause) {
+      throw new EngineError("FILE_IO", "the blob can no longer be read", {
+        at: { source: "file", file: this.name, offset: start },
+        cause,
+      });
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function checkRange(source: ByteSource, offset: number, length: number): void {
+  if (offset + length > source.size) throw fileChanged(source.name, offset, length, Math.max(0, source.size - offset));
+}
+
+export function fileChanged(file: string, offset: number, expected: number, got: number): EngineError {
+  return new EngineError("FILE_CHANGED", "the file has fewer bytes than when it was opened", {
+    at: { source: "file", file, offset },
+    limit: expected,
+    actual: got,
+  });
+}
