@@ -68,8 +68,15 @@ export const WORD_SLEEPERS = 49;
 export const WORD_CLAIM = 64;
 /** Threads that finished the step. */
 export const WORD_DONE = 80;
+/** Memory 0 only: the step that all workers have finished; where it ended (memory) and how (WORD_STATUS). */
+export const WORD_FINISHED = 81;
+export const WORD_STOPPED_IN = 82;
+/** Memory 0 only: memories [first, last] that this step walks. */
+export const WORD_FIRST_MEMORY = 83;
+export const WORD_LAST_MEMORY = 84;
 /** Wake-ups of each worker since it started, 64 words. */
 export const WORD_WAKES = 96;
+export const MAX_THREADS = 64;
 
 // ---- status of a run ----
 

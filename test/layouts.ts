@@ -25,16 +25,22 @@ const size = (shape: readonly number[]) => shape.reduce((product, n) => product 
 
 export function readGguf(file: Buffer): Gguf {
   let at = 8;
-  const u32 = () => file.readUInt32LE((at += 4) - 4);
-  const u64 = () => Number(file.readBigUInt64LE((at += 8) - 8));
+  /** Where the next `bytes` stand, having stepped over them. */
+  const step = (bytes: number) => {
+    at += bytes;
+    return at - bytes;
+  };
+  const u32 = () => file.readUInt32LE(step(4));
+  const u64 = () => Number(file.readBigUInt64LE(step(8)));
   const text = () => {
     const bytes = u64();
-    return file.toString("utf8", at, (at += bytes));
+    const begin = step(bytes);
+    return file.toString("utf8", begin, begin + bytes);
   };
   const skipValue = (type: number): void => {
     if (type === 8) text();
     else if (type === 9) for (let element = u32(), left = u64(); left > 0; left--) skipValue(element);
-    else at += VALUE_BYTES[type];
+    else step(VALUE_BYTES[type]);
   };
 
   const tensorCount = u64();

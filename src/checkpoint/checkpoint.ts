@@ -39,7 +39,18 @@ export interface StoredTensor {
 }
 
 export type MetadataValue = number | bigint | boolean | string | MetadataArray;
-export type MetadataArray = readonly string[] | readonly boolean[] | readonly bigint[] | Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array | Int8Array | Uint16Array | Int16Array;
+export type MetadataArray =
+  | readonly string[]
+  | readonly boolean[]
+  | readonly bigint[]
+  | Float64Array
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array;
 
 export interface Checkpoint {
   readonly format: "gguf" | "safetensors" | "random";

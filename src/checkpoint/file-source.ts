@@ -2,7 +2,6 @@ import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../error.ts";
 import type { ByteSource } from "./checkpoint.ts";
-import { fileChanged } from "./source.ts";
 
 /** A regular file on disk. `node:` modules are imported on use, so that this file may sit in a browser's graph. */
 
@@ -37,6 +36,15 @@ export async function openFile(path: string): Promise<ByteSource> {
 export function baseName(path: string): string {
   const parts = path.split(/[/\\]/).filter((part) => part !== "");
   return parts.at(-1) ?? path;
+}
+
+/** A range that the file no longer has. */
+export function fileChanged(file: string, offset: number, expected: number, got: number): EngineError {
+  return new EngineError("FILE_CHANGED", "the file has fewer bytes than when it was opened", {
+    at: { source: "file", file, offset },
+    limit: expected,
+    actual: got,
+  });
 }
 
 class FileSource implements ByteSource {

@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
 import type { ByteSource } from "./checkpoint.ts";
-import { openFile } from "./file-source.ts";
+import { fileChanged, openFile } from "./file-source.ts";
 import { openRemote } from "./remote-source.ts";
 
 /** Byte ranges of whatever the caller has: a path, a URL, a Blob or File, bytes in memory. */
@@ -108,12 +108,4 @@ class BlobSource implements ByteSource {
 
 function checkRange(source: ByteSource, offset: number, length: number): void {
   if (offset + length > source.size) throw fileChanged(source.name, offset, length, Math.max(0, source.size - offset));
-}
-
-export function fileChanged(file: string, offset: number, expected: number, got: number): EngineError {
-  return new EngineError("FILE_CHANGED", "the file has fewer bytes than when it was opened", {
-    at: { source: "file", file, offset },
-    limit: expected,
-    actual: got,
-  });
 }

@@ -8,11 +8,10 @@
 
 /** exp splits the line into steps of ln2 / 128: small enough for a short polynomial, and the table stays in L1. */
 const STEPS = 128;
-const LN2 = 0.6931471805599453;
-const STEPS_PER_UNIT = STEPS / LN2;
+const STEPS_PER_UNIT = STEPS / Math.LN2;
 /** ln2 in two parts; the high one has 21 zero bits at its end, so its product with a step number (17 bits) is exact. */
-const LN2_HIGH = 6.9314718036912381649e-1;
-const LN2_LOW = 1.90821492927058770002e-10;
+const LN2_HIGH = 0.6931471803691238;
+const LN2_LOW = 1.9082149292705877e-10;
 const STEP_HIGH = LN2_HIGH / STEPS;
 const STEP_LOW = LN2_LOW / STEPS;
 /** Added before truncation, so that truncation rounds to nearest for negative numbers too. */
@@ -39,6 +38,43 @@ function expAtEdge(x: number): number {
   const half = exp(x * 0.5);
   return half * half;
 }
+
+/** Of the weights: 32 steps an octave, down to e^-64. The last entry is 0 and stands for everything below. */
+const WEIGHT_STEP = Math.LN2 / 32;
+const WEIGHTS = Float64Array.from({ length: 2956 }, (_, n) => (n < 2955 ? exp(-n * WEIGHT_STEP) : 0));
+
+/**
+ * weights[i] = e^((values[i] - max) / temperature) for the first `count` values, none above `max`; returns their sum.
+ *
+ * Twice as fast as `exp`, for a whole vocabulary a token: relative error < 1e-10 (logits carry 1e-7), falling with the
+ * value, exactly 1 at `max`. Below e^-64 a weight is 0: a million of those are beyond the reach of a draw of 53 bits.
+ */
+export function expWeights(
+  values: Float32Array,
+  count: number,
+  max: number,
+  temperature: number,
+  weights: Float64Array,
+): number {
+  const table = WEIGHTS;
+  const last = table.length - 1;
+  const scale = 1 / (temperature * WEIGHT_STEP);
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const steps = Math.min((max - values[i]) * scale, last);
+    const whole = steps | 0;
+    const f = whole - steps; // in (-1, 0]
+    const weight = table[whole] * (1 + f * TERM_1 + f * f * (TERM_2 + f * TERM_3 + f * f * TERM_4));
+    weights[i] = weight;
+    total += weight;
+  }
+  return total;
+}
+
+const TERM_1 = WEIGHT_STEP;
+const TERM_2 = (TERM_1 * WEIGHT_STEP) / 2;
+const TERM_3 = (TERM_2 * WEIGHT_STEP) / 3;
+const TERM_4 = (TERM_3 * WEIGHT_STEP) / 4;
 
 const BITS = new DataView(new ArrayBuffer(8));
 
@@ -73,7 +109,7 @@ function seriesOfLog(z: number): number {
 function fractions(): Float64Array {
   const table = new Float64Array(STEPS);
   for (let i = 0; i < STEPS; i++) {
-    const x = (i / STEPS) * LN2;
+    const x = (i / STEPS) * Math.LN2;
     let sum = 0;
     for (let n = 20; n > 0; n--) sum = ((1 + sum) * x) / n; // Horner form of x + x^2/2! + ...
     table[i] = 1 + sum;

@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { exp, log } from "./exp.ts";
+import { expWeights, log } from "./exp.ts";
 import type { CheckedOptions } from "./options.ts";
 
 export type SamplingOptions = Pick<
@@ -223,22 +223,12 @@ export class Candidates {
     const total = this.#weigh(temperature);
     if (!few) this.#keepHeavy(Math.max(minP, lightest(topP, total, this.#count)));
     const edge = topP < 1 ? this.#edge(topP * total, true) : { value: -Infinity, ties: 0 };
-    return this.#find(random * this.#accumulate(edge, minP));
+    return this.#find(random * this.#accumulate(edge, Math.max(minP, Number.MIN_VALUE)));
   }
 
   /** Fill in the weights and give their sum. */
   #weigh(temperature: number): number {
-    const { values } = this;
-    const weights = this.#weights;
-    const scale = 1 / temperature;
-    const max = this.#max;
-    let total = 0;
-    for (let at = 0; at < this.#count; at++) {
-      const weight = exp((values[at] - max) * scale);
-      weights[at] = weight;
-      total += weight;
-    }
-    return total;
+    return expWeights(this.values, this.#count, this.#max, temperature, this.#weights);
   }
 
   /** Top-k of all tokens. */
@@ -278,19 +268,23 @@ export class Candidates {
   #edge(limit: number, weighted: boolean): Edge {
     const bits = this.#bits;
     const bins = this.#bins;
+    const weights = this.#weights;
+    const count = this.#count;
     let before = 0;
     let prefix = 0;
     for (const [shift, width] of ROUNDS) {
-      bins.fill(0);
-      const high = shift + width;
       const mask = (1 << width) - 1;
-      for (let at = 0; at < this.#count; at++) {
-        const key = order(bits[at]);
-        if (high < 32 && key >>> high !== prefix) continue;
-        bins[(key >>> shift) & mask] += weighted ? this.#weights[at] : 1;
+      bins.fill(0);
+      for (let at = 0; at < count; at++) {
+        const key = order(bits[at]) >>> shift;
+        if (key >>> width === prefix) bins[key & mask] += weighted ? weights[at] : 1;
       }
-      let bin = mask;
-      while (bin > 0 && before + bins[bin] <= limit) before += bins[bin--];
+      let bin = -1;
+      for (let next = mask; next >= 0 && !(before + (bins[bin] ?? 0) > limit); next--) {
+        if (bins[next] === 0) continue;
+        if (bin >= 0) before += bins[bin];
+        bin = next;
+      }
       prefix = (prefix << width) | bin;
     }
     return this.#edgeAt(prefix, before, limit, weighted);

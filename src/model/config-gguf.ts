@@ -48,8 +48,10 @@ export function readGgufConfig(checkpoint: Checkpoint): ReadConfig {
     const safe = typeof raw === "bigint" && Number.isSafeInteger(Number(raw));
     return { value: safe ? Number(raw) : raw, place: { source: "gguf", file: checkpoint.name, field: name } };
   };
-  const stored = (name: string): Field =>
-    name === "bos_token_id" ? key("tokenizer.ggml.bos_token_id") : key(`llama4.${KEYS[name] ?? `(${name})`}`);
+  const stored = (name: string): Field => {
+    const own = name === "bos_token_id" ? "tokenizer.ggml.bos_token_id" : KEYS[name] && `llama4.${KEYS[name]}`;
+    return own ? key(own) : { value: undefined, place: { source: "gguf", file: checkpoint.name, field: name } };
+  };
 
   for (const name of REQUIRED) {
     if (stored(name).value !== undefined) continue;

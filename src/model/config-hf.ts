@@ -23,7 +23,7 @@ export interface Hyperparameters {
 /** Sizes beyond any model, small enough for the sizes of memory to stay exact or become `MODEL_TOO_LARGE`. */
 const LARGEST = 2 ** 31;
 const MOST_LAYERS = 512;
-const MOST_EXPERTS = 4096;
+const MOST_EXPERTS = 1024;
 const MOST_HEADS = 65536;
 const MOST_EOS = 64;
 /** At four bits a weight; 2 TiB is five times the largest Llama 4 in bf16. */

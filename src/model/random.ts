@@ -74,13 +74,15 @@ const BYTE_EOS = 257;
 
 /** As `config.json` of a text-only checkpoint says it. */
 function completeConfig(config: CreateConfig): Record<string, unknown> {
-  const speaksBytes = config.vocab_size > BYTE_EOS;
-  const text = {
-    intermediate_size_mlp: config.intermediate_size,
+  // `x: undefined` is `x` left out.
+  const given = Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== undefined));
+  const speaksBytes = Number(given["vocab_size"]) > BYTE_EOS;
+  const text: Record<string, unknown> = {
+    intermediate_size_mlp: given["intermediate_size"],
     shared_expert: false,
     bos_token_id: speaksBytes ? BYTE_BOS : null,
     eos_token_id: speaksBytes ? BYTE_EOS : null,
-    ...config,
+    ...given,
     architectures: ["Llama4ForCausalLM"],
     model_type: "llama4_text",
   };
@@ -114,6 +116,10 @@ const UNUSED = new Set([
 
 /** Blocks may not run over a row's end. */
 function checkWidths(config: ModelConfig, type: StoredType): void {
+  if (!Object.hasOwn(STORED_BLOCKS, type)) {
+    const place = { source: "option" as const, field: "type" };
+    throw refuse("CONFIG_RANGE", { value: type, place }, Object.keys(STORED_BLOCKS).join(", "));
+  }
   const { elements } = STORED_BLOCKS[type];
   const widths = [
     ["hidden_size", config.hidden],

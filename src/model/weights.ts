@@ -224,6 +224,8 @@ function slice(
 }
 
 const MOST_NAMED = 4;
+/** Enough for a message; a hostile configuration could ask for millions. */
+const MOST_MISSING = 100;
 
 /** A checkpoint's tensors by name; knows at the end which were asked for in vain and which nobody asked for. */
 class Shelf {
@@ -251,6 +253,7 @@ class Shelf {
     if (!stored) {
       // Go on: a message that lists what is missing says more than the first name. `close` throws.
       this.#missing.push({ name, shape });
+      if (this.#missing.length === MOST_MISSING) this.#refuseMissing();
       return { name, type: "f32", shape, source: NOWHERE, offset: 0, bytes: 0 };
     }
     this.#taken.add(name);
@@ -294,7 +297,12 @@ class Shelf {
     const first = this.#missing[0];
     if (!first) return;
     const names = this.#missing.map(({ name }) => name);
-    throw this.#fault(`missing tensors: ${listNames(names)}`, first.name, printShape(first.shape), "nothing");
+    throw this.#fault(
+      `missing tensors: ${names.length < MOST_MISSING ? "" : "at least "}${listNames(names)}`,
+      first.name,
+      printShape(first.shape),
+      "nothing",
+    );
   }
 
   #fault(what: string, tensor: string, limit?: string, actual?: string): EngineError {

@@ -1,0 +1,272 @@
+import { EngineError, type ErrorDetail, type ErrorPlace } from "../error.ts";
+
+/**
+ * A strict JSON reader over bytes, for what `JSON.parse` hides: duplicate keys, the digits of integers (it rounds
+ * 9007199254740993), depth, and the byte offset of every error. Values are taken in the order of the text: the callback
+ * of `object` and `array` must consume the value it is called for. Offsets in messages count from `base`.
+ */
+
+export interface JsonRules {
+  /** Error codes of the format that is being read. */
+  syntax: string;
+  utf8: string;
+  depth: string;
+  integer: string;
+  maxDepth: number;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class JsonScanner {
+  at = 0;
+  readonly #bytes: Uint8Array;
+  readonly #rules: JsonRules;
+  readonly #place: ErrorPlace;
+  readonly #base: number;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array, rules: JsonRules, place: ErrorPlace, base = 0) {
+    this.#bytes = bytes;
+    this.#rules = rules;
+    this.#place = place;
+    this.#base = base;
+  }
+
+  error(code: string, what: string, field?: string, at = this.at, detail: ErrorDetail = {}): EngineError {
+    return new EngineError(code, what, { ...detail, at: { ...this.#place, field, offset: this.#base + at } });
+  }
+
+  /** First byte of the next value; -1 at the end. */
+  peek(): number {
+    const bytes = this.#bytes;
+    while (isSpace(bytes[this.at])) this.at++;
+    return this.at < bytes.length ? bytes[this.at] : -1;
+  }
+
+  isObject(): boolean {
+    return this.peek() === OPEN_OBJECT;
+  }
+
+  isArray(): boolean {
+    return this.peek() === OPEN_ARRAY;
+  }
+
+  isString(): boolean {
+    return this.peek() === QUOTE;
+  }
+
+  object(entry: (key: string, keyAt: number) => void): void {
+    this.#enter(OPEN_OBJECT, "an object");
+    if (this.peek() === CLOSE_OBJECT) return this.#leave();
+    do {
+      this.peek();
+      const keyAt = this.at;
+      const key = this.string();
+      this.#expect(COLON, "a colon");
+      entry(key, keyAt);
+    } while (this.#goesOn(CLOSE_OBJECT));
+  }
+
+  array(element: (index: number) => void): void {
+    this.#enter(OPEN_ARRAY, "an array");
+    if (this.peek() === CLOSE_ARRAY) return this.#leave();
+    let index = 0;
+    do element(index++);
+    while (this.#goesOn(CLOSE_ARRAY));
+  }
+
+  string(): string {
+    this.#expect(QUOTE, "a string");
+    const start = this.at;
+    const { escaped, ascii } = this.#skipString();
+    const bytes = this.#bytes.subarray(start, this.at - 1);
+    if (ascii && !escaped && bytes.length < 128) return String.fromCharCode(...bytes);
+    const text = this.#decode(bytes, start);
+    return escaped ? this.#unescape(text, start) : text;
+  }
+
+  /** Digits only, at most 2^53 - 1. Anything else that begins like a value is the wrong kind of value. */
+  integer(field: string): number {
+    const start = (this.peek(), this.at);
+    this.skip();
+    const text = String.fromCharCode(...this.#bytes.subarray(start, Math.min(this.at, start + 32)));
+    if (/^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+    const detail = { limit: "an integer from 0 to 2^53 - 1, digits only", actual: text };
+    throw this.error(this.#rules.integer, "bad integer", field, start, detail);
+  }
+
+  /** Passes over any value, checking that it is one. */
+  skip(): void {
+    const byte = this.peek();
+    if (byte === OPEN_OBJECT) this.object(() => this.skip());
+    else if (byte === OPEN_ARRAY) this.array(() => this.skip());
+    else if (byte === QUOTE) this.string();
+    else if (byte === MINUS || isDigit(byte)) this.#skipNumber();
+    else this.#skipWord();
+  }
+
+  /** Nothing but `space` may follow. */
+  end(space: (byte: number) => boolean = isSpace): void {
+    while (this.at < this.#bytes.length && space(this.#bytes[this.at])) this.at++;
+    if (this.at < this.#bytes.length) throw this.#unexpected("the end");
+  }
+
+  #enter(bracket: number, expected: string): void {
+    this.#expect(bracket, expected);
+    if (++this.#depth <= this.#rules.maxDepth) return;
+    this.at--;
+    throw this.error(this.#rules.depth, "values are nested too deep", undefined, this.at, {
+      limit: `at most ${this.#rules.maxDepth} levels`,
+    });
+  }
+
+  #leave(): void {
+    this.#depth--;
+    this.at++;
+  }
+
+  /** After a member: a comma goes on, the closing bracket ends. */
+  #goesOn(close: number): boolean {
+    const byte = this.peek();
+    if (byte === COMMA) {
+      this.at++;
+      return true;
+    }
+    if (byte !== close) throw this.#unexpected(`a comma or ${String.fromCharCode(close)}`);
+    this.#leave();
+    return false;
+  }
+
+  #expect(byte: number, expected: string): void {
+    if (this.peek() !== byte) throw this.#unexpected(expected);
+    this.at++;
+  }
+
+  /** From after the opening quote to after the closing one. */
+  #skipString(): { escaped: boolean; ascii: boolean } {
+    const bytes = this.#bytes;
+    let seen = 0;
+    let escaped = false;
+    for (let at = this.at; at < bytes.length; at++) {
+      const byte = bytes[at];
+      if (byte === QUOTE) {
+        this.at = at + 1;
+        return { escaped, ascii: seen < 0x80 };
+      }
+      if (byte === BACKSLASH) {
+        escaped = true;
+        at++;
+      } else if (byte < 0x20) {
+        this.at = at;
+        throw this.#unexpected("no control characters in strings");
+      }
+      seen |= byte;
+    }
+    this.at = bytes.length;
+    throw this.#unexpected("a closing quote");
+  }
+
+  #decode(bytes: Uint8Array, start: number): string {
+    try {
+      return strictUtf8.decode(bytes);
+    } catch {
+      throw this.error(this.#rules.utf8, "the text is not UTF-8", undefined, start + malformedAt(bytes));
+    }
+  }
+
+  #unescape(text: string, start: number): string {
+    let value: string;
+    try {
+      value = JSON.parse(`"${text}"`);
+    } catch {
+      throw this.error(this.#rules.syntax, "bad escape in a string", undefined, start);
+    }
+    // With the u flag, a surrogate that has its partner is no surrogate.
+    if (!/[\ud800-\udfff]/u.test(value)) return value;
+    throw this.error(this.#rules.utf8, "a string escapes half a surrogate pair", undefined, start);
+  }
+
+  #skipNumber(): void {
+    const bytes = this.#bytes;
+    if (bytes[this.at] === MINUS) this.at++;
+    if (bytes[this.at] === ZERO) this.at++;
+    else this.#skipDigits();
+    if (bytes[this.at] === DOT) {
+      this.at++;
+      this.#skipDigits();
+    }
+    if ((bytes[this.at] | 0x20) !== 0x65) return;
+    this.at++;
+    if (bytes[this.at] === MINUS || bytes[this.at] === 0x2b) this.at++;
+    this.#skipDigits();
+  }
+
+  #skipDigits(): void {
+    const start = this.at;
+    while (isDigit(this.#bytes[this.at])) this.at++;
+    if (this.at === start) throw this.#unexpected("a digit");
+  }
+
+  #skipWord(): void {
+    for (const word of ["true", "false", "null"]) {
+      if (!startsWith(this.#bytes, this.at, word)) continue;
+      this.at += word.length;
+      return;
+    }
+    throw this.#unexpected("a value");
+  }
+
+  #unexpected(expected: string): EngineError {
+    const byte = this.#bytes[this.at];
+    const actual = byte === undefined ? "the end" : byte < 0x80 ? String.fromCharCode(byte) : `byte ${byte}`;
+    return this.error(this.#rules.syntax, "not JSON", undefined, this.at, { limit: expected, actual });
+  }
+}
+
+/** One reference token of a JSON pointer (RFC 6901). */
+export function pointer(name: string): string {
+  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** Offset of the first byte that is not UTF-8: the longest prefix that decodes, found by halving. */
+function malformedAt(bytes: Uint8Array): number {
+  let valid = 0;
+  let invalid = bytes.length;
+  while (invalid - valid > 1) {
+    const middle = (valid + invalid) >> 1;
+    try {
+      // `stream` accepts a character cut at the end.
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
+      valid = middle;
+    } catch {
+      invalid = middle;
+    }
+  }
+  return valid;
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}
+
+function startsWith(bytes: Uint8Array, at: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word.charCodeAt(i)) return false;
+  return true;
+}

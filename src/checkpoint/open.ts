@@ -1,0 +1,67 @@
+import { EngineError } from "../error.ts";
+import type { ByteSource, Checkpoint } from "./checkpoint.ts";
+import { openFolder } from "./folder.ts";
+import { openGguf } from "./gguf.ts";
+import { openSource, pathOf, urlOf } from "./source.ts";
+
+/** Opens whatever holds a model: a folder, a GGUF file, or a checkpoint that is open already. */
+
+export type CheckpointLike = string | URL | Blob | Uint8Array | Checkpoint;
+
+export async function openCheckpoint(source: CheckpointLike): Promise<Checkpoint> {
+  if (isCheckpoint(source)) return source;
+  const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
+  const path = place instanceof URL && place.protocol === "file:" ? await pathOf(place) : place;
+  if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
+  const opened = await openSource(path);
+  await refuseSafetensors(opened);
+  return openGguf(opened, siblingsOf(path));
+}
+
+function isCheckpoint(source: CheckpointLike): source is Checkpoint {
+  return typeof source === "object" && source !== null && "tensors" in source && "metadata" in source;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    const { stat } = await import("node:fs/promises");
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false; // Whatever it is, opening it gives the right error.
+  }
+}
+
+/** A lone safetensors file lacks the sizes and the tokenizer that `config.json` and its neighbours hold. */
+async function refuseSafetensors(source: ByteSource): Promise<void> {
+  try {
+    if (!source.name.endsWith(".safetensors") && !(await looksLikeSafetensors(source))) return;
+    throw new EngineError(
+      "CHECKPOINT_LONE_FILE",
+      "weights in safetensors are opened by their folder, which holds config.json",
+      {
+        at: { source: "file", file: source.name },
+        limit: "the path of the folder",
+      },
+    );
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** A header length that fits the file, and a brace after it. */
+async function looksLikeSafetensors(source: ByteSource): Promise<boolean> {
+  if (source.size < 10) return false;
+  const head = new Uint8Array(9);
+  await source.read(0, head);
+  const length = new DataView(head.buffer).getBigUint64(0, true);
+  return head[8] === 0x7b && length <= BigInt(source.size - 8);
+}
+
+/** Where the other shards of a split file are; a blob has no neighbours. */
+function siblingsOf(place: string | URL | Blob | Uint8Array): ((name: string) => Promise<ByteSource>) | undefined {
+  if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place));
+  if (typeof place !== "string") return undefined;
+  const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
+  return (name) => openSource(folder + name);
+}

@@ -1,0 +1,248 @@
+import { EngineError, quoteName } from "../error.ts";
+import type { ByteSource, StoredTensor, StoredType } from "./checkpoint.ts";
+import { JsonScanner, pointer } from "./json-scanner.ts";
+
+/**
+ * One safetensors file: u64 header length N | N bytes of JSON | data.
+ * Tensors tile the data area exactly, in any order of names; the checks are those of the reference reader.
+ */
+
+/** The reference's own bound. */
+const MAX_HEADER_BYTES = 100_000_000;
+const MAX_TENSORS = 1_000_000;
+const MAX_METADATA_ENTRIES = 100_000;
+const MAX_DIMENSIONS = 8;
+
+const RULES = { syntax: "ST_JSON", utf8: "ST_UTF8", depth: "ST_DEPTH", integer: "ST_INTEGER", maxDepth: 8 };
+
+const SUPPORTED: Record<string, StoredType> = { F32: "f32", F16: "f16", BF16: "bf16" };
+
+/** Bits an element of every dtype of the format. */
+const BITS = new Map<string, number>([
+  ["BOOL", 8],
+  ["U8", 8],
+  ["I8", 8],
+  ["U16", 16],
+  ["I16", 16],
+  ["U32", 32],
+  ["I32", 32],
+  ["U64", 64],
+  ["I64", 64],
+  ["F4", 4],
+  ["F6_E2M3", 6],
+  ["F6_E3M2", 6],
+  ["F8_E4M3", 8],
+  ["F8_E4M3FNUZ", 8],
+  ["F8_E5M2", 8],
+  ["F8_E5M2FNUZ", 8],
+  ["F8_E8M0", 8],
+  ["F16", 16],
+  ["BF16", 16],
+  ["F32", 32],
+  ["F64", 64],
+  ["C64", 64],
+]);
+
+/** Integers are buffers (position ids, masks), never weights of these models: they are left out. */
+const INTEGER = /^(BOOL|[UI]\d+)$/;
+
+interface Entry {
+  name: string;
+  dtype: string;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+export interface SafetensorsFile {
+  tensors: Map<string, StoredTensor>;
+  /** Names of integer tensors, which are checked and left out. */
+  leftOut: Set<string>;
+  warnings: string[];
+}
+
+export async function readSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+  const header = await readHeader(source);
+  const place = { source: "safetensors", file: source.name } as const;
+  const scanner = new JsonScanner(header, RULES, place, 8);
+  const entries = readEntries(scanner);
+  const dataStart = 8 + header.length;
+  checkTiling(entries, source, dataStart);
+  const tensors = new Map<string, StoredTensor>();
+  const leftOut = new Set<string>();
+  for (const { name, dtype, shape, begin, end } of entries) {
+    const type = SUPPORTED[dtype];
+    if (!type) leftOut.add(name);
+    else tensors.set(name, { name, type, shape, source, offset: dataStart + begin, bytes: end - begin });
+  }
+  const warnings: string[] = [];
+  if (leftOut.size > 0) {
+    const [first] = leftOut;
+    warnings.push(
+      `ST_DTYPE: ${quoteName(source.name)}: ${leftOut.size} integer tensors are left out, ${quoteName(first)} first`,
+    );
+  }
+  return { tensors, leftOut, warnings };
+}
+
+async function readHeader(source: ByteSource): Promise<Uint8Array> {
+  const at = { source: "safetensors", file: source.name, offset: 0 } as const;
+  if (source.size < 8) {
+    throw new EngineError("ST_TRUNCATED", "the file ends within the header's length", {
+      at,
+      limit: 8,
+      actual: source.size,
+    });
+  }
+  const prefix = new Uint8Array(8);
+  await source.read(0, prefix);
+  const length = new DataView(prefix.buffer).getBigUint64(0, true);
+  const limit = Math.min(MAX_HEADER_BYTES, source.size - 8);
+  if (length < 2n || length > BigInt(limit)) {
+    throw new EngineError("ST_HEADER_LEN", "bad length of the header", { at, limit: `2..${limit}`, actual: length });
+  }
+  const header = new Uint8Array(Number(length));
+  await source.read(8, header);
+  if (header[0] === 0x7b) return header;
+  throw new EngineError("ST_HEADER_START", "the header does not begin with {", {
+    at: { ...at, offset: 8 },
+    actual: `byte ${header[0]}`,
+  });
+}
+
+function readEntries(scanner: JsonScanner): Entry[] {
+  const entries: Entry[] = [];
+  const names = new Set<string>();
+  scanner.object((name, at) => {
+    if (names.has(name)) throw scanner.error("ST_DUPLICATE_KEY", "a name occurs twice", pointer(name), at);
+    names.add(name);
+    if (name === "__metadata__") return checkMetadata(scanner);
+    if (entries.length === MAX_TENSORS) {
+      throw scanner.error("ST_COUNT", "too many tensors", undefined, at, { limit: MAX_TENSORS });
+    }
+    entries.push(readEntry(scanner, name, at));
+  });
+  // The format pads with spaces only; other white space after the object is refused like any other byte.
+  scanner.end((byte) => byte === 0x20);
+  return entries;
+}
+
+/** The reference's map from string to string; its content says nothing about the weights. */
+function checkMetadata(scanner: JsonScanner): void {
+  const seen = new Set<string>();
+  const fail = (what: string, at?: number) => scanner.error("ST_METADATA", what, "/__metadata__", at);
+  if (!scanner.isObject()) throw fail("the metadata is not an object");
+  scanner.object((key, at) => {
+    if (seen.has(key))
+      throw scanner.error("ST_DUPLICATE_KEY", "a key occurs twice", `/__metadata__${pointer(key)}`, at);
+    if (seen.add(key).size > MAX_METADATA_ENTRIES) throw fail("the metadata has too many entries", at);
+    if (!scanner.isString()) throw fail("a metadata value is not a string");
+    scanner.string();
+  });
+}
+
+function readEntry(scanner: JsonScanner, name: string, at: number): Entry {
+  const path = pointer(name);
+  if (!scanner.isObject()) throw scanner.error("ST_FIELD", "a tensor's entry is not an object", path);
+  const seen = new Set<string>();
+  let dtype: string | undefined;
+  let shape: number[] | undefined;
+  let offsets: number[] | undefined;
+  scanner.object((key, keyAt) => {
+    const field = path + pointer(key);
+    if (seen.has(key)) throw scanner.error("ST_DUPLICATE_KEY", "a field occurs twice", field, keyAt);
+    seen.add(key);
+    if (key === "dtype") dtype = readDtype(scanner, field);
+    else if (key === "shape") shape = readIntegers(scanner, field, "ST_NDIMS", MAX_DIMENSIONS);
+    else if (key === "data_offsets") offsets = readIntegers(scanner, field, "ST_OFFSETS", 2);
+    else scanner.skip();
+  });
+  if (!dtype || !shape || !offsets) {
+    const missing = !dtype ? "dtype" : !shape ? "shape" : "data_offsets";
+    throw scanner.error("ST_FIELD", `a tensor's entry lacks ${missing}`, path, at);
+  }
+  const [begin, end] = offsets;
+  if (offsets.length !== 2 || end < begin) {
+    const detail = { limit: "[begin, end]", actual: `[${offsets.join(", ")}]` };
+    throw scanner.error("ST_OFFSETS", "bad byte range", `${path}/data_offsets`, at, detail);
+  }
+  checkBytes(scanner, { name, dtype, shape, begin, end }, at);
+  return { name, dtype, shape, begin, end };
+}
+
+function readDtype(scanner: JsonScanner, field: string): string {
+  if (!scanner.isString()) throw scanner.error("ST_DTYPE", "a dtype is a string", field);
+  const at = scanner.at;
+  const dtype = scanner.string();
+  const detail = { limit: Object.keys(SUPPORTED).join(", "), actual: dtype };
+  if (!BITS.has(dtype)) throw scanner.error("ST_DTYPE", "there is no such dtype", field, at, detail);
+  return dtype;
+}
+
+function readIntegers(scanner: JsonScanner, field: string, code: string, limit: number): number[] {
+  const values: number[] = [];
+  if (!scanner.isArray()) throw scanner.error(code, "not an array of integers", field);
+  scanner.array((index) => {
+    if (index === limit)
+      throw scanner.error(code, "too many integers", field, undefined, { limit: `at most ${limit}` });
+    values.push(scanner.integer(`${field}/${index}`));
+  });
+  return values;
+}
+
+function checkBytes(scanner: JsonScanner, { name, dtype, shape, begin, end }: Entry, at: number): void {
+  const path = pointer(name);
+  const bits = BITS.get(dtype)!;
+  // Zeros are left out of the overflow check, or [2^52, 2^52, 0] would pass and be multiplied elsewhere.
+  const largest = shape.reduce((product, dimension) => product * Math.max(1, dimension), bits);
+  if (largest > Number.MAX_SAFE_INTEGER) {
+    throw scanner.error("ST_TENSOR_BYTES", "the tensor is larger than any file", `${path}/shape`, at);
+  }
+  const size = shape.includes(0) ? 0 : largest;
+  if (size % 8 !== 0)
+    throw scanner.error("ST_MISALIGNED", `${dtype} elements that end within a byte`, `${path}/shape`, at);
+  if (size / 8 !== end - begin) {
+    const detail = { limit: `${size / 8} bytes`, actual: end - begin };
+    throw scanner.error("ST_TENSOR_BYTES", "shape and byte range disagree", path, at, detail);
+  }
+  if (SUPPORTED[dtype] || INTEGER.test(dtype)) return;
+  const detail = { limit: Object.keys(SUPPORTED).join(", "), actual: dtype };
+  throw scanner.error("ST_DTYPE", "weights of this dtype are not supported", `${path}/dtype`, at, detail);
+}
+
+/** By offset, every tensor begins where the one before it ends, and the last one ends with the file. */
+function checkTiling(entries: Entry[], source: ByteSource, dataStart: number): void {
+  const sorted = isSorted(entries) ? entries : entries.toSorted(byRange);
+  const place = { source: "safetensors", file: source.name } as const;
+  let reached = 0;
+  let before = "the start of the data";
+  for (const { name, begin, end } of sorted) {
+    if (begin !== reached) {
+      const [code, what] = begin < reached ? ["ST_OVERLAP", "overlaps"] : ["ST_HOLE", "leaves a hole after"];
+      throw new EngineError(code, `the tensor ${quoteName(name)} ${what} ${before}`, {
+        at: { ...place, field: `${pointer(name)}/data_offsets`, offset: dataStart + begin },
+        limit: reached,
+        actual: begin,
+      });
+    }
+    reached = end;
+    before = quoteName(name);
+  }
+  const size = source.size - dataStart;
+  if (reached === size) return;
+  const what = reached < size ? "bytes after the last tensor" : "the file ends before the last tensor does";
+  throw new EngineError("ST_COVER", what, {
+    at: { ...place, offset: dataStart + reached },
+    limit: reached,
+    actual: size,
+  });
+}
+
+function byRange(a: Entry, b: Entry): number {
+  return a.begin - b.begin || a.end - b.end;
+}
+
+function isSorted(entries: Entry[]): boolean {
+  for (let i = 1; i < entries.length; i++) if (byRange(entries[i - 1], entries[i]) > 0) return false;
+  return true;
+}

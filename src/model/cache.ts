@@ -1,0 +1,164 @@
+import { CACHE_F32, CACHE_Q8, NO_PAGE, PAGE } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
+import type { ModelConfig } from "./config.ts";
+
+/**
+ * Key / value pages: who owns which. One page holds 64 positions of every layer of its kind (full, chunked) in its memory, and
+ * page number p means the same positions in every memory, so one table serves them all.
+ */
+
+export type CacheType = "f32" | "q8";
+export type PageKind = "full" | "chunked";
+export const CACHE_WORDS: Record<CacheType, number> = { f32: CACHE_F32, q8: CACHE_Q8 };
+
+/** Bytes of one layer in a page: per kv head K then V (layout: assembly/kernels/cache.ts). */
+export function pageLayerBytes(config: ModelConfig, type: CacheType): number {
+  const padded = Math.ceil(config.headSize / 8) * 8;
+  const perHead =
+    type === "f32" ? (config.headSize + padded) * PAGE * 4 : (config.headSize + padded) * PAGE + 2 * PAGE * 4;
+  return perHead * config.kvHeads;
+}
+
+export const blocksOf = (positions: number): number => Math.ceil(positions / PAGE);
+
+/** The pages of one kind, counted by reference. */
+class PagePool {
+  readonly kind: PageKind;
+  readonly #free: number[];
+  readonly #references: Uint32Array;
+
+  constructor(kind: PageKind, pages: number) {
+    this.kind = kind;
+    this.#references = new Uint32Array(pages);
+    // Low numbers first: untouched pages of the memory cost nothing until used.
+    this.#free = Array.from({ length: pages }, (_, index) => pages - 1 - index);
+  }
+
+  get free(): number {
+    return this.#free.length;
+  }
+
+  take(): number {
+    const page = this.#free.pop();
+    if (page === undefined) {
+      throw new EngineError(
+        "CACHE_FULL",
+        `no ${this.kind} cache page is free; use fewer or shorter sequences at once, or a larger context`,
+        {
+          at: { source: "memory", field: "cache" },
+          limit: `${this.#references.length} pages of ${PAGE} positions`,
+        },
+      );
+    }
+    this.#references[page] = 1;
+    return page;
+  }
+
+  drop(page: number): void {
+    if (page >= this.#references.length || this.#references[page] === 0) {
+      throw new EngineError("KV_PAGE", "a page was given back that nobody holds", {
+        at: { source: "memory", field: this.kind },
+        actual: page,
+      });
+    }
+    if (--this.#references[page] === 0) this.#free.push(page);
+  }
+}
+
+/** The page tables of one sequence; `place` is its number among the tables in memory. */
+export class Timeline {
+  readonly place: number;
+  readonly full: Uint32Array;
+  readonly chunked: Uint32Array;
+  /** Blocks below this were given back (chunked layers only). */
+  released = 0;
+
+  constructor(place: number, blocks: number) {
+    this.place = place;
+    this.full = new Uint32Array(blocks).fill(NO_PAGE);
+    this.chunked = new Uint32Array(blocks).fill(NO_PAGE);
+  }
+}
+
+export class Cache {
+  readonly blocks: number;
+  readonly #chunk: number;
+  readonly #pools: Record<PageKind, PagePool>;
+  readonly #places: number[];
+
+  constructor(config: ModelConfig, context: number, sequences: number, pages: Record<PageKind, number>) {
+    this.blocks = blocksOf(context);
+    this.#chunk = config.layers.some((layer) => layer.chunked) ? config.chunk : 0;
+    this.#pools = { full: new PagePool("full", pages.full), chunked: new PagePool("chunked", pages.chunked) };
+    this.#places = Array.from({ length: sequences }, (_, index) => sequences - 1 - index);
+  }
+
+  open(): Timeline {
+    const place = this.#places.pop();
+    if (place === undefined)
+      throw new EngineError("CACHE_SEQUENCES", "too many sequences at once", {
+        at: { source: "memory", field: "cache" },
+      });
+    return new Timeline(place, this.blocks);
+  }
+
+  close(timeline: Timeline): void {
+    this.truncate(timeline, 0);
+    for (let block = 0; block < timeline.released; block++) this.#drop("full", timeline.full, block);
+    this.#places.push(timeline.place);
+  }
+
+  get freePages(): Record<PageKind, number> {
+    return { full: this.#pools.full.free, chunked: this.#pools.chunked.free };
+  }
+
+  /** Gives the timeline pages for positions [from, to). Takes all or, where pages run out, none. */
+  reserve(timeline: Timeline, from: number, to: number): void {
+    const taken: [PageKind, Uint32Array, number][] = [];
+    try {
+      for (let block = Math.floor(from / PAGE); block < blocksOf(to); block++) {
+        for (const kind of ["full", "chunked"] as const) {
+          if (timeline[kind][block] !== NO_PAGE) continue;
+          timeline[kind][block] = this.#pools[kind].take();
+          taken.push([kind, timeline[kind], block]);
+        }
+      }
+    } catch (error) {
+      for (const [kind, table, block] of taken) this.#drop(kind, table, block);
+      throw error;
+    }
+  }
+
+  /** Gives back the chunked pages that no position from `position` on can see. */
+  release(timeline: Timeline, position: number): void {
+    if (this.#chunk === 0) return;
+    const start = Math.floor(position / this.#chunk) * this.#chunk;
+    const first = Math.floor(start / PAGE);
+    for (; timeline.released < first; timeline.released++) this.#drop("chunked", timeline.chunked, timeline.released);
+  }
+
+  /**
+   * Forgets positions from `length` on. Returns how many positions are still whole: less than `length` where chunked pages
+   * that the next position needs were given back, then everything from that chunk's start must be computed again.
+   */
+  truncate(timeline: Timeline, length: number): number {
+    let keep = length;
+    if (this.#chunk !== 0) {
+      const start = Math.floor(length / this.#chunk) * this.#chunk;
+      const missing = timeline.released * PAGE;
+      if (start < length && start < missing) keep = start;
+      if (keep < missing) timeline.released = Math.min(timeline.released, Math.floor(keep / PAGE));
+    }
+    for (let block = blocksOf(keep); block < this.blocks; block++) {
+      this.#drop("full", timeline.full, block);
+      this.#drop("chunked", timeline.chunked, block);
+    }
+    return keep;
+  }
+
+  #drop(kind: PageKind, table: Uint32Array, block: number): void {
+    if (table[block] === NO_PAGE) return;
+    this.#pools[kind].drop(table[block]);
+    table[block] = NO_PAGE;
+  }
+}

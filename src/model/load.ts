@@ -1,0 +1,156 @@
+import { GROUP } from "../../assembly/abi.ts";
+import { STORED_BLOCKS } from "../checkpoint/checkpoint.ts";
+import { EngineError } from "../error.ts";
+import type { Memory, Tensor } from "../runtime/memory.ts";
+import { type Packed, Program } from "../runtime/program.ts";
+import { startAt, type Threads } from "../runtime/threads.ts";
+import type { Layout } from "./layout.ts";
+import type { Matrix, Vector } from "./weights.ts";
+
+/**
+ * Checkpoint -> memories: file bytes are read straight into the memory they belong to, a piece at a time, and packed there by
+ * the threads while the next piece is read. No tensor is ever held twice.
+ */
+
+export interface LoadProgress {
+  readonly phase: "weights";
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface LoadOptions {
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+/** Bytes of a piece at most: large enough that a wake costs nothing beside it, small enough to report progress. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+interface Piece {
+  /** Bytes of the stored tensor. */
+  readonly offset: number;
+  readonly bytes: number;
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+  readonly colBegin: number;
+  readonly colEnd: number;
+}
+
+export async function loadWeights(layouts: readonly Layout[], memories: readonly Memory[], programs: readonly Tensor[], threads: Threads, options: LoadOptions): Promise<void> {
+  const total = layouts.reduce((sum, { matrices }) => sum + matrices.reduce((bytes, { matrix }) => bytes + matrixBytes(matrix), 0), 0);
+  let loaded = 0;
+  options.onProgress?.({ phase: "weights", loaded, total });
+  for (let index = 0; index < layouts.length; index++) {
+    const layout = layouts[index];
+    const memory = memories[index];
+    for (const { vector, to } of layout.vectors) memory.f32(to).set(await readVector(vector));
+    for (const [weight, table] of layout.tablesOf) writeTable(memory, layout, weight, table);
+    await packMatrices(layout, memory, programs[index], index, threads, options, (bytes) => {
+      loaded += bytes;
+      options.onProgress?.({ phase: "weights", loaded, total });
+    });
+  }
+}
+
+function matrixBytes({ rows, cols, stored }: Matrix): number {
+  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  return (rows * cols * bytes) / elements;
+}
+
+/** Addresses of the weights that an op reaches by index: those reserved together with the first. */
+function writeTable(memory: Memory, layout: Layout, first: Packed, table: Tensor): void {
+  const at = layout.matrices.findIndex(({ to }) => to === first);
+  memory.u32(table).set(layout.matrices.slice(at, at + table.shape[0]).map(({ to }) => to.at.at));
+}
+
+async function packMatrices(layout: Layout, memory: Memory, program: Tensor, index: number, threads: Threads, options: LoadOptions, onPiece: (bytes: number) => void): Promise<void> {
+  const half = Math.min(PIECE_BYTES, Math.floor(layout.staging.bytes / 2 / 64) * 64);
+  let packing: Promise<void> = Promise.resolve();
+  let turn = 0;
+  try {
+    for (const { matrix, to } of layout.matrices) {
+      for (const piece of pieces(matrix, half)) {
+        options.signal?.throwIfAborted();
+        const at = layout.staging.at + (turn++ % 2) * half;
+        // The pack before last has ended; the last one may still run on the other half.
+        await matrix.stored.source.read(matrix.stored.offset + piece.offset, memory.bytes.subarray(at, at + piece.bytes));
+        await packing;
+        packing = packPiece(memory, program, index, threads, matrix, to, piece, at, options.signal);
+        packing.catch(() => {});
+        onPiece((matrixBytes(matrix) * (piece.rowEnd - piece.rowBegin) * (piece.colEnd - piece.colBegin)) / (matrix.rows * matrix.cols));
+      }
+    }
+  } finally {
+    await packing;
+  }
+}
+
+async function packPiece(memory: Memory, program: Tensor, index: number, threads: Threads, matrix: Matrix, to: Packed, piece: Piece, at: number, signal: AbortSignal | undefined): Promise<void> {
+  const pack = new Program();
+  pack.pack(at, matrix.stored.type, [matrix.outputStride, matrix.inputStride], to, piece);
+  memory.u32(program, 0, pack.bytes / 4).set(pack.words());
+  startAt(memory, program.at);
+  const result = await threads.run(index, index, signal);
+  if (result.status === "fault") {
+    throw new EngineError("WEIGHT_NONFINITE", `${matrix.stored.name} holds a value that is no number`, {
+      at: { source: "kernel", file: matrix.stored.source.name, field: `${matrix.name}, outputs from ${result.fault.row}` },
+      limit: "finite weights",
+    });
+  }
+}
+
+/** Row-major matrices are cut into rows (whole groups of 8), input-major ones (fused experts) into inputs. */
+function* pieces(matrix: Matrix, most: number): Generator<Piece> {
+  const { rows, cols, stored, start, outputStride, inputStride } = matrix;
+  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  const byteOf = (element: number) => (element / elements) * bytes;
+  if (inputStride === 1) {
+    const step = Math.max(GROUP, Math.floor(most / byteOf(outputStride) / GROUP) * GROUP);
+    for (let row = 0; row < rows; row += step) {
+      const rowEnd = Math.min(rows, row + step);
+      yield { offset: byteOf(start + row * outputStride), bytes: byteOf((rowEnd - row) * outputStride), rowBegin: row, rowEnd, colBegin: 0, colEnd: cols };
+    }
+    return;
+  }
+  const step = Math.max(1, Math.floor(most / byteOf(inputStride)));
+  for (let col = 0; col < cols; col += step) {
+    const colEnd = Math.min(cols, col + step);
+    yield { offset: byteOf(start + col * inputStride), bytes: byteOf((colEnd - col - 1) * inputStride + rows), rowBegin: 0, rowEnd: rows, colBegin: col, colEnd };
+  }
+}
+
+/** A vector as f32: exact, whatever float type it was stored in. */
+export async function readVector({ name, length, stored }: Vector): Promise<Float32Array> {
+  const bytes = new Uint8Array(stored.bytes);
+  await stored.source.read(stored.offset, bytes);
+  const values = new Float32Array(length);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < length; index++) {
+    if (stored.type === "f32") values[index] = view.getFloat32(index * 4, true);
+    else if (stored.type === "bf16") values[index] = bf16(view.getUint16(index * 2, true));
+    else values[index] = f16(view.getUint16(index * 2, true));
+    if (!Number.isFinite(values[index])) {
+      throw new EngineError("WEIGHT_NONFINITE", `${stored.name} holds a value that is no number`, {
+        at: { source: "kernel", file: stored.source.name, field: `${name}[${index}]` },
+        limit: "finite weights",
+      });
+    }
+  }
+  return values;
+}
+
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
+function bf16(half: number): number {
+  word[0] = half << 16;
+  return float[0];
+}
+
+function f16(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const mantissa = half & 1023;
+  if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
+}

@@ -1,0 +1,415 @@
+import {
+  ADD_WORDS,
+  ANGLES_WORDS,
+  ATTEND_WORDS,
+  BLOCK,
+  COMBINE_WORDS,
+  EMBED_WORDS,
+  GROUP,
+  MATMUL_WORDS,
+  MATRIX_WORDS,
+  MERGE_OP_WORDS,
+  OP_ADD,
+  OP_ANGLES,
+  OP_ATTEND,
+  OP_COMBINE,
+  OP_EMBED,
+  OP_END,
+  OP_MATMUL,
+  OP_MEET,
+  OP_MERGE,
+  OP_PACK,
+  OP_PANEL,
+  OP_PROBABILITIES,
+  OP_ROPE,
+  OP_ROUTE,
+  OP_STOP,
+  PACK_WORDS,
+  PANEL_F32,
+  PANEL_Q8_PAIRS,
+  PANEL_Q8_QUADS,
+  PANEL_WORDS,
+  PROBABILITIES_WORDS,
+  ROPE_WORDS,
+  ROUTE_WORDS,
+  TILE_ROWS,
+  TRANSFORM_COPY,
+  TRANSFORM_NORM,
+  TRANSFORM_SWIGLU,
+  TYPE_BF16,
+  TYPE_F16,
+  TYPE_F32,
+  TYPE_Q4_0,
+  TYPE_Q8_0,
+} from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
+import type { MemoryPlan, Tensor } from "./memory.ts";
+
+/**
+ * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
+ *
+ * Ops hold addresses, not sizes of a step: rows, segments, tasks and pages are read from memory when the program runs.
+ */
+
+export type WeightType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0";
+export type PanelForm = "f32" | "q8 pairs" | "q8 quads";
+
+export const TYPE_WORDS: Record<WeightType, number> = { f32: TYPE_F32, f16: TYPE_F16, bf16: TYPE_BF16, q8_0: TYPE_Q8_0, q4_0: TYPE_Q4_0 };
+const FORM_WORDS: Record<PanelForm, number> = { f32: PANEL_F32, "q8 pairs": PANEL_Q8_PAIRS, "q8 quads": PANEL_Q8_QUADS };
+const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q8 pairs": 2, "q8 quads": 1 };
+/** Bytes of a packed group of 8 outputs per block of 32 inputs. */
+const GROUP_BYTES: Record<WeightType, number> = { f32: 1024, f16: 512, bf16: 512, q8_0: 288, q4_0: 160 };
+
+/** A pass over a weight group serves so many bytes of panel: they and the group stay in a 512 KiB L2. */
+const PANEL_CACHE_BYTES = 224 * 1024;
+const MOST_TILES = 64;
+
+/** The form of activations that weights of a type are multiplied with. */
+export function formOf(type: WeightType, activations: "q8" | "f32"): PanelForm {
+  if (activations === "f32") return "f32";
+  return type === "q8_0" ? "q8 pairs" : type === "q4_0" ? "q8 quads" : "f32";
+}
+
+/** A packed matrix: y = W x. */
+export interface Packed {
+  readonly name: string;
+  readonly type: WeightType;
+  readonly rows: number;
+  readonly cols: number;
+  readonly at: Tensor;
+}
+
+export function packedBytes(type: WeightType, rows: number, cols: number): number {
+  return (Math.ceil(rows / GROUP) * cols * GROUP_BYTES[type]) / BLOCK;
+}
+
+export function reservePacked(plan: MemoryPlan, name: string, type: WeightType, rows: number, cols: number): Packed {
+  return { name, type, rows, cols, at: plan.reserve(name, "bytes", [packedBytes(type, rows, cols)]) };
+}
+
+/** Activations of up to `rows` rows as a matmul reads them. */
+export interface Panel {
+  readonly form: PanelForm;
+  readonly rows: number;
+  readonly cols: number;
+  readonly values: Tensor;
+  readonly scales: Tensor | null;
+  readonly sums: Tensor | null;
+}
+
+export function reservePanel(plan: MemoryPlan, name: string, form: PanelForm, rows: number, cols: number): Panel {
+  const blocks = Math.ceil(cols / BLOCK);
+  return {
+    form,
+    rows,
+    cols,
+    values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
+    scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
+    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,
+  };
+}
+
+export type Transform = { norm: Tensor; eps: number } | { swiglu: true; scores: Tensor | null } | null;
+
+export interface PanelOp {
+  segments: Tensor;
+  gather?: Tensor;
+  source: Tensor; // [rows, stride]
+  cols: number;
+  transform: Transform;
+  /** Rows [entries, cols] f32. */
+  out?: Tensor;
+  panel?: Panel;
+  /** A second panel, f32, of the same rows. */
+  float?: Panel;
+}
+
+export interface MatrixOp {
+  segments: Tensor;
+  /** Weights that segments name by index; all of one type and shape. */
+  weights: readonly Packed[];
+  table: Tensor;
+  panel: Panel;
+  out: Tensor; // [entries, stride]
+  /** First column of `out` that this matrix writes. */
+  column?: number;
+  residual?: Tensor;
+  bias?: Tensor;
+}
+
+export interface RopeOp {
+  rows: Tensor;
+  qkv: Tensor;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  rotate: boolean;
+  norm: boolean;
+  eps: number;
+  angles: Tensor;
+  temperature: Tensor | null;
+  cache: CachePlace;
+}
+
+/** One layer's keys and values: page p of its kind lies at `at + p * pageBytes`. */
+export interface CachePlace {
+  readonly chunked: boolean;
+  readonly type: number;
+  readonly at: number;
+  readonly pageBytes: number;
+  readonly pages: number;
+  readonly tableBlocks: number;
+}
+
+export interface AttendOp {
+  tasks: Tensor;
+  rows: Tensor;
+  qkv: Tensor;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  chunk: number;
+  /** false: every key below `keys`. */
+  causal: boolean;
+  keys: number;
+  cache: CachePlace;
+  out: Tensor;
+  partials: Tensor;
+}
+
+const floatBits = new Float32Array(1);
+const floatWords = new Uint32Array(floatBits.buffer);
+
+function bits(value: number): number {
+  floatBits[0] = value;
+  return floatWords[0];
+}
+
+export class Program {
+  readonly #words: number[] = [];
+  /** Names of STOP ops by their order: taps. */
+  readonly stops: string[] = [];
+  #ops = 0;
+
+  /** Ops between barriers. */
+  get ops(): number {
+    return this.#ops;
+  }
+
+  words(): Uint32Array {
+    return Uint32Array.from([...this.#words, OP_END]);
+  }
+
+  get bytes(): number {
+    return (this.#words.length + 1) * 4;
+  }
+
+  #emit(opcode: number, words: number, operands: readonly number[]): void {
+    if (operands.length !== words - 1) throw new EngineError("PROGRAM_OPERANDS", `op ${opcode} of ${operands.length} operands`, { limit: words - 1 });
+    for (const operand of operands) {
+      if (!Number.isInteger(operand) || operand < 0 || operand > 0xffffffff) {
+        throw new EngineError("PROGRAM_OPERANDS", `op ${opcode} has an operand that is no 32-bit word`, { actual: operand });
+      }
+    }
+    this.#words.push(opcode | (words << 16), ...operands);
+    this.#ops++;
+  }
+
+  /** All threads return here; the caller reads what it wants and runs on. */
+  stop(name: string): void {
+    this.stops.push(name);
+    this.#emit(OP_STOP, 1, []);
+  }
+
+  /** Nothing but the barrier: after x crossed from another memory. */
+  meet(): void {
+    this.#emit(OP_MEET, 1, []);
+  }
+
+  embed(rows: Tensor, weight: Packed, out: Tensor, area: Tensor): void {
+    expectShape("embed out", out.shape[1], weight.cols);
+    expectShape("embed area", area.shape[1], weight.cols);
+    this.#emit(OP_EMBED, EMBED_WORDS, [rows.at, TYPE_WORDS[weight.type], weight.at.at, weight.rows, weight.cols, out.at, area.at, area.shape[0]]);
+  }
+
+  angles(rows: Tensor, frequencies: Tensor, out: Tensor, temperature: Tensor, floor: number, scale: number): void {
+    const pairs = frequencies.shape[0];
+    expectShape("angles out", out.shape[1], pairs * 2);
+    this.#emit(OP_ANGLES, ANGLES_WORDS, [rows.at, frequencies.at, pairs, out.at, temperature.at, floor, bits(scale)]);
+  }
+
+  panel({ segments, gather, source, cols, transform, out, panel, float }: PanelOp): void {
+    let kind = TRANSFORM_COPY;
+    let weight = 0;
+    let eps = 0;
+    let scores = 0;
+    if (transform && "norm" in transform) {
+      kind = TRANSFORM_NORM;
+      expectShape("norm weight", transform.norm.shape[0], cols);
+      weight = transform.norm.at;
+      eps = bits(transform.eps);
+    } else if (transform) {
+      kind = TRANSFORM_SWIGLU;
+      expectAtMost("gate and up", cols * 2, source.shape[1]);
+      scores = transform.scores?.at ?? 0;
+    }
+    if (panel) expectAtMost("panel", cols, panel.cols);
+    if (panel && panel.form !== "f32" && cols % BLOCK !== 0) throw new EngineError("PROGRAM_SHAPE", "8-bit activations come in blocks", { actual: cols, limit: `a multiple of ${BLOCK}` });
+    this.#emit(OP_PANEL, PANEL_WORDS, [
+      segments.at,
+      gather?.at ?? 0,
+      source.at,
+      source.shape[1],
+      cols,
+      kind,
+      weight,
+      eps,
+      scores,
+      out?.at ?? 0,
+      panel ? FORM_WORDS[panel.form] : 0,
+      panel?.values.at ?? 0,
+      panel?.scales?.at ?? 0,
+      panel?.sums?.at ?? 0,
+      float?.values.at ?? 0,
+    ]);
+  }
+
+  /** Several matrices in one op; `fused`: float weights may round once a multiply-add. */
+  matmul(matrices: readonly MatrixOp[], fused: boolean): void {
+    const operands = [matrices.length, fused ? 1 : 0];
+    for (const { segments, weights, table, panel, out, column = 0, residual, bias } of matrices) {
+      const { type, rows, cols } = weights[0];
+      for (const weight of weights) {
+        if (weight.type !== type || weight.rows !== rows || weight.cols !== cols) {
+          throw new EngineError("PROGRAM_SHAPE", `${weight.name} is not like ${weights[0].name}`, { actual: `${weight.type} ${weight.rows} x ${weight.cols}`, limit: `${type} ${rows} x ${cols}` });
+        }
+      }
+      const form = panel.form;
+      if (form !== "f32" && form !== formOf(type, "q8")) throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
+      expectAtMost(`${weights[0].name} inputs`, cols, panel.cols);
+      expectAtMost(`${weights[0].name} outputs`, column + rows, out.shape[1]);
+      if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
+      const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[form] * TILE_ROWS));
+      operands.push(
+        segments.at,
+        TYPE_WORDS[type],
+        FORM_WORDS[form],
+        table.at,
+        rows,
+        cols,
+        panel.values.at,
+        panel.scales?.at ?? 0,
+        panel.sums?.at ?? 0,
+        out.at + column * 4,
+        out.shape[1],
+        residual ? residual.at + column * 4 : 0,
+        bias?.at ?? 0,
+        Math.min(MOST_TILES, Math.max(1, tiles)),
+      );
+    }
+    this.#emit(OP_MATMUL, MATMUL_WORDS + MATRIX_WORDS * matrices.length, operands);
+  }
+
+  rope({ rows, qkv, heads, kvHeads, headSize, rotate, norm, eps, angles, temperature, cache }: RopeOp): void {
+    expectShape("qkv", qkv.shape[1], (heads + 2 * kvHeads) * headSize);
+    this.#emit(OP_ROPE, ROPE_WORDS, [
+      rows.at,
+      qkv.at,
+      heads,
+      kvHeads,
+      headSize,
+      rotate ? 1 : 0,
+      norm ? 1 : 0,
+      bits(eps),
+      angles.at,
+      temperature?.at ?? 0,
+      cache.chunked ? 1 : 0,
+      cache.tableBlocks,
+      cache.type,
+      cache.at,
+      cache.pageBytes,
+      cache.pages,
+    ]);
+  }
+
+  attend(op: AttendOp): void {
+    this.#emit(OP_ATTEND, ATTEND_WORDS, attendOperands(op));
+  }
+
+  /** Tap: out [heads, rows, keys]. */
+  probabilities(op: AttendOp, out: Tensor, keys: number): void {
+    this.#emit(OP_PROBABILITIES, PROBABILITIES_WORDS, [...attendOperands(op), out.at, keys]);
+  }
+
+  merge(list: Tensor, heads: number, headSize: number, partials: Tensor, out: Tensor): void {
+    expectShape("attention out", out.shape[1], heads * headSize);
+    this.#emit(OP_MERGE, MERGE_OP_WORDS, [list.at, heads, headSize, partials.at, out.at]);
+  }
+
+  route(logits: Tensor, used: number, softmax: boolean, picks: Tensor, scores: Tensor, gather: Tensor, segments: Tensor): void {
+    expectShape("picks", picks.shape[1], used);
+    this.#emit(OP_ROUTE, ROUTE_WORDS, [logits.at, logits.shape[1], used, softmax ? 1 : 0, picks.at, scores.at, gather.at, segments.at]);
+  }
+
+  /** x += (shared + experts), or branch = shared + experts. */
+  combine(x: Tensor, shared: Tensor | null, experts: Tensor, used: number, picks: Tensor, scores: Tensor | null, branch: Tensor | null): void {
+    expectShape("expert out", experts.shape[1], x.shape[1]);
+    this.#emit(OP_COMBINE, COMBINE_WORDS, [x.at, x.shape[1], shared?.at ?? 0, experts.at, used, picks.at, scores?.at ?? 0, branch?.at ?? 0]);
+  }
+
+  /** x += branch. */
+  add(x: Tensor, branch: Tensor): void {
+    expectShape("branch", branch.shape[1], x.shape[1]);
+    this.#emit(OP_ADD, ADD_WORDS, [x.at, branch.at, x.shape[1]]);
+  }
+
+  /** Stored elements of a matrix -> its packed form: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd) lie at `source`. */
+  pack(source: number, sourceType: WeightType, strides: readonly [output: number, input: number], to: Packed, piece: { rowBegin: number; rowEnd: number; colBegin: number; colEnd: number }): void {
+    if (piece.rowBegin % GROUP !== 0) throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
+    this.#emit(OP_PACK, PACK_WORDS, [
+      source,
+      TYPE_WORDS[sourceType],
+      strides[0],
+      strides[1],
+      to.at.at,
+      TYPE_WORDS[to.type],
+      to.rows,
+      to.cols,
+      piece.rowBegin,
+      piece.rowEnd,
+      piece.colBegin,
+      piece.colEnd,
+    ]);
+  }
+}
+
+function attendOperands({ tasks, rows, qkv, heads, kvHeads, headSize, chunk, causal, keys, cache, out, partials }: AttendOp): number[] {
+  expectShape("attention out", out.shape[1], heads * headSize);
+  return [
+    tasks.at,
+    rows.at,
+    qkv.at,
+    heads,
+    kvHeads,
+    headSize,
+    bits(Math.fround(1 / Math.sqrt(headSize))),
+    chunk,
+    cache.chunked ? 1 : 0,
+    causal ? 1 : 0,
+    keys,
+    cache.type,
+    cache.at,
+    cache.pageBytes,
+    cache.pages,
+    out.at,
+    partials.at,
+  ];
+}
+
+function expectShape(what: string, actual: number, expected: number): void {
+  if (actual !== expected) throw new EngineError("PROGRAM_SHAPE", what, { actual, limit: expected });
+}
+
+function expectAtMost(what: string, actual: number, most: number): void {
+  if (actual > most) throw new EngineError("PROGRAM_SHAPE", what, { actual, limit: `at most ${most}` });
+}

@@ -1,0 +1,99 @@
+import {
+  CONTROL_AT,
+  CONTROL_BYTES,
+  STATUS_DONE,
+  WORD_DONE,
+  WORD_FINISHED,
+  WORD_FIRST_MEMORY,
+  WORD_LAST_MEMORY,
+  WORD_STATUS,
+  WORD_STEP,
+  WORD_STOPPED_IN,
+  WORD_THREADS,
+  WORD_WAKES,
+} from "../../assembly/abi.ts";
+
+/**
+ * A resident worker: one instance of the kernels per memory; waits for a step, walks its share of every program, reports.
+ */
+
+/** What crosses from memory i - 1 to memory i before its program starts. */
+export interface Crossing {
+  readonly from: number; // byte addresses
+  readonly to: number;
+  readonly rowBytes: number;
+  /** Word of the control block that holds the number of rows. */
+  readonly rowsWord: number;
+}
+
+export interface WorkerStart {
+  readonly module: WebAssembly.Module;
+  readonly memories: readonly WebAssembly.Memory[];
+  readonly crossings: readonly (Crossing | null)[];
+  readonly thread: number;
+}
+
+export interface Instance {
+  run(control: number, thread: number): number;
+}
+
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Instance {
+  const env = {
+    memory,
+    now: () => performance.now(),
+    abort: () => {
+      throw new Error("the kernels aborted");
+    },
+  };
+  return new WebAssembly.Instance(module, { env }).exports as unknown as Instance;
+}
+
+/** Walks memories first..last from their WORD_PC; returns [status, memory it stopped in]. */
+export function walk(
+  instances: readonly Instance[],
+  memories: readonly WebAssembly.Memory[],
+  crossings: readonly (Crossing | null)[],
+  thread: number,
+  first: number,
+  last: number,
+  onCross = true,
+): [status: number, memory: number] {
+  for (let index = first; index <= last; index++) {
+    const crossing = crossings[index];
+    if (crossing && thread === 0 && index > first && onCross) cross(memories[index - 1], memories[index], crossing);
+    const status = instances[index].run(CONTROL_AT, thread);
+    if (status !== STATUS_DONE) return [status, index];
+  }
+  return [STATUS_DONE, last];
+}
+
+/** x of the step's rows: the only thing that one memory hands to the next. */
+function cross(from: WebAssembly.Memory, to: WebAssembly.Memory, crossing: Crossing): void {
+  const rows = new Uint32Array(from.buffer, CONTROL_AT, CONTROL_BYTES / 4)[crossing.rowsWord];
+  const bytes = rows * crossing.rowBytes;
+  new Uint8Array(to.buffer, crossing.to, bytes).set(new Uint8Array(from.buffer, crossing.from, bytes));
+}
+
+/** Serves steps until the step word turns negative. */
+export function serve({ module, memories, crossings, thread }: WorkerStart): void {
+  const control = new Int32Array(memories[0].buffer, CONTROL_AT, CONTROL_BYTES / 4);
+  const instances = memories.map((memory) => instantiate(module, memory));
+  let step = 0;
+  for (;;) {
+    Atomics.wait(control, WORD_STEP, step);
+    const next = Atomics.load(control, WORD_STEP);
+    if (next === step) continue;
+    if (next < 0) return;
+    step = next;
+    Atomics.add(control, WORD_WAKES + thread, 1);
+    const [status, stoppedIn] = walk(instances, memories, crossings, thread, control[WORD_FIRST_MEMORY], control[WORD_LAST_MEMORY]);
+    if (thread === 0) {
+      Atomics.store(control, WORD_STATUS, status);
+      Atomics.store(control, WORD_STOPPED_IN, stoppedIn);
+    }
+    if (Atomics.add(control, WORD_DONE, 1) === control[WORD_THREADS] - 1) {
+      Atomics.store(control, WORD_FINISHED, step);
+      Atomics.notify(control, WORD_FINISHED);
+    }
+  }
+}

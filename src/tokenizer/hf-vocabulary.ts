@@ -1,0 +1,153 @@
+/** `tokenizer.json`, `tokenizer_config.json` and `generation_config.json` of a Hugging Face folder as a vocabulary. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { EngineError } from "../error.ts";
+import { STOP_NAMES } from "./gguf-vocabulary.ts";
+import { isRecord, readPipeline, type JsonRecord } from "./hf-pipeline.ts";
+import { buildVocabulary, faults, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+
+const FILE = "tokenizer.json";
+
+/** Null when the folder has no `tokenizer.json`. `vocab` is the number of rows of the embedding. */
+export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabulary | null {
+  const root = checkpoint.json.get(FILE);
+  if (root === undefined) return null;
+  const fail = faults(FILE);
+  if (!isRecord(root)) return fail("TOK_COMPONENT", "not an object", "/");
+  const model = root["model"];
+  if (!isRecord(model)) return fail("TOK_COMPONENT", "not an object", "/model");
+  if (!Array.isArray(model["merges"])) return fail("TOK_MERGE", "no list of merges", "/model/merges");
+  const pipeline = readPipeline(root, model);
+  const tokens = readTokens(root, model, vocab);
+  const bos = readBos(checkpoint, tokens, pipeline.leading, vocab);
+  const config = record(checkpoint, "tokenizer_config.json");
+  const addBos = pipeline.leading !== null || (!pipeline.template && config["add_bos_token"] === true);
+  return buildVocabulary({
+    file: FILE,
+    tokensField: "tokens",
+    mergesField: "model.merges",
+    rule: pipeline.rule,
+    texts: tokens.texts,
+    kinds: tokens.kinds,
+    merges: model["merges"],
+    ignoreMerges: model["ignore_merges"] === true,
+    bos,
+    addBos: bos !== null && addBos,
+    stopIds: readStopIds(checkpoint, tokens, vocab),
+    warnings: tokens.warnings,
+  });
+}
+
+interface Tokens {
+  texts: string[];
+  kinds: Uint8Array;
+  ids: Map<string, number>; // of added tokens
+  warnings: string[];
+}
+
+function readTokens(root: JsonRecord, model: JsonRecord, vocab: number): Tokens {
+  const fail = faults(FILE);
+  const entries = model["vocab"];
+  if (!isRecord(entries)) return fail("TOK_COMPONENT", "not an object", "/model/vocab");
+  const texts: (string | undefined)[] = [];
+  const kinds = new Uint8Array(vocab).fill(TOKEN_KIND.unused);
+  for (const [text, id] of Object.entries(entries)) {
+    const field = `/model/vocab/${text.slice(0, 64)}`;
+    if (!isId(id)) return fail("TOK_ID", "not a token id", field, String(id));
+    if (id >= vocab) return fail("TOK_ID", `token id beyond the ${vocab} rows of the embedding`, field, id);
+    if (texts[id] !== undefined) return fail("TOK_ID", `two tokens have id ${id}`, field);
+    texts[id] = text;
+    kinds[id] = TOKEN_KIND.normal;
+  }
+  const ids = readAddedTokens(root, texts, kinds, vocab);
+  for (let id = 0; id < texts.length; id++) if (texts[id] === undefined) fail("TOK_ID", "no token has this id", `/model/vocab`, id);
+  const warnings = texts.length < vocab ? [`TOK_SHORT: ${texts.length} tokens for ${vocab} rows; the others decode to nothing`] : [];
+  while (texts.length < vocab) texts.push("");
+  return { texts: texts as string[], kinds, ids, warnings };
+}
+
+function readAddedTokens(
+  root: JsonRecord,
+  texts: (string | undefined)[],
+  kinds: Uint8Array,
+  vocab: number,
+): Map<string, number> {
+  const fail = faults(FILE);
+  const added = root["added_tokens"] ?? [];
+  if (!Array.isArray(added)) return fail("TOK_ADDED", "not a list", "/added_tokens");
+  const ids = new Map<string, number>();
+  for (const [index, token] of added.entries()) {
+    const field = `/added_tokens/${index}`;
+    if (!isRecord(token) || typeof token["content"] !== "string") return fail("TOK_ADDED", "not a token", field);
+    const { id, content } = token as { id: unknown; content: string };
+    if (!isId(id)) return fail("TOK_ID", "not a token id", `${field}/id`, String(id));
+    if (id >= vocab) return fail("TOK_ADDED", `token id beyond the ${vocab} rows of the embedding`, `${field}/id`, id);
+    if (content === "") return fail("TOK_ADDED", "empty token", field);
+    for (const flag of ["single_word", "lstrip", "rstrip"]) {
+      if (token[flag] === true) fail("TOK_ADDED", `unsupported flag ${flag}`, `${field}/${flag}`, content);
+    }
+    if (texts[id] !== undefined && (texts[id] !== content || kinds[id] !== TOKEN_KIND.normal)) {
+      return fail("TOK_ID", `two tokens have id ${id}`, field, content);
+    }
+    texts[id] = content;
+    kinds[id] = token["special"] === true ? TOKEN_KIND.control : TOKEN_KIND.userDefined;
+    ids.set(content, id);
+  }
+  return ids;
+}
+
+function isId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+}
+
+function record(checkpoint: Checkpoint, file: string): JsonRecord {
+  const value = checkpoint.json.get(file);
+  return isRecord(value) ? value : {};
+}
+
+/** `"<|eot|>"` or `{"content": "<|eot|>"}`. */
+export function tokenName(value: unknown): string | undefined {
+  const name = isRecord(value) ? value["content"] : value;
+  return typeof name === "string" ? name : undefined;
+}
+
+function readBos(checkpoint: Checkpoint, tokens: Tokens, leading: string | null, vocab: number): number | null {
+  const name = leading ?? tokenName(record(checkpoint, "tokenizer_config.json")["bos_token"]);
+  if (name !== undefined) {
+    const id = tokens.ids.get(name);
+    if (id !== undefined) return id;
+    faults(FILE)("TOK_SPECIAL", "the token in front of every text does not exist", "/post_processor", name);
+  }
+  for (const file of ["generation_config.json", "config.json"]) {
+    const id = record(checkpoint, file)["bos_token_id"];
+    if (id !== undefined && id !== null) return checkedId(id, vocab, file, "/bos_token_id");
+  }
+  return null;
+}
+
+function checkedId(id: unknown, vocab: number, file: string, field: string): number {
+  if (isId(id) && id < vocab) return id;
+  throw new EngineError("CONFIG_TOKEN_ID", "not a token id", {
+    at: { source: "config", file, field },
+    actual: String(id),
+    limit: `0 to ${vocab - 1}`,
+  });
+}
+
+/** The list of `generation_config.json`; without one, the end token of the tokenizer and the tokens so named. */
+function readStopIds(checkpoint: Checkpoint, tokens: Tokens, vocab: number): number[] {
+  const file = "generation_config.json";
+  const listed = record(checkpoint, file)["eos_token_id"];
+  const ids = new Set<number>();
+  if (listed !== undefined && listed !== null) {
+    const list = Array.isArray(listed) ? listed : [listed];
+    if (list.length > 1024) throw new EngineError("CONFIG_TOKEN_ID", "too many end tokens", { at: { source: "config", file, field: "/eos_token_id" }, actual: list.length, limit: "at most 1024" });
+    for (const [index, id] of list.entries()) ids.add(checkedId(id, vocab, file, `/eos_token_id/${index}`));
+  } else {
+    const eos = tokenName(record(checkpoint, "tokenizer_config.json")["eos_token"]);
+    for (const name of [...STOP_NAMES, ...(eos === undefined ? [] : [eos])]) {
+      const id = tokens.ids.get(name);
+      if (id !== undefined && tokens.kinds[id] === TOKEN_KIND.control) ids.add(id);
+    }
+  }
+  return [...ids].sort((a, b) => a - b);
+}

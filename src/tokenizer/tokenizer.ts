@@ -1,0 +1,179 @@
+/**
+ * Text <-> token ids.
+ *
+ * text -markers-> spans -split rule-> pieces -UTF-8-> byte tokens -merges-> ids
+ *
+ * Control tokens arise from text only when the caller says so, and then only outside the ranges it declares plain.
+ */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { EngineError } from "../error.ts";
+import { MergeTable } from "./bpe.ts";
+import { readGgufVocabulary } from "./gguf-vocabulary.ts";
+import { readHfVocabulary } from "./hf-vocabulary.ts";
+import { MarkerScanner } from "./markers.ts";
+import { PieceEncoder } from "./pieces.ts";
+import { SPLIT_RULES } from "./split.ts";
+import { TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+
+export interface EncodeOptions {
+  /** Read `<|eot|>` and its like as control tokens. Default: as text. */
+  specialTokens?: boolean;
+  /** Put the begin-of-text token in front. */
+  addBos?: boolean;
+  /** With `specialTokens`: ranges [start, end, start, end, ...], ascending, in which they are text all the same. */
+  plain?: readonly number[];
+}
+
+export interface DecodeOptions {
+  /** Show control tokens by name. Default: they decode to nothing. */
+  specialTokens?: boolean;
+}
+
+/** Turns ids into text as they come; what it gives in all equals `decode` of all the ids. */
+export interface TokenStream {
+  push(id: number): string;
+  end(): string;
+}
+
+export class Tokenizer {
+  /** Number of ids, equal to the rows of the model's embedding. */
+  readonly vocabSize: number;
+  readonly bos: number | null;
+  /** Whether the file says that a text begins with `bos`. */
+  readonly addBos: boolean;
+  /** Ids that end an answer, ascending. */
+  readonly stopIds: readonly number[];
+  /** What was odd in the file, yet usable. */
+  readonly warnings: readonly string[];
+  readonly #vocabulary: Vocabulary;
+  readonly #pieces: PieceEncoder;
+  readonly #markers: MarkerScanner;
+
+  constructor(vocabulary: Vocabulary) {
+    this.#vocabulary = vocabulary;
+    this.#pieces = new PieceEncoder(vocabulary);
+    this.#markers = new MarkerScanner(vocabulary);
+    this.vocabSize = vocabulary.size;
+    this.bos = vocabulary.bos;
+    this.addBos = vocabulary.addBos;
+    this.stopIds = vocabulary.stopIds;
+    this.warnings = vocabulary.warnings;
+  }
+
+  encode(text: string, { specialTokens = false, addBos = false, plain = [] }: EncodeOptions = {}): number[] {
+    checkWellFormed(text);
+    const ids: number[] = [];
+    if (addBos && this.bos !== null) ids.push(this.bos);
+    let done = 0;
+    this.#markers.scan(text, specialTokens, plain, (start, end, id) => {
+      this.#pieces.encode(text, done, start, ids);
+      ids.push(id);
+      done = end;
+    });
+    this.#pieces.encode(text, done, text.length, ids);
+    return ids;
+  }
+
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    const stream = this.stream(options);
+    let text = "";
+    for (const id of ids) text += stream.push(id);
+    return text + stream.end();
+  }
+
+  stream({ specialTokens = false }: DecodeOptions = {}): TokenStream {
+    // The decoder holds unfinished characters back; a byte order mark is text like any other.
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    return {
+      push: (id) => {
+        const bytes = this.#bytes(id);
+        return this.isSpecial(id) && !specialTokens ? "" : decoder.decode(bytes, { stream: true });
+      },
+      end: () => decoder.decode(),
+    };
+  }
+
+  /** The bytes a token stands for; of a control token, its name. A copy. */
+  tokenBytes(id: number): Uint8Array {
+    return this.#bytes(id).slice();
+  }
+
+  /** Whether the id stands for something other than text: control, unknown and unused tokens. */
+  isSpecial(id: number): boolean {
+    this.#check(id);
+    const kind = this.#vocabulary.kinds[id];
+    return kind === TOKEN_KIND.control || kind === TOKEN_KIND.unknown || kind === TOKEN_KIND.unused;
+  }
+
+  /** The id of a control or user-defined token, by its exact text. */
+  specialId(text: string): number | null {
+    return this.#vocabulary.markers.get(text) ?? null;
+  }
+
+  #bytes(id: number): Uint8Array {
+    this.#check(id);
+    const { bytes, offsets } = this.#vocabulary;
+    return bytes.subarray(offsets[id], offsets[id + 1]);
+  }
+
+  #check(id: number): void {
+    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
+    throw new EngineError("TOK_ID_RANGE", "not a token id", { actual: String(id), limit: `0 to ${this.vocabSize - 1}` });
+  }
+}
+
+/** Refuses lone surrogates: they have no UTF-8, and U+FFFD in their place would be another text. */
+export function checkWellFormed(text: string, field?: string): void {
+  // With the u flag only unpaired surrogates count as Cs.
+  const index = text.search(/\p{Cs}/u);
+  if (index < 0) return;
+  const unit = text.charCodeAt(index).toString(16);
+  throw new EngineError("PROMPT_UNICODE", `lone surrogate \\u${unit} at index ${index}`, {
+    at: { source: "prompt", field: field ?? "text", offset: index },
+  });
+}
+
+/** The tokenizer of a checkpoint whose embedding has `vocab` rows, or null when it has none. */
+export function openTokenizer(checkpoint: Checkpoint, vocab: number): Tokenizer | null {
+  const vocabulary =
+    checkpoint.format === "gguf" ? readGgufVocabulary(checkpoint, vocab) : readHfVocabulary(checkpoint, vocab);
+  return vocabulary && new Tokenizer(vocabulary);
+}
+
+/** The tokenizer of models made without files: a byte is its own id, then begin, end, padding, unknown. */
+export function byteTokenizer(vocab = 260): Tokenizer {
+  if (!Number.isInteger(vocab) || vocab < 260) {
+    throw new EngineError("CONFIG_VOCAB", "too few ids for bytes and four control tokens", { actual: vocab, limit: "at least 260" });
+  }
+  const names = ["<|begin|>", "<|end|>", "<|pad|>", "<|unknown|>"];
+  const nameBytes = new TextEncoder().encode(names.join(""));
+  const bytes = new Uint8Array(256 + nameBytes.length);
+  const offsets = new Uint32Array(vocab + 1);
+  const kinds = new Uint8Array(vocab).fill(TOKEN_KIND.unused);
+  for (let byte = 0; byte < 256; byte++) {
+    bytes[byte] = byte;
+    offsets[byte + 1] = byte + 1;
+    kinds[byte] = TOKEN_KIND.normal;
+  }
+  bytes.set(nameBytes, 256);
+  for (let i = 0; i < vocab - 256; i++) {
+    offsets[257 + i] = offsets[256 + i] + (names[i]?.length ?? 0);
+    if (i < names.length) kinds[256 + i] = TOKEN_KIND.control;
+  }
+  return new Tokenizer({
+    file: "bytes",
+    size: vocab,
+    rule: SPLIT_RULES[0],
+    kinds,
+    bytes,
+    offsets,
+    byteIds: Int32Array.from({ length: 256 }, (_, byte) => byte),
+    merges: new MergeTable(0),
+    whole: null,
+    markers: new Map(names.map((name, i) => [name, 256 + i])),
+    bos: 256,
+    addBos: false,
+    stopIds: [257],
+    warnings: [],
+  });
+}
