@@ -85,21 +85,21 @@ async function readWeights(path: string, sources: ByteSource[]): Promise<Weights
   const index = await readOptional(path, INDEX, readShardIndex);
   if (!index) throw await noWeights(path);
   const weights: Weights = { tensors: new Map(), warnings: [] };
+  let total = 0;
   for (const [shard, listed] of index.shards) {
     const source = await openShard(path, shard);
     sources.push(source);
-    await addShard(weights, source, listed);
+    total += await addShard(weights, source, listed);
   }
-  const total = [...weights.tensors.values()].reduce((sum, tensor) => sum + tensor.bytes, 0);
   if (index.totalSize !== undefined && index.totalSize !== total) {
     weights.warnings.push(`INDEX_TOTAL_SIZE: ${INDEX} says ${index.totalSize} bytes, its shards hold ${total}`);
   }
   return weights;
 }
 
-/** What a shard holds and what the index lists for it must be the same, name by name. */
-async function addShard(weights: Weights, source: ByteSource, listed: Set<string>): Promise<void> {
-  const { tensors, leftOut, warnings } = await readSafetensors(source);
+/** What a shard holds and what the index lists for it must be the same, name by name. Returns the shard's bytes of data. */
+async function addShard(weights: Weights, source: ByteSource, listed: Set<string>): Promise<number> {
+  const { tensors, leftOut, dataBytes, warnings } = await readSafetensors(source);
   const fail = (name: string, what: string) => {
     const at = { source: "json", file: INDEX, field: `/weight_map${pointer(name)}` } as const;
     return new EngineError("INDEX_TENSOR", `${what} ${quoteName(source.name)}`, { at });
@@ -113,6 +113,7 @@ async function addShard(weights: Weights, source: ByteSource, listed: Set<string
     weights.tensors.set(name, tensor);
   }
   weights.warnings.push(...warnings);
+  return dataBytes;
 }
 
 async function openShard(path: string, name: string): Promise<ByteSource> {
@@ -158,7 +159,7 @@ function folderOf(path: string): string {
 async function noWeights(path: string): Promise<EngineError> {
   const { readdir } = await import("node:fs/promises");
   const names = await readdir(path).catch(() => []);
-  const gguf = names.find((name) => name.endsWith(".gguf"));
+  const gguf = names.sort().find((name) => name.endsWith(".gguf"));
   const hint = gguf ? `; it holds ${quoteName(gguf)}: open that file` : "";
   return new EngineError("CHECKPOINT_EMPTY", `the folder has no weights${hint}`, {
     at: { source: "file", file: baseName(path) },

@@ -70,37 +70,35 @@ export class JsonScanner {
 
   object(entry: (key: string, keyAt: number) => void): void {
     this.#enter(OPEN_OBJECT, "an object");
-    if (this.peek() === CLOSE_OBJECT) return this.#leave();
-    do {
+    for (let more = this.#begins(CLOSE_OBJECT); more; more = this.#goesOn(CLOSE_OBJECT)) {
       this.peek();
       const keyAt = this.at;
       const key = this.string();
       this.#expect(COLON, "a colon");
       entry(key, keyAt);
-    } while (this.#goesOn(CLOSE_OBJECT));
+    }
   }
 
   array(element: (index: number) => void): void {
     this.#enter(OPEN_ARRAY, "an array");
-    if (this.peek() === CLOSE_ARRAY) return this.#leave();
     let index = 0;
-    do element(index++);
-    while (this.#goesOn(CLOSE_ARRAY));
+    for (let more = this.#begins(CLOSE_ARRAY); more; more = this.#goesOn(CLOSE_ARRAY)) element(index++);
   }
 
   string(): string {
-    this.#expect(QUOTE, "a string");
-    const start = this.at;
-    const { escaped, ascii } = this.#skipString();
+    const { start, escaped, ascii } = this.#skipString();
     const bytes = this.#bytes.subarray(start, this.at - 1);
-    if (ascii && !escaped && bytes.length < 128) return String.fromCharCode(...bytes);
-    const text = this.#decode(bytes, start);
-    return escaped ? this.#unescape(text, start) : text;
+    if (!ascii || escaped || bytes.length > 64) return this.#decode(bytes, start, escaped);
+    // Most names: a decoder call costs more than these few characters.
+    let text = "";
+    for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]);
+    return text;
   }
 
   /** Digits only, at most 2^53 - 1. Anything else that begins like a value is the wrong kind of value. */
   integer(field: string): number {
-    const start = (this.peek(), this.at);
+    this.peek();
+    const start = this.at;
     this.skip();
     const text = String.fromCharCode(...this.#bytes.subarray(start, Math.min(this.at, start + 32)));
     if (/^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
@@ -113,7 +111,7 @@ export class JsonScanner {
     const byte = this.peek();
     if (byte === OPEN_OBJECT) this.object(() => this.skip());
     else if (byte === OPEN_ARRAY) this.array(() => this.skip());
-    else if (byte === QUOTE) this.string();
+    else if (byte === QUOTE) this.#checkString();
     else if (byte === MINUS || isDigit(byte)) this.#skipNumber();
     else this.#skipWord();
   }
@@ -131,6 +129,13 @@ export class JsonScanner {
     throw this.error(this.#rules.depth, "values are nested too deep", undefined, this.at, {
       limit: `at most ${this.#rules.maxDepth} levels`,
     });
+  }
+
+  /** After an opening bracket: whether there is a member. */
+  #begins(close: number): boolean {
+    if (this.peek() !== close) return true;
+    this.#leave();
+    return false;
   }
 
   #leave(): void {
@@ -155,36 +160,46 @@ export class JsonScanner {
     this.at++;
   }
 
-  /** From after the opening quote to after the closing one. */
-  #skipString(): { escaped: boolean; ascii: boolean } {
+  /** Passes over a string, from its opening quote to after the closing one. */
+  #skipString(): { start: number; escaped: boolean; ascii: boolean } {
+    this.#expect(QUOTE, "a string");
     const bytes = this.#bytes;
+    const start = this.at;
     let seen = 0;
     let escaped = false;
-    for (let at = this.at; at < bytes.length; at++) {
+    for (let at = start; at < bytes.length; at++) {
       const byte = bytes[at];
       if (byte === QUOTE) {
         this.at = at + 1;
-        return { escaped, ascii: seen < 0x80 };
+        return { start, escaped, ascii: seen < 0x80 };
       }
-      if (byte === BACKSLASH) {
-        escaped = true;
-        at++;
-      } else if (byte < 0x20) {
+      if (byte < 0x20) {
         this.at = at;
         throw this.#unexpected("no control characters in strings");
       }
       seen |= byte;
+      if (byte !== BACKSLASH) continue;
+      escaped = true;
+      at++;
     }
     this.at = bytes.length;
     throw this.#unexpected("a closing quote");
   }
 
-  #decode(bytes: Uint8Array, start: number): string {
+  /** As `string`, without making text of what cannot be wrong. */
+  #checkString(): void {
+    const { start, escaped, ascii } = this.#skipString();
+    if (escaped || !ascii) this.#decode(this.#bytes.subarray(start, this.at - 1), start, escaped);
+  }
+
+  #decode(bytes: Uint8Array, start: number, escaped: boolean): string {
+    let text: string;
     try {
-      return strictUtf8.decode(bytes);
+      text = strictUtf8.decode(bytes);
     } catch {
       throw this.error(this.#rules.utf8, "the text is not UTF-8", undefined, start + malformedAt(bytes));
     }
+    return escaped ? this.#unescape(text, start) : text;
   }
 
   #unescape(text: string, start: number): string {

@@ -58,6 +58,8 @@ export interface SafetensorsFile {
   tensors: Map<string, StoredTensor>;
   /** Names of integer tensors, which are checked and left out. */
   leftOut: Set<string>;
+  /** Of the data area. */
+  dataBytes: number;
   warnings: string[];
 }
 
@@ -82,7 +84,7 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
       `ST_DTYPE: ${quoteName(source.name)}: ${leftOut.size} integer tensors are left out, ${quoteName(first)} first`,
     );
   }
-  return { tensors, leftOut, warnings };
+  return { tensors, leftOut, dataBytes: source.size - dataStart, warnings };
 }
 
 async function readHeader(source: ByteSource): Promise<Uint8Array> {

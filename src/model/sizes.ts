@@ -1,0 +1,107 @@
+import { PAGE } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
+import { LARGEST_MEMORY } from "../runtime/memory.ts";
+import { packedBytes } from "../runtime/program.ts";
+import { blocksOf, type CacheType } from "./cache.ts";
+import type { ModelConfig } from "./config.ts";
+import { type Layout, layerBytes, layoutMemory, type Sizes } from "./layout.ts";
+import { type LayerRange, placeLayers } from "./placement.ts";
+import type { Matrix, ModelWeights } from "./weights.ts";
+
+/** Sizes of a model in memory, chosen before any tensor is read, and the budget check. */
+
+export interface SizeOptions {
+  readonly context: number | undefined;
+  readonly cache: CacheType;
+  readonly activations: "q8" | "f32";
+  readonly threads: number;
+  /** Bytes of all memories together at most. */
+  readonly maxMemory: number | undefined;
+  /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
+  readonly memoryLimit: number | undefined;
+}
+
+const DEFAULT_CONTEXT = 8192;
+/** Rows of a step: long prompts are cut into so many. */
+const STEP_ROWS = 512;
+/** Logits are computed for so many bytes of rows at a time. */
+const LOGIT_BYTES = 16 * 1024 * 1024;
+const SEQUENCES = 64;
+const TRACE_ROWS = 64;
+const TRACE_KEYS = 1024;
+/** Pages beyond one full context: the ends of sequences that run beside each other. */
+const SPARE_PAGES = SEQUENCES;
+
+export interface ModelPlan {
+  readonly sizes: Sizes;
+  readonly layouts: readonly Layout[];
+  readonly context: number;
+  readonly warnings: readonly string[];
+  readonly bytes: number;
+}
+
+export function planModel(config: ModelConfig, weights: ModelWeights, options: SizeOptions): ModelPlan {
+  const warnings: string[] = [];
+  const context = chooseContext(config, options.context);
+  const sizes = chooseSizes(config, context, options);
+  const limit = Math.min(options.memoryLimit ?? LARGEST_MEMORY, LARGEST_MEMORY);
+  const layouts = place(config, weights, sizes, limit).map((range) => layoutMemory(config, weights, sizes, range));
+  const bytes = layouts.reduce((sum, { plan }) => sum + plan.bytes, 0);
+  if (options.maxMemory !== undefined && bytes > options.maxMemory) {
+    throw new EngineError("MODEL_TOO_LARGE", "the model, its cache and its activations need more than maxMemory", {
+      at: { source: "option", field: "maxMemory" },
+      actual: `${bytes} bytes`,
+      limit: `at most ${options.maxMemory} bytes (a smaller context or an 8-bit cache needs less)`,
+    });
+  }
+  if (options.context === undefined && context < config.context) {
+    warnings.push(`the file allows ${config.context} positions; the context is ${context} (option context)`);
+  }
+  return { sizes, layouts, context, warnings, bytes };
+}
+
+function chooseContext(config: ModelConfig, asked: number | undefined): number {
+  if (asked === undefined) return Math.min(config.context, DEFAULT_CONTEXT);
+  if (!Number.isSafeInteger(asked) || asked < 1 || asked > config.context) {
+    throw new EngineError("OPTION_RANGE", "context", { at: { source: "option", field: "context" }, actual: String(asked), limit: `an integer from 1 to ${config.context}, what the file allows` });
+  }
+  return asked;
+}
+
+function chooseSizes(config: ModelConfig, context: number, options: SizeOptions): Sizes {
+  const blocks = blocksOf(context);
+  const rows = Math.min(STEP_ROWS, blocks * PAGE);
+  const chunked = config.layers.some((layer) => layer.chunked);
+  // A chunk, and what one step may write beyond it before pages are given back.
+  const window = chunked && config.chunk > 0 ? Math.min(blocks, blocksOf(config.chunk) + blocksOf(rows) + 1) : blocks;
+  return {
+    rows,
+    logitRows: Math.min(rows, Math.max(16, Math.floor(LOGIT_BYTES / (4 * config.vocab)))),
+    embeddingRows: rows,
+    sequences: SEQUENCES,
+    blocks,
+    pages: { full: blocks + SPARE_PAGES, chunked: Math.min(blocks + SPARE_PAGES, window + SPARE_PAGES) },
+    partials: Math.max(2 * blocks, 256),
+    threads: options.threads,
+    cache: options.cache,
+    activations: options.activations,
+    traceRows: Math.min(TRACE_ROWS, rows),
+    traceKeys: Math.min(TRACE_KEYS, blocks * PAGE),
+  };
+}
+
+/** As few memories as hold the layers: what every memory needs is measured on a layout without layers. */
+function place(config: ModelConfig, weights: ModelWeights, sizes: Sizes, limit: number): LayerRange[] {
+  const layers = config.layers.map((_, index) => layerBytes(config, weights, sizes, index));
+  const bytes = ({ type, rows, cols }: Matrix) => packedBytes(type, rows, cols) + 128;
+  const fixed = layoutMemory(config, weights, sizes, { from: 1, to: 1 }).plan.bytes + programBytes(config);
+  const head = sizes.logitRows * (config.vocab + 8 * config.hidden) * 4 + 4 * config.hidden;
+  const output = weights.output ? bytes(weights.output) : bytes(weights.embedding);
+  return placeLayers(layers, fixed, bytes(weights.embedding), head + output, limit);
+}
+
+/** The programs of all layers, generously: about 250 words a layer, three programs. */
+function programBytes(config: ModelConfig): number {
+  return config.layers.length * 4096 + 16384;
+}
+

@@ -1,0 +1,96 @@
+/** Template text -> syntax tree, refusing at once what could not run: too large, too deep, unknown words. */
+import { parse } from "@huggingface/jinja";
+import { EngineError } from "../../error.ts";
+import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { FILTER_NAMES, TEST_NAMES } from "./filters.ts";
+import { GLOBAL_NAMES } from "./globals.ts";
+import { lex, place, syntaxError, type Token } from "./lexer.ts";
+
+export type Program = ReturnType<typeof parse>;
+
+const BLOCKS = new Set(["if", "for", "macro", "call", "filter"]);
+const WORDS = new Set(["set", "elif", "else", "break", "continue", "endset", ...BLOCKS, ...[...BLOCKS].map((b) => `end${b}`)]);
+const OPEN = new Set(["OpenParen", "OpenSquareBracket", "OpenCurlyBracket"]);
+const CLOSE = new Set(["CloseParen", "CloseSquareBracket", "CloseCurlyBracket"]);
+
+export function compileTemplate(source: string): Program {
+  if (source.length > TEMPLATE_LIMITS.source) {
+    throw templateFault("TPL_SIZE", "the template is too large", source.length, `at most ${TEMPLATE_LIMITS.source}`);
+  }
+  const tokens = lex(source);
+  checkDepth(tokens);
+  checkWords(source, tokens);
+  return parseTokens(source, tokens);
+}
+
+function checkDepth(tokens: readonly Token[]): void {
+  let depth = 0;
+  for (const [i, { type, value }] of tokens.entries()) {
+    if (OPEN.has(type) || (type === "Identifier" && tokens[i - 1].type === "OpenStatement" && BLOCKS.has(value))) depth++;
+    else if (CLOSE.has(type) || (type === "Identifier" && /^end(?!set)/.test(value) && tokens[i - 1].type === "OpenStatement")) {
+      depth--;
+    }
+    if (depth > TEMPLATE_LIMITS.depth) throw tooDeep();
+  }
+}
+
+function tooDeep(): EngineError {
+  return templateFault("TPL_DEPTH", "the template nests too deep", undefined, `at most ${TEMPLATE_LIMITS.depth}`);
+}
+
+/** Statements, filters, tests and functions that we do not have, by name and place. */
+function checkWords(source: string, tokens: readonly Token[]): void {
+  const refuse = (what: string, { value, offset }: Token): never => {
+    const at = place(source, offset);
+    throw new EngineError("TPL_UNSUPPORTED", `unsupported ${what} at ${at}`, {
+      at: { source: "template", field: at, offset },
+      actual: value,
+    });
+  };
+  const assigned = new Set<string>(["caller", "varargs", "kwargs"]);
+  for (const [i, { type, value }] of tokens.entries()) {
+    // Any name that is not called may be bound somewhere: by set, for, macro or as a parameter.
+    if (type === "Identifier" && (tokens[i + 1]?.type !== "OpenParen" || tokens[i - 1].value === "macro")) assigned.add(value);
+  }
+  for (const [i, token] of tokens.entries()) {
+    if (token.type !== "Identifier") continue;
+    const before = tokens[i - 1];
+    if (before.type === "OpenStatement") {
+      if (!WORDS.has(token.value)) refuse("statement", token);
+    } else if (before.type === "Pipe" || (before.value === "filter" && tokens[i - 2]?.type === "OpenStatement")) {
+      if (!FILTER_NAMES.has(token.value)) refuse("filter", token);
+    } else if (isTest(tokens, i)) {
+      if (!TEST_NAMES.has(token.value)) refuse("test", token);
+    } else if (tokens[i + 1]?.type === "OpenParen" && before.type !== "Dot" && !KEYWORDS.has(token.value)) {
+      if (!GLOBAL_NAMES.has(token.value) && !assigned.has(token.value)) refuse("function", token);
+    }
+  }
+}
+
+const KEYWORDS = new Set(["not", "and", "or", "in", "is", "if", "else", "call"]);
+
+function isTest(tokens: readonly Token[], i: number): boolean {
+  const previous = tokens[i - 1];
+  if (previous.type !== "Identifier" || tokens[i].value === "not") return false;
+  if (previous.value === "is") return tokens[i - 2]?.type !== "Dot" && tokens[i - 2]?.type !== "OpenExpression";
+  return previous.value === "not" && tokens[i - 2]?.type === "Identifier" && tokens[i - 2].value === "is";
+}
+
+function parseTokens(source: string, tokens: readonly Token[]): Program {
+  // The parser reports no places; the furthest token it looked at is where it gave up.
+  let furthest = 0;
+  const watched = tokens.map(({ value, type }, index) => ({
+    value,
+    get type() {
+      if (index > furthest) furthest = index;
+      return type;
+    },
+  }));
+  try {
+    return parse(watched);
+  } catch (cause) {
+    if (cause instanceof RangeError) throw tooDeep();
+    const offset = tokens[furthest]?.offset ?? source.length;
+    throw syntaxError(source, offset, "the template does not parse");
+  }
+}

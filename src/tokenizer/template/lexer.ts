@@ -1,0 +1,197 @@
+/**
+ * Jinja text -> the tokens that @huggingface/jinja's parser reads, each with its place in the source.
+ * The library's own lexer keeps no places and takes quadratic time over long runs of spaces.
+ */
+import type { tokenize } from "@huggingface/jinja";
+import { EngineError } from "../../error.ts";
+
+export type LibraryToken = ReturnType<typeof tokenize>[number];
+export type Token = LibraryToken & { offset: number };
+
+const OPERATORS: readonly [string, LibraryToken["type"]][] = [
+  ["(", "OpenParen"],
+  [")", "CloseParen"],
+  ["{", "OpenCurlyBracket"],
+  ["}", "CloseCurlyBracket"],
+  ["[", "OpenSquareBracket"],
+  ["]", "CloseSquareBracket"],
+  [",", "Comma"],
+  [".", "Dot"],
+  [":", "Colon"],
+  ["|", "Pipe"],
+  ["<=", "ComparisonBinaryOperator"],
+  [">=", "ComparisonBinaryOperator"],
+  ["==", "ComparisonBinaryOperator"],
+  ["!=", "ComparisonBinaryOperator"],
+  ["<", "ComparisonBinaryOperator"],
+  [">", "ComparisonBinaryOperator"],
+  ["+", "AdditiveBinaryOperator"],
+  ["-", "AdditiveBinaryOperator"],
+  ["~", "AdditiveBinaryOperator"],
+  ["**", "ExponentiationBinaryOperator"],
+  ["*", "MultiplicativeBinaryOperator"],
+  ["//", "MultiplicativeBinaryOperator"],
+  ["/", "MultiplicativeBinaryOperator"],
+  ["%", "MultiplicativeBinaryOperator"],
+  ["=", "Equals"],
+];
+
+/** After these a sign is a binary operator. */
+const VALUE_ENDS = new Set(["Identifier", "NumericLiteral", "StringLiteral", "CloseParen", "CloseSquareBracket"]);
+const ESCAPES: Record<string, string> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v" };
+
+export function place(source: string, offset: number): string {
+  const before = source.slice(0, offset);
+  return `${before.split("\n").length}:${offset - before.lastIndexOf("\n")}`;
+}
+
+export function syntaxError(source: string, offset: number, what: string): EngineError {
+  return new EngineError("TPL_SYNTAX", `${what} at ${place(source, offset)}`, {
+    at: { source: "template", field: place(source, offset), offset },
+  });
+}
+
+export function lex(source: string): Token[] {
+  return new Lexer(source).run();
+}
+
+class Lexer {
+  readonly #source: string;
+  readonly #tokens: Token[] = [];
+  #at = 0;
+
+  constructor(source: string) {
+    // Jinja drops one newline at the end.
+    this.#source = source.endsWith("\n") ? source.slice(0, -1) : source;
+  }
+
+  run(): Token[] {
+    while (this.#at < this.#source.length) {
+      this.#text();
+      if (this.#at >= this.#source.length) break;
+      const open = this.#source.slice(this.#at, this.#at + 2);
+      if (open === "{#") this.#comment();
+      else this.#code(open);
+    }
+    return this.#tokens;
+  }
+
+  #push(value: string, type: LibraryToken["type"], offset: number): void {
+    this.#tokens.push({ value, type, offset });
+  }
+
+  /** Text up to the next tag, less the space that tags strip on either side. */
+  #text(): void {
+    const source = this.#source;
+    const start = this.#at;
+    let open = source.indexOf("{", start);
+    while (open >= 0 && !"{%#".includes(source[open + 1] || " ")) open = source.indexOf("{", open + 1);
+    const end = open < 0 ? source.length : open;
+    this.#at = end;
+    let stop = end;
+    if (open >= 0 && source[open + 2] === "-") stop = start + source.slice(start, end).trimEnd().length;
+    else if (open >= 0 && source[open + 1] !== "{") stop = this.#lineStart(start, end);
+    if (stop > start) this.#push(source.slice(start, stop), "Text", start);
+  }
+
+  /** lstrip_blocks: blanks between a line's start and a block go. */
+  #lineStart(start: number, end: number): number {
+    let at = end;
+    while (at > start && (this.#source[at - 1] === " " || this.#source[at - 1] === "\t")) at--;
+    return at === 0 || this.#source[at - 1] === "\n" ? at : end;
+  }
+
+  #afterTag(stripped: boolean, block: boolean): void {
+    const source = this.#source;
+    if (stripped) while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
+    else if (block && source[this.#at] === "\n") this.#at++; // trim_blocks
+  }
+
+  #comment(): void {
+    const close = this.#source.indexOf("#}", this.#at + 2);
+    if (close < 0) throw syntaxError(this.#source, this.#at, "unterminated comment");
+    const stripped = this.#source[close - 1] === "-" && close - 1 >= this.#at + 2;
+    this.#at = close + 2;
+    this.#afterTag(stripped, true);
+  }
+
+  #code(open: string): void {
+    const source = this.#source;
+    const start = this.#at;
+    const block = open === "{%";
+    const close = block ? "%}" : "}}";
+    const first = this.#tokens.length;
+    this.#push(open, block ? "OpenStatement" : "OpenExpression", start);
+    this.#at += source[start + 2] === "-" ? 3 : 2;
+    let braces = 0;
+    while (true) {
+      while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
+      if (this.#at >= source.length) throw syntaxError(source, start, `unterminated ${open}`);
+      const stripped = source.startsWith(`-${close}`, this.#at);
+      if (braces === 0 && (stripped || source.startsWith(close, this.#at))) {
+        this.#push(close, block ? "CloseStatement" : "CloseExpression", this.#at);
+        this.#at += stripped ? 3 : 2;
+        // transformers marks the assistant's words with {% generation %}: nothing to render.
+        const word = this.#tokens[first + 1];
+        if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value)) this.#tokens.length = first;
+        return this.#afterTag(stripped, block);
+      }
+      if (source[this.#at] === "{") braces++;
+      else if (source[this.#at] === "}") braces--;
+      this.#item();
+    }
+  }
+
+  /** One token inside a tag. */
+  #item(): void {
+    const source = this.#source;
+    const start = this.#at;
+    const char = source[start];
+    if (char === "'" || char === '"') return this.#string(char);
+    const previous = this.#tokens[this.#tokens.length - 1].type;
+    const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
+    const number = /[-+]?\d+(?:\.\d+)?/y;
+    number.lastIndex = start;
+    const digits = /\d/.test(char) || sign ? number.exec(source)?.[0] : undefined;
+    if (digits !== undefined) return this.#take(previous === "Dot" ? digits.split(".")[0] : digits, "NumericLiteral");
+    if (sign) return this.#take(char, "UnaryOperator");
+    const word = /\w+/y;
+    word.lastIndex = start;
+    const name = word.exec(source)?.[0];
+    if (name !== undefined) return this.#take(name, "Identifier");
+    const operator = OPERATORS.find(([text]) => source.startsWith(text, start));
+    if (!operator) throw syntaxError(source, start, "unexpected character");
+    this.#take(operator[0], operator[1]);
+  }
+
+  #take(value: string, type: LibraryToken["type"]): void {
+    this.#push(value, type, this.#at);
+    this.#at += value.length;
+  }
+
+  #string(quote: string): void {
+    const source = this.#source;
+    const start = this.#at;
+    const parts: string[] = [];
+    let at = start + 1;
+    let from = at;
+    for (; source[at] !== quote; at++) {
+      if (at >= source.length) throw syntaxError(source, start, "unterminated string");
+      if (source[at] !== "\\") continue;
+      parts.push(source.slice(from, at));
+      const kind = source[++at];
+      const length = kind === "x" ? 2 : kind === "u" ? 4 : 0;
+      const hex = source.slice(at + 1, at + 1 + length);
+      if (length > 0) {
+        if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length < length) throw syntaxError(source, at, "bad escape");
+        parts.push(String.fromCharCode(Number.parseInt(hex, 16)));
+        at += length;
+      } else if (kind !== undefined && (kind in ESCAPES || "'\"\\".includes(kind))) parts.push(ESCAPES[kind] ?? kind);
+      else throw syntaxError(source, at, "unknown escape");
+      from = at + 1;
+    }
+    parts.push(source.slice(from, at));
+    this.#at = at + 1;
+    this.#push(parts.join(""), "StringLiteral", start);
+  }
+}
