@@ -75,7 +75,7 @@ export async function readTensors(window: HeaderWindow, count: number, alignment
   const entries = new Map<string, Entry>();
   let offset = 0;
   for (let i = 0; i < count; i++) {
-    await window.fill(MAX_TENSOR_BYTES);
+    if (window.ready < MAX_TENSOR_BYTES) await window.fill(MAX_TENSOR_BYTES);
     const entry = readEntry(window, i, offset);
     const earlier = entries.get(entry.name);
     if (earlier) {
@@ -171,7 +171,8 @@ function tensorBytes(
   at: number,
 ): number {
   const block = STORED_BLOCKS[type];
-  if (BigInt(shape[0]) % BigInt(block.elements) !== 0n) {
+  // A bigint has lost its low bits here, but rows of 2^53 fail anyway.
+  if (Number(shape[0]) % block.elements !== 0) {
     const what = `rows of ${type} are made of whole blocks`;
     throw window.error("GGUF_BLOCK", what, `tensors[${index}].ne[0]`, at, `a multiple of ${block.elements}`, shape[0]);
   }

@@ -3,7 +3,8 @@ import { EngineError, type ErrorDetail, type ErrorPlace } from "../error.ts";
 /**
  * A strict JSON reader over bytes, for what `JSON.parse` hides: duplicate keys, the digits of integers (it rounds
  * 9007199254740993), depth, and the byte offset of every error. Values are taken in the order of the text: the callback
- * of `object` and `array` must consume the value it is called for. Offsets in messages count from `base`.
+ * of `object` and `array` must consume the value it is called for. The scanner knows where it is: errors carry the JSON
+ * pointer and the byte offset (counted from `base`) by themselves.
  */
 
 export interface JsonRules {
@@ -28,6 +29,9 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
+/** What makes digits the beginning of a number that is not an integer: `.`, `e`, `E`. */
+const NUMBER_GOES_ON = new Set([DOT, 0x65, 0x45]);
+
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class JsonScanner {
@@ -36,7 +40,8 @@ export class JsonScanner {
   readonly #rules: JsonRules;
   readonly #place: ErrorPlace;
   readonly #base: number;
-  #depth = 0;
+  /** Key or index of the member that is being read, one for each level. */
+  readonly #path: (string | number)[] = [];
 
   constructor(bytes: Uint8Array, rules: JsonRules, place: ErrorPlace, base = 0) {
     this.#bytes = bytes;
@@ -45,7 +50,8 @@ export class JsonScanner {
     this.#base = base;
   }
 
-  error(code: string, what: string, field?: string, at = this.at, detail: ErrorDetail = {}): EngineError {
+  error(code: string, what: string, at = this.at, detail: ErrorDetail = {}): EngineError {
+    const field = this.#path.map(pointer).join("");
     return new EngineError(code, what, { ...detail, at: { ...this.#place, field, offset: this.#base + at } });
   }
 
@@ -74,6 +80,7 @@ export class JsonScanner {
       this.peek();
       const keyAt = this.at;
       const key = this.string();
+      this.#path[this.#path.length - 1] = key;
       this.#expect(COLON, "a colon");
       entry(key, keyAt);
     }
@@ -82,28 +89,32 @@ export class JsonScanner {
   array(element: (index: number) => void): void {
     this.#enter(OPEN_ARRAY, "an array");
     let index = 0;
-    for (let more = this.#begins(CLOSE_ARRAY); more; more = this.#goesOn(CLOSE_ARRAY)) element(index++);
+    for (let more = this.#begins(CLOSE_ARRAY); more; more = this.#goesOn(CLOSE_ARRAY)) {
+      this.#path[this.#path.length - 1] = index;
+      element(index++);
+    }
   }
 
   string(): string {
-    const { start, escaped, ascii } = this.#skipString();
-    const bytes = this.#bytes.subarray(start, this.at - 1);
-    if (!ascii || escaped || bytes.length > 64) return this.#decode(bytes, start, escaped);
-    // Most names: a decoder call costs more than these few characters.
-    let text = "";
-    for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]);
-    return text;
+    const { start, escaped } = this.#skipString();
+    return this.#decode(start, escaped);
   }
 
   /** Digits only, at most 2^53 - 1. Anything else that begins like a value is the wrong kind of value. */
-  integer(field: string): number {
+  integer(): number {
     this.peek();
+    const bytes = this.#bytes;
     const start = this.at;
+    let value = 0;
+    for (; isDigit(bytes[this.at]); this.at++) value = value * 10 + bytes[this.at] - ZERO;
+    const length = this.at - start;
+    const plain = length > 0 && !(length > 1 && bytes[start] === ZERO) && !NUMBER_GOES_ON.has(bytes[this.at]);
+    if (plain && value <= Number.MAX_SAFE_INTEGER) return value;
+    this.at = start;
     this.skip();
-    const text = String.fromCharCode(...this.#bytes.subarray(start, Math.min(this.at, start + 32)));
-    if (/^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-    const detail = { limit: "an integer from 0 to 2^53 - 1, digits only", actual: text };
-    throw this.error(this.#rules.integer, "bad integer", field, start, detail);
+    const actual = String.fromCharCode(...bytes.subarray(start, Math.min(this.at, start + 32)));
+    const detail = { limit: "an integer from 0 to 2^53 - 1, digits only", actual };
+    throw this.error(this.#rules.integer, "bad integer", start, detail);
   }
 
   /** Passes over any value, checking that it is one. */
@@ -124,11 +135,11 @@ export class JsonScanner {
 
   #enter(bracket: number, expected: string): void {
     this.#expect(bracket, expected);
-    if (++this.#depth <= this.#rules.maxDepth) return;
-    this.at--;
-    throw this.error(this.#rules.depth, "values are nested too deep", undefined, this.at, {
-      limit: `at most ${this.#rules.maxDepth} levels`,
-    });
+    if (this.#path.length === this.#rules.maxDepth) {
+      const detail = { limit: `at most ${this.#rules.maxDepth} levels` };
+      throw this.error(this.#rules.depth, "values are nested too deep", this.at - 1, detail);
+    }
+    this.#path.push("");
   }
 
   /** After an opening bracket: whether there is a member. */
@@ -139,7 +150,7 @@ export class JsonScanner {
   }
 
   #leave(): void {
-    this.#depth--;
+    this.#path.pop();
     this.at++;
   }
 
@@ -189,15 +200,17 @@ export class JsonScanner {
   /** As `string`, without making text of what cannot be wrong. */
   #checkString(): void {
     const { start, escaped, ascii } = this.#skipString();
-    if (escaped || !ascii) this.#decode(this.#bytes.subarray(start, this.at - 1), start, escaped);
+    if (escaped || !ascii) this.#decode(start, escaped);
   }
 
-  #decode(bytes: Uint8Array, start: number, escaped: boolean): string {
+  /** The string that ends at the read position. */
+  #decode(start: number, escaped: boolean): string {
+    const bytes = this.#bytes.subarray(start, this.at - 1);
     let text: string;
     try {
       text = strictUtf8.decode(bytes);
     } catch {
-      throw this.error(this.#rules.utf8, "the text is not UTF-8", undefined, start + malformedAt(bytes));
+      throw this.error(this.#rules.utf8, "the text is not UTF-8", start + malformedAt(bytes));
     }
     return escaped ? this.#unescape(text, start) : text;
   }
@@ -207,11 +220,11 @@ export class JsonScanner {
     try {
       value = JSON.parse(`"${text}"`);
     } catch {
-      throw this.error(this.#rules.syntax, "bad escape in a string", undefined, start);
+      throw this.error(this.#rules.syntax, "bad escape in a string", start);
     }
     // With the u flag, a surrogate that has its partner is no surrogate.
     if (!/[\ud800-\udfff]/u.test(value)) return value;
-    throw this.error(this.#rules.utf8, "a string escapes half a surrogate pair", undefined, start);
+    throw this.error(this.#rules.utf8, "a string escapes half a surrogate pair", start);
   }
 
   #skipNumber(): void {
@@ -247,13 +260,13 @@ export class JsonScanner {
   #unexpected(expected: string): EngineError {
     const byte = this.#bytes[this.at];
     const actual = byte === undefined ? "the end" : byte < 0x80 ? String.fromCharCode(byte) : `byte ${byte}`;
-    return this.error(this.#rules.syntax, "not JSON", undefined, this.at, { limit: expected, actual });
+    return this.error(this.#rules.syntax, "not JSON", this.at, { limit: expected, actual });
   }
 }
 
 /** One reference token of a JSON pointer (RFC 6901). */
-export function pointer(name: string): string {
-  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+export function pointer(name: string | number): string {
+  return `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
 /** Offset of the first byte that is not UTF-8: the longest prefix that decodes, found by halving. */

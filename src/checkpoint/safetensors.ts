@@ -13,6 +13,12 @@ const MAX_TENSORS = 1_000_000;
 const MAX_METADATA_ENTRIES = 100_000;
 const MAX_DIMENSIONS = 8;
 
+/** The format knows three; unknown ones are passed over. */
+const MAX_FIELDS = 16;
+
+/** The one name that is not a tensor's. */
+const METADATA = "__metadata__";
+
 const RULES = { syntax: "ST_JSON", utf8: "ST_UTF8", depth: "ST_DEPTH", integer: "ST_INTEGER", maxDepth: 8 };
 
 const SUPPORTED: Record<string, StoredType> = { F32: "f32", F16: "f16", BF16: "bf16" };
@@ -113,103 +119,105 @@ async function readHeader(source: ByteSource): Promise<Uint8Array> {
 }
 
 function readEntries(scanner: JsonScanner): Entry[] {
-  const entries: Entry[] = [];
-  const names = new Set<string>();
+  const entries = new Map<string, Entry>();
+  let metadata = false;
   scanner.object((name, at) => {
-    if (names.has(name)) throw scanner.error("ST_DUPLICATE_KEY", "a name occurs twice", pointer(name), at);
-    names.add(name);
-    if (name === "__metadata__") return checkMetadata(scanner);
-    if (entries.length === MAX_TENSORS) {
-      throw scanner.error("ST_COUNT", "too many tensors", undefined, at, { limit: MAX_TENSORS });
+    if (entries.has(name) || (metadata && name === METADATA)) {
+      throw scanner.error("ST_DUPLICATE_KEY", "a name occurs twice", at);
     }
-    entries.push(readEntry(scanner, name, at));
+    if (name === METADATA) {
+      metadata = true;
+      return checkMetadata(scanner);
+    }
+    if (entries.size === MAX_TENSORS) {
+      throw scanner.error("ST_COUNT", "too many tensors", at, { limit: `at most ${MAX_TENSORS}` });
+    }
+    const entry = readEntry(scanner, name, at);
+    checkBytes(scanner, entry, at);
+    entries.set(name, entry);
   });
   // The format pads with spaces only; other white space after the object is refused like any other byte.
   scanner.end((byte) => byte === 0x20);
-  return entries;
+  return [...entries.values()];
 }
 
 /** The reference's map from string to string; its content says nothing about the weights. */
 function checkMetadata(scanner: JsonScanner): void {
   const seen = new Set<string>();
-  const fail = (what: string, at?: number) => scanner.error("ST_METADATA", what, "/__metadata__", at);
-  if (!scanner.isObject()) throw fail("the metadata is not an object");
+  if (!scanner.isObject()) throw scanner.error("ST_METADATA", "the metadata is not an object");
   scanner.object((key, at) => {
-    if (seen.has(key))
-      throw scanner.error("ST_DUPLICATE_KEY", "a key occurs twice", `/__metadata__${pointer(key)}`, at);
-    if (seen.add(key).size > MAX_METADATA_ENTRIES) throw fail("the metadata has too many entries", at);
-    if (!scanner.isString()) throw fail("a metadata value is not a string");
+    if (seen.has(key)) throw scanner.error("ST_DUPLICATE_KEY", "a key occurs twice", at);
+    if (seen.add(key).size > MAX_METADATA_ENTRIES) {
+      throw scanner.error("ST_METADATA", "too much metadata", at, { limit: `at most ${MAX_METADATA_ENTRIES} entries` });
+    }
+    if (!scanner.isString()) throw scanner.error("ST_METADATA", "a metadata value is not a string");
     scanner.string();
   });
 }
 
 function readEntry(scanner: JsonScanner, name: string, at: number): Entry {
-  const path = pointer(name);
-  if (!scanner.isObject()) throw scanner.error("ST_FIELD", "a tensor's entry is not an object", path);
-  const seen = new Set<string>();
+  if (!scanner.isObject()) throw scanner.error("ST_FIELD", "a tensor's entry is not an object");
+  const seen: string[] = [];
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
   scanner.object((key, keyAt) => {
-    const field = path + pointer(key);
-    if (seen.has(key)) throw scanner.error("ST_DUPLICATE_KEY", "a field occurs twice", field, keyAt);
-    seen.add(key);
-    if (key === "dtype") dtype = readDtype(scanner, field);
-    else if (key === "shape") shape = readIntegers(scanner, field, "ST_NDIMS", MAX_DIMENSIONS);
-    else if (key === "data_offsets") offsets = readIntegers(scanner, field, "ST_OFFSETS", 2);
+    if (seen.includes(key)) throw scanner.error("ST_DUPLICATE_KEY", "a field occurs twice", keyAt);
+    if (seen.push(key) > MAX_FIELDS) throw scanner.error("ST_FIELD", "a tensor's entry has too many fields", keyAt);
+    if (key === "dtype") dtype = readDtype(scanner);
+    else if (key === "shape") shape = readIntegers(scanner, "ST_NDIMS", MAX_DIMENSIONS);
+    else if (key === "data_offsets") offsets = readOffsets(scanner);
     else scanner.skip();
   });
-  if (!dtype || !shape || !offsets) {
-    const missing = !dtype ? "dtype" : !shape ? "shape" : "data_offsets";
-    throw scanner.error("ST_FIELD", `a tensor's entry lacks ${missing}`, path, at);
-  }
-  const [begin, end] = offsets;
-  if (offsets.length !== 2 || end < begin) {
-    const detail = { limit: "[begin, end]", actual: `[${offsets.join(", ")}]` };
-    throw scanner.error("ST_OFFSETS", "bad byte range", `${path}/data_offsets`, at, detail);
-  }
-  checkBytes(scanner, { name, dtype, shape, begin, end }, at);
-  return { name, dtype, shape, begin, end };
+  if (dtype && shape && offsets) return { name, dtype, shape, begin: offsets[0], end: offsets[1] };
+  const missing = !dtype ? "dtype" : !shape ? "shape" : "data_offsets";
+  throw scanner.error("ST_FIELD", `a tensor's entry lacks ${missing}`, at);
 }
 
-function readDtype(scanner: JsonScanner, field: string): string {
-  if (!scanner.isString()) throw scanner.error("ST_DTYPE", "a dtype is a string", field);
+function readDtype(scanner: JsonScanner): string {
+  if (!scanner.isString()) throw scanner.error("ST_DTYPE", "a dtype is a string");
   const at = scanner.at;
   const dtype = scanner.string();
+  if (BITS.has(dtype)) return dtype;
   const detail = { limit: Object.keys(SUPPORTED).join(", "), actual: dtype };
-  if (!BITS.has(dtype)) throw scanner.error("ST_DTYPE", "there is no such dtype", field, at, detail);
-  return dtype;
+  throw scanner.error("ST_DTYPE", "there is no such dtype", at, detail);
 }
 
-function readIntegers(scanner: JsonScanner, field: string, code: string, limit: number): number[] {
+function readOffsets(scanner: JsonScanner): number[] {
+  const at = scanner.at;
+  const offsets = readIntegers(scanner, "ST_OFFSETS", 2);
+  if (offsets.length === 2 && offsets[0] <= offsets[1]) return offsets;
+  const detail = { limit: "[begin, end]", actual: `[${offsets.join(", ")}]` };
+  throw scanner.error("ST_OFFSETS", "bad byte range", at, detail);
+}
+
+function readIntegers(scanner: JsonScanner, code: string, limit: number): number[] {
   const values: number[] = [];
-  if (!scanner.isArray()) throw scanner.error(code, "not an array of integers", field);
+  if (!scanner.isArray()) throw scanner.error(code, "not an array of integers");
   scanner.array((index) => {
-    if (index === limit)
-      throw scanner.error(code, "too many integers", field, undefined, { limit: `at most ${limit}` });
-    values.push(scanner.integer(`${field}/${index}`));
+    if (index === limit) throw scanner.error(code, "too many integers", undefined, { limit: `at most ${limit}` });
+    values.push(scanner.integer());
   });
   return values;
 }
 
-function checkBytes(scanner: JsonScanner, { name, dtype, shape, begin, end }: Entry, at: number): void {
-  const path = pointer(name);
+/** Called while the scanner is at the entry, so that errors name the tensor. */
+function checkBytes(scanner: JsonScanner, { dtype, shape, begin, end }: Entry, at: number): void {
   const bits = BITS.get(dtype)!;
   // Zeros are left out of the overflow check, or [2^52, 2^52, 0] would pass and be multiplied elsewhere.
   const largest = shape.reduce((product, dimension) => product * Math.max(1, dimension), bits);
   if (largest > Number.MAX_SAFE_INTEGER) {
-    throw scanner.error("ST_TENSOR_BYTES", "the tensor is larger than any file", `${path}/shape`, at);
+    throw scanner.error("ST_TENSOR_BYTES", "the tensor is larger than any file", at);
   }
   const size = shape.includes(0) ? 0 : largest;
-  if (size % 8 !== 0)
-    throw scanner.error("ST_MISALIGNED", `${dtype} elements that end within a byte`, `${path}/shape`, at);
+  if (size % 8 !== 0) throw scanner.error("ST_MISALIGNED", `${dtype} elements that end within a byte`, at);
   if (size / 8 !== end - begin) {
     const detail = { limit: `${size / 8} bytes`, actual: end - begin };
-    throw scanner.error("ST_TENSOR_BYTES", "shape and byte range disagree", path, at, detail);
+    throw scanner.error("ST_TENSOR_BYTES", "shape and byte range disagree", at, detail);
   }
   if (SUPPORTED[dtype] || INTEGER.test(dtype)) return;
   const detail = { limit: Object.keys(SUPPORTED).join(", "), actual: dtype };
-  throw scanner.error("ST_DTYPE", "weights of this dtype are not supported", `${path}/dtype`, at, detail);
+  throw scanner.error("ST_DTYPE", "weights of this dtype are not supported", at, detail);
 }
 
 /** By offset, every tensor begins where the one before it ends, and the last one ends with the file. */

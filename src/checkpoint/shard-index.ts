@@ -1,7 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { JSON_RULES, readWhole } from "./json-file.ts";
-import { JsonScanner, pointer } from "./json-scanner.ts";
+import { JsonScanner } from "./json-scanner.ts";
 
 /** `model.safetensors.index.json`: which tensor lies in which shard. Its file names are not trusted. */
 
@@ -25,13 +25,13 @@ export async function readShardIndex(source: ByteSource): Promise<ShardIndex> {
   const bytes = await readWhole(source, MAX_BYTES, "JSON_SIZE");
   const place = { source: "json", file: source.name } as const;
   const scanner = new JsonScanner(bytes, { ...JSON_RULES, maxDepth: MAX_DEPTH }, place);
-  if (!scanner.isObject()) throw scanner.error("INDEX_SHAPE", "the index is not an object", "");
+  if (!scanner.isObject()) throw scanner.error("INDEX_SHAPE", "the index is not an object");
   let shards: Map<string, Set<string>> | undefined;
   let totalSize: number | undefined;
   scanner.object((key, at) => {
     if (key === "metadata" && scanner.isObject()) totalSize = readTotalSize(scanner, bytes);
     else if (key !== "weight_map") scanner.skip();
-    else if (shards) throw scanner.error("INDEX_SHAPE", "the key occurs twice", "/weight_map", at);
+    else if (shards) throw scanner.error("INDEX_SHAPE", "the key occurs twice", at);
     else shards = readWeightMap(scanner);
   });
   scanner.end();
@@ -53,23 +53,22 @@ function readTotalSize(scanner: JsonScanner, bytes: Uint8Array): number | undefi
 }
 
 function readWeightMap(scanner: JsonScanner): Map<string, Set<string>> {
-  if (!scanner.isObject()) throw scanner.error("INDEX_SHAPE", "the weight map is not an object", "/weight_map");
+  if (!scanner.isObject()) throw scanner.error("INDEX_SHAPE", "the weight map is not an object");
   const shards = new Map<string, Set<string>>();
   const seen = new Set<string>();
   scanner.object((tensor, at) => {
-    const field = `/weight_map${pointer(tensor)}`;
-    if (seen.has(tensor)) throw scanner.error("INDEX_TENSOR", "a tensor is mapped twice", field, at);
+    if (seen.has(tensor)) throw scanner.error("INDEX_TENSOR", "a tensor is mapped twice", at);
     seen.add(tensor);
-    if (!scanner.isString()) throw scanner.error("INDEX_SHAPE", "a shard is named by a string", field);
+    if (!scanner.isString()) throw scanner.error("INDEX_SHAPE", "a shard is named by a string");
     const nameAt = scanner.at;
     const shard = scanner.string();
     if (!SHARD_NAME.test(shard)) {
       const detail = { limit: "a plain name that ends in .safetensors", actual: shard };
-      throw scanner.error("INDEX_PATH", "a shard lies beside its index", field, nameAt, detail);
+      throw scanner.error("INDEX_PATH", "a shard lies beside its index", nameAt, detail);
     }
     const tensors = shards.get(shard) ?? new Set();
     if (shards.set(shard, tensors.add(tensor)).size > MAX_SHARDS) {
-      throw scanner.error("INDEX_SHARDS", "too many shards", field, nameAt, { limit: `at most ${MAX_SHARDS}` });
+      throw scanner.error("INDEX_SHARDS", "too many shards", nameAt, { limit: `at most ${MAX_SHARDS}` });
     }
   });
   return shards;

@@ -59,22 +59,22 @@ export function expWeights(
   const table = WEIGHTS;
   const last = table.length - 1;
   const scale = 1 / (temperature * WEIGHT_STEP);
+  // Terms of the exponential series for one step. Constants of the module in their place take twice the time in V8.
+  const first = WEIGHT_STEP;
+  const second = (first * WEIGHT_STEP) / 2;
+  const third = (second * WEIGHT_STEP) / 3;
+  const fourth = (third * WEIGHT_STEP) / 4;
   let total = 0;
   for (let i = 0; i < count; i++) {
     const steps = Math.min((max - values[i]) * scale, last);
     const whole = steps | 0;
     const f = whole - steps; // in (-1, 0]
-    const weight = table[whole] * (1 + f * TERM_1 + f * f * (TERM_2 + f * TERM_3 + f * f * TERM_4));
+    const weight = table[whole] * (1 + f * first + f * f * (second + f * third + f * f * fourth));
     weights[i] = weight;
     total += weight;
   }
   return total;
 }
-
-const TERM_1 = WEIGHT_STEP;
-const TERM_2 = (TERM_1 * WEIGHT_STEP) / 2;
-const TERM_3 = (TERM_2 * WEIGHT_STEP) / 3;
-const TERM_4 = (TERM_3 * WEIGHT_STEP) / 4;
 
 const BITS = new DataView(new ArrayBuffer(8));
 

@@ -174,20 +174,16 @@ export class Candidates {
   /** The id of the largest value, the lowest on ties. NaN and Infinity fail the one comparison made per value. */
   findLikeliest(step: number): number {
     const values = this.values;
+    const count = values.length;
     let max = -Infinity;
     let likeliest = -1;
-    for (let id = 0; id < values.length; id++) {
+    for (let id = 0; id < count; id++) {
       const value = values[id];
-      if (value <= max) continue;
-      if (!(value < Infinity)) {
-        throw new EngineError("MODEL_NONFINITE", `the model's logits of step ${step} are not finite`, {
-          at: { source: "kernel", field: `logits[${id}]` },
-          limit: "finite numbers, or -Infinity for a forbidden token",
-          actual: String(value),
-        });
+      if (!(value <= max)) {
+        if (!(value < Infinity)) throw notFinite(id, value, step);
+        max = value;
+        likeliest = id;
       }
-      max = value;
-      likeliest = id;
     }
     if (likeliest < 0) throw new EngineError("SAMPLE_NO_CANDIDATE", `every token of step ${step} is forbidden`);
     this.#max = max;
@@ -221,7 +217,7 @@ export class Candidates {
     const few = topK > 0 && topK < this.#count;
     if (few) this.#keepLikeliest(topK);
     const total = this.#weigh(temperature);
-    if (!few) this.#keepHeavy(Math.max(minP, lightest(topP, total, this.#count)));
+    if (!few) this.#keepHeavy(Math.max(minP, lightestOf(topP, total, this.#count)));
     const edge = topP < 1 ? this.#edge(topP * total, true) : { value: -Infinity, ties: 0 };
     return this.#find(random * this.#accumulate(edge, Math.max(minP, Number.MIN_VALUE)));
   }
@@ -234,14 +230,15 @@ export class Candidates {
   /** Top-k of all tokens. */
   #keepLikeliest(topK: number): void {
     const { values, ids } = this;
-    const edge = this.#edge(topK - 1, false);
-    let ties = edge.ties;
+    const count = this.#count;
+    let { value: least, ties } = this.#edge(topK - 1, false);
     let kept = 0;
-    for (let id = 0; id < this.#count; id++) {
+    for (let id = 0; id < count; id++) {
       const value = values[id];
-      if (value < edge.value || (value === edge.value && ties-- <= 0)) continue;
-      ids[kept] = id;
-      values[kept++] = value;
+      if (value > least || (value === least && ties-- > 0)) {
+        ids[kept] = id;
+        values[kept++] = value;
+      }
     }
     this.#count = kept;
   }
@@ -250,13 +247,15 @@ export class Candidates {
   #keepHeavy(least: number): void {
     const { values, ids } = this;
     const weights = this.#weights;
+    const count = this.#count;
     let kept = 0;
-    for (let id = 0; id < this.#count; id++) {
+    for (let id = 0; id < count; id++) {
       const weight = weights[id];
-      if (weight < least) continue;
-      ids[kept] = id;
-      values[kept] = values[id];
-      weights[kept++] = weight;
+      if (weight >= least) {
+        ids[kept] = id;
+        values[kept] = values[id];
+        weights[kept++] = weight;
+      }
     }
     this.#count = kept;
   }
@@ -302,20 +301,23 @@ export class Candidates {
     return edge;
   }
 
-  /** Drop what is beyond `edge` or lighter than `least`, and turn the weights into their running sum. Gives the sum. */
-  #accumulate(edge: Edge, least: number): number {
+  /** Drop what is beyond `edge` or lighter than `lightest`, and turn the weights into their running sum. Gives the sum. */
+  #accumulate(edge: Edge, lightest: number): number {
     const { values, ids } = this;
     const weights = this.#weights;
-    let ties = edge.ties;
+    const count = this.#count;
+    let { value: least, ties } = edge;
     let sum = 0;
     let kept = 0;
-    for (let at = 0; at < this.#count; at++) {
+    for (let at = 0; at < count; at++) {
       const value = values[at];
-      if (value < edge.value || (value === edge.value && ties-- <= 0) || weights[at] < least) continue;
-      sum += weights[at];
-      ids[kept] = ids[at];
-      values[kept] = value;
-      weights[kept++] = sum;
+      const weight = weights[at];
+      if (weight >= lightest && (value > least || (value === least && ties-- > 0))) {
+        sum += weight;
+        ids[kept] = ids[at];
+        values[kept] = value;
+        weights[kept++] = sum;
+      }
     }
     this.#count = kept;
     return sum;
@@ -332,6 +334,14 @@ export class Candidates {
     }
     return low;
   }
+}
+
+function notFinite(id: number, value: number, step: number): EngineError {
+  return new EngineError("MODEL_NONFINITE", `the model's logits of step ${step} are not finite`, {
+    at: { source: "kernel", field: `logits[${id}]` },
+    limit: "finite numbers, or -Infinity for a forbidden token",
+    actual: String(value),
+  });
 }
 
 /** Shift and width of the bits looked at, from the top. */
@@ -351,7 +361,7 @@ function order(bits: number): number {
  * A weight below which no token is in the nucleus: all tokens as light as this weigh less than (1 - topP) total
  * together, so what comes before any of them exceeds topP. (The margin covers the rounding of `total`.)
  */
-function lightest(topP: number, total: number, count: number): number {
+function lightestOf(topP: number, total: number, count: number): number {
   return Math.max(Number.MIN_VALUE, (((1 - topP) * total) / count) * (1 - 1e-9));
 }
 

@@ -133,6 +133,11 @@ export class ResidentModel {
     return this.#placed[this.#placed.length - 1];
   }
 
+  /** Names of all taps, in network order. */
+  get tapNames(): string[] {
+    return this.#placed.flatMap(({ traceForward }) => traceForward.taps.flatMap((taps) => taps.map(({ name }) => name)));
+  }
+
   /** Bytes of every wasm memory. */
   get memoryBytes(): number[] {
     return this.#placed.map(({ memory }) => memory.wasm.buffer.byteLength);
@@ -320,13 +325,13 @@ export class ResidentModel {
         index = result.memory;
         stop = 0;
       }
-      const { layout, memory, traceForward } = this.#placed[index];
-      for (const tap of traceForward.taps[stop]) if (wanted(tap.name)) this.#readTap(memory, layout, tap, part, total, data);
+      const { memory, traceForward } = this.#placed[index];
+      for (const tap of traceForward.taps[stop]) if (wanted(tap.name)) this.#readTap(memory, tap, part, total, data);
       stop++;
     }
   }
 
-  #readTap(memory: Memory, layout: Layout, tap: Tap, part: StepPart, total: number, data: Map<string, TapData>): void {
+  #readTap(memory: Memory, tap: Tap, part: StepPart, total: number, data: Map<string, TapData>): void {
     const rows = part.inputs.length;
     if (tap.kind === "probabilities") {
       this.#readProbabilities(memory, tap, part, total, data);
@@ -341,7 +346,6 @@ export class ResidentModel {
     for (let row = 0; row < rows; row++) {
       entry.data.set(memory.f32(tap.tensor, row * stride + tap.column, tap.width), (part.position + row) * tap.width);
     }
-    void layout;
   }
 
   #readProbabilities(memory: Memory, tap: Tap, part: StepPart, total: number, data: Map<string, TapData>): void {

@@ -67,9 +67,11 @@ function readTokens(checkpoint: Checkpoint, vocab: number): { texts: string[]; k
       });
     }
     const fail = faults(checkpoint.name);
-    if (types.length !== count) fail("TOK_LENGTH", `token types for ${count} tokens`, `${PREFIX}token_type`, types.length);
+    if (types.length !== count)
+      fail("TOK_LENGTH", `token types for ${count} tokens`, `${PREFIX}token_type`, types.length);
     for (let id = 0; id < count; id++) {
-      if (types[id] < 1 || types[id] > 6) fail("TOK_TYPE", "unknown token type", `${PREFIX}token_type[${id}]`, types[id]);
+      if (types[id] < 1 || types[id] > 6)
+        fail("TOK_TYPE", "unknown token type", `${PREFIX}token_type[${id}]`, types[id]);
       kinds[id] = types[id];
     }
   }

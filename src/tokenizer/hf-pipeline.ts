@@ -47,7 +47,8 @@ function checkModel(model: JsonRecord): void {
   if (model["type"] !== undefined && model["type"] !== "BPE") unsupported("/model/type", String(model["type"]));
   for (const option of ["dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"]) {
     const value = model[option];
-    if (value !== undefined && value !== null && value !== "" && value !== 0) unsupported(`/model/${option}`, String(value));
+    if (value !== undefined && value !== null && value !== "" && value !== 0)
+      unsupported(`/model/${option}`, String(value));
   }
   if (model["byte_fallback"] === true) unsupported("/model/byte_fallback", "true");
 }
@@ -66,7 +67,8 @@ function parts(value: unknown, field: string, listName: string, nesting = 0): Pa
 function readRule(value: unknown): SplitRule {
   const [split, bytes, ...rest] = parts(value, "/pre_tokenizer", "pretokenizers");
   if (split?.type !== "Split") return unsupported(split?.field ?? "/pre_tokenizer", split?.type);
-  if (bytes?.type !== "ByteLevel" || rest.length > 0) return unsupported(rest[0]?.field ?? "/pre_tokenizer", bytes?.type);
+  if (bytes?.type !== "ByteLevel" || rest.length > 0)
+    return unsupported(rest[0]?.field ?? "/pre_tokenizer", bytes?.type);
   if (bytes.part["use_regex"] !== false) unsupported(`${bytes.field}/use_regex`);
   if (bytes.part["add_prefix_space"] === true) unsupported(`${bytes.field}/add_prefix_space`);
   const { pattern, behavior, invert } = split.part;

@@ -2,7 +2,7 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
 import { STOP_NAMES } from "./gguf-vocabulary.ts";
-import { isRecord, readPipeline, type JsonRecord } from "./hf-pipeline.ts";
+import { isRecord, type JsonRecord, readPipeline } from "./hf-pipeline.ts";
 import { buildVocabulary, faults, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
@@ -59,8 +59,10 @@ function readTokens(root: JsonRecord, model: JsonRecord, vocab: number): Tokens 
     kinds[id] = TOKEN_KIND.normal;
   }
   const ids = readAddedTokens(root, texts, kinds, vocab);
-  for (let id = 0; id < texts.length; id++) if (texts[id] === undefined) fail("TOK_ID", "no token has this id", `/model/vocab`, id);
-  const warnings = texts.length < vocab ? [`TOK_SHORT: ${texts.length} tokens for ${vocab} rows; the others decode to nothing`] : [];
+  for (let id = 0; id < texts.length; id++)
+    if (texts[id] === undefined) fail("TOK_ID", "no token has this id", `/model/vocab`, id);
+  const warnings =
+    texts.length < vocab ? [`TOK_SHORT: ${texts.length} tokens for ${vocab} rows; the others decode to nothing`] : [];
   while (texts.length < vocab) texts.push("");
   return { texts: texts as string[], kinds, ids, warnings };
 }
@@ -140,7 +142,12 @@ function readStopIds(checkpoint: Checkpoint, tokens: Tokens, vocab: number): num
   const ids = new Set<number>();
   if (listed !== undefined && listed !== null) {
     const list = Array.isArray(listed) ? listed : [listed];
-    if (list.length > 1024) throw new EngineError("CONFIG_TOKEN_ID", "too many end tokens", { at: { source: "config", file, field: "/eos_token_id" }, actual: list.length, limit: "at most 1024" });
+    if (list.length > 1024)
+      throw new EngineError("CONFIG_TOKEN_ID", "too many end tokens", {
+        at: { source: "config", file, field: "/eos_token_id" },
+        actual: list.length,
+        limit: "at most 1024",
+      });
     for (const [index, id] of list.entries()) ids.add(checkedId(id, vocab, file, `/eos_token_id/${index}`));
   } else {
     const eos = tokenName(record(checkpoint, "tokenizer_config.json")["eos_token"]);

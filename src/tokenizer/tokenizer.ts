@@ -118,7 +118,10 @@ export class Tokenizer {
 
   #check(id: number): void {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
-    throw new EngineError("TOK_ID_RANGE", "not a token id", { actual: String(id), limit: `0 to ${this.vocabSize - 1}` });
+    throw new EngineError("TOK_ID_RANGE", "not a token id", {
+      actual: String(id),
+      limit: `0 to ${this.vocabSize - 1}`,
+    });
   }
 }
 
@@ -143,7 +146,10 @@ export function openTokenizer(checkpoint: Checkpoint, vocab: number): Tokenizer 
 /** The tokenizer of models made without files: a byte is its own id, then begin, end, padding, unknown. */
 export function byteTokenizer(vocab = 260): Tokenizer {
   if (!Number.isInteger(vocab) || vocab < 260) {
-    throw new EngineError("CONFIG_VOCAB", "too few ids for bytes and four control tokens", { actual: vocab, limit: "at least 260" });
+    throw new EngineError("CONFIG_VOCAB", "too few ids for bytes and four control tokens", {
+      actual: vocab,
+      limit: "at least 260",
+    });
   }
   const names = ["<|begin|>", "<|end|>", "<|pad|>", "<|unknown|>"];
   const nameBytes = new TextEncoder().encode(names.join(""));

@@ -125,7 +125,8 @@ function tokenBytes({ file, tokensField, texts, kinds }: RawVocabulary): TokenBy
     const text = texts[id];
     const field = `${tokensField}[${id}]`;
     const kind = kinds[id];
-    if (text === "" && (kind === TOKEN_KIND.normal || kind === TOKEN_KIND.byte)) fail("TOK_LENGTH", "empty token", field);
+    if (text === "" && (kind === TOKEN_KIND.normal || kind === TOKEN_KIND.byte))
+      fail("TOK_LENGTH", "empty token", field);
     if (text.length > LIMITS.tokenBytes) {
       fail("TOK_LENGTH", `token of more than ${LIMITS.tokenBytes} bytes`, field, text.length);
     }
@@ -208,7 +209,8 @@ function markerIds({ file, tokensField, texts, kinds }: RawVocabulary): Map<stri
     const control = kinds[id] === TOKEN_KIND.control;
     if (!control && STRUCTURAL.has(text)) fail("TOK_ADDED", `${quoteName(text)} is not a control token`, field);
     if ((!control && kinds[id] !== TOKEN_KIND.userDefined) || text === "") continue;
-    if ([...text].length < 2) fail("TOK_ADDED", "an added token of one character would match ordinary text", field, text);
+    if ([...text].length < 2)
+      fail("TOK_ADDED", "an added token of one character would match ordinary text", field, text);
     if (text.length > LIMITS.markerUnits) {
       fail("TOK_ADDED", `added token of more than ${LIMITS.markerUnits} characters`, field, text.length);
     }

@@ -9,7 +9,12 @@ export const TEMPLATE_LIMITS = {
   expression: 1000, // nested operators: a chain of 1000 `~` is one too many
 };
 
-export function templateFault(code: string, what: string, actual?: string | number, limit?: string | number): EngineError {
+export function templateFault(
+  code: string,
+  what: string,
+  actual?: string | number,
+  limit?: string | number,
+): EngineError {
   return new EngineError(code, what, { at: { source: "template" }, actual, limit });
 }
 
@@ -19,14 +24,24 @@ export class Budget {
   spend(steps: number): void {
     this.#steps += steps;
     if (this.#steps > TEMPLATE_LIMITS.steps) {
-      throw templateFault("TPL_FUEL", "the template takes too many steps", undefined, `at most ${TEMPLATE_LIMITS.steps}`);
+      throw templateFault(
+        "TPL_FUEL",
+        "the template takes too many steps",
+        undefined,
+        `at most ${TEMPLATE_LIMITS.steps}`,
+      );
     }
   }
 
   /** Pays for handling a string of this length. */
   text(length: number): void {
     if (length > TEMPLATE_LIMITS.output) {
-      throw templateFault("TPL_OUTPUT", "the template makes too long a text", length, `at most ${TEMPLATE_LIMITS.output}`);
+      throw templateFault(
+        "TPL_OUTPUT",
+        "the template makes too long a text",
+        length,
+        `at most ${TEMPLATE_LIMITS.output}`,
+      );
     }
     this.spend(1 + (length >> 4));
   }

@@ -9,7 +9,16 @@ import { lex, place, syntaxError, type Token } from "./lexer.ts";
 export type Program = ReturnType<typeof parse>;
 
 const BLOCKS = new Set(["if", "for", "macro", "call", "filter"]);
-const WORDS = new Set(["set", "elif", "else", "break", "continue", "endset", ...BLOCKS, ...[...BLOCKS].map((b) => `end${b}`)]);
+const WORDS = new Set([
+  "set",
+  "elif",
+  "else",
+  "break",
+  "continue",
+  "endset",
+  ...BLOCKS,
+  ...[...BLOCKS].map((b) => `end${b}`),
+]);
 const OPEN = new Set(["OpenParen", "OpenSquareBracket", "OpenCurlyBracket"]);
 const CLOSE = new Set(["CloseParen", "CloseSquareBracket", "CloseCurlyBracket"]);
 
@@ -26,8 +35,12 @@ export function compileTemplate(source: string): Program {
 function checkDepth(tokens: readonly Token[]): void {
   let depth = 0;
   for (const [i, { type, value }] of tokens.entries()) {
-    if (OPEN.has(type) || (type === "Identifier" && tokens[i - 1].type === "OpenStatement" && BLOCKS.has(value))) depth++;
-    else if (CLOSE.has(type) || (type === "Identifier" && /^end(?!set)/.test(value) && tokens[i - 1].type === "OpenStatement")) {
+    if (OPEN.has(type) || (type === "Identifier" && tokens[i - 1].type === "OpenStatement" && BLOCKS.has(value)))
+      depth++;
+    else if (
+      CLOSE.has(type) ||
+      (type === "Identifier" && /^end(?!set)/.test(value) && tokens[i - 1].type === "OpenStatement")
+    ) {
       depth--;
     }
     if (depth > TEMPLATE_LIMITS.depth) throw tooDeep();
@@ -50,7 +63,8 @@ function checkWords(source: string, tokens: readonly Token[]): void {
   const assigned = new Set<string>(["caller", "varargs", "kwargs"]);
   for (const [i, { type, value }] of tokens.entries()) {
     // Any name that is not called may be bound somewhere: by set, for, macro or as a parameter.
-    if (type === "Identifier" && (tokens[i + 1]?.type !== "OpenParen" || tokens[i - 1].value === "macro")) assigned.add(value);
+    if (type === "Identifier" && (tokens[i + 1]?.type !== "OpenParen" || tokens[i - 1].value === "macro"))
+      assigned.add(value);
   }
   for (const [i, token] of tokens.entries()) {
     if (token.type !== "Identifier") continue;

@@ -130,7 +130,9 @@ function indent(text: Text, args: Args, budget: Budget): Text {
   const pad = width instanceof Text ? width : new Text(" ".repeat(Math.min(numeric(width) ?? 4, 1024)));
   const [first, blank] = [truthy(args.get(1, "first")), truthy(args.get(2, "blank"))];
   const lines = split(text, new Args([new Text("\n")]), budget);
-  const padded = lines.map((line, i) => ((i === 0 && !first) || (line.text === "" && !blank) ? line : join([pad, line], new Text(""), budget)));
+  const padded = lines.map((line, i) =>
+    (i === 0 && !first) || (line.text === "" && !blank) ? line : join([pad, line], new Text(""), budget),
+  );
   return join(padded, new Text("\n"), budget);
 }
 
@@ -200,20 +202,31 @@ const changer =
     return text.changed(change(text.text));
   };
 
-const title = (text: string): string => text.toLowerCase().replace(/\p{L}+/gu, (word) => word[0].toUpperCase() + word.slice(1));
+const title = (text: string): string =>
+  text.toLowerCase().replace(/\p{L}+/gu, (word) => word[0].toUpperCase() + word.slice(1));
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1).toLowerCase();
 
 const fallback: Operation = (value, args) =>
-  value === undefined || (truthy(args.get(1, "boolean")) && !truthy(value)) ? (args.get(0, "default_value") ?? new Text("")) : value;
+  value === undefined || (truthy(args.get(1, "boolean")) && !truthy(value))
+    ? (args.get(0, "default_value") ?? new Text(""))
+    : value;
 
 function toNumber(value: Value, args: Args, whole: boolean): Value {
-  const given = value instanceof Text ? (/^\s*[-+]?(\d+\.?\d*|\.\d+)\s*$/.test(value.text) ? Number(value.text) : undefined) : numeric(value);
+  const given =
+    value instanceof Text
+      ? /^\s*[-+]?(\d+\.?\d*|\.\d+)\s*$/.test(value.text)
+        ? Number(value.text)
+        : undefined
+      : numeric(value);
   if (given === undefined) return args.get(0, "default") ?? (whole ? 0 : new Float(0));
   return whole ? Math.trunc(given) : new Float(given);
 }
 
 const json: Operation = (value, args, budget) => {
-  const style: JsonStyle = { ascii: truthy(args.named.get("ensure_ascii")), sortKeys: truthy(args.named.get("sort_keys")) };
+  const style: JsonStyle = {
+    ascii: truthy(args.named.get("ensure_ascii")),
+    sortKeys: truthy(args.named.get("sort_keys")),
+  };
   const indent = numeric(args.get(0, "indent"));
   if (indent !== undefined) style.indent = Math.max(0, Math.min(indent, TEMPLATE_LIMITS.depth));
   const separators = args.named.get("separators");
@@ -240,7 +253,11 @@ const FILTERS = new Map<string, Operation>([
   ["selectattr", selector(true, true)],
   ["rejectattr", selector(false, true)],
   ["items", pairs],
-  ["dictsort", (value, args, budget) => sort(pairs(value, args, budget), new Args([args.get(2, "reverse"), args.get(0, "case_sensitive"), 0]), budget)],
+  [
+    "dictsort",
+    (value, args, budget) =>
+      sort(pairs(value, args, budget), new Args([args.get(2, "reverse"), args.get(0, "case_sensitive"), 0]), budget),
+  ],
   ["default", fallback],
   ["d", fallback],
   ["trim", trimmer(true, true)],
@@ -252,7 +269,13 @@ const FILTERS = new Map<string, Operation>([
   ["indent", (value, args, budget) => indent(asText(value), args, budget)],
   ["int", (value, args) => toNumber(value, args, true)],
   ["float", (value, args) => toNumber(value, args, false)],
-  ["abs", (value) => (value instanceof Float ? new Float(Math.abs(value.value)) : Math.abs(numeric(value) ?? wrong("not a number", value)))],
+  [
+    "abs",
+    (value) =>
+      value instanceof Float
+        ? new Float(Math.abs(value.value))
+        : Math.abs(numeric(value) ?? wrong("not a number", value)),
+  ],
   ["bool", (value) => truthy(value)],
 ]);
 
@@ -309,7 +332,9 @@ export function contains(holder: Value, value: Value, budget: Budget): boolean {
 const affix =
   (test: (text: string, part: string) => boolean): Operation =>
   (value, args) =>
-    (Array.isArray(args.list[0]) ? args.list[0] : [args.list[0]]).some((part) => test(asText(value).text, asText(part).text));
+    (Array.isArray(args.list[0]) ? args.list[0] : [args.list[0]]).some((part) =>
+      test(asText(value).text, asText(part).text),
+    );
 
 const TEXT_METHODS = new Map<string, Operation>([
   ["strip", trimmer(true, true)],
@@ -327,7 +352,13 @@ const TEXT_METHODS = new Map<string, Operation>([
 ]);
 
 const MAP_METHODS = new Map<string, Operation>([
-  ["get", (value, args) => ((value as Map<string, Value>).has(asText(args.list[0]).text) ? (value as Map<string, Value>).get(asText(args.list[0]).text) : (args.list[1] ?? null))],
+  [
+    "get",
+    (value, args) =>
+      (value as Map<string, Value>).has(asText(args.list[0]).text)
+        ? (value as Map<string, Value>).get(asText(args.list[0]).text)
+        : (args.list[1] ?? null),
+  ],
   ["items", pairs],
   ["keys", (value, _, budget) => items(value, budget)],
   ["values", (value) => [...(value as Map<string, Value>).values()]],
@@ -345,7 +376,14 @@ const LIST_METHODS = new Map<string, Operation>([
 
 /** A method bound to its value, or undefined. */
 export function findMethod(value: Value, name: string, budget: Budget): Callable | undefined {
-  const methods = value instanceof Text ? TEXT_METHODS : value instanceof Map ? MAP_METHODS : Array.isArray(value) ? LIST_METHODS : undefined;
+  const methods =
+    value instanceof Text
+      ? TEXT_METHODS
+      : value instanceof Map
+        ? MAP_METHODS
+        : Array.isArray(value)
+          ? LIST_METHODS
+          : undefined;
   const method = methods?.get(name);
   return method && new Callable((args, named) => method(value, new Args(args, named), budget));
 }

@@ -19,7 +19,11 @@ export function makeGlobals(budget: Budget, now: Date): Dict {
     [
       "raise_exception",
       new Callable(([message]) => {
-        throw templateFault("TPL_RAISED", "the template refuses these messages", toText(message, budget).text.slice(0, 120));
+        throw templateFault(
+          "TPL_RAISED",
+          "the template refuses these messages",
+          toText(message, budget).text.slice(0, 120),
+        );
       }),
     ],
   ]);

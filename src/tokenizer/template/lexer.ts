@@ -133,7 +133,8 @@ class Lexer {
         this.#at += stripped ? 3 : 2;
         // transformers marks the assistant's words with {% generation %}: nothing to render.
         const word = this.#tokens[first + 1];
-        if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value)) this.#tokens.length = first;
+        if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value))
+          this.#tokens.length = first;
         return this.#afterTag(stripped, block);
       }
       if (source[this.#at] === "{") braces++;

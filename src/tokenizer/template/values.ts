@@ -128,7 +128,8 @@ export function equal(a: Value, b: Value, budget: Budget, depth = 0): boolean {
   return a === b;
 }
 
-const floatText = (value: number): string => (Number.isInteger(value) && Math.abs(value) < 1e16 ? value.toFixed(1) : String(value));
+const floatText = (value: number): string =>
+  Number.isInteger(value) && Math.abs(value) < 1e16 ? value.toFixed(1) : String(value);
 
 /** As Python's `str`. */
 export function toText(value: Value, budget: Budget): Text {
@@ -208,7 +209,9 @@ class Writer {
     const indent = this.#style.indent ?? -1;
     const [comma, colon] = this.#style.separators ?? [indent >= 0 ? "," : ", ", ": "];
     const line = (depth: number): string => (indent >= 0 ? `\n${" ".repeat(indent * depth)}` : "");
-    const entries: [string, Value][] = list ? value.map((item) => ["", item]) : [...(value instanceof Map ? value : value.values)];
+    const entries: [string, Value][] = list
+      ? value.map((item) => ["", item])
+      : [...(value instanceof Map ? value : value.values)];
     if (this.#style.sortKeys && !list) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     this.#put(list ? "[" : "{");
     for (const [i, [key, item]] of entries.entries()) {

@@ -1,0 +1,90 @@
+import { MAX_THREADS } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
+import type { CacheType } from "../model/cache.ts";
+import type { LoadProgress } from "../model/load.ts";
+import type { Build } from "../runtime/module.ts";
+
+export interface LoadOptions {
+  /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
+  threads?: number;
+  /** Default: relaxed where the host has it. */
+  build?: Build;
+  /** 256-bit pairs where the host's V8 can: a wish, `model.info.wide` says what came of it. */
+  wide?: boolean;
+  /** Positions of the cache. Default: what the file allows, at most 8192. */
+  context?: number;
+  /** Keys and values as f32 (exact) or 8 bits (a quarter of the bytes). Default f32. */
+  cache?: CacheType;
+  /** What quantised weights are multiplied with: 8-bit activations (fast) or f32. Default q8. */
+  activations?: "q8" | "f32";
+  /** All memory the model may take: bytes, or "2GiB", "500MB". */
+  maxMemory?: number | string;
+  /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
+  memoryLimit?: number | string;
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+export interface CheckedLoadOptions {
+  readonly threads: number | undefined;
+  readonly build: Build | undefined;
+  readonly wide: boolean;
+  readonly context: number | undefined;
+  readonly cache: CacheType;
+  readonly activations: "q8" | "f32";
+  readonly maxMemory: number | undefined;
+  readonly memoryLimit: number | undefined;
+  readonly onProgress: ((progress: LoadProgress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+const NAMES = ["threads", "build", "wide", "context", "cache", "activations", "maxMemory", "memoryLimit", "onProgress", "signal"];
+
+/** Every value checked; a name that is not an option is an error. `extra` lists names that the caller looks at itself. */
+export function checkLoadOptions(options: LoadOptions | undefined, extra: readonly string[] = []): CheckedLoadOptions {
+  const given: Record<string, unknown> = { ...options };
+  for (const name of Object.keys(given)) {
+    if (!NAMES.includes(name) && !extra.includes(name)) {
+      throw new EngineError("OPTION_UNKNOWN", "this option is not supported", { at: { source: "option", field: name }, actual: name, limit: `one of ${[...NAMES, ...extra].join(", ")}` });
+    }
+  }
+  return {
+    threads: integer("threads", given["threads"], 0, MAX_THREADS),
+    build: oneOf("build", given["build"], ["simd", "relaxed"] as const),
+    wide: oneOf("wide", given["wide"], [true, false] as const) ?? false,
+    context: integer("context", given["context"], 1, Number.MAX_SAFE_INTEGER),
+    cache: oneOf("cache", given["cache"], ["f32", "q8"] as const) ?? "f32",
+    activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
+    maxMemory: bytes("maxMemory", given["maxMemory"]),
+    memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
+    onProgress: options?.onProgress,
+    signal: options?.signal,
+  };
+}
+
+function refuse(field: string, actual: unknown, limit: string): EngineError {
+  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: String(actual), limit });
+}
+
+function integer(field: string, value: unknown, least: number, most: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) throw refuse(field, value, `an integer from ${least} to ${most}`);
+  return value as number;
+}
+
+function oneOf<Value>(field: string, value: unknown, values: readonly Value[]): Value | undefined {
+  if (value === undefined) return undefined;
+  if (!values.includes(value as Value)) throw refuse(field, value, values.map((one) => JSON.stringify(one)).join(" or "));
+  return value as Value;
+}
+
+const UNITS: Record<string, number> = { "": 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };
+
+function bytes(field: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const text = typeof value === "number" ? String(value) : value;
+  const match = typeof text === "string" ? /^(\d+(?:\.\d+)?)\s*([KMG]i?B|B)?$/i.exec(text.trim()) : null;
+  const amount = match ? Math.floor(Number(match[1]) * UNITS[(match[2] ?? "").toUpperCase()]) : Number.NaN;
+  if (!Number.isSafeInteger(amount) || amount < 1) throw refuse(field, value, 'bytes, or text like "2GiB" or "500MB"');
+  return amount;
+}

@@ -1,0 +1,250 @@
+import { openCheckpoint, type CheckpointLike } from "../checkpoint/open.ts";
+import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
+import { EngineError } from "../error.ts";
+import { type ModelConfig, readConfig } from "../model/config.ts";
+import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
+import { ResidentModel, type TapData } from "../model/resident.ts";
+import { planModel } from "../model/sizes.ts";
+import { mapWeights } from "../model/weights.ts";
+import { openKernels, type Build } from "../runtime/module.ts";
+import { availableThreads } from "../runtime/spawn.ts";
+import { type ChatMessage, type ChatTemplate, openChatTemplate, type ChatOptions as RenderOptions } from "../tokenizer/chat.ts";
+import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { GenerationBatch } from "./batch.ts";
+import { Generation, missingTokenizer } from "./generation.ts";
+import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.ts";
+import { checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
+import { Scheduler } from "./scheduler.ts";
+import { type Score, scoreIds } from "./score.ts";
+import { Session } from "./session.ts";
+
+/** What was chosen at load, and why. */
+export interface ModelInfo {
+  readonly name: string;
+  readonly architecture: string;
+  readonly build: { readonly name: Build; readonly reason: string };
+  readonly wide: { readonly on: boolean; readonly reason: string };
+  readonly threads: { readonly asked: number | undefined; readonly used: number; readonly reason: string };
+  readonly context: number;
+  readonly cache: "f32" | "q8";
+  readonly activations: "q8" | "f32";
+  /** Bytes: all memories; of each; weights as packed; cache; tables and activations of a step. */
+  readonly memory: { readonly total: number; readonly memories: readonly number[]; readonly weights: number; readonly cache: number; readonly activations: number };
+  /** Ops between two barriers of one step. */
+  readonly opsPerStep: number;
+  readonly warnings: readonly string[];
+}
+
+export type Prompt = string | ArrayLike<number>;
+
+export interface ChatOptions extends GenerateOptions, RenderOptions {}
+
+
+/** Loads a GGUF file (its first shard where split), or a Hugging Face folder. */
+export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
+  const checked = checkLoadOptions(options);
+  checked.signal?.throwIfAborted();
+  const checkpoint = await openCheckpoint(source);
+  try {
+    return await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+export interface CreateOptions extends LoadOptions {
+  /** The same seed gives the same weights. Default 0. */
+  seed?: number;
+  /** Type of the matrices. Default f32. */
+  type?: StoredType;
+}
+
+/** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
+export async function createModel(config: CreateConfig, options: CreateOptions = {}): Promise<Model> {
+  const { seed = 0, type = "f32", ...load } = options;
+  const checked = checkLoadOptions(load);
+  if (!Number.isSafeInteger(seed)) throw new EngineError("OPTION_RANGE", "seed", { at: { source: "option", field: "seed" }, actual: String(seed), limit: "a safe integer" });
+  const checkpoint = randomModelCheckpoint(config, seed, type);
+  return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
+}
+
+export class Model {
+  readonly config: ModelConfig;
+  readonly info: ModelInfo;
+  readonly #resident: ResidentModel;
+  readonly #scheduler: Scheduler;
+  readonly #tokenizer: Tokenizer | null;
+  readonly #chat: ChatTemplate | null;
+  readonly #stopIds: ReadonlySet<number>;
+
+  private constructor(resident: ResidentModel, tokenizer: Tokenizer | null, chat: ChatTemplate | null, info: ModelInfo) {
+    this.config = resident.config;
+    this.info = info;
+    this.#resident = resident;
+    this.#scheduler = new Scheduler(resident);
+    this.#tokenizer = tokenizer;
+    this.#chat = chat;
+    this.#stopIds = new Set([...resident.config.eos, ...(tokenizer?.stopIds ?? [])]);
+  }
+
+  /** Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
+  static async open(checkpoint: Checkpoint, options: CheckedLoadOptions, openTokens: (vocab: number) => Tokenizer | null): Promise<Model> {
+    const { config, warnings } = readConfig(checkpoint);
+    const mapped = mapWeights(checkpoint, config);
+    const cores = await availableThreads();
+    const threads = options.threads ?? cores;
+    const plan = planModel(config, mapped.weights, { ...options, threads });
+    const kernels = await openKernels(options.build);
+    const tokenizer = openTokens(config.vocab);
+    const chat = tokenizer ? openChatTemplate(checkpoint) : null;
+    const resident = await ResidentModel.load({ ...options, kernels, config, weights: mapped.weights, sizes: plan.sizes, layouts: plan.layouts, threads });
+    const sum = (count: (index: number) => number) => plan.layouts.reduce((total, _, index) => total + count(index), 0);
+    const weights = sum((index) => plan.layouts[index].matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
+    const cache = sum((index) => plan.layouts[index].cacheAt.full.bytes + plan.layouts[index].cacheAt.chunked.bytes);
+    const memories = resident.memoryBytes;
+    const total = memories.reduce((bytes, one) => bytes + one, 0);
+    return new Model(resident, tokenizer, chat, {
+      name: checkpoint.name,
+      architecture: config.architecture,
+      build: { name: kernels.build, reason: kernels.reason },
+      wide: { on: false, reason: options.wide ? "this version computes in 128 bits only" : "not asked for" },
+      threads: {
+        asked: options.threads,
+        used: resident.threads.count,
+        reason: options.threads !== undefined ? "asked for" : cores > 0 ? `the host has ${cores} cores` : "the host has no worker threads",
+      },
+      context: plan.context,
+      cache: options.cache,
+      activations: options.activations,
+      memory: { total, memories, weights, cache, activations: total - weights - cache },
+      opsPerStep: resident.ops,
+      warnings: [...checkpoint.warnings, ...warnings, ...mapped.warnings, ...plan.warnings, ...(tokenizer?.warnings ?? [])],
+    });
+  }
+
+  /** Throws TOKENIZER_MISSING where the checkpoint has none. */
+  get tokenizer(): Tokenizer {
+    if (!this.#tokenizer) throw missingTokenizer();
+    return this.#tokenizer;
+  }
+
+  /** Times each worker was woken since it started: one a step. */
+  get wakes(): number[] {
+    return this.#resident.threads.wakes;
+  }
+
+  /** Continues a prompt: text (the begin-of-text id goes in front as the file says) or ids. */
+  generate(prompt: Prompt, options?: GenerateOptions): Generation {
+    return this.#generation(this.#promptIds(prompt, "prompt"), options);
+  }
+
+  /** Several prompts in one batch; each answer equals its solo run to the bit. */
+  generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): GenerationBatch {
+    if (!Array.isArray(prompts)) throw new EngineError("REQ_PARAM", "prompts", { at: { source: "prompt", field: "prompts" }, actual: typeof prompts, limit: "an array of prompts" });
+    const seeded = this.#seeded(options);
+    return new GenerationBatch(prompts.map((prompt, index) => this.#generation(this.#promptIds(prompt, `prompts[${index}]`), seeded)));
+  }
+
+  /** Answers messages through the checkpoint's template. */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+    const tokenizer = this.tokenizer;
+    if (!this.#chat) throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
+    const { tools, addGenerationPrompt, variables, now, ...rest } = options;
+    return this.#generation(this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }), rest);
+  }
+
+  /** A timeline of its own. */
+  session(): Session {
+    return new Session(this.#resident);
+  }
+
+  /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
+  async score(prompt: Prompt, options: { signal?: AbortSignal } = {}): Promise<Score> {
+    const ids = this.#promptIds(prompt, "text");
+    if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
+    return await scoreIds(this.#resident, ids, options.signal);
+  }
+
+  /**
+   * Intermediate tensors of every row, by name (`embed`, `layers.3.attn.q`, `layers.0.ffn_out`, `norm`, `logits`, ...); all of
+   * them where `taps` is absent. The same kernels through the unfused program: the same bits.
+   */
+  async trace(ids: ArrayLike<number>, options: { taps?: readonly string[]; signal?: AbortSignal } = {}): Promise<Record<string, TapData>> {
+    const checked = checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" });
+    if (checked.length === 0) throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
+    if (checked.length > this.info.context) throw this.#tooLong(checked.length, this.info.context);
+    const known = this.#resident.tapNames;
+    const unknown = options.taps?.find((name) => !known.includes(name));
+    if (unknown !== undefined) {
+      throw new EngineError("OPTION_TAPS", "no such tap", { at: { source: "option", field: "taps" }, actual: unknown, limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})` });
+    }
+    const wanted = new Set(options.taps ?? known);
+    return Object.fromEntries(await this.#resident.trace(checked, (name) => wanted.has(name), options.signal));
+  }
+
+  /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
+  async embed(prompt: Prompt, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    const ids = this.#promptIds(prompt, "text");
+    if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
+    const norm = (await this.#resident.trace(ids, (name) => name === "norm", options.signal)).get("norm")!;
+    const [rows, hidden] = norm.shape;
+    const mean = new Float64Array(hidden);
+    for (let row = 0; row < rows; row++) for (let col = 0; col < hidden; col++) mean[col] += norm.data[row * hidden + col];
+    return Float32Array.from(mean, (sum) => sum / rows);
+  }
+
+  /** Ends running generations, stops the workers; the process can end by itself afterwards. */
+  async dispose(): Promise<void> {
+    await this.#scheduler.dispose();
+    await this.#resident.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #promptIds(prompt: Prompt, field: string): number[] {
+    if (typeof prompt === "string") {
+      const tokenizer = this.tokenizer;
+      const ids = tokenizer.encode(prompt, { addBos: tokenizer.addBos });
+      if (ids.length === 0) throw new EngineError("REQ_EMPTY_PROMPT", "the prompt is empty and the checkpoint puts nothing in front of it", { at: { source: "prompt", field } });
+      return ids;
+    }
+    if (typeof prompt !== "object" || prompt === null || typeof prompt.length !== "number") {
+      throw new EngineError("REQ_PARAM", field, { at: { source: "prompt", field }, actual: prompt === null ? "null" : typeof prompt, limit: "text or an array of ids" });
+    }
+    if (prompt.length === 0) throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
+    return checkTokenIds(prompt, this.config.vocab, { source: "prompt", field });
+  }
+
+  #generation(prompt: readonly number[], options: GenerateOptions | undefined): Generation {
+    const { context } = this.info;
+    const checked = checkOptions(options, { vocab: this.config.vocab, context });
+    if (prompt.length >= context) throw this.#tooLong(prompt.length, context - 1);
+    if (checked.stop.length > 0 && !this.#tokenizer) throw missingTokenizer();
+    return new Generation({
+      scheduler: this.#scheduler,
+      tokenizer: this.#tokenizer,
+      prompt,
+      options: checked,
+      stopIds: new Set([...this.#stopIds, ...checked.stopIds]),
+      vocab: this.config.vocab,
+      context,
+    });
+  }
+
+  /** One seed for a whole batch, so that each answer can be had again alone. */
+  #seeded(options: GenerateOptions | undefined): GenerateOptions {
+    const { seed } = checkOptions(options, { vocab: this.config.vocab, context: this.info.context });
+    return { ...options, seed };
+  }
+
+  #tooLong(actual: number, most: number): EngineError {
+    return new EngineError("CONTEXT_LENGTH", `the prompt does not fit the context of ${this.info.context} positions`, {
+      at: { source: "prompt" },
+      actual: `${actual} ids`,
+      limit: `at most ${most}`,
+    });
+  }
+}
+

@@ -1,0 +1,162 @@
+import { EngineError } from "../error.ts";
+import type { Timeline } from "../model/cache.ts";
+import type { ResidentModel, StepPart } from "../model/resident.ts";
+
+/**
+ * Many timelines in one batch: every step takes one row of each sequence that decodes and fills up with rows of prompts. A
+ * sequence's tokens do not depend on its company: the rows of a step never touch each other.
+ */
+
+/** One sequence that grows until its owner ends it. */
+export interface Growth {
+  /** Prompt and, as they come, generated ids. The scheduler computes what it has not seen yet. */
+  readonly ids: number[];
+  readonly signal: AbortSignal | undefined;
+  /** Sees the logits after the last id (valid during the call); pushes the next id and returns true, or returns false to end. */
+  onLogits(logits: Float32Array): boolean;
+}
+
+interface Running {
+  readonly growth: Growth;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  timeline: Timeline | null;
+  /** Ids in the cache. */
+  position: number;
+}
+
+/** Sequences in one step at most; more wait. Fewer than page tables exist, so that sessions find one. */
+const MOST_RUNNING = 32;
+
+export class Scheduler {
+  readonly #resident: ResidentModel;
+  #waiting: Running[] = [];
+  #running: Running[] = [];
+  #loop: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(resident: ResidentModel) {
+    this.#resident = resident;
+  }
+
+  /** Resolves when the growth ended itself; rejects with its signal's reason or the error of its step. */
+  grow(growth: Growth): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new EngineError("DISPOSED", "the model was disposed"));
+        return;
+      }
+      this.#waiting.push({ growth, resolve, reject, timeline: null, position: 0 });
+      // A turn later, so that calls of one tick start in one step.
+      this.#loop ??= Promise.resolve().then(() => this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        this.#dropAborted();
+        this.#admit();
+        if (this.#running.length === 0) return;
+        await this.#step();
+      }
+    } finally {
+      this.#loop = null;
+    }
+  }
+
+  #dropAborted(): void {
+    for (const entry of [...this.#running, ...this.#waiting]) {
+      if (entry.growth.signal?.aborted) this.#end(entry, entry.growth.signal.reason);
+    }
+  }
+
+  #admit(): void {
+    while (this.#running.length < MOST_RUNNING && this.#waiting.length > 0) {
+      const entry = this.#waiting[0];
+      try {
+        entry.timeline = this.#resident.cache.open();
+      } catch (error) {
+        if (this.#running.length > 0) return;
+        this.#end(entry, error);
+        continue;
+      }
+      this.#waiting.shift();
+      entry.position = 0;
+      this.#running.push(entry);
+    }
+  }
+
+  /** Decoding sequences first: a long prompt never starves them. */
+  #compose(): { entry: Running; part: StepPart }[] {
+    let left = this.#resident.sizes.rows;
+    const order = [...this.#running].sort((a, b) => a.growth.ids.length - a.position - (b.growth.ids.length - b.position));
+    const composed: { entry: Running; part: StepPart }[] = [];
+    for (const entry of order) {
+      if (left === 0) break;
+      const inputs = entry.growth.ids.slice(entry.position, entry.position + left);
+      left -= inputs.length;
+      const complete = entry.position + inputs.length === entry.growth.ids.length;
+      composed.push({ entry, part: { timeline: entry.timeline!, position: entry.position, inputs, logits: complete ? "last" : "none" } });
+    }
+    return composed;
+  }
+
+  async #step(): Promise<void> {
+    const composed = this.#compose();
+    const ended = new Map<Running, unknown>();
+    // Whoever aborts stops the step; the others' rows are computed again in the next one, to the same bits.
+    const stop = new AbortController();
+    const onAbort = () => stop.abort();
+    for (const { entry } of composed) entry.growth.signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      await this.#resident.step(
+        composed.map(({ part }) => part),
+        (logits, _row, index) => {
+          const { entry } = composed[index];
+          try {
+            if (!entry.growth.onLogits(logits)) ended.set(entry, undefined);
+          } catch (error) {
+            ended.set(entry, error);
+          }
+        },
+        stop.signal,
+      );
+      for (const { entry, part } of composed) entry.position += part.inputs.length;
+      for (const [entry, error] of ended) this.#end(entry, error);
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      if (error instanceof EngineError && error.code === "CACHE_FULL" && this.#running.length > 1) this.#postpone();
+      else for (const { entry } of composed) this.#end(entry, error);
+    } finally {
+      for (const { entry } of composed) entry.growth.signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** No page is free: the sequence that came last waits, and is computed again when there is room. */
+  #postpone(): void {
+    const entry = this.#running.pop()!;
+    this.#resident.cache.close(entry.timeline!);
+    entry.timeline = null;
+    this.#waiting.unshift(entry);
+  }
+
+  #end(entry: Running, error: unknown): void {
+    this.#running = this.#running.filter((other) => other !== entry);
+    this.#waiting = this.#waiting.filter((other) => other !== entry);
+    if (entry.timeline) this.#resident.cache.close(entry.timeline);
+    entry.timeline = null;
+    if (error === undefined) entry.resolve();
+    else entry.reject(error);
+  }
+
+  /** Ends everything; nothing new is taken. */
+  async dispose(): Promise<void> {
+    this.#closed = true;
+    const error = new EngineError("DISPOSED", "the model was disposed");
+    for (const entry of [...this.#waiting, ...this.#running]) {
+      entry.reject(error);
+    }
+    this.#waiting = [];
+  }
+}

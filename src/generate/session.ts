@@ -1,0 +1,97 @@
+import { EngineError } from "../error.ts";
+import type { Timeline } from "../model/cache.ts";
+import type { ResidentModel, StepPart } from "../model/resident.ts";
+import { checkTokenIds } from "./options.ts";
+
+/**
+ * One timeline that the caller edits by naming what it should hold: `sync(ids)` reuses the common prefix, forgets what differs,
+ * computes what is new. Calls queue in order.
+ */
+export class Session {
+  readonly #resident: ResidentModel;
+  readonly #timeline: Timeline;
+  #ids: number[] = [];
+  /** Logits after the last id; null where they must be computed again. */
+  #logits: Float32Array | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(resident: ResidentModel) {
+    this.#resident = resident;
+    this.#timeline = resident.cache.open();
+  }
+
+  /** The ids that the timeline holds. */
+  get ids(): readonly number[] {
+    return this.#ids;
+  }
+
+  /** Makes the timeline equal `ids`. After an abort or an error it holds a shorter prefix of them. */
+  sync(ids: ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
+    return this.#then(() => this.#sync(wanted, options.signal));
+  }
+
+  /** A copy of the logits after the last id, [vocab]. */
+  logits(): Promise<Float32Array> {
+    return this.#then(async () => {
+      if (this.#ids.length === 0) throw new EngineError("SESSION_EMPTY", "no logits before the first id", { at: { source: "prompt" } });
+      if (!this.#logits) await this.#sync(this.#ids, undefined);
+      return this.#logits!.slice();
+    });
+  }
+
+  /** Keeps the first `length` ids. */
+  rewind(length: number): Promise<void> {
+    return this.#then(async () => {
+      if (!Number.isInteger(length) || length < 0 || length > this.#ids.length) {
+        throw new EngineError("OPTION_RANGE", "rewind", { at: { source: "option", field: "length" }, actual: String(length), limit: `an integer from 0 to ${this.#ids.length}` });
+      }
+      if (length === this.#ids.length) return;
+      this.#ids.length = length;
+      this.#logits = null;
+    });
+  }
+
+  async #sync(wanted: readonly number[], signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    const held = this.#ids;
+    let same = 0;
+    while (same < wanted.length && same < held.length && wanted[same] === held[same]) same++;
+    if (same === wanted.length && same === held.length && this.#logits) return;
+    // The last id's logits must come out of a step, so its row is computed again.
+    let position = Math.min(same, Math.max(0, wanted.length - 1));
+    position = this.#resident.cache.truncate(this.#timeline, position);
+    this.#ids = wanted.slice(0, position);
+    this.#logits = null;
+    while (position < wanted.length) {
+      const inputs = wanted.slice(position, position + this.#resident.sizes.rows);
+      const last = position + inputs.length === wanted.length;
+      const part: StepPart = { timeline: this.#timeline, position, inputs, logits: last ? "last" : "none" };
+      await this.#resident.step([part], (logits) => { this.#logits = logits.slice(); }, signal);
+      position += inputs.length;
+      this.#ids = wanted.slice(0, position);
+    }
+  }
+
+  #then<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#queue.then(() => {
+      if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
+      return work();
+    });
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /** Gives the cache pages back. */
+  async dispose(): Promise<void> {
+    await this.#queue;
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#resident.cache.close(this.#timeline);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}

@@ -1,0 +1,33 @@
+/** The public surface. */
+
+import { openCheckpoint, type CheckpointLike } from "./checkpoint/open.ts";
+import { type Inspection, inspectCheckpoint } from "./model/inspect.ts";
+
+export type { StoredType } from "./checkpoint/checkpoint.ts";
+export type { CheckpointLike } from "./checkpoint/open.ts";
+export { EngineError, type ErrorPlace } from "./error.ts";
+export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";
+export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
+export type { LoadOptions } from "./generate/load-options.ts";
+export { type ChatOptions, createModel, type CreateOptions, loadModel, type Model, type ModelInfo, type Prompt } from "./generate/model.ts";
+export type { GenerateOptions } from "./generate/options.ts";
+export type { SampledToken } from "./generate/sampler.ts";
+export type { Score } from "./generate/score.ts";
+export type { Session } from "./generate/session.ts";
+export type { LayerConfig, ModelConfig } from "./model/config.ts";
+export type { Inspection } from "./model/inspect.ts";
+export type { LoadProgress } from "./model/load.ts";
+export type { CreateConfig } from "./model/random.ts";
+export type { TapData } from "./model/resident.ts";
+export type { ChatMessage } from "./tokenizer/chat.ts";
+export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+
+/** What is in a checkpoint and what it would need, without loading it. */
+export async function inspect(source: CheckpointLike): Promise<Inspection> {
+  const checkpoint = await openCheckpoint(source);
+  try {
+    return inspectCheckpoint(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Chat templates: messages -> prompt, through the Jinja text that came with the checkpoint.
+ *
+ * The template sees the caller's text as it is, and every character keeps its origin. Control tokens are read in the
+ * template's own text only: whatever a message, a name or a tool schema holds, it stays text.
+ */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { EngineError } from "../error.ts";
+import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
+import { tokenName } from "./hf-vocabulary.ts";
+import { readMessages, readTools, readVariables } from "./messages.ts";
+import { compileTemplate, type Program } from "./template/compile.ts";
+import { runTemplate } from "./template/interpreter.ts";
+import { type Dict, Text, type Value } from "./template/values.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export interface TextPart {
+  readonly type: "text";
+  readonly text: string;
+}
+
+export interface ChatMessage {
+  readonly role: string;
+  readonly content?: string | readonly TextPart[] | null;
+  /** `tool_calls`, `name`, `tool_call_id` and whatever else the template reads. */
+  readonly [field: string]: unknown;
+}
+
+export interface ChatOptions {
+  readonly tools?: readonly unknown[];
+  /** End with the header of the assistant's answer. Default: true. */
+  readonly addGenerationPrompt?: boolean;
+  /** Further variables of the template, for example `enable_thinking`. */
+  readonly variables?: Readonly<Record<string, string | number | boolean>>;
+  /** What `strftime_now` takes for now. */
+  readonly now?: Date;
+}
+
+export interface TemplateTokens {
+  readonly bosToken?: string;
+  readonly eosToken?: string;
+}
+
+export class ChatTemplate {
+  readonly source: string;
+  readonly #program: Program;
+  readonly #tokens: TemplateTokens;
+  /** Whether the template itself deals with contents that are lists of parts. */
+  readonly #readsParts: boolean;
+
+  constructor(source: string, tokens: TemplateTokens = {}) {
+    this.source = source;
+    this.#program = compileTemplate(source);
+    this.#tokens = tokens;
+    this.#readsParts =
+      /\bcontent\b['"\]]* +is +(?:not +)?(?:string|iterable|sequence)|\bin +\w+(?:\.|\[['"])content\b/.test(source);
+  }
+
+  /** The prompt as text. To feed a model use `encode`: tokens of text in which `<|eot|>` came from a message differ. */
+  render(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
+    return this.#run(messages, options).text;
+  }
+
+  encode(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+    const { text, marks } = this.#run(messages, options);
+    checkControlTokens(tokenizer, text, marks);
+    const ids = tokenizer.encode(text, { specialTokens: true, plain: marks });
+    // Most templates print the begin token themselves.
+    if (tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos) ids.unshift(tokenizer.bos);
+    return ids;
+  }
+
+  #run(messages: readonly ChatMessage[], options: ChatOptions): Text {
+    const { bosToken = "", eosToken = "" } = this.#tokens;
+    const variables: Dict = new Map<string, Value>([
+      ...readVariables(options.variables ?? {}),
+      ["messages", readMessages(messages, this.#readsParts)],
+      ["add_generation_prompt", options.addGenerationPrompt ?? true],
+      ["bos_token", new Text(bosToken)],
+      ["eos_token", new Text(eosToken)],
+    ]);
+    variables.set("tools", options.tools === undefined ? null : readTools(options.tools));
+    return runTemplate(this.#program, variables, options.now ?? new Date());
+  }
+}
+
+/** A template written for other control tokens would have them spelt out as text, and the model would not understand. */
+function checkControlTokens(tokenizer: Tokenizer, text: string, marks: readonly number[]): void {
+  const missing = new Set<string>();
+  let range = 0;
+  for (const match of text.matchAll(/<\|[A-Za-z0-9_]{1,64}\|>/g)) {
+    while (range < marks.length && marks[range + 1] <= match.index) range += 2;
+    const own = range >= marks.length || marks[range] >= match.index + match[0].length;
+    if (own && tokenizer.specialId(match[0]) === null) missing.add(match[0]);
+  }
+  if (missing.size === 0) return;
+  throw new EngineError("TOK_SPECIAL", "the chat template writes control tokens that the tokenizer does not have", {
+    at: { source: "template" },
+    actual: [...missing].join(" "),
+  });
+}
+
+/** The chat template of a checkpoint, or null when it has none. */
+export function openChatTemplate(checkpoint: Checkpoint): ChatTemplate | null {
+  const tokens = templateTokens(checkpoint);
+  if (checkpoint.format === "gguf") {
+    const source = checkpoint.metadata.get("tokenizer.chat_template");
+    return typeof source === "string" ? new ChatTemplate(source, tokens) : null;
+  }
+  const source = checkpoint.chatTemplate ?? configTemplate(checkpoint.json.get("tokenizer_config.json"));
+  return source === undefined ? null : new ChatTemplate(source, tokens);
+}
+
+/** A string, or a list of named templates of which `default` is for chats. */
+function configTemplate(config: unknown): string | undefined {
+  const given = isRecord(config) ? config["chat_template"] : undefined;
+  const named = Array.isArray(given) ? given.find((one) => isRecord(one) && one["name"] === "default") : undefined;
+  const source = isRecord(named) ? named["template"] : given;
+  return typeof source === "string" ? source : undefined;
+}
+
+function templateTokens({ format, metadata, json }: Checkpoint): TemplateTokens {
+  if (format === "gguf") {
+    const texts = metadata.get("tokenizer.ggml.tokens");
+    const name = (key: string): string | undefined => {
+      const id = metadata.get(`tokenizer.ggml.${key}`);
+      const text = Array.isArray(texts) && id !== undefined ? texts[Number(id)] : undefined;
+      return typeof text === "string" ? text : undefined;
+    };
+    return { bosToken: name("bos_token_id"), eosToken: name("eos_token_id") };
+  }
+  const config = json.get("tokenizer_config.json");
+  const fields: JsonRecord = isRecord(config) ? config : {};
+  return { bosToken: tokenName(fields["bos_token"]), eosToken: tokenName(fields["eos_token"]) };
+}
