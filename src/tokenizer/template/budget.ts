@@ -43,6 +43,6 @@ export class Budget {
         `at most ${TEMPLATE_LIMITS.output}`,
       );
     }
-    this.spend(1 + (length >> 4));
+    this.spend(1 + (length >> 3));
   }
 }

@@ -48,7 +48,7 @@ export function items(value: Value, budget: Budget): Value[] {
   if (value === undefined) return [];
   if (value instanceof Map) return [...value.keys()].map(Text.foreign);
   if (!(value instanceof Text)) return wrong("cannot loop over this", value);
-  budget.spend(value.text.length);
+  budget.spend(value.text.length * 4);
   const chars: Value[] = [];
   for (let at = 0; at < value.text.length; ) {
     const end = at + (value.text.codePointAt(at)! > 0xffff ? 2 : 1);
@@ -98,7 +98,7 @@ function split(text: Text, args: Args, budget: Budget): Text[] {
   let at = blanks ? text.text.length - text.text.trimStart().length : 0;
   const gaps = blanks ? /\s+/g : undefined;
   while (limit < 0 || parts.length < limit) {
-    budget.spend(2);
+    budget.spend(8);
     let end: number;
     let next: number;
     if (gaps) {
@@ -324,7 +324,10 @@ export function findTest(name: string): Test {
 }
 
 export function contains(holder: Value, value: Value, budget: Budget): boolean {
-  if (holder instanceof Text && value instanceof Text) return holder.text.includes(value.text);
+  if (holder instanceof Text && value instanceof Text) {
+    budget.text(holder.text.length);
+    return holder.text.includes(value.text);
+  }
   if (holder instanceof Map) return value instanceof Text && holder.has(value.text);
   return items(holder, budget).some((item) => equal(item, value, budget));
 }
@@ -385,5 +388,9 @@ export function findMethod(value: Value, name: string, budget: Budget): Callable
           ? LIST_METHODS
           : undefined;
   const method = methods?.get(name);
-  return method && new Callable((args, named) => method(value, new Args(args, named), budget));
+  if (!method) return undefined;
+  return new Callable((args, named) => {
+    if (value instanceof Text) budget.text(value.text.length);
+    return method(value, new Args(args, named), budget);
+  });
 }

@@ -123,7 +123,7 @@ class Interpreter {
       });
     }
     for (let i = 0; i < list.length; i++) {
-      this.#budget.spend(10); // a scope and the loop's variables
+      this.#budget.spend(20); // a scope and the loop's variables
       const inner = new Scope(scope);
       inner.variables.set("loop", loopVariables(list, i));
       this.#bind(node.loopvar, list[i], inner);
@@ -218,7 +218,7 @@ class Interpreter {
       case "FilterExpression":
         return this.#filter(this.#value(node.operand, scope), node.filter, scope);
       case "TestExpression":
-        return findTest(node.test.value)(this.#value(node.operand, scope), undefined, this.#budget) !== node.negate;
+        return this.#test(this.#value(node.operand, scope), node.test.value) !== node.negate;
       case "UnaryExpression":
         return unary(node.operator.value, this.#value(node.argument, scope));
       case "BinaryExpression":
@@ -230,6 +230,11 @@ class Interpreter {
       default:
         throw templateFault("TPL_UNSUPPORTED", "unsupported expression", node.type);
     }
+  }
+
+  #test(value: Value, name: string): boolean {
+    if (value instanceof Text) this.#budget.text(value.text.length);
+    return findTest(name)(value, undefined, this.#budget);
   }
 
   #binary(node: Node, scope: Scope): Value {

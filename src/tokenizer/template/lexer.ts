@@ -148,7 +148,10 @@ class Lexer {
     const source = this.#source;
     const start = this.#at;
     const char = source[start];
-    if (char === "'" || char === '"') return this.#string(char);
+    if (char === "'" || char === '"') {
+      this.#string(char);
+      return;
+    }
     const previous = this.#tokens[this.#tokens.length - 1].type;
     const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
     const number = /[-+]?\d+(?:\.\d+)?/y;

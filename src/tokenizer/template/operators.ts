@@ -100,11 +100,17 @@ function isSlice(key: Value | Slice): key is Slice {
   return typeof key === "object" && key !== null && "step" in key && !(key instanceof Map);
 }
 
+/** A character, not a UTF-16 unit: as Python counts. */
 function charAt(text: Text, index: number, budget: Budget): Value {
-  const one = index === -1 ? { start: -1, stop: undefined } : { start: index, stop: index + 1 };
-  const char = slice(text, { ...one, step: undefined }, budget) as Text;
-  return char.text === "" ? undefined : char;
+  budget.spend(Math.min(Math.abs(index), text.text.length));
+  let at = index < 0 ? text.text.length : 0;
+  for (let i = index; i > 0 && at < text.text.length; i--) at += unitsAt(text.text, at);
+  for (let i = index; i < 0 && at >= 0; i++) at -= at >= 2 && unitsAt(text.text, at - 2) === 2 ? 2 : 1;
+  if (at < 0 || at >= text.text.length) return undefined;
+  return text.slice(at, at + unitsAt(text.text, at));
 }
+
+const unitsAt = (text: string, at: number): number => (text.codePointAt(at)! > 0xffff ? 2 : 1);
 
 function slice(object: Value, { start, stop, step }: Slice, budget: Budget): Value {
   if (!Array.isArray(object) && !(object instanceof Text))

@@ -114,7 +114,10 @@ export function numeric(value: Value): number | undefined {
 export function equal(a: Value, b: Value, budget: Budget, depth = 0): boolean {
   budget.spend(1);
   if (depth > TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "values nested too deep to compare");
-  if (a instanceof Text && b instanceof Text) return a.text === b.text;
+  if (a instanceof Text && b instanceof Text) {
+    budget.text(Math.min(a.text.length, b.text.length));
+    return a.text === b.text;
+  }
   const left = numeric(a);
   if (left !== undefined) return left === numeric(b);
   if (Array.isArray(a) && Array.isArray(b)) {

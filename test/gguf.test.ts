@@ -1,0 +1,436 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { ByteSource } from "../src/checkpoint/checkpoint.ts";
+import { openGguf } from "../src/checkpoint/gguf.ts";
+import { openSource } from "../src/checkpoint/source.ts";
+import { EngineError } from "../src/error.ts";
+import {
+  array,
+  concat,
+  f32,
+  type GgufParts,
+  latin1,
+  pair,
+  TENSOR_TYPES,
+  tensorEntry,
+  text,
+  textPair,
+  u16,
+  u32,
+  u64,
+  VALUE_TYPES,
+  writeGguf,
+} from "./write-gguf.ts";
+
+const { u8, i8, i16, i32, f64, bool, string, i64 } = VALUE_TYPES;
+const ARRAY = VALUE_TYPES.array;
+
+/** One value of every type, and a tensor of every stored type. */
+const VALID: GgufParts = {
+  pairs: [
+    textPair("general.architecture", "llama4"),
+    pair("a.u8", u8, Uint8Array.of(200)),
+    pair("a.i8", i8, Uint8Array.of(200)),
+    pair("a.u16", VALUE_TYPES.u16, u16(65535)),
+    pair("a.i16", i16, u16(65535)),
+    pair("a.u32", VALUE_TYPES.u32, u32(2 ** 32 - 1)),
+    pair("a.i32", i32, u32(2 ** 32 - 1)),
+    pair("a.f32", VALUE_TYPES.f32, f32(0.5)),
+    pair("a.bool", bool, Uint8Array.of(1)),
+    pair("a.u64", VALUE_TYPES.u64, u64(2n ** 64n - 1n)),
+    pair("a.i64", i64, u64(42)),
+    pair("a.f64", f64, new Uint8Array(Float64Array.of(Math.PI).buffer)),
+    pair("tokens", ARRAY, array(string, 5, text("Ġthe"), text(""), text("😀a"), text("\ufeffb"), text("x".repeat(300)))),
+    pair("types", ARRAY, array(i32, 3, u32(1), u32(3), u32(6))),
+    pair("flags", ARRAY, array(bool, 2, Uint8Array.of(1, 0))),
+    pair("wide", ARRAY, array(i64, 1, u64(2n ** 64n - 5n))),
+    pair("none", ARRAY, array(i32, 0)),
+  ],
+  tensors: [
+    { name: "f32", type: TENSOR_TYPES.f32, ne: [3, 2], data: f32(1, 2, 3, 4, 5, 6) },
+    { name: "f16", type: TENSOR_TYPES.f16, ne: [4], data: new Uint8Array(8) },
+    { name: "bf16", type: TENSOR_TYPES.bf16, ne: [4], data: new Uint8Array(8) },
+    { name: "q4_0", type: TENSOR_TYPES.q4_0, ne: [32, 2], data: new Uint8Array(36) },
+    { name: "q8_0", type: TENSOR_TYPES.q8_0, ne: [64, 1, 2], data: new Uint8Array(136).fill(7) },
+  ],
+};
+
+async function open(bytes: Uint8Array) {
+  return openGguf(await openSource(bytes));
+}
+
+/** The error of a file that must be refused, at once. */
+async function refusal(bytes: Uint8Array): Promise<EngineError> {
+  const start = performance.now();
+  const error = await open(bytes).then(
+    () => undefined,
+    (error) => error,
+  );
+  expect(performance.now() - start).toBeLessThan(100 + bytes.length * 20e-6);
+  expect(error).toBeInstanceOf(EngineError);
+  return error;
+}
+
+describe("a valid file", () => {
+  test("gives every value by its type", async () => {
+    const { metadata, warnings, format } = await open(writeGguf(VALID));
+    expect(format).toBe("gguf");
+    expect(warnings).toEqual([]);
+    expect(Object.fromEntries(metadata)).toEqual({
+      "general.architecture": "llama4",
+      "a.u8": 200,
+      "a.i8": -56,
+      "a.u16": 65535,
+      "a.i16": -1,
+      "a.u32": 2 ** 32 - 1,
+      "a.i32": -1,
+      "a.f32": 0.5,
+      "a.bool": true,
+      "a.u64": 2n ** 64n - 1n,
+      "a.i64": 42,
+      "a.f64": Math.PI,
+      tokens: ["Ġthe", "", "😀a", "\ufeffb", "x".repeat(300)],
+      types: Int32Array.of(1, 3, 6),
+      flags: [true, false],
+      wide: [-5n],
+      none: new Int32Array(0),
+    });
+  });
+
+  test("gives every tensor's shape outermost first, its place and its bytes", async () => {
+    const bytes = writeGguf(VALID);
+    const { tensors } = await open(bytes);
+    expect([...tensors.keys()]).toEqual(["f32", "f16", "bf16", "q4_0", "q8_0"]);
+    const { shape, type, source, offset, bytes: size } = tensors.get("f32")!;
+    expect([shape, type, size]).toEqual([[2, 3], "f32", 24]);
+    const data = new Uint8Array(24);
+    await source.read(offset, data);
+    expect([...new Float32Array(data.buffer)]).toEqual([1, 2, 3, 4, 5, 6]);
+    const last = tensors.get("q8_0")!;
+    expect(last.shape).toEqual([2, 1, 64]);
+    expect(last.offset + last.bytes).toBe(bytes.length);
+  });
+
+  test("may be of version 2, have another alignment and a first key in Cyrillic", async () => {
+    const pairs = [textPair("ключ", "да"), pair("general.alignment", VALUE_TYPES.u32, u32(1024))];
+    const { metadata, tensors } = await open(writeGguf({ ...VALID, version: 2, pairs, alignment: 1024 }));
+    expect(metadata.get("ключ")).toBe("да");
+    expect(tensors.get("f16")!.offset % 1024).toBe(0);
+  });
+
+  test("of Llama 4's vocabulary is read in half a second", async () => {
+    const tokens = Array.from({ length: 202_048 }, (_, i) => text(`${i % 2 ? "Ġ" : ""}token${i}`));
+    const merges = Array.from({ length: 439_802 }, (_, i) => text(`Ġab${i} cd${i}`));
+    const bytes = writeGguf({
+      pairs: [
+        pair("tokens", ARRAY, array(string, tokens.length, ...tokens)),
+        pair("merges", ARRAY, array(string, merges.length, ...merges)),
+      ],
+    });
+    const start = performance.now();
+    const { metadata } = await open(bytes);
+    expect(performance.now() - start).toBeLessThan(500);
+    expect((metadata.get("tokens") as string[])[202_047]).toBe("Ġtoken202047");
+    expect((metadata.get("merges") as string[])[439_801]).toBe("Ġab439801 cd439801");
+  });
+
+  test("G36 of 100,000 tensors takes time linear in their number", async () => {
+    const file = (count: number) =>
+      writeGguf({
+        tensors: Array.from({ length: count }, (_, i) => ({ name: `t${i}`, ne: [8], data: new Uint8Array(32) })),
+      });
+    const time = async (bytes: Uint8Array) => {
+      const start = performance.now();
+      await open(bytes);
+      return performance.now() - start;
+    };
+    const [small, large] = [file(25_000), file(100_000)];
+    await time(small);
+    const base = await time(small);
+    expect(await time(large)).toBeLessThan(12 * base + 100);
+  });
+
+  test("G33 may have a tail, which is warned of", async () => {
+    const { warnings } = await open(writeGguf({ ...VALID, tail: new Uint8Array(33) }));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/^GGUF_TRAILING: "bytes" has 33 unused bytes/);
+  });
+
+  test("may hold text that is not UTF-8, which is warned of", async () => {
+    const pairs = [pair("t", ARRAY, array(string, 3, text("ok"), u64(2), Uint8Array.of(0xc4, 0x41), text("\ufffd")))];
+    const { metadata, warnings } = await open(writeGguf({ pairs }));
+    expect(metadata.get("t")).toEqual(["ok", "\ufffdA", "\ufffd"]);
+    expect(warnings).toEqual(["GGUF_UTF8: kv[t] holds 1 strings that are not UTF-8"]);
+  });
+
+  test("text cut between two strings within a character is not joined", async () => {
+    const pairs = [pair("t", ARRAY, array(string, 2, u64(1), Uint8Array.of(0xc4), u64(1), Uint8Array.of(0xa0)))];
+    const { metadata } = await open(writeGguf({ pairs }));
+    expect(metadata.get("t")).toEqual(["\ufffd", "\ufffd"]);
+  });
+
+  test("G13 keys named like Object's own are only names", async () => {
+    const pairs = [textPair("__proto__", "x"), textPair("constructor.prototype.x", "y")];
+    const { metadata } = await open(writeGguf({ pairs }));
+    expect(metadata.get("__proto__")).toBe("x");
+    expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+  });
+});
+
+const DATA_32 = { data: new Uint8Array(32) };
+const one = (type: number, value: Uint8Array) => writeGguf({ pairs: [pair("k", type, value)] });
+const dims = (...ne: (number | bigint)[]) => writeGguf({ tensors: [{ name: "t", ne, ...DATA_32 }] });
+const typed = (type: number, ...ne: number[]) => writeGguf({ tensors: [{ name: "t", type, ne, ...DATA_32 }] });
+const named = (name: Uint8Array) =>
+  concat([writeGguf({ tensorCount: 1 }).subarray(0, 24), name, tensorEntry({ name: "", ne: [8] }).subarray(8), new Uint8Array(64)]);
+const keyed = (...key: Uint8Array[]) => concat([writeGguf({ pairCount: 1 }).subarray(0, 24), ...key, new Uint8Array(16)]);
+const placed = (offset: number | bigint) =>
+  writeGguf({
+    tensors: [
+      { name: "a", ne: [8], ...DATA_32 },
+      { name: "b", ne: [8], offset, ...DATA_32 },
+    ],
+  });
+const alignment = (value: number) => writeGguf({ pairs: [pair("general.alignment", VALUE_TYPES.u32, u32(value))] });
+
+/** Row of the catalogue, file, code, field, offset. */
+const HOSTILE: [string, Uint8Array, string, string?, number?][] = [
+  ["G01 nothing", new Uint8Array(0), "GGUF_TRUNCATED", "magic", 0],
+  ["G01 three bytes", latin1("GGU"), "GGUF_TRUNCATED", "magic", 0],
+  ["G02 the magic alone", latin1("GGUF"), "GGUF_TRUNCATED", "version", 4],
+  ["G03 magic FUGG", writeGguf({ magic: "FUGG" }), "GGUF_MAGIC", "magic", 0],
+  ["G03 magic ggjt", writeGguf({ magic: "ggjt" }), "GGUF_MAGIC", "magic", 0],
+  ["G03 a zip", latin1("PK\x03\x04 and so on"), "GGUF_MAGIC", "magic", 0],
+  ...[0, 1, 4, 2 ** 31].map((version): [string, Uint8Array, string, string, number] => [
+    `G04 version ${version}`,
+    writeGguf({ version }),
+    "GGUF_VERSION",
+    "version",
+    4,
+  ]),
+  ["G05 big-endian", writeGguf({ version: 0x03000000 }), "GGUF_ENDIAN", "version", 4],
+  ...[2n ** 32n - 1n, 2n ** 63n, 2n ** 64n - 1n].flatMap((count): [string, Uint8Array, string, string, number][] => [
+    [`G06 ${count} tensors`, writeGguf({ tensorCount: count }), "GGUF_COUNT", "n_tensors", 8],
+    [`G07 ${count} pairs`, writeGguf({ pairCount: count }), "GGUF_COUNT", "n_kv", 16],
+  ]),
+  ["G08 one pair too few", concat([writeGguf({ pairs: VALID.pairs, pairCount: 18 }).subarray(0, -0 || undefined)]), "GGUF_STRING_LEN"],
+  ["G09 key of 2^64 - 1", keyed(u64(2n ** 64n - 1n)), "GGUF_STRING_LEN", "kv[0].key", 24],
+  ["G09 key of 2^63", keyed(u64(2n ** 63n)), "GGUF_STRING_LEN", "kv[0].key", 24],
+  ["G09 key longer than the file", keyed(u64(1000)), "GGUF_STRING_LEN", "kv[0].key", 24],
+  ["G09 key of 64 KiB", keyed(text("k".repeat(65_536))), "GGUF_STRING_LEN", "kv[0].key", 24],
+  ["G10 empty key", keyed(text("")), "GGUF_KEY_EMPTY", "kv[0].key", 24],
+  ["G11 key not UTF-8", keyed(u64(1), Uint8Array.of(0xff)), "GGUF_KEY_CHARS", "kv[0].key", 32],
+  ["G11 key with NUL", keyed(text("a\0b")), "GGUF_KEY_CHARS", "kv[0].key", 32],
+  ["G11 key with ESC", keyed(text("\x1b[31m")), "GGUF_KEY_CHARS", "kv[0].key", 32],
+  ["G12 duplicate key", writeGguf({ pairs: [textPair("k", ""), textPair("k", "")] }), "GGUF_KEY_DUPLICATE", "kv[k]", 45],
+  ...[13, 99, -1].map((type): [string, Uint8Array, string, string, number] => [
+    `G14 value type ${type}`,
+    one(type, new Uint8Array(8)),
+    "GGUF_TYPE",
+    "kv[k]",
+    33,
+  ]),
+  ["G14 element type 13", one(ARRAY, array(13, 0)), "GGUF_TYPE", "kv[k]", 37],
+  ["G15 array of arrays", one(ARRAY, array(ARRAY, 1, array(u8, 0))), "GGUF_ARRAY_NESTED", "kv[k]", 37],
+  ["G16 array of 2^40", one(ARRAY, array(u8, 2n ** 40n)), "GGUF_ARRAY_LEN", "kv[k]", 41],
+  ["G16 array of 2^63 strings", one(ARRAY, array(string, 2n ** 63n)), "GGUF_ARRAY_LEN", "kv[k]", 41],
+  ["G16 array of 5 M", one(ARRAY, array(u8, 5e6, new Uint8Array(5e6))), "GGUF_ARRAY_LEN", "kv[k]", 41],
+  ["G17 last string past the end", one(ARRAY, array(string, 2, text("a"), u64(99))), "GGUF_STRING_LEN", "kv[k][1]", 58],
+  ["G17 string value past the end", one(string, u64(2n ** 63n)), "GGUF_STRING_LEN", "kv[k]", 37],
+  ["G18 bool 2", one(bool, Uint8Array.of(2)), "GGUF_BOOL", "kv[k]", 37],
+  ["G18 bool 2 in an array", one(ARRAY, array(bool, 2, Uint8Array.of(1, 2))), "GGUF_BOOL", "kv[k]", 50],
+  ["G22 alignment as i32", writeGguf({ pairs: [pair("general.alignment", i32, u32(32))] }), "GGUF_KV_TYPE", "general.alignment"],
+  ["G22 alignment as text", writeGguf({ pairs: [textPair("general.alignment", "32")] }), "GGUF_KV_TYPE", "general.alignment"],
+  ...[0, 3, 13, 2 ** 31, 2 ** 21].map((value): [string, Uint8Array, string, string] => [
+    `G23 alignment ${value}`,
+    alignment(value),
+    "GGUF_ALIGNMENT",
+    "general.alignment",
+  ]),
+  ["G24 name of 64 bytes", named(text("n".repeat(64))), "GGUF_TENSOR_NAME", "tensors[0].name", 24],
+  ["G24 name of 2^64 - 1", named(u64(2n ** 64n - 1n)), "GGUF_TENSOR_NAME", "tensors[0].name", 24],
+  ["G24 empty name", named(text("")), "GGUF_TENSOR_NAME", "tensors[0].name", 24],
+  ["G24 name not UTF-8", named(concat([u64(1), Uint8Array.of(0xff)])), "GGUF_TENSOR_NAME", "tensors[0].name", 32],
+  [
+    "G24 duplicate name",
+    writeGguf({ tensors: [{ name: "t", ne: [8], ...DATA_32 }, { name: "t", ne: [8], ...DATA_32 }] }),
+    "GGUF_TENSOR_NAME",
+    "tensors[1].name",
+    57,
+  ],
+  ["G25 no dimension", dims(), "GGUF_NDIMS", "tensors[0].n_dims", 33],
+  ["G25 five dimensions", dims(1, 1, 1, 1, 8), "GGUF_NDIMS", "tensors[0].n_dims", 33],
+  ["G26 dimension 0", dims(8, 0), "GGUF_DIM", "tensors[0].ne[1]", 45],
+  ["G26 dimension -1", dims(2n ** 64n - 1n), "GGUF_DIM", "tensors[0].ne[0]", 37],
+  ["G26 2^40 x 2^40", dims(2 ** 40, 2 ** 40), "GGUF_DIM", "tensors[0].ne[1]", 45],
+  ["G27 bytes wrap to 4 MiB", dims(2n ** 62n + 2n ** 20n), "GGUF_TENSOR_BYTES", "tensors[0]"],
+  ["G28 padded size wraps", dims(2n ** 62n - 1n), "GGUF_DATA_BYTES", "tensors[0]"],
+  ["G29 row of 33 in q8_0", typed(8, 33), "GGUF_BLOCK", "tensors[0].ne[0]"],
+  ["G29 row of 16 in q4_0", typed(2, 16, 2), "GGUF_BLOCK", "tensors[0].ne[0]"],
+  ...[4, 5, 12, 26, 200].map((type): [string, Uint8Array, string, string, number] => [
+    `G30 type ${type}`,
+    typed(type, 256),
+    "GGUF_TENSOR_TYPE",
+    "tensors[0].type",
+    45,
+  ]),
+  ...[33, 64, 0, 2n ** 60n].map((offset): [string, Uint8Array, string, string] => [
+    `G31 offset ${offset}`,
+    placed(offset),
+    "GGUF_TENSOR_OFFSET",
+    "tensors[1].offset",
+  ]),
+  ["G32 data past the end", dims(9), "GGUF_TENSOR_RANGE", "tensors[t]"],
+  ["G35 shard without its siblings", writeGguf({ pairs: [pair("split.count", 2, u16(2))] }), "GGUF_SPLIT"],
+];
+
+describe("a hostile file is refused:", () => {
+  test.each(HOSTILE)("%s", async (_, bytes, code, field, offset) => {
+    const error = await refusal(bytes);
+    expect(error.code).toBe(code);
+    expect(error.at?.source).toBe("gguf");
+    if (field !== undefined) expect(error.at?.field).toBe(field);
+    if (offset !== undefined) expect(error.at?.offset).toBe(offset);
+  });
+
+  test("G08 a pair that is not there, at the end of the file", async () => {
+    const bytes = concat([writeGguf({ pairCount: 2 }).subarray(0, 24), textPair("key", "a value")]);
+    const error = await refusal(bytes);
+    expect([error.code, error.at?.field, error.at?.offset]).toEqual(["GGUF_TRUNCATED", "kv[1].key", bytes.length]);
+  });
+
+  test("G03 a git-LFS pointer gets its hint", async () => {
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    expect((await refusal(latin1(pointer))).message).toContain("git lfs pull");
+  });
+
+  test("G11 names come escaped", async () => {
+    const { message } = await refusal(keyed(text("\x1b[31m")));
+    expect(message).toContain("\\u001b[31m");
+    expect(message).not.toContain("\x1b");
+  });
+
+  test("G12 a duplicate names both places", async () => {
+    const { message } = await refusal(writeGguf({ pairs: [textPair("k", ""), textPair("k", "")] }));
+    expect(message).toContain("bytes 24 and 45");
+  });
+
+  test("G30 an unsupported type lists the supported ones", async () => {
+    const { message } = await refusal(typed(12, 256));
+    expect(message).toContain("Q4_K");
+    expect(message).toContain("F32 (0), F16 (1), Q4_0 (2), Q8_0 (8), BF16 (30)");
+  });
+
+  test("G32 cut anywhere", async () => {
+    const bytes = writeGguf(VALID);
+    for (let length = 0; length < bytes.length; length++) {
+      const error = await open(bytes.subarray(0, length)).then(
+        () => `${length} bytes were accepted`,
+        (error) => error,
+      );
+      expect(error).toBeInstanceOf(EngineError);
+    }
+  });
+
+  test("a header larger than any model's", async () => {
+    const source: ByteSource = {
+      name: "huge",
+      size: 2 ** 40,
+      close: async () => {},
+      read: async (offset, into) => {
+        into.fill(0);
+        if (offset === 0) into.set(writeGguf({ pairCount: 100_000 }).subarray(0, 24));
+        // Each pair: an own key and 4 MiB of zeros.
+        for (let i = Math.floor(offset / PAIR); 24 + i * PAIR < offset + into.length; i++) {
+          const head = concat([text(`key ${String(i).padStart(8, "0")}`), u32(ARRAY), u32(u8), u64(PAIR - 36)]);
+          const at = 24 + i * PAIR - offset;
+          for (let j = Math.max(0, -at); j < head.length && at + j < into.length; j++) into[at + j] = head[j];
+        }
+      },
+    };
+    const PAIR = 2 ** 22;
+    await expect(openGguf(source)).rejects.toMatchObject({ code: expect.stringMatching(/^GGUF_(HEADER_SIZE|ARRAY_LEN)$/) });
+  });
+
+  test("any bytes changed: an EngineError or a checkpoint, never anything else", async () => {
+    const seed = Date.now() & 0x7fffffff;
+    const bytes = writeGguf(VALID);
+    const change = fc.record({ at: fc.nat(bytes.length - 300), value: fc.nat(255) });
+    const property = fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 8 }), async (changes) => {
+      const changed = bytes.slice();
+      for (const { at, value } of changes) changed[at] = value;
+      await open(changed).catch((error) => expect(error).toBeInstanceOf(EngineError));
+    });
+    console.log(`gguf mutations: seed ${seed}`);
+    await fc.assert(property, { seed, numRuns: 3000 });
+  });
+});
+
+describe("a split file", () => {
+  interface Shard {
+    no: number;
+    tensor: string;
+    count?: number;
+    total?: number;
+    architecture?: string;
+  }
+  const shard = ({ no, tensor, count = 3, total = 3, architecture }: Shard) =>
+    writeGguf({
+      pairs: [
+        ...(architecture ? [textPair("general.architecture", architecture)] : []),
+        pair("split.no", VALUE_TYPES.u16, u16(no)),
+        pair("split.count", VALUE_TYPES.u16, u16(count)),
+        pair("split.tensors.count", i32, u32(total)),
+      ],
+      tensors: [{ name: tensor, ne: [8], ...DATA_32 }],
+    });
+
+  let opened = 0;
+  const named = async (name: string, bytes: Uint8Array): Promise<ByteSource> => {
+    const source = await openSource(bytes);
+    opened++;
+    return { name, size: source.size, read: (offset, into) => source.read(offset, into), close: async () => void opened-- };
+  };
+  /** Opens shard 0 of those given; the others are found by name. */
+  const openShards = async (shards: Record<string, Uint8Array>, first = "m-00001-of-00003.gguf") =>
+    openGguf(await named(first, shards[first]), async (name) => {
+      if (!shards[name]) throw new EngineError("FILE_MISSING", "no such file");
+      return named(name, shards[name]);
+    });
+  const three = (changes: Partial<Shard>[] = []) =>
+    Object.fromEntries(
+      ["a", "b", "c"].map((tensor, no) => [`m-0000${no + 1}-of-00003.gguf`, shard({ no, tensor, ...changes[no] })]),
+    );
+
+  test("is read as one, and closed as one", async () => {
+    const checkpoint = await openShards(three([{ architecture: "llama4" }]));
+    expect([...checkpoint.tensors.keys()]).toEqual(["a", "b", "c"]);
+    expect(checkpoint.tensors.get("c")!.source.name).toBe("m-00003-of-00003.gguf");
+    expect(checkpoint.metadata.get("general.architecture")).toBe("llama4");
+    expect(opened).toBe(3);
+    await checkpoint.close();
+    expect(opened).toBe(0);
+  });
+
+  const { "m-00002-of-00003.gguf": _, ...missing } = three();
+  test.each<[string, Record<string, Uint8Array>, string?]>([
+    ["a shard is missing", missing],
+    ["a shard has another number", three([{}, { no: 2 }])],
+    ["a shard has another count", three([{}, {}, { count: 4 }])],
+    ["a shard has another total", three([{}, {}, { total: 4 }])],
+    ["the total is wrong", three([{ total: 4 }, { total: 4 }, { total: 4 }])],
+    ["two shards hold the same tensor", three([{}, {}, { tensor: "b" }])],
+    ["a shard is of another architecture", three([{ architecture: "llama4" }, { architecture: "llama" }])],
+    ["the name has no number", { "m.gguf": shard({ no: 0, tensor: "a" }) }, "m.gguf"],
+  ])("G35 is refused where %s, and nothing stays open", async (_, shards, first) => {
+    await expect(openShards(shards, first)).rejects.toMatchObject({ code: "GGUF_SPLIT" });
+    expect(opened).toBe(0);
+  });
+
+  test("G35 opened by another shard than the first names the first", async () => {
+    const error = await openShards(three(), "m-00002-of-00003.gguf").catch((error) => error);
+    expect(error.code).toBe("GGUF_SPLIT");
+    expect(error.message).toContain('open "m-00001-of-00003.gguf"');
+    expect(opened).toBe(0);
+  });
+});
