@@ -123,8 +123,8 @@ describe("a valid file", () => {
     const merges = Array.from({ length: 439_802 }, (_, i) => text(`Ġab${i} cd${i}`));
     const bytes = writeGguf({
       pairs: [
-        pair("tokens", ARRAY, array(string, tokens.length, ...tokens)),
-        pair("merges", ARRAY, array(string, merges.length, ...merges)),
+        pair("tokens", ARRAY, array(string, tokens.length, concat(tokens))),
+        pair("merges", ARRAY, array(string, merges.length, concat(merges))),
       ],
     });
     const start = performance.now();
@@ -213,7 +213,6 @@ const HOSTILE: [string, Uint8Array, string, string?, number?][] = [
     [`G06 ${count} tensors`, writeGguf({ tensorCount: count }), "GGUF_COUNT", "n_tensors", 8],
     [`G07 ${count} pairs`, writeGguf({ pairCount: count }), "GGUF_COUNT", "n_kv", 16],
   ]),
-  ["G08 one pair too few", concat([writeGguf({ pairs: VALID.pairs, pairCount: 18 }).subarray(0, -0 || undefined)]), "GGUF_STRING_LEN"],
   ["G09 key of 2^64 - 1", keyed(u64(2n ** 64n - 1n)), "GGUF_STRING_LEN", "kv[0].key", 24],
   ["G09 key of 2^63", keyed(u64(2n ** 63n)), "GGUF_STRING_LEN", "kv[0].key", 24],
   ["G09 key longer than the file", keyed(u64(1000)), "GGUF_STRING_LEN", "kv[0].key", 24],

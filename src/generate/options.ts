@@ -218,14 +218,9 @@ function checkStopText(stop: unknown, field: string): string {
   if (typeof stop !== "string") throw refuse(field, "not text", allowed, stop);
   // A UTF-16 unit is at least one byte: a megabyte is refused without being encoded. Only lengths are told, never text.
   const bytes = stop.length > MAX_STOP_BYTES ? stop.length : new TextEncoder().encode(stop).length;
-  if (bytes < 1 || bytes > MAX_STOP_BYTES) throw refuse(field, "a length out of range", allowed, `${bytes} bytes`);
+  if (bytes < 1 || bytes > MAX_STOP_BYTES) throw refuse(field, "a length out of range", allowed, bytes);
   if (/[\ud800-\udfff]/u.test(stop)) {
-    throw refuse(
-      field,
-      "half a surrogate pair, which no output contains",
-      "well-formed Unicode",
-      `${stop.length} units`,
-    );
+    throw refuse(field, "no output contains such text", "well-formed Unicode", "half a surrogate pair");
   }
   return stop;
 }
@@ -267,11 +262,9 @@ function checkLogProbabilities(value: unknown): number | undefined {
   throw refuse("logProbabilities", "out of range", `a boolean or an integer in [0, ${MAX_ALTERNATIVES}]`, value);
 }
 
-/** By its shape, not its class: a signal may come from another realm. */
+/** By its tag, not its class: a signal may come from another realm. */
 function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined) return undefined;
-  const signal = value as AbortSignal | null;
-  if (typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function") return signal;
+  if (value === undefined || kindOf(value) === "AbortSignal") return value as AbortSignal | undefined;
   throw refuse("signal", "not a signal", "an AbortSignal", value);
 }
 

@@ -2,19 +2,7 @@ import { EngineError } from "../error.ts";
 import { expWeights, log } from "./exp.ts";
 import type { CheckedOptions } from "./options.ts";
 
-export type SamplingOptions = Pick<
-  CheckedOptions,
-  | "temperature"
-  | "topK"
-  | "topP"
-  | "minP"
-  | "repetitionPenalty"
-  | "presencePenalty"
-  | "frequencyPenalty"
-  | "logitBias"
-  | "seed"
-  | "logProbabilities"
->;
+export type SamplingOptions = Omit<CheckedOptions, "maxTokens" | "stop" | "stopIds" | "signal">;
 
 export interface TokenProbability {
   id: number;

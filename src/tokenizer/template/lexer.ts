@@ -135,7 +135,8 @@ class Lexer {
         const word = this.#tokens[first + 1];
         if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value))
           this.#tokens.length = first;
-        return this.#afterTag(stripped, block);
+        this.#afterTag(stripped, block);
+        return;
       }
       if (source[this.#at] === "{") braces++;
       else if (source[this.#at] === "}") braces--;
@@ -154,18 +155,21 @@ class Lexer {
     }
     const previous = this.#tokens[this.#tokens.length - 1].type;
     const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
-    const number = /[-+]?\d+(?:\.\d+)?/y;
-    number.lastIndex = start;
-    const digits = /\d/.test(char) || sign ? number.exec(source)?.[0] : undefined;
-    if (digits !== undefined) return this.#take(previous === "Dot" ? digits.split(".")[0] : digits, "NumericLiteral");
-    if (sign) return this.#take(char, "UnaryOperator");
-    const word = /\w+/y;
-    word.lastIndex = start;
-    const name = word.exec(source)?.[0];
-    if (name !== undefined) return this.#take(name, "Identifier");
-    const operator = OPERATORS.find(([text]) => source.startsWith(text, start));
-    if (!operator) throw syntaxError(source, start, "unexpected character");
-    this.#take(operator[0], operator[1]);
+    const digits = /\d/.test(char) || sign ? this.#match(/[-+]?\d+(?:\.\d+)?/y) : undefined;
+    const name = this.#match(/\w+/y);
+    if (digits !== undefined) this.#take(previous === "Dot" ? digits.split(".")[0] : digits, "NumericLiteral");
+    else if (sign) this.#take(char, "UnaryOperator");
+    else if (name !== undefined) this.#take(name, "Identifier");
+    else {
+      const operator = OPERATORS.find(([text]) => source.startsWith(text, start));
+      if (!operator) throw syntaxError(source, start, "unexpected character");
+      this.#take(operator[0], operator[1]);
+    }
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    return pattern.exec(this.#source)?.[0];
   }
 
   #take(value: string, type: LibraryToken["type"]): void {

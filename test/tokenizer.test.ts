@@ -1,0 +1,411 @@
+import { readFileSync } from "node:fs";
+import { Tokenizer as HuggingFace } from "@huggingface/tokenizers";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
+import { MergeTable, mergeSymbols } from "../src/tokenizer/bpe.ts";
+import { SPLIT_RULES, splitText } from "../src/tokenizer/split.ts";
+import { byteTokenizer, openTokenizer, type Tokenizer } from "../src/tokenizer/tokenizer.ts";
+import { BYTE_ALPHABET } from "../src/tokenizer/vocabulary.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: parsed JSON
+type Json = any;
+const golden = (name: string): Json =>
+  JSON.parse(readFileSync(new URL(`./golden/tokenizer/${name}`, import.meta.url), "utf8"));
+
+const storyteller = golden("storyteller.json");
+const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
+const property = { seed, numRuns: 300 };
+console.log(`tokenizer property seed ${seed}`);
+
+function checkpoint(parts: Partial<Checkpoint>): Checkpoint {
+  const nothing = { tensors: new Map(), metadata: new Map(), json: new Map(), chatTemplate: undefined, warnings: [] };
+  return { format: "safetensors", name: "test", ...nothing, close: async () => {}, ...parts };
+}
+
+function hf(tokenizer: Json, vocab = 2048, files: Record<string, Json> = {}): Tokenizer {
+  return openTokenizer(
+    checkpoint({ json: new Map(Object.entries({ "tokenizer.json": tokenizer, ...files })) }),
+    vocab,
+  )!;
+}
+
+const folder = { "tokenizer_config.json": storyteller.config, "generation_config.json": storyteller.generation };
+const fresh = (): Json => golden("storyteller.tokenizer.json");
+
+/** The same tokenizer as GGUF metadata. */
+function ggufMetadata(json: Json): Map<string, MetadataValue> {
+  const tokens: string[] = [];
+  for (const [text, id] of Object.entries(json.model.vocab)) tokens[id as number] = text;
+  const types = new Int32Array(tokens.length + json.added_tokens.length).fill(1);
+  for (const { id, content, special } of json.added_tokens) {
+    tokens[id] = content;
+    types[id] = special ? 3 : 4;
+  }
+  return new Map<string, MetadataValue>([
+    ["tokenizer.ggml.model", "gpt2"],
+    ["tokenizer.ggml.pre", "llama4"],
+    ["tokenizer.ggml.tokens", tokens],
+    ["tokenizer.ggml.token_type", types],
+    ["tokenizer.ggml.merges", json.model.merges.map((pair: string[]) => pair.join(" "))],
+    ["tokenizer.ggml.bos_token_id", 2041],
+    ["tokenizer.ggml.eos_token_id", 2046],
+    ["tokenizer.ggml.add_bos_token", true],
+  ]);
+}
+
+function gguf(change: (metadata: Map<string, MetadataValue>) => void = () => {}, vocab = 2048): Tokenizer {
+  const metadata = ggufMetadata(fresh());
+  change(metadata);
+  return openTokenizer(checkpoint({ format: "gguf", name: "test.gguf", metadata }), vocab)!;
+}
+
+const tokenizer = hf(fresh(), 2048, folder);
+
+function refusal(run: () => unknown): { code: string; message: string } {
+  try {
+    run();
+  } catch (error) {
+    expect((error as Error).name).toBe("EngineError");
+    return error as Error & { code: string };
+  }
+  throw new Error("nothing was refused");
+}
+
+/** Strings that visit every alternative of the rule. */
+const nasty = fc
+  .array(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom(..."abzABZ 'sStTdDmMlLvVeErR019\n\r\t /.,!<|>") },
+      { weight: 2, arbitrary: fc.constantFrom(..."日本ÀÉîßſİǅʰ١½\u0301\u20dd\u00a0\u0085\ufeff\u2028\u3000\u0000") },
+      { weight: 1, arbitrary: fc.constantFrom("🦊", "𝐀", "𐐀", "𐐨", "<|eot|>", "  ", "\n\n", "'ll", "'RE") },
+      { weight: 1, arbitrary: fc.string({ unit: "grapheme", maxLength: 2 }) },
+    ),
+    { maxLength: 60 },
+  )
+  .map((parts) => parts.join(""))
+  .filter((text) => !/\p{Cs}/u.test(text));
+
+describe("splitting", () => {
+  test("the llama4 rule cuts all 482 golden texts as the regular expression does", () => {
+    const pieces = golden("splits-llama4.json") as string[][];
+    for (const expected of pieces) expect(splitText(SPLIT_RULES[0], expected.join(""))).toEqual(expected);
+    expect(pieces.length).toBe(482);
+  });
+
+  test("the llama4 rule equals the regular expression on random Unicode", () => {
+    const space = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+    const some = space.slice(1, -1);
+    const contraction = "(?:'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?";
+    const [head, tail] = ["[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"];
+    const lead = "[^\\r\\n\\p{L}\\p{N}]?";
+    const pattern = new RegExp(
+      [
+        `${lead}${head}*${tail}+${contraction}|${lead}${head}+${tail}*${contraction}|\\p{N}{1,3}`,
+        ` ?[^${some}\\p{L}\\p{N}]+[\\r\\n/]*|${space}*[\\r\\n]+|${space}+(?![^${some}])|${space}+`,
+      ].join("|"),
+      "gu",
+    );
+    const run = (text: string) => {
+      expect(splitText(SPLIT_RULES[0], text)).toEqual(text.match(pattern) ?? []);
+    };
+    fc.assert(fc.property(nasty, run), { ...property, numRuns: 2000 });
+  });
+});
+
+describe("merging", () => {
+  test("the queue and the plain search give the same tokens, whatever the ranks", () => {
+    const merges = fc.uniqueArray(fc.tuple(fc.nat(11), fc.nat(11)), { selector: (pair) => pair.join(), maxLength: 60 });
+    const run = (pairs: [number, number][], symbols: number[], ranks: number[]) => {
+      const table = new MergeTable(pairs.length);
+      for (const [i, [left, right]] of pairs.entries()) {
+        // Ids 4 to 11 come from merges; ranks in any order, so that a merge may open a pair of lower rank.
+        table.add(left, right, ((ranks[i % ranks.length] + 1) * 100 + i) % 7919, 4 + (i % 8));
+      }
+      const slow = naiveMerge(table, symbols);
+      const fast = Int32Array.from(symbols);
+      expect([...fast.subarray(0, mergeSymbols(table, fast, fast.length))]).toEqual(slow);
+    };
+    const symbols = fc.array(fc.nat(3), { minLength: 0, maxLength: 150 });
+    fc.assert(fc.property(merges, symbols, fc.array(fc.nat(5000), { minLength: 1, maxLength: 60 }), run), property);
+  });
+
+  test("ids equal those of @huggingface/tokenizers on random Unicode", () => {
+    const oracle = new HuggingFace(fresh(), storyteller.config);
+    const run = (text: string) => {
+      const expected = oracle.encode(text, { add_special_tokens: false }).ids;
+      expect(tokenizer.encode(text, { specialTokens: true })).toEqual(expected);
+    };
+    fc.assert(fc.property(nasty, run), property);
+  });
+
+  test.each(["a", " ", "\n", "ab", "é", "<|", "\u0301", "aA", "he"])(
+    "a million units of %j take less than a second",
+    (unit) => {
+      const text = unit.repeat(1e6 / unit.length);
+      const start = performance.now();
+      const ids = tokenizer.encode(text, { specialTokens: true });
+      expect(performance.now() - start).toBeLessThan(1000);
+      expect(tokenizer.decode(ids)).toBe(text);
+    },
+  );
+
+  test("ignore_merges takes a whole piece that is a token, though merges do not make it", () => {
+    const json = fresh();
+    json.model.vocab.qzxj = 2041;
+    for (const token of json.added_tokens) token.id++;
+    expect(hf(json, 2049).encode("qzxj").length).toBeGreaterThan(1);
+    json.model.ignore_merges = true;
+    expect(hf(json, 2049).encode("qzxj")).toEqual([2041]);
+  });
+});
+
+function naiveMerge(table: MergeTable, symbols: readonly number[]): number[] {
+  const list = [...symbols];
+  while (true) {
+    let best = -1;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i + 1 < list.length; i++) {
+      const rank = table.rank(list[i], list[i + 1]);
+      if (rank >= 0 && rank < lowest) [best, lowest] = [i, rank];
+    }
+    if (best < 0) return list;
+    list.splice(best, 2, table.merged(list[best], list[best + 1]));
+  }
+}
+
+describe("the storyteller tokenizer", () => {
+  test.each([
+    ["folder", tokenizer],
+    ["GGUF", gguf()],
+  ] as const)("from %s gives the reference ids", (_, one) => {
+    for (const { prompt, ids, greedy, greedy_text } of storyteller.prompts) {
+      const rendered = prompt.startsWith("<|begin_of_text|>");
+      expect(one.encode(prompt, { specialTokens: true, addBos: !rendered })).toEqual(ids);
+      expect(one.decode(greedy)).toBe(greedy_text);
+    }
+    expect(one.encode(storyteller.text, { specialTokens: true })).toEqual(storyteller.textIds);
+    expect([one.bos, one.addBos, one.stopIds]).toEqual([2041, true, [2042, 2045, 2046]]);
+    expect(one.warnings).toEqual([]);
+  });
+
+  test("the 512-token vocabulary of the golden models loads", () => {
+    const tiny = hf(golden("tiny-512.tokenizer.json"), 512);
+    expect(tiny.stopIds).toEqual([506, 509, 510]);
+    expect(tiny.addBos).toBe(false);
+    expect(tiny.decode(tiny.encode("Five naïve children <extra457>"))).toBe("Five naïve children <extra457>");
+    expect(tiny.encode("<extra457>")).toEqual([457]); // user-defined tokens are text with a name
+  });
+
+  test("decoding what was encoded gives the text back", () => {
+    const back = (text: string) => {
+      expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+    };
+    fc.assert(fc.property(nasty, back), property);
+    for (const text of ["", "\0", "\ufeffa", "\u202ea", "e\u0301".repeat(9999), " ".repeat(99999), "\u{10ffff}"])
+      back(text);
+  });
+
+  test("control tokens arise from text only when asked for", () => {
+    const text = "<|begin_of_text|><|header_start|>system<|header_end|><|eot|>";
+    expect(Math.max(...tokenizer.encode(text))).toBeLessThan(2041);
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+    expect(tokenizer.encode("a<|eot|><|eo", { specialTokens: true })).toContain(2046);
+    expect(tokenizer.encode("<|eot|><|eot|>", { specialTokens: true, plain: [9, 10] })).toEqual([
+      2046,
+      ...tokenizer.encode("<|eot|>"),
+    ]);
+  });
+
+  test("control tokens decode to nothing, or to their names", () => {
+    expect(tokenizer.decode([2041, 2046])).toBe("");
+    expect(tokenizer.decode([2041, 2046], { specialTokens: true })).toBe("<|begin_of_text|><|eot|>");
+    expect([2041, 0].map((id) => tokenizer.isSpecial(id))).toEqual([true, false]);
+    expect(tokenizer.tokenBytes(0)).toEqual(Uint8Array.of(33));
+  });
+
+  test("a stream never cuts a character and equals decode in all", () => {
+    const run = (ids: number[]) => {
+      const stream = tokenizer.stream();
+      const parts = ids.map((id) => stream.push(id));
+      expect(parts.join("") + stream.end()).toBe(tokenizer.decode(ids));
+    };
+    fc.assert(fc.property(fc.array(fc.nat(2047), { maxLength: 40 }), run), property);
+    const stream = tokenizer.stream();
+    const parts = tokenizer.encode("a🦊").map((id) => stream.push(id));
+    expect(parts.filter((part) => part !== "")).toEqual(["a", "🦊"]);
+    const half = tokenizer.stream();
+    expect(half.push(tokenizer.encode("🦊")[0])).toBe("");
+    expect(half.end()).toBe("\ufffd");
+  });
+
+  test.each(["\ud800", "ab\udc00c", "\udc00\ud800"])("the lone surrogate in %j is refused with its index", (text) => {
+    const { code, message } = refusal(() => tokenizer.encode(text));
+    expect(code).toBe("PROMPT_UNICODE");
+    expect(message).toContain(`index ${text.search(/\p{Cs}/u)}`);
+  });
+
+  test.each([-1, 2048, Number.NaN, 1.5, "5"])("id %s is refused", (id) => {
+    for (const run of [
+      () => tokenizer.decode([id as number]),
+      () => tokenizer.tokenBytes(id as number),
+      () => tokenizer.isSpecial(id as number),
+    ]) {
+      expect(refusal(run).code).toBe("TOK_ID_RANGE");
+    }
+  });
+});
+
+test("the byte tokenizer speaks bytes", () => {
+  const bytes = byteTokenizer();
+  expect(bytes.encode("é<|end|>", { addBos: true })).toEqual([256, 0xc3, 0xa9, ...Buffer.from("<|end|>")]);
+  expect(bytes.encode("<|end|>", { specialTokens: true })).toEqual([257]);
+  expect(bytes.decode([256, 0xc3, 0xa9, 257])).toBe("é");
+  expect([bytes.vocabSize, bytes.bos, bytes.stopIds]).toEqual([260, 256, [257]]);
+  expect(byteTokenizer(300).decode([299, 65])).toBe("A");
+  const run = (text: string) => {
+    expect(bytes.decode(bytes.encode(text))).toBe(text);
+  };
+  fc.assert(fc.property(nasty, run), property);
+});
+
+test("a checkpoint without tokenizer files has none", () => {
+  expect(openTokenizer(checkpoint({}), 10)).toBeNull();
+  expect(openTokenizer(checkpoint({ format: "gguf" }), 10)).toBeNull();
+});
+
+test("a vocabulary of 202,048 tokens and 440,000 merges is built in less than a second", () => {
+  // Every string over 27 letters of up to three, then four-letter ones; each merge list entry is a real split.
+  const letters = [..."abcdefghijklmnopqrstuvwxyzĠ"];
+  const tokens = [...BYTE_ALPHABET];
+  const two = letters.flatMap((a) => letters.map((b) => a + b));
+  const three = two.flatMap((a) => letters.map((b) => a + b));
+  const merges = two.map((text) => `${text[0]} ${text[1]}`);
+  tokens.push(...two, ...three);
+  for (const text of three) merges.push(`${text.slice(0, 2)} ${text[2]}`, `${text[0]} ${text.slice(1)}`);
+  for (let i = 0; tokens.length < 200_000; i++) {
+    const text = three[i % three.length] + letters[(i / three.length) | 0];
+    tokens.push(text);
+    merges.push(`${text.slice(0, 3)} ${text[3]}`, `${text.slice(0, 2)} ${text.slice(2)}`);
+    if (merges.length < 440_000) merges.push(`${text[0]} ${text.slice(1)}`);
+  }
+  const types = new Int32Array(202_048).fill(1);
+  while (tokens.length < 202_048) {
+    types[tokens.length] = 3;
+    tokens.push(`<|reserved_${tokens.length}|>`);
+  }
+  const start = performance.now();
+  const one = gguf((metadata) => {
+    metadata.set("tokenizer.ggml.tokens", tokens);
+    metadata.set("tokenizer.ggml.token_type", types);
+    metadata.set("tokenizer.ggml.merges", merges);
+  }, 202_048);
+  const time = performance.now() - start;
+  expect(merges.length).toBeGreaterThanOrEqual(439_802);
+  expect(time).toBeLessThan(1000);
+  expect(one.encode("abcd")).toHaveLength(1);
+});
+
+describe("bad files", () => {
+  type Change = (json: Json) => void;
+  const hfCases: [string, string, Change][] = [
+    ["T01 duplicate id", "TOK_ID", (j) => (j.model.vocab["!"] = 1)],
+    ["T01 gap", "TOK_ID", (j) => delete j.model.vocab["!"]],
+    ["T01 negative id", "TOK_ID", (j) => (j.model.vocab["!"] = -1)],
+    ["T01 id 2^32", "TOK_ID", (j) => (j.model.vocab["!"] = 2 ** 32)],
+    ["T01 fractional id", "TOK_ID", (j) => (j.model.vocab["!"] = 0.5)],
+    ["T01 added id taken", "TOK_ID", (j) => (j.added_tokens[0].id = 5)],
+    ["T03 unknown part", "TOK_MERGE", (j) => (j.model.merges[3] = ["h", "nope"])],
+    ["T03 no space", "TOK_MERGE", (j) => (j.model.merges[3] = "he")],
+    ["T03 three parts", "TOK_MERGE", (j) => (j.model.merges[3] = "h e e")],
+    ["T03 three items", "TOK_MERGE", (j) => (j.model.merges[3] = ["h", "e", "e"])],
+    ["T03 five million merges", "TOK_MERGE", (j) => (j.model.merges = Array(5e6).fill("h e"))],
+    ["T04 long token", "TOK_LENGTH", (j) => rename(j, "!", "a".repeat(5000))],
+    ["T04 empty token", "TOK_LENGTH", (j) => rename(j, "!", "")],
+    ["T06 character outside the alphabet", "TOK_BYTELEVEL", (j) => rename(j, "!", "日")],
+    ["T07 hostile pattern", "TOK_REGEX", (j) => (j.pre_tokenizer.pretokenizers[0].pattern.Regex = "(a+)+$")],
+    ["T07 string pattern", "TOK_REGEX", (j) => (j.pre_tokenizer.pretokenizers[0].pattern = { String: " " })],
+    ["T08 normaliser", "TOK_COMPONENT", (j) => (j.normalizer = { type: "NFC" })],
+    ["T08 decoder", "TOK_COMPONENT", (j) => (j.decoder = { type: "WordPiece" })],
+    ["T08 post-processor", "TOK_COMPONENT", (j) => (j.post_processor = { type: "Evil" })],
+    ["T08 model", "TOK_COMPONENT", (j) => (j.model.type = "Unigram")],
+    ["T08 byte fallback", "TOK_COMPONENT", (j) => (j.model.byte_fallback = true)],
+    ["T08 nested sequences", "TOK_COMPONENT", nest],
+    ["T09 id beyond the vocabulary", "TOK_ADDED", (j) => (j.added_tokens[6].id = 2048)],
+    ["T09 one character", "TOK_ADDED", (j) => (j.added_tokens[6].content = "a")],
+    ["T09 eot not special", "TOK_ADDED", (j) => (j.added_tokens[5].special = false)],
+    ["T09 same text twice", "TOK_ADDED", (j) => (j.added_tokens[6].content = "<|eot|>")],
+    ["T09 strips", "TOK_ADDED", (j) => (j.added_tokens[6].lstrip = true)],
+    [
+      "the leading token is missing",
+      "TOK_SPECIAL",
+      (j) => (j.post_processor.processors[1].single[0].SpecialToken.id = "<x>"),
+    ],
+  ];
+  function rename(json: Json, from: string, to: string): void {
+    json.model.vocab[to] = json.model.vocab[from];
+    delete json.model.vocab[from];
+  }
+  function nest(json: Json): void {
+    for (let i = 0; i < 1000; i++) json.pre_tokenizer = { type: "Sequence", pretokenizers: [json.pre_tokenizer] };
+  }
+  test.each(hfCases)("tokenizer.json: %s is %s", (_, code, change) => {
+    const json = fresh();
+    change(json);
+    expect(refusal(() => hf(json, 2048, folder)).code).toBe(code);
+  });
+
+  const ggufCases: [string, string, (metadata: Map<string, MetadataValue>) => void][] = [
+    ["T05 byte token <0xZZ>", "TOK_BYTE", (m) => byteToken(m, "<0xZZ>")],
+    ["T05 byte token <0x100>", "TOK_BYTE", (m) => byteToken(m, "<0x100>")],
+    ["T05 byte token <0x-1>", "TOK_BYTE", (m) => byteToken(m, "<0x-1>")],
+    ["T07 unknown rule", "TOK_REGEX", (m) => m.set("tokenizer.ggml.pre", "qwen2")],
+    ["T07 no rule", "TOK_REGEX", (m) => m.delete("tokenizer.ggml.pre")],
+    ["other model", "TOK_COMPONENT", (m) => m.set("tokenizer.ggml.model", "llama")],
+    ["G21 types of other length", "TOK_LENGTH", (m) => m.set("tokenizer.ggml.token_type", new Int32Array(5).fill(1))],
+    ["G20 types as u8", "GGUF_ARRAY_TYPE", (m) => m.set("tokenizer.ggml.token_type", new Uint8Array(2048))],
+    ["type 7", "TOK_TYPE", (m) => m.set("tokenizer.ggml.token_type", new Int32Array(2048).fill(7))],
+    ["no merges", "GGUF_ARRAY_TYPE", (m) => m.delete("tokenizer.ggml.merges")],
+    ["C12 end id", "CONFIG_TOKEN_ID", (m) => m.set("tokenizer.ggml.eos_token_id", 2048)],
+    ["C12 begin id", "CONFIG_TOKEN_ID", (m) => m.set("tokenizer.ggml.bos_token_id", -1)],
+    ["C11 more tokens than rows", "CONFIG_VOCAB", (m) => (m.get("tokenizer.ggml.tokens") as string[]).push("x")],
+  ];
+  function byteToken(metadata: Map<string, MetadataValue>, text: string): void {
+    (metadata.get("tokenizer.ggml.tokens") as string[])[0] = text;
+    (metadata.get("tokenizer.ggml.token_type") as Int32Array)[0] = 6;
+  }
+  test.each(ggufCases)("GGUF: %s is %s", (_, code, change) => {
+    expect(refusal(() => gguf(change)).code).toBe(code);
+  });
+
+  test("a merge is refused by its line", () => {
+    expect(refusal(() => gguf((m) => ((m.get("tokenizer.ggml.merges") as string[])[7] = "nope"))).message).toContain(
+      "merges[7]",
+    );
+  });
+
+  test("T02 a repeated token is a warning: the lowest id encodes, both decode", () => {
+    const one = gguf((m) => {
+      (m.get("tokenizer.ggml.tokens") as string[]).push("!");
+      m.set("tokenizer.ggml.token_type", Int32Array.of(...(m.get("tokenizer.ggml.token_type") as Int32Array), 1));
+    }, 2049);
+    expect(one.warnings.join()).toContain("TOK_DUPLICATE");
+    expect(one.encode("!")).toEqual([0]);
+    expect(one.decode([0, 2048])).toBe("!!");
+  });
+
+  test("fewer tokens than rows is a warning; the rest decodes to nothing", () => {
+    const one = hf(fresh(), 2100, folder);
+    expect(one.warnings.join()).toContain("TOK_SHORT");
+    expect(one.decode([2099])).toBe("");
+    expect(one.vocabSize).toBe(2100);
+  });
+
+  test("a byte without a token is refused when a text needs it", () => {
+    const json = fresh();
+    rename(json, BYTE_ALPHABET[0xf0], `${BYTE_ALPHABET[0xf1]}${BYTE_ALPHABET[0xf2]}`);
+    const one = hf(json, 2048, folder);
+    expect(one.encode("fine").length).toBeGreaterThan(0);
+    expect(refusal(() => one.encode("🦊")).code).toBe("TOK_BYTE");
+  });
+});
