@@ -50,13 +50,23 @@ function refusal(run: () => unknown): { code: string; message: string; at?: { fi
   throw new Error("nothing was refused");
 }
 
+/** Milliseconds that `run` takes: of this process's own time, when others keep the machine busy. */
+function milliseconds(run: () => unknown): number {
+  const [wall, cpu] = [performance.now(), process.cpuUsage()];
+  run();
+  const { user, system } = process.cpuUsage(cpu);
+  return Math.min(performance.now() - wall, (user + system) / 1000);
+}
+
 const render = (template: string, messages = hello, options: ChatOptions = {}): string =>
   new ChatTemplate(template, tokens).render(messages, options);
 
 describe("rendering", () => {
-  const rendered = storyteller.prompts.filter(({ prompt }: Json) => prompt.startsWith("<|begin_of_text|>"));
+  const rendered: { prompt: string; ids: number[] }[] = storyteller.prompts.filter(({ prompt }: Json) =>
+    prompt.startsWith("<|begin_of_text|>"),
+  );
 
-  test.each(rendered)("the storyteller's chat prompt $prompt has the reference ids", ({ prompt, ids }: Json) => {
+  test.each(rendered)("the storyteller's chat prompt $prompt has the reference ids", ({ prompt, ids }) => {
     const content = /user<\|header_end\|>\n\n(.*?)<\|eot\|>/s.exec(prompt)![1];
     expect(chat.render([{ role: "user", content }])).toBe(prompt);
     expect(chat.encode(tokenizer, [{ role: "user", content }])).toEqual(ids);
@@ -93,7 +103,7 @@ describe("rendering", () => {
 
   test.each(jinja.cases)("tokens as the library's lexer: $template", ({ template }) => {
     const options = { lstrip_blocks: true, trim_blocks: true };
-    const expected = tokenize(template, options).filter(({ type }) => type !== "Comment");
+    const expected = (tokenize(template, options) as Json[]).filter(({ type }) => type !== "Comment");
     expect(lex(template).map(({ value, type }) => ({ value, type }))).toEqual(expected.map((token) => ({ ...token })));
   });
 
@@ -304,10 +314,9 @@ describe("hostile templates", () => {
     ["none in a sum", "TPL_VALUE", "{{ 'a' + none }}"],
   ];
   test.each(cases)("%s is %s in less than 300 ms", (_, code, template) => {
-    const start = performance.now();
-    expect(refusal(() => render(template)).code).toBe(code);
-    // Measured 190 ms at most; a loaded machine gets three times the promise.
-    expect(performance.now() - start).toBeLessThan(900);
+    const time = milliseconds(() => expect(refusal(() => render(template)).code).toBe(code));
+    // Measured 190 ms at most on a quiet machine; a busy one gets twice the promise.
+    expect(time).toBeLessThan(600);
   });
 
   test("J01 J07 say line and column", () => {
@@ -324,13 +333,14 @@ describe("hostile templates", () => {
   });
 
   test.each(["{{", "{#", "{%", " ".repeat(9), "x{{ a }}"])("256 KiB of %j end in less than 300 ms", (unit) => {
-    const start = performance.now();
-    try {
-      render(unit.repeat(262_000 / unit.length));
-    } catch (error) {
-      expect((error as Error).name).toBe("EngineError");
-    }
-    expect(performance.now() - start).toBeLessThan(900);
+    const time = milliseconds(() => {
+      try {
+        render(unit.repeat(262_000 / unit.length));
+      } catch (error) {
+        expect((error as Error).name).toBe("EngineError");
+      }
+    });
+    expect(time).toBeLessThan(600);
   });
 
   test("random templates give text or an EngineError, never anything else", () => {

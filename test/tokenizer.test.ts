@@ -72,6 +72,14 @@ function refusal(run: () => unknown): { code: string; message: string } {
   throw new Error("nothing was refused");
 }
 
+/** Milliseconds that `run` takes: of this process's own time, when others keep the machine busy. */
+function milliseconds(run: () => unknown): number {
+  const [wall, cpu] = [performance.now(), process.cpuUsage()];
+  run();
+  const { user, system } = process.cpuUsage(cpu);
+  return Math.min(performance.now() - wall, (user + system) / 1000);
+}
+
 /** Strings that visit every alternative of the rule. */
 const nasty = fc
   .array(
@@ -143,9 +151,9 @@ describe("merging", () => {
     "a million units of %j take less than a second",
     (unit) => {
       const text = unit.repeat(1e6 / unit.length);
-      const start = performance.now();
-      const ids = tokenizer.encode(text, { specialTokens: true });
-      expect(performance.now() - start).toBeLessThan(1000);
+      let ids: number[] = [];
+      const time = milliseconds(() => (ids = tokenizer.encode(text, { specialTokens: true })));
+      expect(time).toBeLessThan(1000);
       expect(tokenizer.decode(ids)).toBe(text);
     },
   );
@@ -294,13 +302,14 @@ test("a vocabulary of 202,048 tokens and 440,000 merges is built in less than a 
     types[tokens.length] = 3;
     tokens.push(`<|reserved_${tokens.length}|>`);
   }
-  const start = performance.now();
-  const one = gguf((metadata) => {
-    metadata.set("tokenizer.ggml.tokens", tokens);
-    metadata.set("tokenizer.ggml.token_type", types);
-    metadata.set("tokenizer.ggml.merges", merges);
-  }, 202_048);
-  const time = performance.now() - start;
+  const metadata = new Map([
+    ...ggufMetadata(fresh()),
+    ["tokenizer.ggml.tokens", tokens],
+    ["tokenizer.ggml.token_type", types],
+    ["tokenizer.ggml.merges", merges],
+  ] as [string, MetadataValue][]);
+  let one = tokenizer;
+  const time = milliseconds(() => (one = openTokenizer(checkpoint({ format: "gguf", metadata }), 202_048)!));
   expect(merges.length).toBeGreaterThanOrEqual(439_802);
   expect(time).toBeLessThan(1000);
   expect(one.encode("abcd")).toHaveLength(1);

@@ -1,6 +1,20 @@
 /** Small GGUF files for tests, valid or wrong in one place: every part is a plain piece of bytes. */
 
-export const VALUE_TYPES = { u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10, i64: 11, f64: 12 };
+export const VALUE_TYPES = {
+  u8: 0,
+  i8: 1,
+  u16: 2,
+  i16: 3,
+  u32: 4,
+  i32: 5,
+  f32: 6,
+  bool: 7,
+  string: 8,
+  array: 9,
+  u64: 10,
+  i64: 11,
+  f64: 12,
+};
 
 export const TENSOR_TYPES = { f32: 0, f16: 1, q4_0: 2, q8_0: 8, bf16: 30 };
 
@@ -27,7 +41,12 @@ export interface GgufParts {
 
 export function writeGguf(parts: GgufParts): Uint8Array {
   const { magic = "GGUF", version = 3, pairs = [], tensors = [], alignment = 32 } = parts;
-  const head = [latin1(magic), u32(version), u64(parts.tensorCount ?? tensors.length), u64(parts.pairCount ?? pairs.length)];
+  const head = [
+    latin1(magic),
+    u32(version),
+    u64(parts.tensorCount ?? tensors.length),
+    u64(parts.pairCount ?? pairs.length),
+  ];
   let offset = 0;
   const directory: Uint8Array[] = [];
   const data: Uint8Array[] = [];

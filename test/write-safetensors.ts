@@ -23,6 +23,12 @@ export function rawSafetensors(header: string | Uint8Array, ...data: Uint8Array[
 }
 
 /** One header entry. */
-export function entry(name: string, begin: number | string, end: number | string, dtype = "F32", shape = "[1]"): string {
+export function entry(
+  name: string,
+  begin: number | string,
+  end: number | string,
+  dtype = "F32",
+  shape = "[1]",
+): string {
   return `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
 }

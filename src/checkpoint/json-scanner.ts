@@ -106,7 +106,8 @@ export class JsonScanner {
     const bytes = this.#bytes;
     const start = this.at;
     let value = 0;
-    for (; isDigit(bytes[this.at]); this.at++) value = value * 10 + bytes[this.at] - ZERO;
+    // The digit in brackets: no intermediate may pass 2^53, or 9007199254740991 would be rounded.
+    for (; isDigit(bytes[this.at]); this.at++) value = value * 10 + (bytes[this.at] - ZERO);
     const length = this.at - start;
     const plain = length > 0 && !(length > 1 && bytes[start] === ZERO) && !NUMBER_GOES_ON.has(bytes[this.at]);
     if (plain && value <= Number.MAX_SAFE_INTEGER) return value;

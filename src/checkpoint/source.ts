@@ -46,8 +46,8 @@ async function openUrl(url: URL): Promise<ByteSource> {
   });
 }
 
-function isByteSource(source: object | null): source is ByteSource {
-  return source !== null && "read" in source && "size" in source && "close" in source;
+function isByteSource(source: unknown): source is ByteSource {
+  return typeof source === "object" && source !== null && "read" in source && "size" in source && "close" in source;
 }
 
 /** Bytes that are in memory already. Out of range is the same error as a file that has shrunk. */

@@ -6,7 +6,10 @@ import { FILTER_NAMES, TEST_NAMES } from "./filters.ts";
 import { GLOBAL_NAMES } from "./globals.ts";
 import { lex, place, syntaxError, type Token } from "./lexer.ts";
 
-export type Program = ReturnType<typeof parse>;
+/** The tree of the library's parser, whose declarations do not resolve under `nodenext`. */
+export interface Program {
+  readonly body: readonly unknown[];
+}
 
 const BLOCKS = new Set(["if", "for", "macro", "call", "filter"]);
 const WORDS = new Set([
@@ -90,21 +93,33 @@ function isTest(tokens: readonly Token[], i: number): boolean {
   return previous.value === "not" && tokens[i - 2]?.type === "Identifier" && tokens[i - 2].value === "is";
 }
 
+/** A token that notes how far the parser has looked: the parser reports no places, but that is where it gave up. */
+class WatchedToken {
+  readonly value: string;
+  readonly #type: string;
+  readonly #index: number;
+  readonly #watch: { furthest: number };
+
+  constructor({ value, type }: Token, index: number, watch: { furthest: number }) {
+    this.value = value;
+    this.#type = type;
+    this.#index = index;
+    this.#watch = watch;
+  }
+
+  get type(): string {
+    if (this.#index > this.#watch.furthest) this.#watch.furthest = this.#index;
+    return this.#type;
+  }
+}
+
 function parseTokens(source: string, tokens: readonly Token[]): Program {
-  // The parser reports no places; the furthest token it looked at is where it gave up.
-  let furthest = 0;
-  const watched = tokens.map(({ value, type }, index) => ({
-    value,
-    get type() {
-      if (index > furthest) furthest = index;
-      return type;
-    },
-  }));
+  const watch = { furthest: 0 };
   try {
-    return parse(watched);
+    return parse(tokens.map((token, index) => new WatchedToken(token, index, watch)));
   } catch (cause) {
     if (cause instanceof RangeError) throw tooDeep();
-    const offset = tokens[furthest]?.offset ?? source.length;
+    const offset = tokens[watch.furthest]?.offset ?? source.length;
     throw syntaxError(source, offset, "the template does not parse");
   }
 }

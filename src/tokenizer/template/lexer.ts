@@ -2,13 +2,42 @@
  * Jinja text -> the tokens that @huggingface/jinja's parser reads, each with its place in the source.
  * The library's own lexer keeps no places and takes quadratic time over long runs of spaces.
  */
-import type { tokenize } from "@huggingface/jinja";
 import { EngineError } from "../../error.ts";
 
-export type LibraryToken = ReturnType<typeof tokenize>[number];
-export type Token = LibraryToken & { offset: number };
+/** The library's token types that we make; its own declarations do not resolve under `nodenext`. */
+type TokenType =
+  | "Text"
+  | "NumericLiteral"
+  | "StringLiteral"
+  | "Identifier"
+  | "Equals"
+  | "OpenParen"
+  | "CloseParen"
+  | "OpenStatement"
+  | "CloseStatement"
+  | "OpenExpression"
+  | "CloseExpression"
+  | "OpenSquareBracket"
+  | "CloseSquareBracket"
+  | "OpenCurlyBracket"
+  | "CloseCurlyBracket"
+  | "Comma"
+  | "Dot"
+  | "Colon"
+  | "Pipe"
+  | "AdditiveBinaryOperator"
+  | "MultiplicativeBinaryOperator"
+  | "ExponentiationBinaryOperator"
+  | "ComparisonBinaryOperator"
+  | "UnaryOperator";
 
-const OPERATORS: readonly [string, LibraryToken["type"]][] = [
+export interface Token {
+  readonly value: string;
+  readonly type: TokenType;
+  readonly offset: number;
+}
+
+const OPERATORS: readonly [string, TokenType][] = [
   ["(", "OpenParen"],
   [")", "CloseParen"],
   ["{", "OpenCurlyBracket"],
@@ -37,7 +66,13 @@ const OPERATORS: readonly [string, LibraryToken["type"]][] = [
 ];
 
 /** After these a sign is a binary operator. */
-const VALUE_ENDS = new Set(["Identifier", "NumericLiteral", "StringLiteral", "CloseParen", "CloseSquareBracket"]);
+const VALUE_ENDS = new Set<string>([
+  "Identifier",
+  "NumericLiteral",
+  "StringLiteral",
+  "CloseParen",
+  "CloseSquareBracket",
+]);
 const ESCAPES: Record<string, string> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v" };
 
 export function place(source: string, offset: number): string {
@@ -76,7 +111,7 @@ class Lexer {
     return this.#tokens;
   }
 
-  #push(value: string, type: LibraryToken["type"], offset: number): void {
+  #push(value: string, type: TokenType, offset: number): void {
     this.#tokens.push({ value, type, offset });
   }
 
@@ -172,7 +207,7 @@ class Lexer {
     return pattern.exec(this.#source)?.[0];
   }
 
-  #take(value: string, type: LibraryToken["type"]): void {
+  #take(value: string, type: TokenType): void {
     this.#push(value, type, this.#at);
     this.#at += value.length;
   }

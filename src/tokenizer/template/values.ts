@@ -49,7 +49,7 @@ export class TextBuilder {
 
   add({ text, marks }: Text): void {
     const base = this.#text.length;
-    this.#budget.spend(1 + marks.length);
+    this.#budget.spend(2 + marks.length);
     this.#text += text;
     if (this.#text.length > TEMPLATE_LIMITS.output) this.#budget.text(this.#text.length);
     for (let i = 0; i < marks.length; i += 2) {
