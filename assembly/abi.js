@@ -1,0 +1,271 @@
+/**
+ * All that the wasm kernels and the TypeScript runtime must agree on: opcodes, operand words, types, block sizes.
+ * Read by both compilers, so plain `export const` only (asc folds them).
+ */
+// ---- sizes ----
+/** Outputs a packed weight group holds; they stand in lanes. */
+export const GROUP = 8;
+/** Rows of activations a register tile takes at most: 6 x 8 outputs keep 12 accumulators in 15 registers. */
+export const TILE_ROWS = 6;
+/** Elements of a quantised block, weights and activations. */
+export const BLOCK = 32;
+/** Positions of a cache page; also the block of positions over which attention sums before it merges. */
+export const PAGE = 64;
+/** Inputs that the generic float matmul dequantises at a time (8 KiB a group: stays in L1). */
+export const DEQUANTIZE_COLS = 256;
+// ---- weight types (memory and file) ----
+export const TYPE_F32 = 0;
+export const TYPE_F16 = 1;
+export const TYPE_BF16 = 2;
+export const TYPE_Q8_0 = 3;
+export const TYPE_Q4_0 = 4;
+// ---- activation panels: what a matmul reads; rows of a tile interleaved ----
+/** [cols][tile rows] f32 */
+export const PANEL_F32 = 0;
+/** [cols / 2][tile rows] pairs of i16 holding 8-bit values; scales [blocks][tile rows] f32 */
+export const PANEL_Q8_PAIRS = 1;
+/** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows] i32 */
+export const PANEL_Q8_QUADS = 2;
+// ---- cache types ----
+export const CACHE_F32 = 0;
+export const CACHE_Q8 = 1;
+// ---- control block: u32 words from CONTROL_AT, groups of writers on cache lines of their own ----
+/** The first 64 KiB belong to the module's statics. */
+export const CONTROL_AT = 65536;
+export const CONTROL_BYTES = 1024;
+/** Step generation: workers wait on it. */
+export const WORD_STEP = 0;
+/** Address of the op to start from; where a run stopped. */
+export const WORD_PC = 1;
+export const WORD_THREADS = 2;
+export const WORD_SCRATCH_AT = 3;
+export const WORD_SCRATCH_BYTES = 4;
+/** First fault wins. */
+export const WORD_FAULT = 5;
+export const WORD_FAULT_PC = 6;
+export const WORD_FAULT_ROW = 7;
+/** f64 milliseconds of `now()` after which a lone thread yields; 0: never. Two words, 8-byte aligned. */
+export const WORD_DEADLINE = 8;
+export const WORD_STATUS = 10;
+/** Rows of this step. */
+export const WORD_ROWS = 12;
+export const WORD_ABORT = 16;
+export const WORD_ARRIVED = 32;
+export const WORD_GENERATION = 48;
+export const WORD_SLEEPERS = 49;
+export const WORD_CLAIM = 64;
+/** Threads that finished the step. */
+export const WORD_DONE = 80;
+/** Memory 0 only: the step that all workers have finished; where it ended (memory) and how (WORD_STATUS). */
+export const WORD_FINISHED = 81;
+export const WORD_STOPPED_IN = 82;
+/** Memory 0 only: memories [first, last] that this step walks. */
+export const WORD_FIRST_MEMORY = 83;
+export const WORD_LAST_MEMORY = 84;
+/** Wake-ups of each worker since it started, 64 words. */
+export const WORD_WAKES = 96;
+export const MAX_THREADS = 64;
+// ---- status of a run ----
+export const STATUS_DONE = 0;
+/** At a STOP op (a tap): run again to go on. */
+export const STATUS_STOPPED = 1;
+export const STATUS_ABORTED = 2;
+export const STATUS_FAULT = 3;
+/** Deadline passed: run again to go on. */
+export const STATUS_YIELD = 4;
+// ---- faults ----
+export const FAULT_OPCODE = 1;
+/** Token id out of the vocabulary, or embedding row out of its area. */
+export const FAULT_TOKEN = 2;
+/** Page table entry that names no page, or position beyond the table. */
+export const FAULT_PAGE = 3;
+/** NaN or infinity in a stored weight. */
+export const FAULT_WEIGHT = 4;
+/** Router logits that are not numbers. */
+export const FAULT_ROUTER = 5;
+// ---- row table: one record a row of the step ----
+export const ROW_WORDS = 8;
+/** Token id, or row of the embedding area with ROW_FLAG_EMBEDDING. */
+export const ROW_INPUT = 0;
+export const ROW_FLAGS = 1;
+export const ROW_POSITION = 2;
+/** Addresses of the sequence's page tables: u32 page per 64 positions. */
+export const ROW_FULL_PAGES = 3;
+export const ROW_CHUNKED_PAGES = 4;
+export const ROW_FLAG_EMBEDDING = 1;
+// ---- segments: which rows meet which weights; [count, segments...] ----
+export const SEGMENT_WORDS = 3;
+/** Index into a matrix's weight table. */
+export const SEGMENT_WEIGHT = 0;
+export const SEGMENT_FIRST = 1;
+export const SEGMENT_ROWS = 2;
+// ---- attention tasks: [count, tasks...] ----
+export const TASK_WORDS = 5;
+export const TASK_FIRST_ROW = 0;
+export const TASK_ROWS = 1;
+/** Blocks of 64 positions, half-open. */
+export const TASK_BLOCK_BEGIN = 2;
+export const TASK_BLOCK_END = 3;
+/** First partial of the task, or NO_PARTIAL: the task sees all its blocks and finishes alone. */
+export const TASK_PARTIAL = 4;
+export const NO_PARTIAL = 0xffffffff;
+export const NO_PAGE = 0xffffffff;
+// ---- merge list: [count, records...]: rows whose blocks were computed apart ----
+export const MERGE_WORDS = 3;
+export const MERGE_ROW = 0;
+export const MERGE_BLOCKS = 1;
+export const MERGE_PARTIAL = 2;
+// ---- ops: word 0 is opcode | words << 16, operands follow ----
+export const OP_END = 0;
+/** All threads meet and return STATUS_STOPPED. */
+export const OP_STOP = 1;
+/** Nothing but the barrier: after a copy from another memory. */
+export const OP_MEET = 2;
+export const OP_EMBED = 3;
+export const OP_ANGLES = 4;
+export const OP_PANEL = 5;
+export const OP_MATMUL = 6;
+export const OP_ROPE = 7;
+export const OP_ATTEND = 8;
+export const OP_MERGE = 9;
+export const OP_ROUTE = 10;
+export const OP_COMBINE = 11;
+export const OP_PACK = 12;
+export const OP_PROBABILITIES = 13;
+export const OP_ADD = 14;
+export const OPCODES = 15;
+export const EMBED_ROWS_AT = 1; // row table
+export const EMBED_TYPE = 2;
+export const EMBED_WEIGHT_AT = 3;
+export const EMBED_VOCAB = 4;
+export const EMBED_COLS = 5;
+export const EMBED_OUT_AT = 6; // [rows][cols] f32
+export const EMBED_AREA_AT = 7; // [area rows][cols] f32
+export const EMBED_AREA_ROWS = 8;
+export const EMBED_WORDS = 9;
+export const ANGLES_ROWS_AT = 1;
+export const ANGLES_FREQUENCIES_AT = 2; // [pairs] f32
+export const ANGLES_PAIRS = 3;
+export const ANGLES_OUT_AT = 4; // [rows][pairs][cos, sin] f32
+export const ANGLES_TEMPERATURE_AT = 5; // [rows] f32
+export const ANGLES_FLOOR = 6; // u32; 0: temperature is 1 everywhere
+export const ANGLES_SCALE = 7; // f32 bits
+export const ANGLES_WORDS = 8;
+export const PANEL_SEGMENTS_AT = 1;
+export const PANEL_GATHER_AT = 2; // [entries] u32 source rows; 0: entry i reads row i
+export const PANEL_SOURCE_AT = 3; // [rows][stride] f32
+export const PANEL_STRIDE = 4;
+export const PANEL_COLS = 5;
+export const PANEL_TRANSFORM = 6;
+export const PANEL_WEIGHT_AT = 7; // norm weight [cols] f32
+export const PANEL_EPS = 8; // f32 bits
+export const PANEL_SCORES_AT = 9; // [entries] f32 on gate and up of SwiGLU; 0: none
+export const PANEL_OUT_AT = 10; // [entries][cols] f32; 0: not wanted
+export const PANEL_FORM = 11;
+export const PANEL_AT = 12; // 0: no panel, out only
+export const PANEL_SCALE_AT = 13;
+export const PANEL_SUM_AT = 14;
+export const PANEL_FLOAT_AT = 15; // a second panel of PANEL_F32; 0: not wanted
+export const PANEL_WORDS = 16;
+export const TRANSFORM_COPY = 0;
+export const TRANSFORM_NORM = 1;
+/** Source rows hold gate [cols] then up [cols]. */
+export const TRANSFORM_SWIGLU = 2;
+export const MATMUL_MATRICES = 1;
+/** 1: float weights may fuse multiply and add (relaxed build, model of float matrices only). */
+export const MATMUL_FUSED = 2;
+export const MATMUL_WORDS = 3; // then MATRIX_WORDS each
+export const MATRIX_SEGMENTS_AT = 0;
+export const MATRIX_TYPE = 1;
+export const MATRIX_FORM = 2;
+export const MATRIX_TABLE_AT = 3; // [weights] u32 addresses
+export const MATRIX_ROWS = 4; // outputs
+export const MATRIX_COLS = 5; // inputs
+export const MATRIX_PANEL_AT = 6;
+export const MATRIX_SCALE_AT = 7;
+export const MATRIX_SUM_AT = 8;
+export const MATRIX_OUT_AT = 9; // [entries][stride] f32
+export const MATRIX_STRIDE = 10;
+export const MATRIX_RESIDUAL_AT = 11; // same shape and stride as out, may be out; 0: none
+export const MATRIX_BIAS_AT = 12; // [outputs] f32; 0: none
+export const MATRIX_TILES = 13; // tiles of rows that share a pass over a weight group
+export const MATRIX_WORDS = 14;
+export const ROPE_ROWS_AT = 1;
+export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place
+export const ROPE_HEADS = 3;
+export const ROPE_KV_HEADS = 4;
+export const ROPE_HEAD_SIZE = 5;
+export const ROPE_ROTATE = 6; // 0 | 1
+export const ROPE_NORM = 7; // 0 | 1
+export const ROPE_EPS = 8; // f32 bits
+export const ROPE_ANGLES_AT = 9;
+export const ROPE_TEMPERATURE_AT = 10; // [rows] f32; 0: none
+export const ROPE_CHUNKED = 11; // which page table
+export const ROPE_TABLE_BLOCKS = 12;
+export const ROPE_CACHE_TYPE = 13;
+export const ROPE_CACHE_AT = 14; // of this layer: page p lies at cacheAt + p * pageBytes
+export const ROPE_PAGE_BYTES = 15;
+export const ROPE_PAGES = 16;
+export const ROPE_WORDS = 17;
+export const ATTEND_TASKS_AT = 1;
+export const ATTEND_ROWS_AT = 2;
+export const ATTEND_QKV_AT = 3;
+export const ATTEND_HEADS = 4;
+export const ATTEND_KV_HEADS = 5;
+export const ATTEND_HEAD_SIZE = 6;
+export const ATTEND_SCALE = 7; // f32 bits
+export const ATTEND_CHUNK = 8; // 0: full
+export const ATTEND_CHUNKED = 9; // which page table
+export const ATTEND_CAUSAL = 10; // 0: every key of the task's blocks up to ATTEND_KEYS
+export const ATTEND_KEYS = 11;
+export const ATTEND_CACHE_TYPE = 12;
+export const ATTEND_CACHE_AT = 13;
+export const ATTEND_PAGE_BYTES = 14;
+export const ATTEND_PAGES = 15;
+export const ATTEND_OUT_AT = 16; // [rows][heads * headSize] f32
+export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
+export const ATTEND_WORDS = 18;
+export const MERGE_LIST_AT = 1;
+export const MERGE_HEADS = 2;
+export const MERGE_HEAD_SIZE = 3;
+export const MERGE_PARTIALS_AT = 4;
+export const MERGE_OUT_AT = 5;
+export const MERGE_OP_WORDS = 6;
+export const ROUTE_LOGITS_AT = 1; // [rows][experts] f32
+export const ROUTE_EXPERTS = 2;
+export const ROUTE_USED = 3;
+export const ROUTE_SOFTMAX = 4; // 0: sigmoid
+export const ROUTE_PICKS_AT = 5; // [rows][used] u32: the entry of each pick, experts ascending
+export const ROUTE_SCORES_AT = 6; // [entries] f32
+export const ROUTE_GATHER_AT = 7; // [entries] u32: the row of each entry
+export const ROUTE_SEGMENTS_AT = 8;
+export const ROUTE_WORDS = 9;
+export const COMBINE_X_AT = 1; // [rows][cols] f32: the residual
+export const COMBINE_COLS = 2;
+export const COMBINE_SHARED_AT = 3; // [rows][cols] f32; 0: none
+export const COMBINE_EXPERTS_AT = 4; // [entries][cols] f32
+export const COMBINE_USED = 5;
+export const COMBINE_PICKS_AT = 6;
+export const COMBINE_SCORES_AT = 7; // 0: scores went to the input
+export const COMBINE_BRANCH_AT = 8; // [rows][cols] f32: write the branch here and leave x; 0: add to x
+export const COMBINE_WORDS = 9;
+export const PACK_SOURCE_AT = 1;
+export const PACK_SOURCE_TYPE = 2;
+export const PACK_OUTPUT_STRIDE = 3; // elements
+export const PACK_INPUT_STRIDE = 4;
+export const PACK_AT = 5; // the packed matrix
+export const PACK_TYPE = 6;
+export const PACK_ROWS = 7; // of the matrix
+export const PACK_COLS = 8;
+export const PACK_ROW_BEGIN = 9; // what the source holds; a multiple of GROUP
+export const PACK_ROW_END = 10;
+export const PACK_COL_BEGIN = 11; // quantised: 0
+export const PACK_COL_END = 12;
+export const PACK_WORDS = 13;
+export const PROBABILITIES_OUT_AT = 18; // after the words of ATTEND: [heads][rows][keys] f32
+export const PROBABILITIES_KEYS = 19;
+export const PROBABILITIES_WORDS = 20;
+export const ADD_X_AT = 1; // [rows][cols] f32
+export const ADD_BRANCH_AT = 2;
+export const ADD_COLS = 3;
+export const ADD_WORDS = 4;

@@ -1,0 +1,254 @@
+/**
+ * The kernels under test: both builds, each over a memory of its own, and an arena that watches every byte around the operands.
+ *
+ * `onBoth` runs one call on both builds. Around each operand lie guard bytes that read as NaN, inputs must come out as they
+ * went in, and both builds must return the same bits. WASMAVERICK_KERNELS names another folder with simd.wasm and relaxed.wasm.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { CONTROL_AT, CONTROL_BYTES, OP_END, WORD_PC, WORD_ROWS, WORD_SCRATCH_AT, WORD_THREADS } from "../assembly/abi.ts";
+
+setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 only; later ones have it
+
+export const KERNELS_DIR = process.env.WASMAVERICK_KERNELS ?? fileURLToPath(new URL("../build", import.meta.url));
+export const SEED = Number(process.env.SEED ?? 20260117);
+
+/** Where each export is tested; `memory` is no kernel. structure.test.ts holds this list against the builds. */
+export const TESTED_IN = {
+  run: "kernels-quantised.test.ts",
+  group_bytes: "kernels-quantised.test.ts",
+  ...{ dequantize_bf16: "kernels.test.ts", dequantize_f16: "kernels.test.ts", embed_float: "kernels.test.ts" },
+  ...{ pack_float: "kernels.test.ts", tile_f32: "kernels.test.ts", tile_f32_fused: "kernels.test.ts" },
+  ...{ dequantize_q8_0: "kernels-quantised.test.ts", embed_q8_0: "kernels-quantised.test.ts" },
+  ...{ gemv2_q8_0_q8: "kernels-quantised.test.ts", pack_q8_0: "kernels-quantised.test.ts" },
+  ...{ tile_q8_0_q8: "kernels-quantised.test.ts", dequantize_q4_0: "kernels-quantised.test.ts" },
+  ...{ embed_q4_0: "kernels-quantised.test.ts", pack_q4_0: "kernels-quantised.test.ts" },
+  ...{ tile_q4_0_q8: "kernels-quantised.test.ts", quantize_f32_q8_pairs: "kernels-quantised.test.ts" },
+  ...{ quantize_f32_q8_quads: "kernels-quantised.test.ts", panel_f32: "kernels.test.ts" },
+  ...{ rmsnorm_f32: "kernels.test.ts", combine_f32: "kernels.test.ts", route_f32: "kernels.test.ts" },
+  ...{ swiglu_f32: "kernels.test.ts", angles_f32: "kernels.test.ts", rope_f32: "kernels.test.ts" },
+  ...{ scale_f32: "kernels.test.ts", temperature_f32: "kernels.test.ts", exp_f32: "kernels.test.ts" },
+  ...{ store_cache_f32: "kernels-attention.test.ts", store_cache_q8: "kernels-attention.test.ts" },
+  ...{ widen_i8: "kernels-attention.test.ts", attend_block: "kernels-attention.test.ts" },
+  ...{ clear_state: "kernels-attention.test.ts", finish_state: "kernels-attention.test.ts" },
+  ...{ merge_state: "kernels-attention.test.ts", stage_query: "kernels-attention.test.ts" },
+  ...{ stage_span: "kernels-attention.test.ts" },
+} as const;
+
+/** Every export takes and returns numbers: addresses, sizes, f32. */
+export type Kernels = Readonly<Record<keyof typeof TESTED_IN, (...operands: number[]) => number>>;
+export type Build = "simd" | "relaxed";
+
+const GUARD = 64;
+/** Bytes that read as NaN in every f32 that starts at a whole number of f32 from the operand. */
+const GUARD_BYTES = new Uint8Array(GUARD).map((_, i) => (i % 2 === 0 ? 0xa5 : 0xff));
+const SCRATCH_BYTES = 1 << 20;
+const MEMORY_PAGES = 256;
+
+type Typed = Float32Array | Float64Array | Uint32Array | Int32Array | Uint16Array | Int16Array | Uint8Array | Int8Array;
+
+export interface Operand {
+  readonly at: number;
+  readonly bytes: number;
+  /** What it held when it was made; null: the call may write it. */
+  readonly before: Uint8Array | null;
+}
+
+/** Operands of one call, one after the other; addresses are 64-byte aligned, plus a shift of 0..15 that differs per operand. */
+export class Arena {
+  readonly #bytes: Uint8Array;
+  readonly #control: Int32Array;
+  readonly #memory: WebAssembly.Memory;
+  #operands: Operand[] = [];
+  #end = 0;
+  #shift = 0;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#control = new Int32Array(memory.buffer, CONTROL_AT, CONTROL_BYTES / 4);
+  }
+
+  reset(shift: number): void {
+    this.#operands = [];
+    this.#end = CONTROL_AT + CONTROL_BYTES;
+    this.#shift = shift;
+  }
+
+  #reserve(bytes: number, content: Uint8Array | null): Operand {
+    const misaligned = (this.#shift * (2 * this.#operands.length + 1)) & 15;
+    const at = Math.ceil((this.#end + GUARD) / 64) * 64 + misaligned;
+    if (at + bytes + GUARD > this.#bytes.length) throw new Error(`no room for ${bytes} bytes`);
+    for (let i = 0; i < bytes; i += GUARD) this.#bytes.set(GUARD_BYTES.subarray(0, Math.min(GUARD, bytes - i)), at + i);
+    this.#bytes.set(GUARD_BYTES, at - GUARD);
+    this.#bytes.set(GUARD_BYTES, at + bytes);
+    if (content) this.#bytes.set(content, at);
+    this.#end = at + bytes + GUARD;
+    const operand = { at, bytes, before: content && content.slice() };
+    this.#operands.push(operand);
+    return operand;
+  }
+
+  /** An input: the call must not change it. */
+  in(values: Typed): number {
+    return this.#reserve(values.byteLength, bytesOf(values)).at;
+  }
+
+  /** An output: NaN before the call. */
+  out(bytes: number): Operand {
+    return this.#reserve(bytes, null);
+  }
+
+  /** An operand that the call reads and writes. */
+  inout(values: Typed): Operand {
+    const operand = this.out(values.byteLength);
+    this.#bytes.set(bytesOf(values), operand.at);
+    return operand;
+  }
+
+  u8({ at, bytes }: Operand): Uint8Array {
+    return this.#bytes.slice(at, at + bytes);
+  }
+
+  f32(operand: Operand): Float32Array {
+    return new Float32Array(this.u8(operand).buffer);
+  }
+
+  u32(operand: Operand): Uint32Array {
+    return new Uint32Array(this.u8(operand).buffer);
+  }
+
+  /** Guards untouched, inputs unchanged. */
+  check(): void {
+    this.#operands.forEach(({ at, bytes, before }, index) => {
+      for (let i = 0; i < GUARD; i++) {
+        if (this.#bytes[at - GUARD + i] !== GUARD_BYTES[i]) throw new Error(`operand ${index}: written ${GUARD - i} bytes before its start`);
+        if (this.#bytes[at + bytes + i] !== GUARD_BYTES[i]) throw new Error(`operand ${index}: written ${i} bytes after its end`);
+      }
+      if (!before) return;
+      for (let i = 0; i < bytes; i++) if (this.#bytes[at + i] !== before[i]) throw new Error(`operand ${index}: byte ${i} of an input has changed`);
+    });
+  }
+
+  /**
+   * The control block of a lone thread before a run of `ops`, and scratch. The claim starts at 0.
+   * Ops are 32-bit words; the END op is added.
+   */
+  start(ops: readonly (readonly number[])[], rows: number): Int32Array {
+    const shift = this.#shift;
+    this.#shift = 0; // the runtime's own structures are aligned
+    const program = this.in(Uint32Array.from([...ops.flat(), OP_END]));
+    const scratch = this.out(SCRATCH_BYTES).at;
+    this.#shift = shift;
+    this.#control.fill(0);
+    this.#control[WORD_PC] = program;
+    this.#control[WORD_THREADS] = 1;
+    this.#control[WORD_SCRATCH_AT] = scratch;
+    this.#control[WORD_ROWS] = rows;
+    return this.#control;
+  }
+
+  get memory(): WebAssembly.Memory {
+    return this.#memory;
+  }
+}
+
+export function bytesOf(values: ArrayBufferView): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** An op from its operands by word; words not named are 0. */
+export function op(opcode: number, words: number, operands: Readonly<Record<number, number>>): number[] {
+  const list = new Array<number>(words).fill(0);
+  list[0] = opcode | (words << 16);
+  for (const [word, value] of Object.entries(operands)) list[Number(word)] = value >>> 0;
+  return list;
+}
+
+const floatBits = new Float32Array(1);
+const floatWords = new Uint32Array(floatBits.buffer);
+
+export function bits(value: number): number {
+  floatBits[0] = value;
+  return floatWords[0];
+}
+
+function instantiate(build: Build): { kernels: Kernels; arena: Arena } {
+  const module = new WebAssembly.Module(readFileSync(join(KERNELS_DIR, `${build}.wasm`)));
+  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+  const env = { memory, now: () => performance.now() };
+  return { kernels: new WebAssembly.Instance(module, { env }).exports as unknown as Kernels, arena: new Arena(memory) };
+}
+
+const builds = { simd: instantiate("simd"), relaxed: instantiate("relaxed") };
+
+/** One call on one build; guards and inputs checked after it. */
+export function on<T>(build: Build, call: (kernels: Kernels, arena: Arena) => T, shift = 0): T {
+  const { kernels, arena } = builds[build];
+  arena.reset(shift);
+  const result = call(kernels, arena);
+  arena.check();
+  return result;
+}
+
+type Result = ArrayBufferView | number | readonly Result[];
+
+/** The same call on both builds: same bits. */
+export function onBoth<T extends Result>(call: (kernels: Kernels, arena: Arena) => T, shift = 0): T {
+  const simd = on("simd", call, shift);
+  expectSameBits(on("relaxed", call, shift), simd, "relaxed differs from simd");
+  return simd;
+}
+
+/** Equal to the bit; the message names the first byte that differs. */
+export function expectSameBits(actual: Result, expected: Result, what = "bits differ"): void {
+  if (typeof actual === "number" || typeof expected === "number") {
+    if (!Object.is(actual, expected)) throw new Error(`${what}: ${actual} instead of ${expected}`);
+    return;
+  }
+  if (ArrayBuffer.isView(actual) && ArrayBuffer.isView(expected)) {
+    if (Buffer.compare(bytesOf(actual), bytesOf(expected)) === 0) return;
+    const from = bytesOf(actual);
+    const at = bytesOf(expected).findIndex((byte, i) => byte !== from[i]);
+    throw new Error(`${what}: byte ${at} of ${expected.byteLength} (${actual.byteLength})`);
+  }
+  const [left, right] = [actual as readonly Result[], expected as readonly Result[]];
+  if (left.length !== right.length) throw new Error(`${what}: ${left.length} results instead of ${right.length}`);
+  left.forEach((value, i) => {
+    expectSameBits(value, right[i], `${what}, result ${i}`);
+  });
+}
+
+/** Seeded numbers (mulberry32); the seed is in the names of the tests that draw from it. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** [0, 1) */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** Integer of [from, to). */
+  integer(from: number, to: number): number {
+    return from + Math.floor(this.next() * (to - from));
+  }
+
+  /** f32 of roughly normal distribution. */
+  floats(count: number, deviation = 1): Float32Array {
+    return Float32Array.from({ length: count }, () => (this.next() + this.next() + this.next() + this.next() - 2) * 1.7 * deviation);
+  }
+
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.integer(0, 256));
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * What the kernels compute, as scalar f64 loops written for reading. Nothing here is fast, clever or shared with the engine.
+ *
+ * Matrices are [rows][cols], flat. Where the engine rounds on purpose (8-bit activations and cache) the oracle rounds the same way.
+ */
+
+type Numbers = ArrayLike<number>;
+
+// ---- errors ----
+
+/** Normalised mean square error: sum (a - e)^2 / sum e^2. */
+export function nmse(actual: Numbers, expected: Numbers): number {
+  let error = 0;
+  let power = 0;
+  for (let i = 0; i < expected.length; i++) {
+    error += (actual[i] - expected[i]) ** 2;
+    power += expected[i] ** 2;
+  }
+  return power === 0 ? error : error / power;
+}
+
+/** Largest |a - e| / |e|; where e is 0, a must be 0. NaN counts as infinite. */
+export function relativeError(actual: Numbers, expected: Numbers): number {
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = actual[i] === expected[i] ? 0 : Math.abs(actual[i] - expected[i]) / Math.abs(expected[i]);
+    largest = Math.max(largest, Number.isNaN(error) ? Infinity : error);
+  }
+  return largest;
+}
+
+/** Largest |a - e|; NaN counts as infinite. */
+export function absoluteError(actual: Numbers, expected: Numbers): number {
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = actual[i] === expected[i] ? 0 : Math.abs(actual[i] - expected[i]);
+    largest = Math.max(largest, Number.isNaN(error) ? Infinity : error);
+  }
+  return largest;
+}
+
+// ---- stored weights ----
+
+export function fromF16(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+export function fromBf16(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 7) & 255;
+  const fraction = half & 127;
+  if (exponent === 255) return fraction ? NaN : sign * Infinity;
+  return exponent === 0 ? sign * fraction * 2 ** -133 : sign * (128 + fraction) * 2 ** (exponent - 134);
+}
+
+/** Blocks of 34 bytes: f16 scale, 32 signed bytes. */
+export function dequantizeQ8_0(stored: Uint8Array): Float64Array {
+  const values = new Float64Array((stored.length / 34) * 32);
+  for (let i = 0; i < values.length; i++) {
+    const block = Math.floor(i / 32) * 34;
+    const scale = fromF16(stored[block] | (stored[block + 1] << 8));
+    values[i] = ((stored[block + 2 + (i % 32)] << 24) >> 24) * scale;
+  }
+  return values;
+}
+
+/** Blocks of 18 bytes: f16 scale, 16 bytes; byte j holds elements j (low nibble) and j + 16 (high), each 8 too large. */
+export function dequantizeQ4_0(stored: Uint8Array): Float64Array {
+  const values = new Float64Array((stored.length / 18) * 32);
+  for (let i = 0; i < values.length; i++) {
+    const block = Math.floor(i / 32) * 18;
+    const scale = fromF16(stored[block] | (stored[block + 1] << 8));
+    const byte = stored[block + 2 + (i % 16)];
+    values[i] = ((i % 32 < 16 ? byte & 15 : byte >> 4) - 8) * scale;
+  }
+  return values;
+}
+
+// ---- activations ----
+
+/** Nearest integer, ties to even. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** Blocks of 32: scale = max|x| / 127, q = round(x * (127 / max|x|)), each step rounded to f32. */
+export function quantizeActivations(x: Numbers): { q: Int8Array; scales: Float32Array } {
+  const q = new Int8Array(x.length);
+  const scales = new Float32Array(x.length / 32);
+  for (let block = 0; block < scales.length; block++) {
+    let largest = 0;
+    for (let i = 0; i < 32; i++) largest = Math.max(largest, Math.abs(x[block * 32 + i]));
+    scales[block] = largest / 127;
+    const inverse = largest === 0 ? 0 : Math.fround(127 / largest);
+    for (let i = 0; i < 32; i++) q[block * 32 + i] = roundHalfEven(Math.fround(x[block * 32 + i] * inverse));
+  }
+  return { q, scales };
+}
+
+/** What 8-bit activations stand for. */
+export function dequantizeActivations({ q, scales }: { q: Int8Array; scales: Float32Array }): Float64Array {
+  return Float64Array.from(q, (value, i) => value * scales[Math.floor(i / 32)]);
+}
+
+/** One key or value of an 8-bit cache: q = round(x / scale), one scale for all. */
+export function quantizeHead(x: Numbers): { q: Int8Array; scale: number } {
+  let largest = 0;
+  for (let i = 0; i < x.length; i++) largest = Math.max(largest, Math.abs(x[i]));
+  const scale = Math.fround(largest / 127);
+  const round = (value: number) => (scale === 0 ? 0 : Math.max(-127, Math.min(127, roundHalfEven(Math.fround(value / scale)))));
+  return { q: Int8Array.from({ length: x.length }, (_, i) => round(x[i])), scale };
+}
+
+// ---- arithmetic ----
+
+/** out [n][rows] = x [n][cols] by weights [rows][cols]. */
+export function matmul(weights: Numbers, x: Numbers, cols: number): Float64Array {
+  const rows = weights.length / cols;
+  const out = new Float64Array((x.length / cols) * rows);
+  for (let i = 0; i < out.length; i++) {
+    const from = Math.floor(i / rows) * cols;
+    for (let k = 0; k < cols; k++) out[i] += weights[(i % rows) * cols + k] * x[from + k];
+  }
+  return out;
+}
+
+export function rmsNorm(x: Numbers, weight: Numbers | null, eps: number): Float64Array {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
+  const inverse = 1 / Math.sqrt(sum / x.length + eps);
+  return Float64Array.from({ length: x.length }, (_, i) => x[i] * inverse * (weight ? weight[i] : 1));
+}
+
+/** [pairs][cos, sin] of a position. */
+export function angles(frequencies: Numbers, position: number): Float64Array {
+  return Float64Array.from({ length: frequencies.length * 2 }, (_, i) => {
+    const angle = position * frequencies[i >> 1];
+    return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+  });
+}
+
+/** 1 + scale ln(1 + floor((position + 1) / floor)); floor 0: 1. */
+export function temperature(position: number, floor: number, scale: number): number {
+  return floor === 0 ? 1 : 1 + scale * Math.log(1 + Math.floor((position + 1) / floor));
+}
+
+/** Pairs (2j, 2j + 1) of x turned by [pairs][cos, sin]. */
+export function rope(x: Numbers, turns: Numbers): Float64Array {
+  const out = new Float64Array(x.length);
+  for (let i = 0; i < x.length; i += 2) {
+    out[i] = x[i] * turns[i] - x[i + 1] * turns[i + 1];
+    out[i + 1] = x[i] * turns[i + 1] + x[i + 1] * turns[i];
+  }
+  return out;
+}
+
+/** silu(gate * score) * (up * score); source holds gate, then up. */
+export function swiglu(source: Numbers, score: number): Float64Array {
+  const cols = source.length / 2;
+  return Float64Array.from({ length: cols }, (_, i) => {
+    const gate = source[i] * score;
+    return (gate / (1 + Math.exp(-gate))) * source[cols + i] * score;
+  });
+}
+
+export function softmax(x: Numbers): Float64Array {
+  let largest = -Infinity;
+  for (let i = 0; i < x.length; i++) largest = Math.max(largest, x[i]);
+  const powers = Float64Array.from({ length: x.length }, (_, i) => Math.exp(x[i] - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** Softmax-weighted sum of the values whose keys `sees` allows; zeros where it sees nothing. */
+export function attention(query: Numbers, keys: readonly Numbers[], values: readonly Numbers[], scale: number, sees: (t: number) => boolean): Float64Array {
+  const seen = keys.map((_, t) => t).filter(sees);
+  const scores = seen.map((t) => scale * matmul(keys[t], query, query.length)[0]);
+  const weights = softmax(scores);
+  const out = new Float64Array(query.length);
+  seen.forEach((t, i) => {
+    for (let feature = 0; feature < out.length; feature++) out[feature] += weights[i] * values[t][feature];
+  });
+  return out;
+}
+
+// ---- experts ----
+
+/** The `used` largest logits, ties to the lowest expert; experts ascending, with their scores. */
+export function gate(logits: Numbers, used: number, softmaxed: boolean): { expert: number; score: number }[] {
+  const order = Array.from({ length: logits.length }, (_, expert) => expert).sort((a, b) => logits[b] - logits[a] || a - b);
+  const picked = order.slice(0, used).sort((a, b) => a - b);
+  const powers = softmax(picked.map((expert) => logits[expert]));
+  return picked.map((expert, i) => ({ expert, score: softmaxed ? powers[i] : 1 / (1 + Math.exp(-logits[expert])) }));
+}
+
+/** Every (row, pick) of all rows, ordered by expert, then row: the entries of the buckets. */
+export function buckets(logits: Numbers, experts: number, used: number, softmaxed: boolean): { row: number; pick: number; expert: number; score: number }[] {
+  const rows = Array.from({ length: logits.length / experts }, (_, row) => row);
+  const entries = rows.flatMap((row) => {
+    const own = Array.prototype.slice.call(logits, row * experts, (row + 1) * experts);
+    return gate(own, used, softmaxed).map(({ expert, score }, pick) => ({ row, pick, expert, score }));
+  });
+  return entries.sort((a, b) => a.expert - b.expert || a.row - b.row);
+}
