@@ -24,7 +24,7 @@ import {
 import { attend, attend_units, merge, probabilities, rope } from "./attend";
 import { combine_f32, route_f32 } from "./kernels/feedforward";
 import { angles_f32, temperature_f32 } from "./kernels/rope";
-import { matmul, matmul_units } from "./matmul";
+import { matmul, matmul_claim, matmul_units } from "./matmul";
 import { panel, panel_units } from "./panel";
 import { embed_float, pack_float } from "./weights/float";
 import { embed_q4_0, pack_q4_0 } from "./weights/q4_0";
@@ -41,6 +41,8 @@ const SPIN_TURNS = 4000;
 const SLEEP_NS: i64 = 20_000_000;
 /** Claims an op is cut into, per thread, where its units are many. */
 const CLAIMS_PER_THREAD = 12;
+/** Attention units of one claim: one may be a pass over a long cache, and a claim is what an abort waits for. */
+const ATTEND_CLAIM = 2;
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));
@@ -63,7 +65,7 @@ export function run(control: usize, thread: i32): i32 {
     const next = at + (<usize>(head >> 16) << 2);
     if (opcode != OP_STOP && opcode != OP_MEET) {
       const units = count_units(control, opcode, at);
-      const grain = max(1, units / (threads * CLAIMS_PER_THREAD));
+      const grain = min(most_units(opcode, at), max(1, units / (threads * CLAIMS_PER_THREAD)));
       while (true) {
         if (aborted(control)) return word(control, WORD_FAULT) != 0 ? STATUS_FAULT : STATUS_ABORTED;
         const begin = atomic.add<i32>(control + (WORD_CLAIM << 2), grain);
@@ -128,6 +130,12 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
   }
   atomic.store<i32>(control + (WORD_ABORT << 2), 1);
   atomic.notify(control + (WORD_GENERATION << 2), -1);
+}
+
+/** Units that take no longer than a few milliseconds together. */
+function most_units(opcode: u32, at: usize): i32 {
+  if (opcode == OP_MATMUL) return matmul_claim(at);
+  return opcode == OP_ATTEND ? ATTEND_CLAIM : i32.MAX_VALUE;
 }
 
 function count_units(control: usize, opcode: u32, at: usize): i32 {

@@ -15,30 +15,16 @@ setFlagsFromString("--experimental-wasm-relaxed-simd"); // Node 20 only; later o
 export const KERNELS_DIR = process.env.WASMAVERICK_KERNELS ?? fileURLToPath(new URL("../build", import.meta.url));
 export const SEED = Number(process.env.SEED ?? 20260117);
 
-/** Where each export is tested; `memory` is no kernel. structure.test.ts holds this list against the builds. */
+/** The exports by the file that tests them; `memory` is no kernel. structure.test.ts holds this against the builds. */
 export const TESTED_IN = {
-  run: "kernels-quantised.test.ts",
-  group_bytes: "kernels-quantised.test.ts",
-  ...{ dequantize_bf16: "kernels.test.ts", dequantize_f16: "kernels.test.ts", embed_float: "kernels.test.ts" },
-  ...{ pack_float: "kernels.test.ts", tile_f32: "kernels.test.ts", tile_f32_fused: "kernels.test.ts" },
-  ...{ dequantize_q8_0: "kernels-quantised.test.ts", embed_q8_0: "kernels-quantised.test.ts" },
-  ...{ gemv2_q8_0_q8: "kernels-quantised.test.ts", pack_q8_0: "kernels-quantised.test.ts" },
-  ...{ tile_q8_0_q8: "kernels-quantised.test.ts", dequantize_q4_0: "kernels-quantised.test.ts" },
-  ...{ embed_q4_0: "kernels-quantised.test.ts", pack_q4_0: "kernels-quantised.test.ts" },
-  ...{ tile_q4_0_q8: "kernels-quantised.test.ts", quantize_f32_q8_pairs: "kernels-quantised.test.ts" },
-  ...{ quantize_f32_q8_quads: "kernels-quantised.test.ts", panel_f32: "kernels.test.ts" },
-  ...{ rmsnorm_f32: "kernels.test.ts", combine_f32: "kernels.test.ts", route_f32: "kernels.test.ts" },
-  ...{ swiglu_f32: "kernels.test.ts", angles_f32: "kernels.test.ts", rope_f32: "kernels.test.ts" },
-  ...{ scale_f32: "kernels.test.ts", temperature_f32: "kernels.test.ts", exp_f32: "kernels.test.ts" },
-  ...{ store_cache_f32: "kernels-attention.test.ts", store_cache_q8: "kernels-attention.test.ts" },
-  ...{ widen_i8: "kernels-attention.test.ts", attend_block: "kernels-attention.test.ts" },
-  ...{ clear_state: "kernels-attention.test.ts", finish_state: "kernels-attention.test.ts" },
-  ...{ merge_state: "kernels-attention.test.ts", stage_query: "kernels-attention.test.ts" },
-  ...{ stage_span: "kernels-attention.test.ts" },
+  "kernels.test.ts": ["dequantize_f16", "dequantize_bf16", "embed_float", "pack_float", "tile_f32", "tile_f32_fused", "panel_f32", "rmsnorm_f32", "exp_f32", "swiglu_f32", "route_f32", "combine_f32", "angles_f32", "temperature_f32", "rope_f32", "scale_f32"],
+  "kernels-quantised.test.ts": ["run", "group_bytes", "pack_q8_0", "dequantize_q8_0", "embed_q8_0", "tile_q8_0_q8", "gemv2_q8_0_q8", "pack_q4_0", "dequantize_q4_0", "embed_q4_0", "tile_q4_0_q8", "quantize_f32_q8_pairs", "quantize_f32_q8_quads"],
+  "kernels-attention.test.ts": ["store_cache_f32", "store_cache_q8", "widen_i8", "stage_query", "stage_span", "attend_block", "clear_state", "merge_state", "finish_state"],
 } as const;
+export type KernelName = (typeof TESTED_IN)[keyof typeof TESTED_IN][number];
 
 /** Every export takes and returns numbers: addresses, sizes, f32. */
-export type Kernels = Readonly<Record<keyof typeof TESTED_IN, (...operands: number[]) => number>>;
+export type Kernels = Readonly<Record<KernelName, (...operands: number[]) => number>>;
 export type Build = "simd" | "relaxed";
 
 const GUARD = 64;

@@ -137,10 +137,11 @@ export function rmsNorm(x: Numbers, weight: Numbers | null, eps: number): Float6
   return Float64Array.from({ length: x.length }, (_, i) => x[i] * inverse * (weight ? weight[i] : 1));
 }
 
-/** [pairs][cos, sin] of a position. */
+/** [pairs][cos, sin] of a position. Below 65,536 the product is rounded to f32, as the models' own code rounds it. */
 export function angles(frequencies: Numbers, position: number): Float64Array {
   return Float64Array.from({ length: frequencies.length * 2 }, (_, i) => {
-    const angle = position * frequencies[i >> 1];
+    const product = position * frequencies[i >> 1];
+    const angle = position < 65536 ? Math.fround(product) : product;
     return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
   });
 }

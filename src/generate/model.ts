@@ -46,9 +46,21 @@ export async function loadModel(source: CheckpointLike, options?: LoadOptions): 
   checked.signal?.throwIfAborted();
   const checkpoint = await openCheckpoint(source);
   try {
-    return await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
+    const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
+    await verify(checkpoint, model);
+    return model;
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** A file that changed while it was read is no model. */
+async function verify(checkpoint: Checkpoint, model: Model): Promise<void> {
+  try {
+    await checkpoint.verify?.();
+  } catch (error) {
+    await model.dispose();
+    throw error;
   }
 }
 
@@ -74,10 +86,11 @@ export class Model {
   readonly #resident: ResidentModel;
   readonly #scheduler: Scheduler;
   readonly #tokenizer: Tokenizer | null;
-  readonly #chat: ChatTemplate | null;
+  /** An unusable template is an error of `chat`, not of the model. */
+  readonly #chat: ChatTemplate | EngineError | null;
   readonly #stopIds: ReadonlySet<number>;
 
-  private constructor(resident: ResidentModel, tokenizer: Tokenizer | null, chat: ChatTemplate | null, info: ModelInfo) {
+  private constructor(resident: ResidentModel, tokenizer: Tokenizer | null, chat: ChatTemplate | EngineError | null, info: ModelInfo) {
     this.config = resident.config;
     this.info = info;
     this.#resident = resident;
@@ -96,7 +109,7 @@ export class Model {
     const plan = planModel(config, mapped.weights, { ...options, threads });
     const kernels = await openKernels(options.build);
     const tokenizer = openTokens(config.vocab);
-    const chat = tokenizer ? openChatTemplate(checkpoint) : null;
+    const chat = tokenizer ? readTemplate(checkpoint) : null;
     const resident = await ResidentModel.load({ ...options, kernels, config, weights: mapped.weights, sizes: plan.sizes, layouts: plan.layouts, threads });
     const sum = (count: (index: number) => number) => plan.layouts.reduce((total, _, index) => total + count(index), 0);
     const weights = sum((index) => plan.layouts[index].matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
@@ -118,7 +131,7 @@ export class Model {
       activations: options.activations,
       memory: { total, memories, weights, cache, activations: total - weights - cache },
       opsPerStep: resident.ops,
-      warnings: [...checkpoint.warnings, ...warnings, ...mapped.warnings, ...plan.warnings, ...(tokenizer?.warnings ?? [])],
+      warnings: [...checkpoint.warnings, ...warnings, ...mapped.warnings, ...plan.warnings, ...(tokenizer?.warnings ?? []), ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : [])],
     });
   }
 
@@ -148,6 +161,7 @@ export class Model {
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     const tokenizer = this.tokenizer;
+    if (this.#chat instanceof EngineError) throw this.#chat;
     if (!this.#chat) throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
     const { tools, addGenerationPrompt, variables, now, ...rest } = options;
     return this.#generation(this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }), rest);
@@ -248,3 +262,11 @@ export class Model {
   }
 }
 
+function readTemplate(checkpoint: Checkpoint): ChatTemplate | EngineError | null {
+  try {
+    return openChatTemplate(checkpoint);
+  } catch (error) {
+    if (error instanceof EngineError) return error;
+    throw error;
+  }
+}
