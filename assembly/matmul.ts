@@ -52,17 +52,24 @@ export function matmul_units(opAt: usize): i32 {
   return units;
 }
 
-/** Multiply-adds of one claim at most: 1-4 ms, so that an abort is seen in time. */
-const CLAIM_PRODUCTS: i64 = 50_000_000;
+/** Multiply-adds of one claim: at most 1-4 ms, so that an abort is seen in time; at least some microseconds. */
+const MOST_PRODUCTS: i64 = 50_000_000;
+const LEAST_PRODUCTS: i64 = 50_000;
 
-/** Units of one claim at most: by the dearest unit of any matrix. */
-export function matmul_claim(opAt: usize): i32 {
+/** Units of one claim at most: by the dearest unit of any matrix, all its rows of tiles full. */
+export function matmul_most(opAt: usize): i32 {
   let products: i64 = 1;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES); matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
     products = max(products, <i64>word(matrixAt, MATRIX_TILES) * TILE_ROWS * GROUP * <i64>word(matrixAt, MATRIX_COLS));
   }
-  return <i32>max<i64>(1, CLAIM_PRODUCTS / products);
+  return <i32>max<i64>(1, MOST_PRODUCTS / products);
+}
+
+/** Units of one claim at least: of the first matrix, as if every segment had one row. */
+export function matmul_least(opAt: usize): i32 {
+  const cols = <i64>word(opAt + (MATMUL_WORDS << 2), MATRIX_COLS);
+  return <i32>max<i64>(1, LEAST_PRODUCTS / (GROUP * cols));
 }
 
 export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {

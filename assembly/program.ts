@@ -24,7 +24,7 @@ import {
 import { attend, attend_units, merge, probabilities, rope } from "./attend";
 import { combine_f32, route_f32 } from "./kernels/feedforward";
 import { angles_f32, temperature_f32 } from "./kernels/rope";
-import { matmul, matmul_claim, matmul_units } from "./matmul";
+import { matmul, matmul_least, matmul_most, matmul_units } from "./matmul";
 import { panel, panel_units } from "./panel";
 import { embed_float, pack_float } from "./weights/float";
 import { embed_q4_0, pack_q4_0 } from "./weights/q4_0";
@@ -35,12 +35,15 @@ import { embed_q8_0, pack_q8_0 } from "./weights/q8_0";
 @external("env", "now")
 declare function now(): f64;
 
-/** Turns of the barrier before a thread sleeps: about 20-50 us, longer than the ops of a decode step differ. */
-const SPIN_TURNS = 4000;
+/**
+ * Turns of the barrier before a thread sleeps, about 50 us. It must outlast the wake-up of a sleeper (40-50 us): with 4,000 turns
+ * one sleep made the other thread sleep at the next barrier, and so on: 10-25 us a barrier instead of 0.27, decode 85 instead of
+ * 103 tokens/s on the 2-core Xeon. More than this costs where cores are shared (4 threads on 2 cores: 68 tokens/s at 20,000 turns,
+ * 59 at 50,000, 48 at 100,000).
+ */
+const SPIN_TURNS = 20000;
 /** Nanoseconds of one sleep; a wake-up that is missed costs this once. */
 const SLEEP_NS: i64 = 20_000_000;
-/** Claims an op is cut into, per thread, where its units are many. */
-const CLAIMS_PER_THREAD = 12;
 /** Attention units of one claim: one may be a pass over a long cache, and a claim is what an abort waits for. */
 const ATTEND_CLAIM = 2;
 
@@ -65,12 +68,16 @@ export function run(control: usize, thread: i32): i32 {
     const next = at + (<usize>(head >> 16) << 2);
     if (opcode != OP_STOP && opcode != OP_MEET) {
       const units = count_units(control, opcode, at);
-      const grain = min(most_units(opcode, at), max(1, units / (threads * CLAIMS_PER_THREAD)));
+      const least = least_units(opcode, at), most = most_units(opcode, at);
       while (true) {
         if (aborted(control)) return word(control, WORD_FAULT) != 0 ? STATUS_FAULT : STATUS_ABORTED;
-        const begin = atomic.add<i32>(control + (WORD_CLAIM << 2), grain);
+        const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
         if (begin >= units) break;
-        const row = run_units(control, opcode, at, scratchAt, begin, min(begin + grain, units));
+        // Large claims first, small ones at the end: few atomics, and threads that finish together.
+        const end = min(units, begin + min(most, max(least, (units - begin) / (2 * threads))));
+        if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) != begin) continue;
+        if (threads == 1) store<i32>(control + (WORD_CLAIM << 2), end);
+        const row = run_units(control, opcode, at, scratchAt, begin, end);
         if (row >= 0) {
           fault(control, opcode, at, row);
           return STATUS_FAULT;
@@ -132,9 +139,14 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
   atomic.notify(control + (WORD_GENERATION << 2), -1);
 }
 
+/** Units worth a claim: an atomic on a contended line costs as much as a small group. */
+function least_units(opcode: u32, at: usize): i32 {
+  return opcode == OP_MATMUL ? matmul_least(at) : 1;
+}
+
 /** Units that take no longer than a few milliseconds together. */
 function most_units(opcode: u32, at: usize): i32 {
-  if (opcode == OP_MATMUL) return matmul_claim(at);
+  if (opcode == OP_MATMUL) return matmul_most(at);
   return opcode == OP_ATTEND ? ATTEND_CLAIM : i32.MAX_VALUE;
 }
 
