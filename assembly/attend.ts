@@ -54,11 +54,11 @@ function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
   const position = row_word(rowsAt, row, ROW_POSITION);
   const block = position / PAGE;
   if (block >= word(opAt, ROPE_TABLE_BLOCKS)) return false;
-  const page = page_of(rowsAt, row, word(opAt, ROPE_CHUNKED) != 0, block);
+  const page = page_of(rowsAt, row, word(opAt, ROPE_CHUNKED) !== 0, block);
   if (page >= word(opAt, ROPE_PAGES)) return false;
   const type = word(opAt, ROPE_CACHE_TYPE);
   const headAt = <usize>word(opAt, ROPE_CACHE_AT) + <usize>page * <usize>word(opAt, ROPE_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
-  if (type == CACHE_F32) store_cache_f32(headAt, keyAt, valueAt, position % PAGE, d);
+  if (type === CACHE_F32) store_cache_f32(headAt, keyAt, valueAt, position % PAGE, d);
   else store_cache_q8(headAt, keyAt, valueAt, position % PAGE, d);
   return true;
 }
@@ -66,10 +66,10 @@ function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
 /** rope, then q/k norm, then (q only) temperature: spec 2.2. */
 @inline function turn(opAt: usize, xAt: usize, row: i32, query: bool): void {
   const d = <i32>word(opAt, ROPE_HEAD_SIZE);
-  if (word(opAt, ROPE_ROTATE) != 0) rope_f32(xAt, <usize>word(opAt, ROPE_ANGLES_AT) + (<usize>row * <usize>d << 2), d >> 1);
-  if (word(opAt, ROPE_NORM) != 0) rmsnorm_f32(xAt, 0, xAt, reinterpret<f32>(word(opAt, ROPE_EPS)), d);
+  if (word(opAt, ROPE_ROTATE) !== 0) rope_f32(xAt, <usize>word(opAt, ROPE_ANGLES_AT) + (<usize>row * <usize>d << 2), d >> 1);
+  if (word(opAt, ROPE_NORM) !== 0) rmsnorm_f32(xAt, 0, xAt, reinterpret<f32>(word(opAt, ROPE_EPS)), d);
   const temperatureAt = <usize>word(opAt, ROPE_TEMPERATURE_AT);
-  if (query && temperatureAt != 0) scale_f32(xAt, load<f32>(temperatureAt + (<usize>row << 2)), d);
+  if (query && temperatureAt !== 0) scale_f32(xAt, load<f32>(temperatureAt + (<usize>row << 2)), d);
 }
 
 export function attend_units(opAt: usize): i32 {
@@ -107,14 +107,14 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   }
   const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END), partial = word(taskAt, TASK_PARTIAL);
   for (let block = blockBegin; block < blockEnd; block++) {
-    const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) != 0, block);
+    const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) !== 0, block);
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
     const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
     attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)));
     for (let i = 0; i < h; i++) {
       const blockAt = Scratch.block(scratchAt, d) + <usize>i * stateBytes;
-      if (partial == NO_PARTIAL) {
+      if (partial === NO_PARTIAL) {
         merge_state(stateAt + <usize>i * stateBytes, blockAt, d);
       } else {
         // Tasks with partials hold one row: [block][head][2 + d].
@@ -123,7 +123,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
       }
     }
   }
-  if (partial != NO_PARTIAL) return -1;
+  if (partial !== NO_PARTIAL) return -1;
   for (let i = 0; i < h; i++) {
     const out = (<usize>(firstRow + i / width) * <usize>heads + <usize>(headOffset + i % width)) * <usize>d;
     finish_state(<usize>word(opAt, ATTEND_OUT_AT) + (out << 2), stateAt + <usize>i * stateBytes, d);
@@ -134,9 +134,9 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
 /** Positions of a block that a query at `position` sees (spec 2.3): causal, and of its own chunk. */
 @inline function stage_mask(opAt: usize, scratchAt: usize, position: u32, block: u32, i: i32, d: i32): void {
   const first = block * PAGE;
-  const last = word(opAt, ATTEND_CAUSAL) != 0 ? position + 1 : word(opAt, ATTEND_KEYS);
+  const last = word(opAt, ATTEND_CAUSAL) !== 0 ? position + 1 : word(opAt, ATTEND_KEYS);
   const chunk = word(opAt, ATTEND_CHUNK);
-  const start = chunk != 0 ? position / chunk * chunk : 0;
+  const start = chunk !== 0 ? position / chunk * chunk : 0;
   const begin = start > first ? min(start - first, PAGE) : 0;
   const end = last > first ? min(last - first, PAGE) : 0;
   stage_span(scratchAt, i, begin, end, d);
@@ -180,12 +180,12 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
           const spansAt = Scratch.spans(scratchAt, d);
           const from = load<i32>(spansAt, 0), to = load<i32>(spansAt, 4);
           if (from >= to) continue;
-          const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) != 0, block);
+          const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) !== 0, block);
           if (page >= word(opAt, ATTEND_PAGES)) return row;
           const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * Pages.headBytes(type, d);
           attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)));
           const stateAt = Scratch.state(scratchAt, d), blockAt = Scratch.block(scratchAt, d);
-          if (pass == 0) {
+          if (pass === 0) {
             merge_state(stateAt, blockAt, d);
             continue;
           }

@@ -22,9 +22,9 @@ import { dequantize_q8_0, gemv2_q8_0_q8, tile_q8_0_q8 } from "./weights/q8_0";
 
 /** Bytes of one packed group. */
 export function group_bytes(type: u32, cols: i32): usize {
-  if (type == TYPE_F32) return <usize>cols * 32;
-  if (type == TYPE_Q8_0) return <usize>(cols / BLOCK) * 288;
-  if (type == TYPE_F16 || type == TYPE_BF16) return <usize>cols * 16;
+  if (type === TYPE_F32) return <usize>cols * 32;
+  if (type === TYPE_Q8_0) return <usize>(cols / BLOCK) * 288;
+  if (type === TYPE_F16 || type === TYPE_BF16) return <usize>cols * 16;
   return <usize>(cols / BLOCK) * 160;
 }
 
@@ -73,7 +73,7 @@ export function matmul_least(opAt: usize): i32 {
 }
 
 export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
-  const fused = word(opAt, MATMUL_FUSED) != 0;
+  const fused = word(opAt, MATMUL_FUSED) !== 0;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES) && begin < end; matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
     const units = matrix_units(matrixAt);
@@ -114,7 +114,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
-  if (form == PANEL_Q8_PAIRS && rows == 1) {
+  if (form === PANEL_Q8_PAIRS && rows === 1) {
     const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 1);
     const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + <usize>first * (<usize>(cols / BLOCK) << 2);
     for (; group + 1 < groupEnd; group += 2) {
@@ -125,7 +125,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   }
   for (; group < groupEnd; group++) {
     const groupAt = weightAt + <usize>group * bytes;
-    if (form == PANEL_F32) {
+    if (form === PANEL_F32) {
       float_group(matrixAt, scratchAt, fused, type, groupAt, rows, first, tileBegin, tileEnd, group);
       continue;
     }
@@ -142,7 +142,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const blocks = cols / BLOCK;
   const scales = <usize>entry * (<usize>blocks << 2);
   const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + scales;
-  if (form == PANEL_Q8_PAIRS) {
+  if (form === PANEL_Q8_PAIRS) {
     tile_q8_0_q8(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
   } else {
     tile_q4_0_q8(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols, scaleAt, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, blocks);
@@ -160,14 +160,14 @@ function float_group(matrixAt: usize, scratchAt: usize, fused: bool, type: u32, 
   const pieceAt = scratchAt;
   const sumsAt = scratchAt + DEQUANTIZE_COLS * GROUP * 4;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * TILE_ROWS * GROUP * 4);
-  const step = type == TYPE_F32 ? cols : DEQUANTIZE_COLS;
+  const step = type === TYPE_F32 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
     let piece = pieceAt;
-    if (type == TYPE_F32) piece = groupAt;
-    else if (type == TYPE_BF16) dequantize_bf16(pieceAt, groupAt, col, colEnd);
-    else if (type == TYPE_F16) dequantize_f16(pieceAt, groupAt, col, colEnd);
-    else if (type == TYPE_Q8_0) dequantize_q8_0(pieceAt, groupAt, col, colEnd);
+    if (type === TYPE_F32) piece = groupAt;
+    else if (type === TYPE_BF16) dequantize_bf16(pieceAt, groupAt, col, colEnd);
+    else if (type === TYPE_F16) dequantize_f16(pieceAt, groupAt, col, colEnd);
+    else if (type === TYPE_Q8_0) dequantize_q8_0(pieceAt, groupAt, col, colEnd);
     else dequantize_q4_0(pieceAt, groupAt, col, colEnd);
     for (let tile = tileBegin; tile < tileEnd; tile++) {
       const from = Tiles.first(rows, tiles, tile);
@@ -195,9 +195,9 @@ function write_tile(matrixAt: usize, sumAt: usize, entry: i32, h: i32, group: i3
   let outAt = <usize>word(matrixAt, MATRIX_OUT_AT) + offset;
   let addAt = residualAt + offset;
   for (let row = 0; row < h; row++, sumAt += GROUP * 4, outAt += stride, addAt += stride) {
-    if (outputs == GROUP && biasAt == 0) {
+    if (outputs === GROUP && biasAt === 0) {
       let low = v128.load(sumAt, 0), high = v128.load(sumAt, 16);
-      if (residualAt != 0) {
+      if (residualAt !== 0) {
         low = f32x4.add(v128.load(addAt, 0), low);
         high = f32x4.add(v128.load(addAt, 16), high);
       }
@@ -207,8 +207,8 @@ function write_tile(matrixAt: usize, sumAt: usize, entry: i32, h: i32, group: i3
     }
     for (let output: usize = 0; output < <usize>outputs; output++) {
       let value = load<f32>(sumAt + (output << 2));
-      if (biasAt != 0) value += load<f32>(biasAt + ((<usize>group * GROUP + output) << 2));
-      if (residualAt != 0) value = load<f32>(addAt + (output << 2)) + value;
+      if (biasAt !== 0) value += load<f32>(biasAt + ((<usize>group * GROUP + output) << 2));
+      if (residualAt !== 0) value = load<f32>(addAt + (output << 2)) + value;
       store<f32>(outAt + (output << 2), value);
     }
   }

@@ -44,10 +44,10 @@ function panel_tile(opAt: usize, scratchAt: usize, entry: i32, h: i32): void {
   const cols = <i32>word(opAt, PANEL_COLS);
   const outAt = <usize>word(opAt, PANEL_OUT_AT);
   for (let lane = 0; lane < h; lane++) {
-    const rowAt = transform_row(opAt, outAt != 0 ? outAt + ((<usize>(entry + lane) * <usize>cols) << 2) : scratchAt, outAt != 0, entry + lane);
-    if (word(opAt, PANEL_AT) != 0) write_lane(opAt, rowAt, cols, entry, h, lane);
+    const rowAt = transform_row(opAt, outAt !== 0 ? outAt + ((<usize>(entry + lane) * <usize>cols) << 2) : scratchAt, outAt !== 0, entry + lane);
+    if (word(opAt, PANEL_AT) !== 0) write_lane(opAt, rowAt, cols, entry, h, lane);
     const floatAt = <usize>word(opAt, PANEL_FLOAT_AT);
-    if (floatAt != 0) panel_f32(floatAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
+    if (floatAt !== 0) panel_f32(floatAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
   }
 }
 
@@ -55,14 +55,14 @@ function panel_tile(opAt: usize, scratchAt: usize, entry: i32, h: i32): void {
 function transform_row(opAt: usize, intoAt: usize, wanted: bool, entry: i32): usize {
   const cols = <i32>word(opAt, PANEL_COLS);
   const gatherAt = <usize>word(opAt, PANEL_GATHER_AT);
-  const row = gatherAt != 0 ? load<i32>(gatherAt + (<usize>entry << 2)) : entry;
+  const row = gatherAt !== 0 ? load<i32>(gatherAt + (<usize>entry << 2)) : entry;
   const sourceAt = <usize>word(opAt, PANEL_SOURCE_AT) + ((<usize>row * <usize>word(opAt, PANEL_STRIDE)) << 2);
   const transform = word(opAt, PANEL_TRANSFORM);
-  if (transform == TRANSFORM_NORM) {
+  if (transform === TRANSFORM_NORM) {
     rmsnorm_f32(intoAt, <usize>word(opAt, PANEL_WEIGHT_AT), sourceAt, reinterpret<f32>(word(opAt, PANEL_EPS)), cols);
-  } else if (transform == TRANSFORM_SWIGLU) {
+  } else if (transform === TRANSFORM_SWIGLU) {
     const scoresAt = <usize>word(opAt, PANEL_SCORES_AT);
-    swiglu_f32(intoAt, sourceAt, scoresAt != 0 ? load<f32>(scoresAt + (<usize>entry << 2)) : 1, cols);
+    swiglu_f32(intoAt, sourceAt, scoresAt !== 0 ? load<f32>(scoresAt + (<usize>entry << 2)) : 1, cols);
   } else {
     if (!wanted) return sourceAt;
     memory.copy(intoAt, sourceAt, <usize>cols << 2);
@@ -75,7 +75,7 @@ function write_lane(opAt: usize, rowAt: usize, cols: i32, entry: i32, h: i32, la
   const panelAt = <usize>word(opAt, PANEL_AT);
   const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
   const scaleAt = <usize>word(opAt, PANEL_SCALE_AT) + scales;
-  if (form == PANEL_F32) panel_f32(panelAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
-  else if (form == PANEL_Q8_PAIRS) quantize_f32_q8_pairs(panelAt + <usize>entry * (<usize>cols << 1), scaleAt, rowAt, cols, h, lane);
+  if (form === PANEL_F32) panel_f32(panelAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
+  else if (form === PANEL_Q8_PAIRS) quantize_f32_q8_pairs(panelAt + <usize>entry * (<usize>cols << 1), scaleAt, rowAt, cols, h, lane);
   else quantize_f32_q8_quads(panelAt + <usize>entry * <usize>cols, scaleAt, <usize>word(opAt, PANEL_SUM_AT) + scales, rowAt, cols, h, lane);
 }

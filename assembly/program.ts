@@ -52,31 +52,31 @@ const ATTEND_CLAIM = 2;
 }
 
 @inline function aborted(control: usize): bool {
-  return atomic.load<i32>(control + (WORD_ABORT << 2)) != 0;
+  return atomic.load<i32>(control + (WORD_ABORT << 2)) !== 0;
 }
 
 /** Runs from WORD_PC to the next END or STOP; `thread` of WORD_THREADS. Returns a STATUS. */
 export function run(control: usize, thread: i32): i32 {
   const threads = <i32>word(control, WORD_THREADS);
   const scratchAt = <usize>word(control, WORD_SCRATCH_AT) + <usize>thread * <usize>word(control, WORD_SCRATCH_BYTES);
-  const lone = threads == 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
+  const lone = threads === 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
   let at = <usize>word(control, WORD_PC);
   while (true) {
     const head = load<u32>(at);
     const opcode = head & 0xffff;
-    if (opcode == OP_END) return STATUS_DONE;
+    if (opcode === OP_END) return STATUS_DONE;
     const next = at + (<usize>(head >> 16) << 2);
-    if (opcode != OP_STOP && opcode != OP_MEET) {
+    if (opcode !== OP_STOP && opcode !== OP_MEET) {
       const units = count_units(control, opcode, at);
       const least = least_units(opcode, at), most = most_units(opcode, at);
       while (true) {
-        if (aborted(control)) return word(control, WORD_FAULT) != 0 ? STATUS_FAULT : STATUS_ABORTED;
+        if (aborted(control)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
         const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
         if (begin >= units) break;
         // Large claims first, small ones at the end: few atomics, and threads that finish together.
         const end = min(units, begin + min(most, max(least, (units - begin) / (2 * threads))));
-        if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) != begin) continue;
-        if (threads == 1) store<i32>(control + (WORD_CLAIM << 2), end);
+        if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) !== begin) continue;
+        if (threads === 1) store<i32>(control + (WORD_CLAIM << 2), end);
         const row = run_units(control, opcode, at, scratchAt, begin, end);
         if (row >= 0) {
           fault(control, opcode, at, row);
@@ -88,9 +88,9 @@ export function run(control: usize, thread: i32): i32 {
         }
       }
     }
-    if (!meet(control, threads)) return word(control, WORD_FAULT) != 0 ? STATUS_FAULT : STATUS_ABORTED;
-    if (opcode == OP_STOP) {
-      if (thread == 0) store<u32>(control + (WORD_PC << 2), <u32>next);
+    if (!meet(control, threads)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
+    if (opcode === OP_STOP) {
+      if (thread === 0) store<u32>(control + (WORD_PC << 2), <u32>next);
       return STATUS_STOPPED;
     }
     at = next;
@@ -100,38 +100,38 @@ export function run(control: usize, thread: i32): i32 {
 
 /** The barrier. The last thread to arrive opens it; the others spin a while, then sleep. False: aborted. */
 function meet(control: usize, threads: i32): bool {
-  if (threads == 1) {
+  if (threads === 1) {
     store<i32>(control + (WORD_CLAIM << 2), 0);
     return !aborted(control);
   }
   const generationAt = control + (WORD_GENERATION << 2);
   const generation = atomic.load<i32>(generationAt);
-  if (atomic.add<i32>(control + (WORD_ARRIVED << 2), 1) == threads - 1) {
+  if (atomic.add<i32>(control + (WORD_ARRIVED << 2), 1) === threads - 1) {
     atomic.store<i32>(control + (WORD_ARRIVED << 2), 0);
     atomic.store<i32>(control + (WORD_CLAIM << 2), 0);
     atomic.store<i32>(generationAt, generation + 1);
-    if (atomic.load<i32>(control + (WORD_SLEEPERS << 2)) != 0) atomic.notify(generationAt, -1);
+    if (atomic.load<i32>(control + (WORD_SLEEPERS << 2)) !== 0) atomic.notify(generationAt, -1);
     return true;
   }
   for (let turn = 0; turn < SPIN_TURNS; turn++) {
-    if (atomic.load<i32>(generationAt) != generation) return true;
+    if (atomic.load<i32>(generationAt) !== generation) return true;
     if (aborted(control)) return false;
   }
   atomic.add<i32>(control + (WORD_SLEEPERS << 2), 1);
-  while (atomic.load<i32>(generationAt) == generation && !aborted(control)) {
+  while (atomic.load<i32>(generationAt) === generation && !aborted(control)) {
     atomic.wait<i32>(generationAt, generation, SLEEP_NS);
   }
   atomic.sub<i32>(control + (WORD_SLEEPERS << 2), 1);
-  return atomic.load<i32>(generationAt) != generation;
+  return atomic.load<i32>(generationAt) !== generation;
 }
 
 function fault(control: usize, opcode: u32, at: usize, row: i32): void {
   let code = FAULT_OPCODE;
-  if (opcode == OP_EMBED) code = FAULT_TOKEN;
-  else if (opcode == OP_ROPE || opcode == OP_ATTEND || opcode == OP_PROBABILITIES) code = FAULT_PAGE;
-  else if (opcode == OP_PACK) code = FAULT_WEIGHT;
-  else if (opcode == OP_ROUTE) code = FAULT_ROUTER;
-  if (atomic.cmpxchg<i32>(control + (WORD_FAULT << 2), 0, code) == 0) {
+  if (opcode === OP_EMBED) code = FAULT_TOKEN;
+  else if (opcode === OP_ROPE || opcode === OP_ATTEND || opcode === OP_PROBABILITIES) code = FAULT_PAGE;
+  else if (opcode === OP_PACK) code = FAULT_WEIGHT;
+  else if (opcode === OP_ROUTE) code = FAULT_ROUTER;
+  if (atomic.cmpxchg<i32>(control + (WORD_FAULT << 2), 0, code) === 0) {
     store<u32>(control + (WORD_FAULT_PC << 2), <u32>at);
     store<i32>(control + (WORD_FAULT_ROW << 2), row);
   }
@@ -141,13 +141,13 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
 
 /** Units worth a claim: an atomic on a contended line costs as much as a small group. */
 function least_units(opcode: u32, at: usize): i32 {
-  return opcode == OP_MATMUL ? matmul_least(at) : 1;
+  return opcode === OP_MATMUL ? matmul_least(at) : 1;
 }
 
 /** Units that take no longer than a few milliseconds together. */
 function most_units(opcode: u32, at: usize): i32 {
-  if (opcode == OP_MATMUL) return matmul_most(at);
-  return opcode == OP_ATTEND ? ATTEND_CLAIM : i32.MAX_VALUE;
+  if (opcode === OP_MATMUL) return matmul_most(at);
+  return opcode === OP_ATTEND ? ATTEND_CLAIM : i32.MAX_VALUE;
 }
 
 function count_units(control: usize, opcode: u32, at: usize): i32 {
@@ -189,14 +189,14 @@ function embed(at: usize, begin: i32, end: i32): i32 {
     const rowAt = <usize>word(at, EMBED_ROWS_AT) + (<usize>(row * ROW_WORDS) << 2);
     const outAt = <usize>word(at, EMBED_OUT_AT) + (<usize>row * <usize>cols << 2);
     const input = word(rowAt, ROW_INPUT);
-    if ((word(rowAt, ROW_FLAGS) & ROW_FLAG_EMBEDDING) != 0) {
+    if ((word(rowAt, ROW_FLAGS) & ROW_FLAG_EMBEDDING) !== 0) {
       if (input >= word(at, EMBED_AREA_ROWS)) return row;
       memory.copy(outAt, <usize>word(at, EMBED_AREA_AT) + (<usize>input * <usize>cols << 2), <usize>cols << 2);
       continue;
     }
     if (input >= word(at, EMBED_VOCAB)) return row;
-    if (type == TYPE_Q8_0) embed_q8_0(outAt, weightAt, input, cols);
-    else if (type == TYPE_Q4_0) embed_q4_0(outAt, weightAt, input, cols);
+    if (type === TYPE_Q8_0) embed_q8_0(outAt, weightAt, input, cols);
+    else if (type === TYPE_Q4_0) embed_q4_0(outAt, weightAt, input, cols);
     else embed_float(outAt, weightAt, type, input, cols);
   }
   return -1;
@@ -215,7 +215,7 @@ function angles(at: usize, begin: i32, end: i32): void {
 function route(at: usize, scratchAt: usize, rows: i32): i32 {
   return route_f32(
     <usize>word(at, ROUTE_PICKS_AT), <usize>word(at, ROUTE_SCORES_AT), <usize>word(at, ROUTE_GATHER_AT), <usize>word(at, ROUTE_SEGMENTS_AT),
-    <usize>word(at, ROUTE_LOGITS_AT), scratchAt, rows, <i32>word(at, ROUTE_EXPERTS), <i32>word(at, ROUTE_USED), word(at, ROUTE_SOFTMAX) != 0,
+    <usize>word(at, ROUTE_LOGITS_AT), scratchAt, rows, <i32>word(at, ROUTE_EXPERTS), <i32>word(at, ROUTE_USED), word(at, ROUTE_SOFTMAX) !== 0,
   );
 }
 
@@ -225,7 +225,7 @@ function combine(at: usize, begin: i32, end: i32): void {
   for (let row = begin; row < end; row++) {
     const offset = <usize>row * <usize>cols << 2;
     combine_f32(
-      (branchAt != 0 ? branchAt : xAt) + offset, branchAt != 0 ? 0 : xAt + offset, sharedAt != 0 ? sharedAt + offset : 0,
+      (branchAt !== 0 ? branchAt : xAt) + offset, branchAt !== 0 ? 0 : xAt + offset, sharedAt !== 0 ? sharedAt + offset : 0,
       <usize>word(at, COMBINE_EXPERTS_AT), <usize>word(at, COMBINE_PICKS_AT) + (<usize>(row * used) << 2), <usize>word(at, COMBINE_SCORES_AT), used, cols,
     );
   }
@@ -247,8 +247,8 @@ function pack(at: usize, begin: i32, end: i32): i32 {
   for (let unit = begin; unit < end; unit++) {
     const group = rowBegin / GROUP + unit;
     let finite: bool;
-    if (type == TYPE_Q8_0) finite = pack_q8_0(packedAt, sourceAt, rows, cols, rowBegin, group);
-    else if (type == TYPE_Q4_0) finite = pack_q4_0(packedAt, sourceAt, rows, cols, rowBegin, group);
+    if (type === TYPE_Q8_0) finite = pack_q8_0(packedAt, sourceAt, rows, cols, rowBegin, group);
+    else if (type === TYPE_Q4_0) finite = pack_q4_0(packedAt, sourceAt, rows, cols, rowBegin, group);
     else {
       finite = pack_float(
         packedAt, sourceAt, type, <i32>word(at, PACK_SOURCE_TYPE), rows, cols, rowBegin, <usize>word(at, PACK_OUTPUT_STRIDE), <usize>word(at, PACK_INPUT_STRIDE),

@@ -50,7 +50,8 @@ export function rope(x, angles) {
 export function route(logits, picks, scores, rows, experts) {
   for (let row = 0; row < rows; row++) {
     let best = 0;
-    for (let expert = 1; expert < experts; expert++) if (logits[row * experts + expert] > logits[row * experts + best]) best = expert;
+    for (let expert = 1; expert < experts; expert++)
+      if (logits[row * experts + expert] > logits[row * experts + best]) best = expert;
     picks[row] = best;
     scores[row] = 1 / (1 + Math.exp(-logits[row * experts + best]));
   }

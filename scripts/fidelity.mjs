@@ -12,7 +12,11 @@ if (!folder) {
   process.exit(2);
 }
 const reference = JSON.parse(readFileSync(join(folder, "reference.json"), "utf8"));
-const files = { bf16: join(folder, "hf"), q8_0: join(folder, "storyteller-q8_0.gguf"), q4_0: join(folder, "storyteller-q4_0.gguf") };
+const files = {
+  bf16: join(folder, "hf"),
+  q8_0: join(folder, "storyteller-q8_0.gguf"),
+  q4_0: join(folder, "storyteller-q4_0.gguf"),
+};
 const vocab = 2048;
 
 async function withModel(file, options, work) {
@@ -29,7 +33,10 @@ async function greedy(model, prompts) {
   let equal = 0;
   const differ = [];
   for (const { ids, greedy, prompt, smallest_margin } of prompts) {
-    const encoded = model.tokenizer.encode(prompt, { specialTokens: true, addBos: !prompt.startsWith("<|begin_of_text|>") });
+    const encoded = model.tokenizer.encode(prompt, {
+      specialTokens: true,
+      addBos: !prompt.startsWith("<|begin_of_text|>"),
+    });
     if (encoded.join() !== ids.join()) throw new Error(`ids of ${JSON.stringify(prompt)} differ: ${encoded} / ${ids}`);
     const result = await model.generate(ids, { temperature: 0, maxTokens: 64 }).result();
     // References end with the stop id where there is one.
@@ -70,16 +77,23 @@ function divergence(p, q) {
   return `mean KL ${(sum / rows).toExponential(2)}, same likeliest id ${((100 * same) / rows).toFixed(2)} %`;
 }
 
-for (const threads of [1, 2]) console.log(`bf16 folder, ${threads} threads: ${await withModel(files.bf16, { threads }, (model) => greedy(model, reference.prompts))}`);
+for (const threads of [1, 2])
+  console.log(
+    `bf16 folder, ${threads} threads: ${await withModel(files.bf16, { threads }, (model) => greedy(model, reference.prompts))}`,
+  );
 for (const type of ["q8_0", "q4_0"]) {
   for (const activations of ["f32", "q8"]) {
-    console.log(`${type}, ${activations} activations, against its own reference: ${await withModel(files[type], { threads: 2, activations }, (model) => greedy(model, reference[type]))}`);
+    console.log(
+      `${type}, ${activations} activations, against its own reference: ${await withModel(files[type], { threads: 2, activations }, (model) => greedy(model, reference[type]))}`,
+    );
   }
 }
 const exact = await withModel(files.bf16, { threads: 2 }, logits);
 const score = await withModel(files.bf16, { threads: 2 }, (model) => model.score(reference.perplexity.ids));
 const nllError = Math.max(...reference.perplexity.nll.map((nll, index) => Math.abs(nll - score.nll[index])));
-console.log(`bf16 score: perplexity ${score.perplexity.toFixed(4)}, largest difference of one id's nll ${nllError.toExponential(1)} (${score.nll.length} / ${reference.perplexity.nll.length} ids)`);
+console.log(
+  `bf16 score: perplexity ${score.perplexity.toFixed(4)}, largest difference of one id's nll ${nllError.toExponential(1)} (${score.nll.length} / ${reference.perplexity.nll.length} ids)`,
+);
 for (const [name, file, options] of [
   ["bf16, 8-bit cache", files.bf16, { cache: "q8" }],
   ["q8_0, f32 activations", files.q8_0, { activations: "f32" }],

@@ -14,7 +14,9 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const CASES = ["text-a-scout", "text-b-maverick", "text-c-top2", "text-d-guard", "text-e-8192", "text-f-edges"];
-const LAYOUTS = { "text-a-scout": { linearised: "text-a-linearised", sharded: "text-a-sharded", split: "text-a-split" } };
+const LAYOUTS = {
+  "text-a-scout": { linearised: "text-a-linearised", sharded: "text-a-sharded", split: "text-a-split" },
+};
 const STEPS = 32767;
 
 /** Name -> { dtype, shape, bytes } of a safetensors file. */
@@ -23,10 +25,16 @@ function readSafetensors(path) {
   const dataAt = 8 + Number(file.readBigUInt64LE(0));
   const { __metadata__: _, ...header } = JSON.parse(file.toString("utf8", 8, dataAt));
   return new Map(
-    Object.entries(header).map(([name, { dtype, shape, data_offsets: [begin, end] }]) => [
-      name,
-      { dtype, shape, bytes: Buffer.from(file.subarray(dataAt + begin, dataAt + end)) },
-    ]),
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [begin, end],
+        },
+      ]) => [name, { dtype, shape, bytes: Buffer.from(file.subarray(dataAt + begin, dataAt + end)) }],
+    ),
   );
 }
 
@@ -79,7 +87,9 @@ class Pack {
 function texts(folder) {
   const names = ["config.json", "generation_config.json", "generate.json"];
   return Object.fromEntries(
-    names.filter((name) => existsSync(join(folder, name))).map((name) => [name, readFileSync(join(folder, name), "utf8")]),
+    names
+      .filter((name) => existsSync(join(folder, name)))
+      .map((name) => [name, readFileSync(join(folder, name), "utf8")]),
   );
 }
 
@@ -112,7 +122,8 @@ function packCase(from, to, name) {
   const long = join(folder, "long.safetensors");
   if (existsSync(long)) for (const [tap, tensor] of readSafetensors(long)) pack.addTap(`long.${tap}`, tensor);
   const sha = hashes(folder, "");
-  for (const [layout, other] of Object.entries(LAYOUTS[name] ?? {})) Object.assign(sha, hashes(join(from, other), `${layout}/`));
+  for (const [layout, other] of Object.entries(LAYOUTS[name] ?? {}))
+    Object.assign(sha, hashes(join(from, other), `${layout}/`));
   pack.write(join(to, `${name}.gz`), { texts: texts(folder), sha256: sha });
 }
 

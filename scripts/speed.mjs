@@ -7,19 +7,28 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { loadModel } from "../dist/src/index.js";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { threads: { type: "string" }, build: { type: "string" }, runs: { type: "string", default: "3" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { threads: { type: "string" }, build: { type: "string" }, runs: { type: "string", default: "3" } },
+});
 const runs = Number(values.runs);
 const counts = values.threads === undefined ? [1, 2] : [Number(values.threads)];
 console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.versions.node}`);
 
-const idsOf = (count, seed, vocab) => Array.from({ length: count }, (_, index) => (index * 7919 + seed * 104729) % vocab);
+const idsOf = (count, seed, vocab) =>
+  Array.from({ length: count }, (_, index) => (index * 7919 + seed * 104729) % vocab);
 const argmax = (logits) => logits.reduce((best, value, id) => (value > logits[best] ? id : best), 0);
-const show = (name, list, unit = "tokens/s") => console.log(`  ${name.padEnd(28)} best ${Math.max(...list).toFixed(1)}, median ${[...list].sort((a, b) => a - b)[list.length >> 1].toFixed(1)} ${unit}`);
+const show = (name, list, unit = "tokens/s") =>
+  console.log(
+    `  ${name.padEnd(28)} best ${Math.max(...list).toFixed(1)}, median ${[...list].sort((a, b) => a - b)[list.length >> 1].toFixed(1)} ${unit}`,
+  );
 
 for (const threads of counts) {
   const begun = performance.now();
   const model = await loadModel(positionals[0], { threads, build: values.build });
-  console.log(`${threads} threads, ${model.info.build.name}: loaded in ${(performance.now() - begun).toFixed(0)} ms, ${(model.info.memory.weights / 1e6).toFixed(0)} MB of weights, ${model.info.opsPerStep} ops a step`);
+  console.log(
+    `${threads} threads, ${model.info.build.name}: loaded in ${(performance.now() - begun).toFixed(0)} ms, ${(model.info.memory.weights / 1e6).toFixed(0)} MB of weights, ${model.info.opsPerStep} ops a step`,
+  );
   const { vocab } = model.config;
   const prompt = [];
   const decode = [];
@@ -72,14 +81,19 @@ for (const threads of [0, 1, 2]) {
     const session = model.session();
     const controller = new AbortController();
     let aborted = 0;
-    setTimeout(() => {
-      aborted = performance.now();
-      controller.abort();
-    }, 40 + run * 23);
+    setTimeout(
+      () => {
+        aborted = performance.now();
+        controller.abort();
+      },
+      40 + run * 23,
+    );
     await session.sync(idsOf(2048, run, model.config.vocab), { signal: controller.signal }).catch(() => {});
     latencies.push(performance.now() - aborted);
     await session.dispose();
   }
-  console.log(`abort in a prefill, ${threads} threads: worst ${Math.max(...latencies).toFixed(1)} ms, median ${latencies.sort((a, b) => a - b)[4].toFixed(1)} ms`);
+  console.log(
+    `abort in a prefill, ${threads} threads: worst ${Math.max(...latencies).toFixed(1)} ms, median ${latencies.sort((a, b) => a - b)[4].toFixed(1)} ms`,
+  );
   await model.dispose();
 }

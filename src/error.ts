@@ -1,6 +1,18 @@
 /** Where an error was found: the kind of source, the file's base name, the field and the byte offset. */
 export interface ErrorPlace {
-  source: "gguf" | "safetensors" | "json" | "config" | "tokenizer" | "template" | "file" | "option" | "prompt" | "kernel" | "memory" | "worker";
+  source:
+    | "gguf"
+    | "safetensors"
+    | "json"
+    | "config"
+    | "tokenizer"
+    | "template"
+    | "file"
+    | "option"
+    | "prompt"
+    | "kernel"
+    | "memory"
+    | "worker";
   file?: string;
   field?: string;
   offset?: number | bigint;

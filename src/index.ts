@@ -1,6 +1,6 @@
 /** The public surface. */
 
-import { openCheckpoint, type CheckpointLike } from "./checkpoint/open.ts";
+import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { type Inspection, inspectCheckpoint } from "./model/inspect.ts";
 
 export type { StoredType } from "./checkpoint/checkpoint.ts";
@@ -9,7 +9,15 @@ export { EngineError, type ErrorPlace } from "./error.ts";
 export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
 export type { LoadOptions } from "./generate/load-options.ts";
-export { type ChatOptions, createModel, type CreateOptions, loadModel, type Model, type ModelInfo, type Prompt } from "./generate/model.ts";
+export {
+  type ChatOptions,
+  type CreateOptions,
+  createModel,
+  loadModel,
+  type Model,
+  type ModelInfo,
+  type Prompt,
+} from "./generate/model.ts";
 export type { GenerateOptions } from "./generate/options.ts";
 export type { SampledToken } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
@@ -18,7 +26,7 @@ export type { LayerConfig, ModelConfig } from "./model/config.ts";
 export type { Inspection } from "./model/inspect.ts";
 export type { LoadProgress } from "./model/load.ts";
 export type { CreateConfig } from "./model/random.ts";
-export type { TapData } from "./model/resident.ts";
+export type { TapData } from "./model/taps.ts";
 export type { ChatMessage } from "./tokenizer/chat.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
 

@@ -31,7 +31,20 @@ const MODELS: [string, Source, number][] = [
   ["random q8_0", { config: quantised, type: "q8_0" }, CHUNK],
   ["random q4_0", { config: quantised, type: "q4_0" }, CHUNK],
   ["random bf16", { config: quantised, type: "bf16" }, CHUNK],
-  ["random f16, softmax router", { config: { ...quantised, router: "softmax", shared_expert: false, attention_chunk_size: null, layer_types: Array(6).fill("full_attention") }, type: "f16" }, 64],
+  [
+    "random f16, softmax router",
+    {
+      config: {
+        ...quantised,
+        router: "softmax",
+        shared_expert: false,
+        attention_chunk_size: null,
+        layer_types: Array(6).fill("full_attention"),
+      },
+      type: "f16",
+    },
+    64,
+  ],
 ];
 const ids = idsOf(150, 300);
 
@@ -49,7 +62,15 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
     it("one prefill = token by token = odd pieces = after rewind = the unfused program", async () => {
       const model = await open(source, { cache });
       const whole = hash(await allLogits(model, ids));
-      expect(hash(await allLogits(model, ids, ids.map((_, index) => index)))).toBe(whole);
+      expect(
+        hash(
+          await allLogits(
+            model,
+            ids,
+            ids.map((_, index) => index),
+          ),
+        ),
+      ).toBe(whole);
       for (const piece of [7, chunk - 1, chunk, chunk + 1]) {
         const cuts = Array.from({ length: Math.floor(ids.length / piece) }, (_, index) => (index + 1) * piece);
         expect(hash(await allLogits(model, ids, cuts)), `pieces of ${piece}`).toBe(whole);
@@ -61,7 +82,8 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
 
     it("threads 0 to 4 and layers over 1, 2 and 3 memories", async () => {
       const whole = hash(await allLogits(await open(source, { cache, threads: 1 }), ids));
-      for (const threads of [0, 2, 3, 4]) expect(hash(await allLogits(await open(source, { cache, threads }), ids)), `${threads} threads`).toBe(whole);
+      for (const threads of [0, 2, 3, 4])
+        expect(hash(await allLogits(await open(source, { cache, threads }), ids)), `${threads} threads`).toBe(whole);
       for (const memories of [2, 3]) {
         for (const threads of [0, 2]) {
           // A large context makes the layers outweigh the logits, so that a limit exists that cuts them in three.
@@ -83,7 +105,10 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
     const timelines = [0, 1, 2, 3].map(() => model.cache.open());
     // 0 decodes its last id; 1 prefills from the middle; 2 starts; 3 enters as embedding rows.
     await model.step([{ timeline: timelines[0], position: 0, inputs: ids.slice(0, 149), logits: "none" }], () => {});
-    await model.step([{ timeline: timelines[1], position: 0, inputs: others[0].slice(0, 11), logits: "none" }], () => {});
+    await model.step(
+      [{ timeline: timelines[1], position: 0, inputs: others[0].slice(0, 11), logits: "none" }],
+      () => {},
+    );
     const embedded = await Promise.all(others[2].map(rowOf));
     expect(embedded[0].length).toBe(hidden);
     const got: Float32Array[][] = [[], [], [], []];
@@ -104,13 +129,16 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
   });
 });
 
-it.each(MODELS.filter(([name]) => /q[48]_0/.test(name)))("%s: simd and relaxed builds are bit-identical, both caches, both activations", async (_, source) => {
-  for (const wish of [{}, { cache: "q8" }, { activations: "f32" }] as Wish[]) {
-    const simd = hash(await allLogits(await open(source, { ...wish, build: "simd" }), ids));
-    const relaxed = hash(await allLogits(await open(source, { ...wish, build: "relaxed" }), ids));
-    expect(relaxed, JSON.stringify(wish)).toBe(simd);
-  }
-});
+it.each(MODELS.filter(([name]) => /q[48]_0/.test(name)))(
+  "%s: simd and relaxed builds are bit-identical, both caches, both activations",
+  async (_, source) => {
+    for (const wish of [{}, { cache: "q8" }, { activations: "f32" }] as Wish[]) {
+      const simd = hash(await allLogits(await open(source, { ...wish, build: "simd" }), ids));
+      const relaxed = hash(await allLogits(await open(source, { ...wish, build: "relaxed" }), ids));
+      expect(relaxed, JSON.stringify(wish)).toBe(simd);
+    }
+  },
+);
 
 it("pages behind a chunk are given back, and rewinding behind them computes the chunk again", async () => {
   const model = await open({ config: { ...quantised, attention_chunk_size: 64 }, type: "q8_0" });
@@ -124,7 +152,9 @@ it("pages behind a chunk are given back, and rewinding behind them computes the 
   expect(model.cache.truncate(timeline, 150)).toBe(128);
   const { vocab } = model.config;
   const again = new Float32Array(172 * vocab);
-  await model.step([{ timeline, position: 128, inputs: long.slice(128), logits: "all" }], (logits, row) => again.set(logits, row * vocab));
+  await model.step([{ timeline, position: 128, inputs: long.slice(128), logits: "all" }], (logits, row) =>
+    again.set(logits, row * vocab),
+  );
   expect(hash(again)).toBe(hash(whole.slice(128 * vocab)));
   model.cache.close(timeline);
   expect(model.cache.freePages).toEqual(model.sizes.pages);

@@ -20,23 +20,39 @@ async function load(source: string, options = {}): Promise<Model> {
 describe.each(CASES)("%s", (name) => {
   const golden = goldenCase(name);
 
-  it.each(["simd", "relaxed"] as const)("%s: every tap within 1e-4 of its largest value, logits within 1e-4, argmax equal at every position", async (build) => {
-    const model = await load(golden.ggufPath(), { build });
-    const taps = await model.trace(golden.inputIds, { taps: [...golden.taps.keys()] });
-    expect(firstDivergence(taps, golden.taps)?.message ?? null).toBeNull();
-    expect(firstArgmaxDifference(taps["logits"], golden.taps.get("logits")!)).toBeNull();
-  });
+  it.each(["simd", "relaxed"] as const)(
+    "%s: every tap within 1e-4 of its largest value, logits within 1e-4, argmax equal at every position",
+    async (build) => {
+      const model = await load(golden.ggufPath(), { build });
+      const taps = await model.trace(golden.inputIds, { taps: [...golden.taps.keys()] });
+      expect(firstDivergence(taps, golden.taps)?.message ?? null).toBeNull();
+      expect(firstArgmaxDifference(taps["logits"], golden.taps.get("logits")!)).toBeNull();
+    },
+  );
 
-  it.runIf(golden.generate)("greedy ids equal transformers', also with repetition penalty 1.1 over prompt and output", async () => {
-    const model = await load(golden.ggufPath());
-    expect(await greedy(model, golden.generate!.prompt, 40, 1)).toEqual(golden.generate!.greedy);
-    expect(await greedy(model, golden.generate!.prompt, 40, 1.1)).toEqual(golden.generate!["greedy_repetition_penalty_1.1"]);
-  });
+  it.runIf(golden.generate)(
+    "greedy ids equal transformers', also with repetition penalty 1.1 over prompt and output",
+    async () => {
+      const model = await load(golden.ggufPath());
+      expect(await greedy(model, golden.generate!.prompt, 40, 1)).toEqual(golden.generate!.greedy);
+      expect(await greedy(model, golden.generate!.prompt, 40, 1.1)).toEqual(
+        golden.generate!["greedy_repetition_penalty_1.1"],
+      );
+    },
+  );
 });
 
 /** Without stopping at end ids, as the goldens were made. */
-async function greedy(model: Model, prompt: readonly number[], count: number, repetitionPenalty: number): Promise<number[]> {
-  const sampler = new Sampler(checkOptions({ temperature: 0, repetitionPenalty }, { vocab: model.config.vocab, context: 100 }), model.config.vocab);
+async function greedy(
+  model: Model,
+  prompt: readonly number[],
+  count: number,
+  repetitionPenalty: number,
+): Promise<number[]> {
+  const sampler = new Sampler(
+    checkOptions({ temperature: 0, repetitionPenalty }, { vocab: model.config.vocab, context: 100 }),
+    model.config.vocab,
+  );
   sampler.observePrompt(prompt);
   const session = model.session();
   const ids = [...prompt];

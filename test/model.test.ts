@@ -114,7 +114,9 @@ describe("generate", () => {
 
 describe("chat, score, trace, embed, session", () => {
   it("chat answers through the template and keeps message text free of control tokens", async () => {
-    const result = await model.chat([{ role: "user", content: "Tell me a story about a fox and a kite." }], GREEDY).result();
+    const result = await model
+      .chat([{ role: "user", content: "Tell me a story about a fox and a kite." }], GREEDY)
+      .result();
     expect(result.usage.promptTokens).toBe(21);
     const plain = await model.chat([{ role: "user", content: "<|eot|>" }], { ...GREEDY, maxTokens: 1 }).result();
     expect(plain.usage.promptTokens).toBeGreaterThan(12);
@@ -176,7 +178,11 @@ describe("bad input gets a typed error and loses nothing", () => {
     ["no messages", () => model.chat([]), "REQ_EMPTY_PROMPT"],
     ["a message without role", () => model.chat([{ content: "a" } as never]), "REQ_MESSAGE"],
     ["one id to score", () => model.score([1]), "REQ_EMPTY_PROMPT"],
-    ["every id forbidden but unlikely ones", () => model.generate("a", { logitBias: Object.fromEntries(Array.from({ length: 2000 }, (_, id) => [id, -100])) }), "REQ_PARAM"],
+    [
+      "every id forbidden but unlikely ones",
+      () => model.generate("a", { logitBias: Object.fromEntries(Array.from({ length: 2000 }, (_, id) => [id, -100])) }),
+      "REQ_PARAM",
+    ],
   ])("%s", async (_, work, code) => {
     expect(await codeOf(work)).toBe(code);
     expect(await model.generate("Once upon a time", GREEDY).text()).not.toBe("");
@@ -196,7 +202,10 @@ describe("bad input gets a typed error and loses nothing", () => {
   it("loading aborts with the signal's reason and leaves no thread", async () => {
     const reason = new Error("no more");
     const controller = new AbortController();
-    const loading = loadModel(PATH, { signal: controller.signal, onProgress: ({ loaded }) => loaded > 0 && controller.abort(reason) });
+    const loading = loadModel(PATH, {
+      signal: controller.signal,
+      onProgress: ({ loaded }) => loaded > 0 && controller.abort(reason),
+    });
     await expect(loading).rejects.toBe(reason);
   });
 
@@ -212,7 +221,18 @@ describe("bad input gets a typed error and loses nothing", () => {
 });
 
 it("createModel runs the original's example: bytes in, bytes out, the same for the same seed", async () => {
-  const config = { vocab_size: 260, hidden_size: 96, intermediate_size: 64, num_hidden_layers: 4, num_attention_heads: 12, num_key_value_heads: 4, num_local_experts: 4, num_experts_per_tok: 2, interleave_moe_layer_step: 4, router: "softmax" as const };
+  const config = {
+    vocab_size: 260,
+    hidden_size: 96,
+    intermediate_size: 64,
+    num_hidden_layers: 4,
+    num_attention_heads: 12,
+    num_key_value_heads: 4,
+    num_local_experts: 4,
+    num_experts_per_tok: 2,
+    interleave_moe_layer_step: 4,
+    router: "softmax" as const,
+  };
   const texts = [];
   for (const seed of [1, 1, 2]) {
     const random = await createModel(config, { seed, threads: 1, type: "q8_0" });

@@ -113,7 +113,8 @@ export function quantizeHead(x: Numbers): { q: Int8Array; scale: number } {
   let largest = 0;
   for (let i = 0; i < x.length; i++) largest = Math.max(largest, Math.abs(x[i]));
   const scale = Math.fround(largest / 127);
-  const round = (value: number) => (scale === 0 ? 0 : Math.max(-127, Math.min(127, roundHalfEven(Math.fround(value / scale)))));
+  const round = (value: number) =>
+    scale === 0 ? 0 : Math.max(-127, Math.min(127, roundHalfEven(Math.fround(value / scale))));
   return { q: Int8Array.from({ length: x.length }, (_, i) => round(x[i])), scale };
 }
 
@@ -179,7 +180,13 @@ export function softmax(x: Numbers): Float64Array {
 }
 
 /** Softmax-weighted sum of the values whose keys `sees` allows; zeros where it sees nothing. */
-export function attention(query: Numbers, keys: readonly Numbers[], values: readonly Numbers[], scale: number, sees: (t: number) => boolean): Float64Array {
+export function attention(
+  query: Numbers,
+  keys: readonly Numbers[],
+  values: readonly Numbers[],
+  scale: number,
+  sees: (t: number) => boolean,
+): Float64Array {
   const seen = keys.map((_, t) => t).filter(sees);
   const scores = seen.map((t) => scale * matmul(keys[t], query, query.length)[0]);
   const weights = softmax(scores);
@@ -194,14 +201,21 @@ export function attention(query: Numbers, keys: readonly Numbers[], values: read
 
 /** The `used` largest logits, ties to the lowest expert; experts ascending, with their scores. */
 export function gate(logits: Numbers, used: number, softmaxed: boolean): { expert: number; score: number }[] {
-  const order = Array.from({ length: logits.length }, (_, expert) => expert).sort((a, b) => logits[b] - logits[a] || a - b);
+  const order = Array.from({ length: logits.length }, (_, expert) => expert).sort(
+    (a, b) => logits[b] - logits[a] || a - b,
+  );
   const picked = order.slice(0, used).sort((a, b) => a - b);
   const powers = softmax(picked.map((expert) => logits[expert]));
   return picked.map((expert, i) => ({ expert, score: softmaxed ? powers[i] : 1 / (1 + Math.exp(-logits[expert])) }));
 }
 
 /** Every (row, pick) of all rows, ordered by expert, then row: the entries of the buckets. */
-export function buckets(logits: Numbers, experts: number, used: number, softmaxed: boolean): { row: number; pick: number; expert: number; score: number }[] {
+export function buckets(
+  logits: Numbers,
+  experts: number,
+  used: number,
+  softmaxed: boolean,
+): { row: number; pick: number; expert: number; score: number }[] {
   const rows = Array.from({ length: logits.length / experts }, (_, row) => row);
   const entries = rows.flatMap((row) => {
     const own = Array.prototype.slice.call(logits, row * experts, (row + 1) * experts);

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
-import { type CreateConfig, randomModelCheckpoint } from "../dist/src/model/random.js";
 import { readConfig } from "../dist/src/model/config.js";
-import { ResidentModel, type StepPart } from "../dist/src/model/resident.js";
+import { type CreateConfig, randomModelCheckpoint } from "../dist/src/model/random.js";
+import { ResidentModel } from "../dist/src/model/resident.js";
 import { planModel, type SizeOptions } from "../dist/src/model/sizes.js";
 import { mapWeights } from "../dist/src/model/weights.js";
 import { openKernels } from "../dist/src/runtime/module.js";
@@ -19,22 +19,44 @@ export interface Wish extends Partial<SizeOptions> {
 export type Source = { path: string } | { config: CreateConfig; type: "f32" | "f16" | "bf16" | "q8_0" | "q4_0" };
 
 export async function openResident(source: Source, wish: Wish = {}): Promise<ResidentModel> {
-  const checkpoint: Checkpoint = "path" in source ? await openCheckpoint(source.path) : randomModelCheckpoint(source.config, 1, source.type);
+  const checkpoint: Checkpoint =
+    "path" in source ? await openCheckpoint(source.path) : randomModelCheckpoint(source.config, 1, source.type);
   try {
     const { config } = readConfig(checkpoint);
     const { weights } = mapWeights(checkpoint, config);
-    const options: SizeOptions = { context: 512, cache: "f32", activations: "q8", threads: 2, maxMemory: undefined, memoryLimit: undefined, ...wish };
+    const options: SizeOptions = {
+      context: 512,
+      cache: "f32",
+      activations: "q8",
+      threads: 2,
+      maxMemory: undefined,
+      memoryLimit: undefined,
+      ...wish,
+    };
     let plan = planModel(config, weights, options);
-    for (let limit = plan.bytes; plan.layouts.length < (wish.memories ?? 1); limit *= 0.98) plan = planModel(config, weights, { ...options, memoryLimit: Math.floor(limit) });
-    if (plan.layouts.length !== (wish.memories ?? plan.layouts.length)) throw new Error(`no limit gives ${wish.memories} memories`);
-    return await ResidentModel.load({ kernels: await openKernels(wish.build ?? "simd"), config, weights, sizes: plan.sizes, layouts: plan.layouts, threads: options.threads });
+    for (let limit = plan.bytes; plan.layouts.length < (wish.memories ?? 1); limit *= 0.98)
+      plan = planModel(config, weights, { ...options, memoryLimit: Math.floor(limit) });
+    if (plan.layouts.length !== (wish.memories ?? plan.layouts.length))
+      throw new Error(`no limit gives ${wish.memories} memories`);
+    return await ResidentModel.load({
+      kernels: await openKernels(wish.build ?? "simd"),
+      config,
+      weights,
+      sizes: plan.sizes,
+      layouts: plan.layouts,
+      threads: options.threads,
+    });
   } finally {
     await checkpoint.close();
   }
 }
 
 /** Logits of every row of `ids`, computed in pieces that end at `cuts`, [ids, vocab]. */
-export async function allLogits(resident: ResidentModel, ids: readonly number[], cuts: readonly number[] = []): Promise<Float32Array> {
+export async function allLogits(
+  resident: ResidentModel,
+  ids: readonly number[],
+  cuts: readonly number[] = [],
+): Promise<Float32Array> {
   const { vocab } = resident.config;
   const out = new Float32Array(ids.length * vocab);
   const timeline = resident.cache.open();
@@ -42,7 +64,9 @@ export async function allLogits(resident: ResidentModel, ids: readonly number[],
   for (const end of [...cuts, ids.length]) {
     const inputs = ids.slice(position, end);
     if (inputs.length === 0) continue;
-    await resident.step([{ timeline, position, inputs, logits: "all" }], (logits, row) => out.set(logits, (position + row) * vocab));
+    await resident.step([{ timeline, position, inputs, logits: "all" }], (logits, row) =>
+      out.set(logits, (position + row) * vocab),
+    );
     position = end;
   }
   resident.cache.close(timeline);
@@ -50,7 +74,9 @@ export async function allLogits(resident: ResidentModel, ids: readonly number[],
 }
 
 export function hash(values: Float32Array): string {
-  return createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+  return createHash("sha256")
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest("hex");
 }
 
 export function idsOf(count: number, vocab: number, seed = 1): number[] {
@@ -61,4 +87,3 @@ export function idsOf(count: number, vocab: number, seed = 1): number[] {
   });
 }
 
-export type { StepPart };

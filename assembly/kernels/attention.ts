@@ -43,9 +43,9 @@ export function stage_span(scratchAt: usize, i: i32, begin: i32, end: i32, d: i3
 function block_scores(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, begin: i32, end: i32): void {
   const sumsAt = Scratch.sums(scratchAt, d), scoresAt = Scratch.scores(scratchAt, d);
   for (let group = begin >> 3; group < (end + 7) >> 3; group++) {
-    let keysAt = headAt + (<usize>(group * d) << (type == CACHE_F32 ? 5 : 3));
+    let keysAt = headAt + (<usize>(group * d) << (type === CACHE_F32 ? 5 : 3));
     let scale0 = f32x4.splat(scale), scale1 = scale0;
-    if (type != CACHE_F32) {
+    if (type !== CACHE_F32) {
       widen_i8(Scratch.wide(scratchAt, d), keysAt, d);
       keysAt = Scratch.wide(scratchAt, d);
       const scalesAt = headAt + <usize>d * PAGE + (<usize>group << 5);
@@ -90,7 +90,7 @@ function block_weights(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i3
     const seenBegin = load<i32>(spansAt + (i << 3), 0), seenEnd = load<i32>(spansAt + (i << 3), 4);
     for (let t = begin; t < end; t++) {
       let weight: f32 = t >= seenBegin && t < seenEnd ? load<f32>(scoresAt + (i << 8) + (<usize>t << 2)) : 0;
-      if (type != CACHE_F32) weight *= load<f32>(scalesAt + (<usize>t << 2));
+      if (type !== CACHE_F32) weight *= load<f32>(scalesAt + (<usize>t << 2));
       store<f32>(weightsAt + ((<usize>(t * h) + i) << 2), weight);
     }
   }
@@ -123,8 +123,8 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
   block_weights(scratchAt, headAt, type, h, d, begin, end);
   const valuesAt = headAt + Pages.keyBytes(type, d), sumsAt = Scratch.sums(scratchAt, d);
   for (let group = 0; group < padded >> 3; group++) {
-    let fromAt = valuesAt + (<usize>(group * PAGE + begin) << (type == CACHE_F32 ? 5 : 3));
-    if (type != CACHE_F32) {
+    let fromAt = valuesAt + (<usize>(group * PAGE + begin) << (type === CACHE_F32 ? 5 : 3));
+    if (type !== CACHE_F32) {
       widen_i8(Scratch.wide(scratchAt, d), fromAt, end - begin);
       fromAt = Scratch.wide(scratchAt, d);
     }
@@ -146,7 +146,7 @@ export function clear_state(stateAt: usize, d: i32): void {
 /** state = state merged with block, [max, sum, o[d]] each; a block that saw nothing changes nothing. */
 export function merge_state(stateAt: usize, blockAt: usize, d: i32): void {
   const blockMax = load<f32>(blockAt);
-  if (blockMax == f32.NEGATIVE_INFINITY) return;
+  if (blockMax === f32.NEGATIVE_INFINITY) return;
   const stateMax = load<f32>(stateAt);
   const largest = max(stateMax, blockMax);
   const keep = Lanes.exp(f32x4.splat(stateMax - largest)), take = Lanes.exp(f32x4.splat(blockMax - largest));

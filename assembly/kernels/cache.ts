@@ -16,12 +16,12 @@ export class Pages {
   }
 
   @inline static keyBytes(type: u32, headSize: i32): usize {
-    return type == CACHE_F32 ? <usize>headSize * PAGE * 4 : <usize>headSize * PAGE + PAGE * 4;
+    return type === CACHE_F32 ? <usize>headSize * PAGE * 4 : <usize>headSize * PAGE + PAGE * 4;
   }
 
   @inline static valueBytes(type: u32, headSize: i32): usize {
     const padded = <usize>Pages.padded(headSize);
-    return type == CACHE_F32 ? padded * PAGE * 4 : padded * PAGE + PAGE * 4;
+    return type === CACHE_F32 ? padded * PAGE * 4 : padded * PAGE + PAGE * 4;
   }
 
   /** Bytes of one layer and kv head in a page: K then V. */
@@ -61,8 +61,8 @@ export function store_cache_q8(headAt: usize, keyAt: usize, valueAt: usize, posi
   store<f32>(valuesAt + <usize>Pages.padded(headSize) * PAGE + (<usize>position << 2), valueScale);
   for (let feature = 0; feature < headSize; feature++) {
     const key = load<f32>(keyAt + (<usize>feature << 2)), value = load<f32>(valueAt + (<usize>feature << 2));
-    store<i8>(headAt + key_index(position, feature, headSize), keyScale == 0 ? 0 : <i8>clamp127(nearest(key / keyScale)));
-    store<i8>(valuesAt + value_index(position, feature), valueScale == 0 ? 0 : <i8>clamp127(nearest(value / valueScale)));
+    store<i8>(headAt + key_index(position, feature, headSize), keyScale === 0 ? 0 : <i8>clamp127(nearest(key / keyScale)));
+    store<i8>(valuesAt + value_index(position, feature), valueScale === 0 ? 0 : <i8>clamp127(nearest(value / valueScale)));
   }
 }
 

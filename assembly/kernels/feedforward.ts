@@ -36,7 +36,7 @@ function pick_experts(picksAt: usize, logitsAt: usize, experts: i32, used: i32):
       if (!isFinite<f32>(logit)) return false;
       if (best >= 0 && logit <= largest) continue;
       let taken = false;
-      for (let earlier = 0; earlier < pick; earlier++) taken = taken || load<i32>(picksAt + (<usize>earlier << 2)) == expert;
+      for (let earlier = 0; earlier < pick; earlier++) taken = taken || load<i32>(picksAt + (<usize>earlier << 2)) === expert;
       if (taken) continue;
       best = expert;
       largest = logit;
@@ -123,7 +123,7 @@ function write_segments(segmentsAt: usize, placesAt: usize, experts: i32): void 
     const placeAt = placesAt + (<usize>expert << 2);
     const count = load<u32>(placeAt);
     store<u32>(placeAt, first);
-    if (count == 0) continue;
+    if (count === 0) continue;
     const at = segmentsAt + ((<usize>(1 + segments * SEGMENT_WORDS)) << 2);
     store<u32>(at + (SEGMENT_WEIGHT << 2), expert);
     store<u32>(at + (SEGMENT_FIRST << 2), first);
@@ -141,13 +141,13 @@ function write_segments(segmentsAt: usize, placesAt: usize, experts: i32): void 
 export function combine_f32(outAt: usize, xAt: usize, sharedAt: usize, expertsAt: usize, picksAt: usize, scoresAt: usize, used: i32, cols: i32): void {
   for (let col = 0; col < cols; col++) {
     const offset = <usize>col << 2;
-    let branch: f32 = sharedAt != 0 ? load<f32>(sharedAt + offset) : 0;
+    let branch: f32 = sharedAt !== 0 ? load<f32>(sharedAt + offset) : 0;
     for (let pick = 0; pick < used; pick++) {
       const entry = <usize>load<u32>(picksAt + (<usize>pick << 2));
       let value = load<f32>(expertsAt + ((entry * <usize>cols) << 2) + offset);
-      if (scoresAt != 0) value = load<f32>(scoresAt + (entry << 2)) * value;
-      branch = pick == 0 && sharedAt == 0 ? value : branch + value;
+      if (scoresAt !== 0) value = load<f32>(scoresAt + (entry << 2)) * value;
+      branch = pick === 0 && sharedAt === 0 ? value : branch + value;
     }
-    store<f32>(outAt + offset, xAt != 0 ? load<f32>(xAt + offset) + branch : branch);
+    store<f32>(outAt + offset, xAt !== 0 ? load<f32>(xAt + offset) + branch : branch);
   }
 }

@@ -31,13 +31,13 @@ export function rmsnorm_f32(outAt: usize, weightAt: usize, xAt: usize, eps: f32,
   for (let col = 0; col < whole; col += 4) {
     const offset = <usize>col << 2;
     let y = f32x4.mul(v128.load(xAt + offset), inverse_f32x4);
-    if (weightAt != 0) y = f32x4.mul(v128.load(weightAt + offset), y);
+    if (weightAt !== 0) y = f32x4.mul(v128.load(weightAt + offset), y);
     v128.store(outAt + offset, y);
   }
   for (let col = whole; col < cols; col++) {
     const offset = <usize>col << 2;
     let y = load<f32>(xAt + offset) * inverse;
-    if (weightAt != 0) y = load<f32>(weightAt + offset) * y;
+    if (weightAt !== 0) y = load<f32>(weightAt + offset) * y;
     store<f32>(outAt + offset, y);
   }
 }

@@ -33,7 +33,7 @@ export function quantize_f32_q8_pairs(panelAt: usize, scaleAt: usize, xAt: usize
   for (let col = 0; col < cols; col += BLOCK, scaleTo += step) {
     const blockAt = xAt + (<usize>col << 2);
     const largest = max_magnitude(blockAt);
-    const inverse = f32x4.splat(largest == 0 ? 0 : 127 / largest);
+    const inverse = f32x4.splat(largest === 0 ? 0 : 127 / largest);
     store<f32>(scaleTo, largest / 127);
     for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32) {
       const eight_i16x8 = i16x8.narrow_i32x4_s(quantize4(blockAt + k, inverse), quantize4(blockAt + k + 16, inverse));
@@ -54,7 +54,7 @@ export function quantize_f32_q8_quads(panelAt: usize, scaleAt: usize, sumAt: usi
   for (let col = 0; col < cols; col += BLOCK, offset += step) {
     const blockAt = xAt + (<usize>col << 2);
     const largest = max_magnitude(blockAt);
-    const inverse = f32x4.splat(largest == 0 ? 0 : 127 / largest);
+    const inverse = f32x4.splat(largest === 0 ? 0 : 127 / largest);
     store<f32>(scaleAt + offset, largest / 127);
     let sum_i32x4 = i32x4.splat(0);
     for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32) {

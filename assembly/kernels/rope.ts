@@ -24,7 +24,7 @@ export function angles_f32(outAt: usize, frequenciesAt: usize, position: u32, pa
 
 /** 1 + scale ln(1 + floor((p + 1) / floor)); exactly 1 below the first step. floor 0: always 1. */
 export function temperature_f32(position: u32, floor: u32, scale: f32): f32 {
-  if (floor == 0) return 1;
+  if (floor === 0) return 1;
   const steps = (<u64>position + 1) / <u64>floor;
   return <f32>(1 + <f64>scale * Math.log(1 + <f64>steps));
 }

@@ -93,21 +93,21 @@ export function dequantize_bf16(outAt: usize, groupAt: usize, begin: i32, end: i
 
 /** One element of a float type as f32. */
 export function widen_scalar(type: i32, at: usize): f32 {
-  if (type == TYPE_F32) return load<f32>(at);
+  if (type === TYPE_F32) return load<f32>(at);
   const bits = <u32>load<u16>(at);
-  if (type == TYPE_BF16) return reinterpret<f32>(bits << 16);
+  if (type === TYPE_BF16) return reinterpret<f32>(bits << 16);
   return f32x4.extract_lane(Lanes.widenF16(i32x4.splat(bits)), 0);
 }
 
 /** Row `row` of a packed matrix -> out [cols] f32. */
 export function embed_float(outAt: usize, weightAt: usize, type: i32, row: i32, cols: i32): void {
-  const bytes: usize = type == TYPE_F32 ? 4 : 2;
+  const bytes: usize = type === TYPE_F32 ? 4 : 2;
   let at = weightAt + (<usize>(row / GROUP) * <usize>cols * GROUP + <usize>(row % GROUP)) * bytes;
   for (let col = 0; col < cols; col++, at += <usize>GROUP * bytes) store<f32>(outAt + (<usize>col << 2), widen_scalar(type, at));
 }
 
 @inline function isFinite32(x: f32): bool {
-  return (reinterpret<u32>(x) & 0x7f800000) != 0x7f800000;
+  return (reinterpret<u32>(x) & 0x7f800000) !== 0x7f800000;
 }
 
 /**
@@ -116,8 +116,8 @@ export function embed_float(outAt: usize, weightAt: usize, type: i32, row: i32, 
  * Returns false where an element is NaN or infinite.
  */
 export function pack_float(packedAt: usize, sourceAt: usize, type: i32, sourceType: i32, rows: i32, cols: i32, rowBegin: i32, outputStride: usize, inputStride: usize, colBegin: i32, colEnd: i32, group: i32): bool {
-  const sourceBytes: usize = sourceType == TYPE_F32 ? 4 : 2;
-  const bytes: usize = type == TYPE_F32 ? 4 : 2;
+  const sourceBytes: usize = sourceType === TYPE_F32 ? 4 : 2;
+  const bytes: usize = type === TYPE_F32 ? 4 : 2;
   const groupAt = packedAt + <usize>group * <usize>cols * GROUP * bytes;
   let finite = true;
   for (let lane = 0; lane < GROUP; lane++) {
@@ -125,23 +125,23 @@ export function pack_float(packedAt: usize, sourceAt: usize, type: i32, sourceTy
     let to = groupAt + (<usize>colBegin * GROUP + <usize>lane) * bytes;
     if (row >= rows) {
       for (let col = colBegin; col < colEnd; col++, to += <usize>GROUP * bytes) {
-        if (bytes == 4) store<u32>(to, 0);
+        if (bytes === 4) store<u32>(to, 0);
         else store<u16>(to, 0);
       }
       continue;
     }
     let from = sourceAt + <usize>(row - rowBegin) * outputStride * sourceBytes;
-    if (type == TYPE_F32) {
+    if (type === TYPE_F32) {
       for (let col = colBegin; col < colEnd; col++, to += GROUP * 4, from += inputStride * sourceBytes) {
         const value = widen_scalar(sourceType, from);
-        finite = finite && isFinite32(value) && (sourceType != TYPE_F16 || (load<u16>(from) & 0x7c00) != 0x7c00);
+        finite = finite && isFinite32(value) && (sourceType !== TYPE_F16 || (load<u16>(from) & 0x7c00) !== 0x7c00);
         store<f32>(to, value);
       }
     } else {
-      const exponent: u32 = type == TYPE_F16 ? 0x7c00 : 0x7f80;
+      const exponent: u32 = type === TYPE_F16 ? 0x7c00 : 0x7f80;
       for (let col = colBegin; col < colEnd; col++, to += GROUP * 2, from += inputStride * 2) {
         const bits = <u32>load<u16>(from);
-        finite = finite && (bits & exponent) != exponent;
+        finite = finite && (bits & exponent) !== exponent;
         store<u16>(to, <u16>bits);
       }
     }

@@ -134,7 +134,7 @@ export function pack_q4_0(packedAt: usize, sourceAt: usize, rows: i32, cols: i32
     for (let block = 0; block < blocks; block++, from += 18, to += BLOCK_BYTES) {
       const alive = row < rows;
       const half = alive ? <u32>load<u16>(from) : 0;
-      finite = finite && (half & 0x7c00) != 0x7c00;
+      finite = finite && (half & 0x7c00) !== 0x7c00;
       store<f32>(to + SCALES + (lane << 2), f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0));
       for (let quad: usize = 0; quad < 4; quad++) {
         store<u32>(to + quad * 32 + lane * 4, alive ? load<u32>(from + 2 + quad * 4) : 0x88888888);

@@ -157,7 +157,7 @@ export function pack_q8_0(packedAt: usize, sourceAt: usize, rows: i32, cols: i32
     for (let block = 0; block < blocks; block++, from += 34, to += BLOCK_BYTES) {
       const alive = row < rows;
       const half = alive ? <u32>load<u16>(from) : 0;
-      finite = finite && (half & 0x7c00) != 0x7c00;
+      finite = finite && (half & 0x7c00) !== 0x7c00;
       store<f32>(to + SCALES + (lane << 2), f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0));
       for (let pair: usize = 0; pair < 16; pair++) {
         store<u16>(to + pair * 16 + lane * 2, alive ? load<u16>(from + 2 + pair * 2) : 0);

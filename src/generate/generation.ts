@@ -1,7 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { Tokenizer, TokenStream } from "../tokenizer/tokenizer.ts";
 import type { CheckedOptions } from "./options.ts";
-import { Sampler, type SampledToken } from "./sampler.ts";
+import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StopStrings } from "./stop.ts";
 
@@ -16,7 +16,12 @@ export interface GenerationResult {
   readonly stoppedBy: number | string | undefined;
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
   /** Milliseconds: until the first token, and from the first to the last; tokens a second of each. */
-  readonly timings: { readonly promptMs: number; readonly generationMs: number; readonly promptTokensPerSecond: number; readonly tokensPerSecond: number };
+  readonly timings: {
+    readonly promptMs: number;
+    readonly generationMs: number;
+    readonly promptTokensPerSecond: number;
+    readonly tokensPerSecond: number;
+  };
   /** One entry a generated id, when asked for. */
   readonly logProbabilities: SampledToken[] | undefined;
   readonly seed: number | bigint;
@@ -207,5 +212,7 @@ class Writer {
 }
 
 export function missingTokenizer(): EngineError {
-  return new EngineError("TOKENIZER_MISSING", "this checkpoint has no tokenizer: use ids", { at: { source: "tokenizer" } });
+  return new EngineError("TOKENIZER_MISSING", "this checkpoint has no tokenizer: use ids", {
+    at: { source: "tokenizer" },
+  });
 }

@@ -38,14 +38,29 @@ export interface CheckedLoadOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-const NAMES = ["threads", "build", "wide", "context", "cache", "activations", "maxMemory", "memoryLimit", "onProgress", "signal"];
+const NAMES = [
+  "threads",
+  "build",
+  "wide",
+  "context",
+  "cache",
+  "activations",
+  "maxMemory",
+  "memoryLimit",
+  "onProgress",
+  "signal",
+];
 
 /** Every value checked; a name that is not an option is an error. `extra` lists names that the caller looks at itself. */
 export function checkLoadOptions(options: LoadOptions | undefined, extra: readonly string[] = []): CheckedLoadOptions {
   const given: Record<string, unknown> = { ...options };
   for (const name of Object.keys(given)) {
     if (!NAMES.includes(name) && !extra.includes(name)) {
-      throw new EngineError("OPTION_UNKNOWN", "this option is not supported", { at: { source: "option", field: name }, actual: name, limit: `one of ${[...NAMES, ...extra].join(", ")}` });
+      throw new EngineError("OPTION_UNKNOWN", "this option is not supported", {
+        at: { source: "option", field: name },
+        actual: name,
+        limit: `one of ${[...NAMES, ...extra].join(", ")}`,
+      });
     }
   }
   return {
@@ -68,17 +83,28 @@ function refuse(field: string, actual: unknown, limit: string): EngineError {
 
 function integer(field: string, value: unknown, least: number, most: number): number | undefined {
   if (value === undefined) return undefined;
-  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) throw refuse(field, value, `an integer from ${least} to ${most}`);
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)
+    throw refuse(field, value, `an integer from ${least} to ${most}`);
   return value as number;
 }
 
 function oneOf<Value>(field: string, value: unknown, values: readonly Value[]): Value | undefined {
   if (value === undefined) return undefined;
-  if (!values.includes(value as Value)) throw refuse(field, value, values.map((one) => JSON.stringify(one)).join(" or "));
+  if (!values.includes(value as Value))
+    throw refuse(field, value, values.map((one) => JSON.stringify(one)).join(" or "));
   return value as Value;
 }
 
-const UNITS: Record<string, number> = { "": 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };
+const UNITS: Record<string, number> = {
+  "": 1,
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+};
 
 function bytes(field: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;

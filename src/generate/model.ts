@@ -1,14 +1,20 @@
-import { openCheckpoint, type CheckpointLike } from "../checkpoint/open.ts";
 import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
+import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
-import { ResidentModel, type TapData } from "../model/resident.ts";
+import { ResidentModel } from "../model/resident.ts";
 import { planModel } from "../model/sizes.ts";
+import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
-import { openKernels, type Build } from "../runtime/module.ts";
+import { type Build, openKernels } from "../runtime/module.ts";
 import { availableThreads } from "../runtime/spawn.ts";
-import { type ChatMessage, type ChatTemplate, openChatTemplate, type ChatOptions as RenderOptions } from "../tokenizer/chat.ts";
+import {
+  type ChatMessage,
+  type ChatTemplate,
+  openChatTemplate,
+  type ChatOptions as RenderOptions,
+} from "../tokenizer/chat.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GenerationBatch } from "./batch.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
@@ -29,7 +35,13 @@ export interface ModelInfo {
   readonly cache: "f32" | "q8";
   readonly activations: "q8" | "f32";
   /** Bytes: all memories; of each; weights as packed; cache; tables and activations of a step. */
-  readonly memory: { readonly total: number; readonly memories: readonly number[]; readonly weights: number; readonly cache: number; readonly activations: number };
+  readonly memory: {
+    readonly total: number;
+    readonly memories: readonly number[];
+    readonly weights: number;
+    readonly cache: number;
+    readonly activations: number;
+  };
   /** Ops between two barriers of one step. */
   readonly opsPerStep: number;
   readonly warnings: readonly string[];
@@ -38,7 +50,6 @@ export interface ModelInfo {
 export type Prompt = string | ArrayLike<number>;
 
 export interface ChatOptions extends GenerateOptions, RenderOptions {}
-
 
 /** Loads a GGUF file (its first shard where split), or a Hugging Face folder. */
 export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
@@ -75,7 +86,12 @@ export interface CreateOptions extends LoadOptions {
 export async function createModel(config: CreateConfig, options: CreateOptions = {}): Promise<Model> {
   const { seed = 0, type = "f32", ...load } = options;
   const checked = checkLoadOptions(load);
-  if (!Number.isSafeInteger(seed)) throw new EngineError("OPTION_RANGE", "seed", { at: { source: "option", field: "seed" }, actual: String(seed), limit: "a safe integer" });
+  if (!Number.isSafeInteger(seed))
+    throw new EngineError("OPTION_RANGE", "seed", {
+      at: { source: "option", field: "seed" },
+      actual: String(seed),
+      limit: "a safe integer",
+    });
   const checkpoint = randomModelCheckpoint(config, seed, type);
   return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
 }
@@ -90,7 +106,12 @@ export class Model {
   readonly #chat: ChatTemplate | EngineError | null;
   readonly #stopIds: ReadonlySet<number>;
 
-  private constructor(resident: ResidentModel, tokenizer: Tokenizer | null, chat: ChatTemplate | EngineError | null, info: ModelInfo) {
+  private constructor(
+    resident: ResidentModel,
+    tokenizer: Tokenizer | null,
+    chat: ChatTemplate | EngineError | null,
+    info: ModelInfo,
+  ) {
     this.config = resident.config;
     this.info = info;
     this.#resident = resident;
@@ -101,7 +122,11 @@ export class Model {
   }
 
   /** Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
-  static async open(checkpoint: Checkpoint, options: CheckedLoadOptions, openTokens: (vocab: number) => Tokenizer | null): Promise<Model> {
+  static async open(
+    checkpoint: Checkpoint,
+    options: CheckedLoadOptions,
+    openTokens: (vocab: number) => Tokenizer | null,
+  ): Promise<Model> {
     const { config, warnings } = readConfig(checkpoint);
     const mapped = mapWeights(checkpoint, config);
     const cores = await availableThreads();
@@ -110,7 +135,15 @@ export class Model {
     const kernels = await openKernels(options.build);
     const tokenizer = openTokens(config.vocab);
     const chat = tokenizer ? readTemplate(checkpoint) : null;
-    const resident = await ResidentModel.load({ ...options, kernels, config, weights: mapped.weights, sizes: plan.sizes, layouts: plan.layouts, threads });
+    const resident = await ResidentModel.load({
+      ...options,
+      kernels,
+      config,
+      weights: mapped.weights,
+      sizes: plan.sizes,
+      layouts: plan.layouts,
+      threads,
+    });
     const sum = (count: (index: number) => number) => plan.layouts.reduce((total, _, index) => total + count(index), 0);
     const weights = sum((index) => plan.layouts[index].matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
     const cache = sum((index) => plan.layouts[index].cacheAt.full.bytes + plan.layouts[index].cacheAt.chunked.bytes);
@@ -124,14 +157,26 @@ export class Model {
       threads: {
         asked: options.threads,
         used: resident.threads.count,
-        reason: options.threads !== undefined ? "asked for" : cores > 0 ? `the host has ${cores} cores` : "the host has no worker threads",
+        reason:
+          options.threads !== undefined
+            ? "asked for"
+            : cores > 0
+              ? `the host has ${cores} cores`
+              : "the host has no worker threads",
       },
       context: plan.context,
       cache: options.cache,
       activations: options.activations,
       memory: { total, memories, weights, cache, activations: total - weights - cache },
       opsPerStep: resident.ops,
-      warnings: [...checkpoint.warnings, ...warnings, ...mapped.warnings, ...plan.warnings, ...(tokenizer?.warnings ?? []), ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : [])],
+      warnings: [
+        ...checkpoint.warnings,
+        ...warnings,
+        ...mapped.warnings,
+        ...plan.warnings,
+        ...(tokenizer?.warnings ?? []),
+        ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
+      ],
     });
   }
 
@@ -153,18 +198,29 @@ export class Model {
 
   /** Several prompts in one batch; each answer equals its solo run to the bit. */
   generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): GenerationBatch {
-    if (!Array.isArray(prompts)) throw new EngineError("REQ_PARAM", "prompts", { at: { source: "prompt", field: "prompts" }, actual: typeof prompts, limit: "an array of prompts" });
+    if (!Array.isArray(prompts))
+      throw new EngineError("REQ_PARAM", "prompts", {
+        at: { source: "prompt", field: "prompts" },
+        actual: typeof prompts,
+        limit: "an array of prompts",
+      });
     const seeded = this.#seeded(options);
-    return new GenerationBatch(prompts.map((prompt, index) => this.#generation(this.#promptIds(prompt, `prompts[${index}]`), seeded)));
+    return new GenerationBatch(
+      prompts.map((prompt, index) => this.#generation(this.#promptIds(prompt, `prompts[${index}]`), seeded)),
+    );
   }
 
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     const tokenizer = this.tokenizer;
     if (this.#chat instanceof EngineError) throw this.#chat;
-    if (!this.#chat) throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
+    if (!this.#chat)
+      throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
     const { tools, addGenerationPrompt, variables, now, ...rest } = options;
-    return this.#generation(this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }), rest);
+    return this.#generation(
+      this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }),
+      rest,
+    );
   }
 
   /** A timeline of its own. */
@@ -183,14 +239,22 @@ export class Model {
    * Intermediate tensors of every row, by name (`embed`, `layers.3.attn.q`, `layers.0.ffn_out`, `norm`, `logits`, ...); all of
    * them where `taps` is absent. The same kernels through the unfused program: the same bits.
    */
-  async trace(ids: ArrayLike<number>, options: { taps?: readonly string[]; signal?: AbortSignal } = {}): Promise<Record<string, TapData>> {
+  async trace(
+    ids: ArrayLike<number>,
+    options: { taps?: readonly string[]; signal?: AbortSignal } = {},
+  ): Promise<Record<string, TapData>> {
     const checked = checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" });
-    if (checked.length === 0) throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
+    if (checked.length === 0)
+      throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
     if (checked.length > this.info.context) throw this.#tooLong(checked.length, this.info.context);
     const known = this.#resident.tapNames;
     const unknown = options.taps?.find((name) => !known.includes(name));
     if (unknown !== undefined) {
-      throw new EngineError("OPTION_TAPS", "no such tap", { at: { source: "option", field: "taps" }, actual: unknown, limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})` });
+      throw new EngineError("OPTION_TAPS", "no such tap", {
+        at: { source: "option", field: "taps" },
+        actual: unknown,
+        limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
+      });
     }
     const wanted = new Set(options.taps ?? known);
     return Object.fromEntries(await this.#resident.trace(checked, (name) => wanted.has(name), options.signal));
@@ -203,7 +267,8 @@ export class Model {
     const norm = (await this.#resident.trace(ids, (name) => name === "norm", options.signal)).get("norm")!;
     const [rows, hidden] = norm.shape;
     const mean = new Float64Array(hidden);
-    for (let row = 0; row < rows; row++) for (let col = 0; col < hidden; col++) mean[col] += norm.data[row * hidden + col];
+    for (let row = 0; row < rows; row++)
+      for (let col = 0; col < hidden; col++) mean[col] += norm.data[row * hidden + col];
     return Float32Array.from(mean, (sum) => sum / rows);
   }
 
@@ -221,13 +286,23 @@ export class Model {
     if (typeof prompt === "string") {
       const tokenizer = this.tokenizer;
       const ids = tokenizer.encode(prompt, { addBos: tokenizer.addBos });
-      if (ids.length === 0) throw new EngineError("REQ_EMPTY_PROMPT", "the prompt is empty and the checkpoint puts nothing in front of it", { at: { source: "prompt", field } });
+      if (ids.length === 0)
+        throw new EngineError(
+          "REQ_EMPTY_PROMPT",
+          "the prompt is empty and the checkpoint puts nothing in front of it",
+          { at: { source: "prompt", field } },
+        );
       return ids;
     }
     if (typeof prompt !== "object" || prompt === null || typeof prompt.length !== "number") {
-      throw new EngineError("REQ_PARAM", field, { at: { source: "prompt", field }, actual: prompt === null ? "null" : typeof prompt, limit: "text or an array of ids" });
+      throw new EngineError("REQ_PARAM", field, {
+        at: { source: "prompt", field },
+        actual: prompt === null ? "null" : typeof prompt,
+        limit: "text or an array of ids",
+      });
     }
-    if (prompt.length === 0) throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
+    if (prompt.length === 0)
+      throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
     return checkTokenIds(prompt, this.config.vocab, { source: "prompt", field });
   }
 

@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { Timeline } from "../model/cache.ts";
-import type { ResidentModel, StepPart } from "../model/resident.ts";
+import type { ResidentModel } from "../model/resident.ts";
+import type { StepPart } from "../model/step.ts";
 
 /**
  * Many timelines in one batch: every step takes one row of each sequence that decodes and fills up with rows of prompts. A
@@ -90,14 +91,19 @@ export class Scheduler {
   /** Decoding sequences first: a long prompt never starves them. */
   #compose(): { entry: Running; part: StepPart }[] {
     let left = this.#resident.sizes.rows;
-    const order = [...this.#running].sort((a, b) => a.growth.ids.length - a.position - (b.growth.ids.length - b.position));
+    const order = [...this.#running].sort(
+      (a, b) => a.growth.ids.length - a.position - (b.growth.ids.length - b.position),
+    );
     const composed: { entry: Running; part: StepPart }[] = [];
     for (const entry of order) {
       if (left === 0) break;
       const inputs = entry.growth.ids.slice(entry.position, entry.position + left);
       left -= inputs.length;
       const complete = entry.position + inputs.length === entry.growth.ids.length;
-      composed.push({ entry, part: { timeline: entry.timeline!, position: entry.position, inputs, logits: complete ? "last" : "none" } });
+      composed.push({
+        entry,
+        part: { timeline: entry.timeline!, position: entry.position, inputs, logits: complete ? "last" : "none" },
+      });
     }
     return composed;
   }

@@ -10,8 +10,17 @@ export interface Score {
 }
 
 /** Negative log-likelihood of `ids` under the model, all rows of a step at once. */
-export async function scoreIds(resident: ResidentModel, ids: readonly number[], signal: AbortSignal | undefined): Promise<Score> {
-  if (ids.length < 2) throw new EngineError("REQ_EMPTY_PROMPT", "nothing to score: the first id is not scored", { at: { source: "prompt" }, actual: `${ids.length} ids`, limit: "at least 2" });
+export async function scoreIds(
+  resident: ResidentModel,
+  ids: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<Score> {
+  if (ids.length < 2)
+    throw new EngineError("REQ_EMPTY_PROMPT", "nothing to score: the first id is not scored", {
+      at: { source: "prompt" },
+      actual: `${ids.length} ids`,
+      limit: "at least 2",
+    });
   const nll = new Float64Array(ids.length - 1);
   const timeline = resident.cache.open();
   try {
@@ -38,6 +47,7 @@ function negativeLogLikelihood(logits: Float32Array, id: number): number {
   let sum = 0;
   for (const logit of logits) sum += exp(logit - largest);
   const value = log(sum) + largest - logits[id];
-  if (!Number.isFinite(value)) throw new EngineError("MODEL_NONFINITE", "the logits are no numbers", { at: { source: "kernel" } });
+  if (!Number.isFinite(value))
+    throw new EngineError("MODEL_NONFINITE", "the logits are no numbers", { at: { source: "kernel" } });
   return value;
 }

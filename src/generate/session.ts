@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { Timeline } from "../model/cache.ts";
-import type { ResidentModel, StepPart } from "../model/resident.ts";
+import type { ResidentModel } from "../model/resident.ts";
+import type { StepPart } from "../model/step.ts";
 import { checkTokenIds } from "./options.ts";
 
 /**
@@ -35,7 +36,8 @@ export class Session {
   /** A copy of the logits after the last id, [vocab]. */
   logits(): Promise<Float32Array> {
     return this.#then(async () => {
-      if (this.#ids.length === 0) throw new EngineError("SESSION_EMPTY", "no logits before the first id", { at: { source: "prompt" } });
+      if (this.#ids.length === 0)
+        throw new EngineError("SESSION_EMPTY", "no logits before the first id", { at: { source: "prompt" } });
       if (!this.#logits) await this.#sync(this.#ids, undefined);
       return this.#logits!.slice();
     });
@@ -45,7 +47,11 @@ export class Session {
   rewind(length: number): Promise<void> {
     return this.#then(async () => {
       if (!Number.isInteger(length) || length < 0 || length > this.#ids.length) {
-        throw new EngineError("OPTION_RANGE", "rewind", { at: { source: "option", field: "length" }, actual: String(length), limit: `an integer from 0 to ${this.#ids.length}` });
+        throw new EngineError("OPTION_RANGE", "rewind", {
+          at: { source: "option", field: "length" },
+          actual: String(length),
+          limit: `an integer from 0 to ${this.#ids.length}`,
+        });
       }
       if (length === this.#ids.length) return;
       this.#ids.length = length;
@@ -68,7 +74,13 @@ export class Session {
       const inputs = wanted.slice(position, position + this.#resident.sizes.rows);
       const last = position + inputs.length === wanted.length;
       const part: StepPart = { timeline: this.#timeline, position, inputs, logits: last ? "last" : "none" };
-      await this.#resident.step([part], (logits) => { this.#logits = logits.slice(); }, signal);
+      await this.#resident.step(
+        [part],
+        (logits) => {
+          this.#logits = logits.slice();
+        },
+        signal,
+      );
       position += inputs.length;
       this.#ids = wanted.slice(0, position);
     }

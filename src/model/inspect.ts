@@ -1,10 +1,10 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { packedBytes } from "../runtime/program.ts";
+import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, pageLayerBytes } from "./cache.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { matricesOf } from "./layout.ts";
 import { planModel } from "./sizes.ts";
-import { mapWeights, type Matrix, type ModelWeights } from "./weights.ts";
+import { type Matrix, type ModelWeights, mapWeights } from "./weights.ts";
 
 /** What is in a checkpoint and what it would need, without loading a tensor. */
 export interface Inspection {
@@ -33,8 +33,20 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
   const { config, warnings } = readConfig(checkpoint);
   const mapped = mapWeights(checkpoint, config);
   const { weights } = mapped;
-  const plan = planModel(config, weights, { context: undefined, cache: "f32", activations: "q8", threads: 2, maxMemory: undefined, memoryLimit: undefined });
-  const tensors = [...checkpoint.tensors.values()].map(({ name, type, shape, bytes }) => ({ name, type, shape, bytes }));
+  const plan = planModel(config, weights, {
+    context: undefined,
+    cache: "f32",
+    activations: "q8",
+    threads: 2,
+    maxMemory: undefined,
+    memoryLimit: undefined,
+  });
+  const tensors = [...checkpoint.tensors.values()].map(({ name, type, shape, bytes }) => ({
+    name,
+    type,
+    shape,
+    bytes,
+  }));
   const types: Record<string, { tensors: number; elements: number; bytes: number }> = Object.create(null);
   for (const { type, shape, bytes } of tensors) {
     types[type] ??= { tensors: 0, elements: 0, bytes: 0 };
@@ -52,7 +64,10 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
     name: checkpoint.name,
     format: checkpoint.format,
     config,
-    parameters: { total: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0), active: activeParameters(config, weights) },
+    parameters: {
+      total: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
+      active: activeParameters(config, weights),
+    },
     types,
     tensors,
     fileBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -83,4 +98,3 @@ function activeParameters(config: ModelConfig, weights: ModelWeights): number {
   }
   return active;
 }
-

@@ -17,7 +17,7 @@ import {
   packedBytes,
   reservePacked,
   reservePanel,
-} from "../runtime/program.ts";
+} from "../runtime/packed.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
 import type { LayerRange } from "./placement.ts";
@@ -185,7 +185,20 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   }
   const packed = reserveWeights(plan, weights, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
-  return { plan, range, first, last, tables, activations, cacheAt, pageBytes, frequencies, scratch, staging, ...packed };
+  return {
+    plan,
+    range,
+    first,
+    last,
+    tables,
+    activations,
+    cacheAt,
+    pageBytes,
+    frequencies,
+    scratch,
+    staging,
+    ...packed,
+  };
 }
 
 function reserveTables(plan: MemoryPlan, config: ModelConfig, sizes: Sizes): StepTables {

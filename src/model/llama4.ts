@@ -1,8 +1,11 @@
 import type { Tensor } from "../runtime/memory.ts";
-import { type AttendOp, type CachePlace, formOf, type MatrixOp, type Packed, type PanelForm, type PanelOp, Program } from "../runtime/program.ts";
+import type { AttendOp, CachePlace, MatrixOp, PanelOp } from "../runtime/ops.ts";
+import { formOf, type Packed, type PanelForm } from "../runtime/packed.ts";
+import { Program } from "../runtime/program.ts";
 import { CACHE_WORDS, pageLayerBytes } from "./cache.ts";
 import type { LayerConfig, ModelConfig } from "./config.ts";
 import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./layout.ts";
+import type { Tap } from "./taps.ts";
 
 /**
  * The forward pass of Llama 4, top to bottom, emitted as the program of one memory (its layers, the embedding in front of the
@@ -15,18 +18,6 @@ import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./la
  * `trace` emits the unfused form: the same roundings in the same order, but norms and branches also exist in memory, and the
  * threads stop wherever a tap can be read.
  */
-
-/** A tensor that exists in memory at a stop of the trace program. */
-export interface Tap {
-  readonly name: string;
-  readonly tensor: Tensor;
-  /** Columns [column, column + width) of each row, or whole [heads, rows, keys] probabilities. */
-  readonly column: number;
-  readonly width: number;
-  /** Shape of one row as the taps are documented: [width], or [heads, headSize]. */
-  readonly row: readonly number[];
-  readonly kind: "rows" | "probabilities" | "logits";
-}
 
 export interface Forward {
   readonly program: Program;
@@ -44,13 +35,26 @@ interface Emit {
   readonly taps: Tap[][];
 }
 
-export function emitForward(config: ModelConfig, layout: Layout, sizes: Sizes, fused: boolean, trace: boolean): Forward {
+export function emitForward(
+  config: ModelConfig,
+  layout: Layout,
+  sizes: Sizes,
+  fused: boolean,
+  trace: boolean,
+): Forward {
   const emit: Emit = { program: new Program(), config, layout, sizes, fused, trace, taps: [] };
   const { program } = emit;
   const { tables, activations } = layout;
   if (layout.embedding) program.embed(tables.rows, layout.embedding, activations.x, tables.embeddings);
   else program.meet();
-  program.angles(tables.rows, layout.frequencies, activations.angles, activations.temperature, config.temperatureFloor, config.temperatureScale);
+  program.angles(
+    tables.rows,
+    layout.frequencies,
+    activations.angles,
+    activations.temperature,
+    config.temperatureFloor,
+    config.temperatureScale,
+  );
   if (layout.embedding) tap(emit, rowsTap("embed", activations.x));
   for (const layer of layout.layers) {
     attention(emit, layer);
@@ -125,11 +129,23 @@ function attention(emit: Emit, layer: PackedLayer): void {
   };
   if (trace) {
     program.probabilities(attend, activations.probabilities, emit.sizes.traceKeys);
-    tap(emit, { name: `${name}.attn.probs`, tensor: activations.probabilities, column: 0, width: 0, row: [], kind: "probabilities" });
+    tap(emit, {
+      name: `${name}.attn.probs`,
+      tensor: activations.probabilities,
+      column: 0,
+      width: 0,
+      row: [],
+      kind: "probabilities",
+    });
   }
   program.attend(attend); // [rows, heads * headSize]
   program.merge(tables.merges[pages], heads, headSize, activations.partials, activations.attention);
-  panels(emit, activations.attentionPanels, [layer.o], { segments: tables.segments, source: activations.attention, cols: heads * headSize, transform: null });
+  panels(emit, activations.attentionPanels, [layer.o], {
+    segments: tables.segments,
+    source: activations.attention,
+    cols: heads * headSize,
+    transform: null,
+  });
   branchMatmul(emit, layer.o, activations.attentionPanels, `${name}.attn_out`); // x += W_o attention
 }
 
@@ -160,11 +176,29 @@ function mixture(emit: Emit, layer: PackedLayer): void {
   const buckets = activations.expertSegments;
   const softmax = config.router === "softmax";
 
-  normed(emit, activations.x, layer.feedForwardNorm, [...experts.gate, ...(shared?.gate ?? [])], `${name}.ffn_norm`, true);
+  normed(
+    emit,
+    activations.x,
+    layer.feedForwardNorm,
+    [...experts.gate, ...(shared?.gate ?? [])],
+    `${name}.ffn_norm`,
+    true,
+  );
   // The router reads f32 rows and rounds each product: near-ties must not depend on the build.
-  program.matmul([matrix(emit, layer.router!, activations.normPanels, activations.routerLogits, { form: "f32" })], false); // [rows, experts]
+  program.matmul(
+    [matrix(emit, layer.router!, activations.normPanels, activations.routerLogits, { form: "f32" })],
+    false,
+  ); // [rows, experts]
   tap(emit, rowsTap(`${name}.router`, activations.routerLogits));
-  program.route(activations.routerLogits, config.expertsUsed, softmax, activations.picks, activations.scores, activations.gather, buckets);
+  program.route(
+    activations.routerLogits,
+    config.expertsUsed,
+    softmax,
+    activations.picks,
+    activations.scores,
+    activations.gather,
+    buckets,
+  );
   // Each entry's row is normed again rather than gathered from a panel: cheap beside its matmul, the same bits.
   panels(emit, activations.expertPanels, [experts.gate[0], experts.up[0]], {
     segments: buckets,
@@ -181,7 +215,12 @@ function mixture(emit: Emit, layer: PackedLayer): void {
     fused,
   );
   if (shared) {
-    panels(emit, activations.hiddenPanels, shared.down, { segments: tables.segments, source: activations.hidden, cols: config.expertWidth, transform: { swiglu: true, scores: null } });
+    panels(emit, activations.hiddenPanels, shared.down, {
+      segments: tables.segments,
+      source: activations.hidden,
+      cols: config.expertWidth,
+      transform: { swiglu: true, scores: null },
+    });
   }
   panels(emit, activations.expertHiddenPanels, experts.down, {
     segments: buckets,
@@ -192,12 +231,23 @@ function mixture(emit: Emit, layer: PackedLayer): void {
   program.matmul(
     [
       ...(shared ? [matrix(emit, shared.down[0], activations.hiddenPanels, activations.sharedOut, {})] : []), // [rows, hidden]
-      matrix(emit, experts.down[0], activations.expertHiddenPanels, activations.expertOut, { segments: buckets, weights: experts.down }), // [entries, hidden]
+      matrix(emit, experts.down[0], activations.expertHiddenPanels, activations.expertOut, {
+        segments: buckets,
+        weights: experts.down,
+      }), // [entries, hidden]
     ],
     fused,
   );
   const branch = trace ? activations.branch : null;
-  program.combine(activations.x, shared ? activations.sharedOut : null, activations.expertOut, config.expertsUsed, activations.picks, softmax ? activations.scores : null, branch);
+  program.combine(
+    activations.x,
+    shared ? activations.sharedOut : null,
+    activations.expertOut,
+    config.expertsUsed,
+    activations.picks,
+    softmax ? activations.scores : null,
+    branch,
+  );
   if (branch) {
     tap(emit, rowsTap(`${name}.ffn_out`, branch));
     program.add(activations.x, branch);
@@ -222,14 +272,24 @@ function logits(emit: Emit): void {
     },
     trace ? activations.normed : undefined,
   );
-  program.matmul([matrix(emit, output, activations.outputPanels, activations.logits, { segments: tables.logitSegments })], emit.fused); // [flagged, vocab]
-  tap(emit, { ...rowsTap("norm", activations.normed), kind: "logits" }, { ...rowsTap("logits", activations.logits), kind: "logits" });
+  program.matmul(
+    [matrix(emit, output, activations.outputPanels, activations.logits, { segments: tables.logitSegments })],
+    emit.fused,
+  ); // [flagged, vocab]
+  tap(emit, rowsTap("norm", activations.normed), rowsTap("logits", activations.logits));
 }
 
 // ---- pieces ----
 
 /** Rows normed into every panel that `readers` need, and an f32 one for the router; a tap of the rows when tracing. */
-function normed(emit: Emit, source: Tensor, norm: Tensor, readers: readonly Packed[], name: string, float = false): void {
+function normed(
+  emit: Emit,
+  source: Tensor,
+  norm: Tensor,
+  readers: readonly Packed[],
+  name: string,
+  float = false,
+): void {
   const { layout, config, trace } = emit;
   const { tables, activations } = layout;
   panels(
@@ -244,11 +304,23 @@ function normed(emit: Emit, source: Tensor, norm: Tensor, readers: readonly Pack
 }
 
 /** One PANEL op per form that a reader wants. */
-function panels(emit: Emit, set: Panels, readers: readonly Packed[], op: Omit<PanelOp, "panel" | "float" | "out">, out?: Tensor, float = false): void {
+function panels(
+  emit: Emit,
+  set: Panels,
+  readers: readonly Packed[],
+  op: Omit<PanelOp, "panel" | "float" | "out">,
+  out?: Tensor,
+  float = false,
+): void {
   const forms = new Set<PanelForm>(readers.map((weight) => formOf(weight.type, emit.sizes.activations)));
   const also = float && !forms.has("f32") ? set.get("f32") : undefined;
   [...forms].forEach((form, index) => {
-    emit.program.panel({ ...op, out: index === 0 ? out : undefined, panel: set.get(form), float: index === 0 ? also : undefined });
+    emit.program.panel({
+      ...op,
+      out: index === 0 ? out : undefined,
+      panel: set.get(form),
+      float: index === 0 ? also : undefined,
+    });
   });
 }
 
@@ -300,7 +372,9 @@ function branchMatmul(emit: Emit, weight: Packed, set: Panels, name: string): vo
 function cachePlace({ config, layout, sizes }: Emit, layer: PackedLayer): CachePlace {
   const chunked = config.layers[layer.index].chunked;
   const kind = chunked ? "chunked" : "full";
-  const before = config.layers.slice(layout.range.from, layer.index).filter((other) => other.chunked === chunked).length;
+  const before = config.layers
+    .slice(layout.range.from, layer.index)
+    .filter((other) => other.chunked === chunked).length;
   return {
     chunked,
     type: CACHE_WORDS[sizes.cache],

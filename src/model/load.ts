@@ -2,7 +2,8 @@ import { GROUP } from "../../assembly/abi.ts";
 import { STORED_BLOCKS } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
 import type { Memory, Tensor } from "../runtime/memory.ts";
-import { type Packed, Program } from "../runtime/program.ts";
+import type { Packed } from "../runtime/packed.ts";
+import { Program } from "../runtime/program.ts";
 import { startAt, type Threads } from "../runtime/threads.ts";
 import type { Layout } from "./layout.ts";
 import type { Matrix, Vector } from "./weights.ts";
@@ -36,8 +37,17 @@ interface Piece {
   readonly colEnd: number;
 }
 
-export async function loadWeights(layouts: readonly Layout[], memories: readonly Memory[], programs: readonly Tensor[], threads: Threads, options: LoadOptions): Promise<void> {
-  const total = layouts.reduce((sum, { matrices }) => sum + matrices.reduce((bytes, { matrix }) => bytes + matrixBytes(matrix), 0), 0);
+export async function loadWeights(
+  layouts: readonly Layout[],
+  memories: readonly Memory[],
+  programs: readonly Tensor[],
+  threads: Threads,
+  options: LoadOptions,
+): Promise<void> {
+  const total = layouts.reduce(
+    (sum, { matrices }) => sum + matrices.reduce((bytes, { matrix }) => bytes + matrixBytes(matrix), 0),
+    0,
+  );
   let loaded = 0;
   options.onProgress?.({ phase: "weights", loaded, total });
   for (let index = 0; index < layouts.length; index++) {
@@ -63,7 +73,15 @@ function writeTable(memory: Memory, layout: Layout, first: Packed, table: Tensor
   memory.u32(table).set(layout.matrices.slice(at, at + table.shape[0]).map(({ to }) => to.at.at));
 }
 
-async function packMatrices(layout: Layout, memory: Memory, program: Tensor, index: number, threads: Threads, options: LoadOptions, onPiece: (bytes: number) => void): Promise<void> {
+async function packMatrices(
+  layout: Layout,
+  memory: Memory,
+  program: Tensor,
+  index: number,
+  threads: Threads,
+  options: LoadOptions,
+  onPiece: (bytes: number) => void,
+): Promise<void> {
   const half = Math.min(PIECE_BYTES, Math.floor(layout.staging.bytes / 2 / 64) * 64);
   let packing: Promise<void> = Promise.resolve();
   let turn = 0;
@@ -73,11 +91,17 @@ async function packMatrices(layout: Layout, memory: Memory, program: Tensor, ind
         options.signal?.throwIfAborted();
         const at = layout.staging.at + (turn++ % 2) * half;
         // The pack before last has ended; the last one may still run on the other half.
-        await matrix.stored.source.read(matrix.stored.offset + piece.offset, memory.bytes.subarray(at, at + piece.bytes));
+        await matrix.stored.source.read(
+          matrix.stored.offset + piece.offset,
+          memory.bytes.subarray(at, at + piece.bytes),
+        );
         await packing;
         packing = packPiece(memory, program, index, threads, matrix, to, piece, at, options.signal);
         packing.catch(() => {});
-        onPiece((matrixBytes(matrix) * (piece.rowEnd - piece.rowBegin) * (piece.colEnd - piece.colBegin)) / (matrix.rows * matrix.cols));
+        onPiece(
+          (matrixBytes(matrix) * (piece.rowEnd - piece.rowBegin) * (piece.colEnd - piece.colBegin)) /
+            (matrix.rows * matrix.cols),
+        );
       }
     }
   } finally {
@@ -85,7 +109,17 @@ async function packMatrices(layout: Layout, memory: Memory, program: Tensor, ind
   }
 }
 
-async function packPiece(memory: Memory, program: Tensor, index: number, threads: Threads, matrix: Matrix, to: Packed, piece: Piece, at: number, signal: AbortSignal | undefined): Promise<void> {
+async function packPiece(
+  memory: Memory,
+  program: Tensor,
+  index: number,
+  threads: Threads,
+  matrix: Matrix,
+  to: Packed,
+  piece: Piece,
+  at: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const pack = new Program();
   pack.pack(at, matrix.stored.type, [matrix.outputStride, matrix.inputStride], to, piece);
   memory.u32(program, 0, pack.bytes / 4).set(pack.words());
@@ -93,7 +127,11 @@ async function packPiece(memory: Memory, program: Tensor, index: number, threads
   const result = await threads.run(index, index, signal);
   if (result.status === "fault") {
     throw new EngineError("WEIGHT_NONFINITE", `${matrix.stored.name} holds a value that is no number`, {
-      at: { source: "kernel", file: matrix.stored.source.name, field: `${matrix.name}, outputs from ${result.fault.row}` },
+      at: {
+        source: "kernel",
+        file: matrix.stored.source.name,
+        field: `${matrix.name}, outputs from ${result.fault.row}`,
+      },
       limit: "finite weights",
     });
   }
@@ -108,14 +146,28 @@ function* pieces(matrix: Matrix, most: number): Generator<Piece> {
     const step = Math.max(GROUP, Math.floor(most / byteOf(outputStride) / GROUP) * GROUP);
     for (let row = 0; row < rows; row += step) {
       const rowEnd = Math.min(rows, row + step);
-      yield { offset: byteOf(start + row * outputStride), bytes: byteOf((rowEnd - row) * outputStride), rowBegin: row, rowEnd, colBegin: 0, colEnd: cols };
+      yield {
+        offset: byteOf(start + row * outputStride),
+        bytes: byteOf((rowEnd - row) * outputStride),
+        rowBegin: row,
+        rowEnd,
+        colBegin: 0,
+        colEnd: cols,
+      };
     }
     return;
   }
   const step = Math.max(1, Math.floor(most / byteOf(inputStride)));
   for (let col = 0; col < cols; col += step) {
     const colEnd = Math.min(cols, col + step);
-    yield { offset: byteOf(start + col * inputStride), bytes: byteOf((colEnd - col - 1) * inputStride + rows), rowBegin: 0, rowEnd: rows, colBegin: col, colEnd };
+    yield {
+      offset: byteOf(start + col * inputStride),
+      bytes: byteOf((colEnd - col - 1) * inputStride + rows),
+      rowBegin: 0,
+      rowEnd: rows,
+      colBegin: col,
+      colEnd,
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 import { PAGE } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { LARGEST_MEMORY } from "../runtime/memory.ts";
-import { packedBytes } from "../runtime/program.ts";
+import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, type CacheType } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
 import { type Layout, layerBytes, layoutMemory, type Sizes } from "./layout.ts";
@@ -63,7 +63,11 @@ export function planModel(config: ModelConfig, weights: ModelWeights, options: S
 function chooseContext(config: ModelConfig, asked: number | undefined): number {
   if (asked === undefined) return Math.min(config.context, DEFAULT_CONTEXT);
   if (!Number.isSafeInteger(asked) || asked < 1 || asked > config.context) {
-    throw new EngineError("OPTION_RANGE", "context", { at: { source: "option", field: "context" }, actual: String(asked), limit: `an integer from 1 to ${config.context}, what the file allows` });
+    throw new EngineError("OPTION_RANGE", "context", {
+      at: { source: "option", field: "context" },
+      actual: String(asked),
+      limit: `an integer from 1 to ${config.context}, what the file allows`,
+    });
   }
   return asked;
 }
@@ -104,4 +108,3 @@ function place(config: ModelConfig, weights: ModelWeights, sizes: Sizes, limit: 
 function programBytes(config: ModelConfig): number {
   return config.layers.length * 4096 + 16384;
 }
-

@@ -36,7 +36,10 @@ export class MemoryPlan {
   reserve(name: string, type: ElementType, shape: readonly number[]): Tensor {
     const bytes = shape.reduce((product, size) => product * size, ELEMENT_BYTES[type]);
     if (!Number.isSafeInteger(bytes) || bytes < 0) {
-      throw new EngineError("MEMORY_PLAN", `no size for ${name}`, { at: { source: "memory", field: name }, actual: shape.join(" x ") });
+      throw new EngineError("MEMORY_PLAN", `no size for ${name}`, {
+        at: { source: "memory", field: name },
+        actual: shape.join(" x "),
+      });
     }
     const at = Math.ceil(this.#end / ALIGN) * ALIGN;
     this.#end = at + bytes;
@@ -59,7 +62,12 @@ export class Memory {
     try {
       this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     } catch (cause) {
-      throw new EngineError("OOM_MEMORY", "the host gave no wasm memory", { at: { source: "memory" }, actual: pages * WASM_PAGE, limit: LARGEST_MEMORY, cause });
+      throw new EngineError("OOM_MEMORY", "the host gave no wasm memory", {
+        at: { source: "memory" },
+        actual: pages * WASM_PAGE,
+        limit: LARGEST_MEMORY,
+        cause,
+      });
     }
     const buffer = this.wasm.buffer;
     this.words = new Uint32Array(buffer);

@@ -18,8 +18,8 @@ export interface Kernels {
 /** (module (func (result v128) (f32x4.relaxed_madd three times i8x16.splat (i32.const 0))) */
 // prettier-ignore
 const RELAXED_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15, 65, 0,
-  253, 15, 253, 133, 2, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15, 65,
+  0, 253, 15, 253, 133, 2, 11,
 ]);
 
 const hasRelaxed = () => WebAssembly.validate(RELAXED_PROBE);
@@ -30,7 +30,11 @@ const compiled = new Map<Build, Promise<WebAssembly.Module>>();
 export async function openKernels(wanted: Build | undefined): Promise<Kernels> {
   if (wanted === "simd") return { build: "simd", reason: "asked for", module: await compile("simd") };
   if (hasRelaxed()) {
-    return { build: "relaxed", reason: wanted ? "asked for" : "the host has relaxed SIMD", module: await compile("relaxed") };
+    return {
+      build: "relaxed",
+      reason: wanted ? "asked for" : "the host has relaxed SIMD",
+      module: await compile("relaxed"),
+    };
   }
   if (wanted === undefined) {
     return { build: "simd", reason: "the host has no relaxed SIMD switched on", module: await compile("simd") };
@@ -43,7 +47,11 @@ export async function openKernels(wanted: Build | undefined): Promise<Kernels> {
       limit: '"simd"',
     });
   }
-  return { build: "relaxed", reason: "asked for; relaxed SIMD was switched on in V8", module: await compile("relaxed") };
+  return {
+    build: "relaxed",
+    reason: "asked for; relaxed SIMD was switched on in V8",
+    module: await compile("relaxed"),
+  };
 }
 
 /** Node 20 has relaxed SIMD behind a V8 flag that also works at run time, for workers too. Others: no effect. */

@@ -25,9 +25,6 @@ import {
   OP_ROUTE,
   OP_STOP,
   PACK_WORDS,
-  PANEL_F32,
-  PANEL_Q8_PAIRS,
-  PANEL_Q8_QUADS,
   PANEL_WORDS,
   PROBABILITIES_WORDS,
   ROPE_WORDS,
@@ -36,14 +33,11 @@ import {
   TRANSFORM_COPY,
   TRANSFORM_NORM,
   TRANSFORM_SWIGLU,
-  TYPE_BF16,
-  TYPE_F16,
-  TYPE_F32,
-  TYPE_Q4_0,
-  TYPE_Q8_0,
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
-import type { MemoryPlan, Tensor } from "./memory.ts";
+import type { Tensor } from "./memory.ts";
+import type { AttendOp, MatrixOp, PanelOp, RopeOp } from "./ops.ts";
+import { FORM_BYTES, FORM_WORDS, formOf, type Packed, type Panel, TYPE_WORDS, type WeightType } from "./packed.ts";
 
 /**
  * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
@@ -51,131 +45,9 @@ import type { MemoryPlan, Tensor } from "./memory.ts";
  * Ops hold addresses, not sizes of a step: rows, segments, tasks and pages are read from memory when the program runs.
  */
 
-export type WeightType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0";
-export type PanelForm = "f32" | "q8 pairs" | "q8 quads";
-
-export const TYPE_WORDS: Record<WeightType, number> = { f32: TYPE_F32, f16: TYPE_F16, bf16: TYPE_BF16, q8_0: TYPE_Q8_0, q4_0: TYPE_Q4_0 };
-const FORM_WORDS: Record<PanelForm, number> = { f32: PANEL_F32, "q8 pairs": PANEL_Q8_PAIRS, "q8 quads": PANEL_Q8_QUADS };
-const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q8 pairs": 2, "q8 quads": 1 };
-/** Bytes of a packed group of 8 outputs per block of 32 inputs. */
-const GROUP_BYTES: Record<WeightType, number> = { f32: 1024, f16: 512, bf16: 512, q8_0: 288, q4_0: 160 };
-
 /** A pass over a weight group serves so many bytes of panel: they and the group stay in a 512 KiB L2. */
 const PANEL_CACHE_BYTES = 224 * 1024;
 const MOST_TILES = 64;
-
-/** The form of activations that weights of a type are multiplied with. */
-export function formOf(type: WeightType, activations: "q8" | "f32"): PanelForm {
-  if (activations === "f32") return "f32";
-  return type === "q8_0" ? "q8 pairs" : type === "q4_0" ? "q8 quads" : "f32";
-}
-
-/** A packed matrix: y = W x. */
-export interface Packed {
-  readonly name: string;
-  readonly type: WeightType;
-  readonly rows: number;
-  readonly cols: number;
-  readonly at: Tensor;
-}
-
-export function packedBytes(type: WeightType, rows: number, cols: number): number {
-  return (Math.ceil(rows / GROUP) * cols * GROUP_BYTES[type]) / BLOCK;
-}
-
-export function reservePacked(plan: MemoryPlan, name: string, type: WeightType, rows: number, cols: number): Packed {
-  return { name, type, rows, cols, at: plan.reserve(name, "bytes", [packedBytes(type, rows, cols)]) };
-}
-
-/** Activations of up to `rows` rows as a matmul reads them. */
-export interface Panel {
-  readonly form: PanelForm;
-  readonly rows: number;
-  readonly cols: number;
-  readonly values: Tensor;
-  readonly scales: Tensor | null;
-  readonly sums: Tensor | null;
-}
-
-export function reservePanel(plan: MemoryPlan, name: string, form: PanelForm, rows: number, cols: number): Panel {
-  const blocks = Math.ceil(cols / BLOCK);
-  return {
-    form,
-    rows,
-    cols,
-    values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
-    scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
-    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,
-  };
-}
-
-export type Transform = { norm: Tensor; eps: number } | { swiglu: true; scores: Tensor | null } | null;
-
-export interface PanelOp {
-  segments: Tensor;
-  gather?: Tensor;
-  source: Tensor; // [rows, stride]
-  cols: number;
-  transform: Transform;
-  /** Rows [entries, cols] f32. */
-  out?: Tensor;
-  panel?: Panel;
-  /** A second panel, f32, of the same rows. */
-  float?: Panel;
-}
-
-export interface MatrixOp {
-  segments: Tensor;
-  /** Weights that segments name by index; all of one type and shape. */
-  weights: readonly Packed[];
-  table: Tensor;
-  panel: Panel;
-  out: Tensor; // [entries, stride]
-  /** First column of `out` that this matrix writes. */
-  column?: number;
-  residual?: Tensor;
-  bias?: Tensor;
-}
-
-export interface RopeOp {
-  rows: Tensor;
-  qkv: Tensor;
-  heads: number;
-  kvHeads: number;
-  headSize: number;
-  rotate: boolean;
-  norm: boolean;
-  eps: number;
-  angles: Tensor;
-  temperature: Tensor | null;
-  cache: CachePlace;
-}
-
-/** One layer's keys and values: page p of its kind lies at `at + p * pageBytes`. */
-export interface CachePlace {
-  readonly chunked: boolean;
-  readonly type: number;
-  readonly at: number;
-  readonly pageBytes: number;
-  readonly pages: number;
-  readonly tableBlocks: number;
-}
-
-export interface AttendOp {
-  tasks: Tensor;
-  rows: Tensor;
-  qkv: Tensor;
-  heads: number;
-  kvHeads: number;
-  headSize: number;
-  chunk: number;
-  /** false: every key below `keys`. */
-  causal: boolean;
-  keys: number;
-  cache: CachePlace;
-  out: Tensor;
-  partials: Tensor;
-}
 
 const floatBits = new Float32Array(1);
 const floatWords = new Uint32Array(floatBits.buffer);
@@ -205,10 +77,13 @@ export class Program {
   }
 
   #emit(opcode: number, words: number, operands: readonly number[]): void {
-    if (operands.length !== words - 1) throw new EngineError("PROGRAM_OPERANDS", `op ${opcode} of ${operands.length} operands`, { limit: words - 1 });
+    if (operands.length !== words - 1)
+      throw new EngineError("PROGRAM_OPERANDS", `op ${opcode} of ${operands.length} operands`, { limit: words - 1 });
     for (const operand of operands) {
       if (!Number.isInteger(operand) || operand < 0 || operand > 0xffffffff) {
-        throw new EngineError("PROGRAM_OPERANDS", `op ${opcode} has an operand that is no 32-bit word`, { actual: operand });
+        throw new EngineError("PROGRAM_OPERANDS", `op ${opcode} has an operand that is no 32-bit word`, {
+          actual: operand,
+        });
       }
     }
     this.#words.push(opcode | (words << 16), ...operands);
@@ -229,7 +104,16 @@ export class Program {
   embed(rows: Tensor, weight: Packed, out: Tensor, area: Tensor): void {
     expectShape("embed out", out.shape[1], weight.cols);
     expectShape("embed area", area.shape[1], weight.cols);
-    this.#emit(OP_EMBED, EMBED_WORDS, [rows.at, TYPE_WORDS[weight.type], weight.at.at, weight.rows, weight.cols, out.at, area.at, area.shape[0]]);
+    this.#emit(OP_EMBED, EMBED_WORDS, [
+      rows.at,
+      TYPE_WORDS[weight.type],
+      weight.at.at,
+      weight.rows,
+      weight.cols,
+      out.at,
+      area.at,
+      area.shape[0],
+    ]);
   }
 
   angles(rows: Tensor, frequencies: Tensor, out: Tensor, temperature: Tensor, floor: number, scale: number): void {
@@ -254,7 +138,11 @@ export class Program {
       scores = transform.scores?.at ?? 0;
     }
     if (panel) expectAtMost("panel", cols, panel.cols);
-    if (panel && panel.form !== "f32" && cols % BLOCK !== 0) throw new EngineError("PROGRAM_SHAPE", "8-bit activations come in blocks", { actual: cols, limit: `a multiple of ${BLOCK}` });
+    if (panel && panel.form !== "f32" && cols % BLOCK !== 0)
+      throw new EngineError("PROGRAM_SHAPE", "8-bit activations come in blocks", {
+        actual: cols,
+        limit: `a multiple of ${BLOCK}`,
+      });
     this.#emit(OP_PANEL, PANEL_WORDS, [
       segments.at,
       gather?.at ?? 0,
@@ -281,11 +169,15 @@ export class Program {
       const { type, rows, cols } = weights[0];
       for (const weight of weights) {
         if (weight.type !== type || weight.rows !== rows || weight.cols !== cols) {
-          throw new EngineError("PROGRAM_SHAPE", `${weight.name} is not like ${weights[0].name}`, { actual: `${weight.type} ${weight.rows} x ${weight.cols}`, limit: `${type} ${rows} x ${cols}` });
+          throw new EngineError("PROGRAM_SHAPE", `${weight.name} is not like ${weights[0].name}`, {
+            actual: `${weight.type} ${weight.rows} x ${weight.cols}`,
+            limit: `${type} ${rows} x ${cols}`,
+          });
         }
       }
       const form = panel.form;
-      if (form !== "f32" && form !== formOf(type, "q8")) throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
+      if (form !== "f32" && form !== formOf(type, "q8"))
+        throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
       expectAtMost(`${weights[0].name} inputs`, cols, panel.cols);
       expectAtMost(`${weights[0].name} outputs`, column + rows, out.shape[1]);
       if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
@@ -346,15 +238,49 @@ export class Program {
     this.#emit(OP_MERGE, MERGE_OP_WORDS, [list.at, heads, headSize, partials.at, out.at]);
   }
 
-  route(logits: Tensor, used: number, softmax: boolean, picks: Tensor, scores: Tensor, gather: Tensor, segments: Tensor): void {
+  route(
+    logits: Tensor,
+    used: number,
+    softmax: boolean,
+    picks: Tensor,
+    scores: Tensor,
+    gather: Tensor,
+    segments: Tensor,
+  ): void {
     expectShape("picks", picks.shape[1], used);
-    this.#emit(OP_ROUTE, ROUTE_WORDS, [logits.at, logits.shape[1], used, softmax ? 1 : 0, picks.at, scores.at, gather.at, segments.at]);
+    this.#emit(OP_ROUTE, ROUTE_WORDS, [
+      logits.at,
+      logits.shape[1],
+      used,
+      softmax ? 1 : 0,
+      picks.at,
+      scores.at,
+      gather.at,
+      segments.at,
+    ]);
   }
 
   /** x += (shared + experts), or branch = shared + experts. */
-  combine(x: Tensor, shared: Tensor | null, experts: Tensor, used: number, picks: Tensor, scores: Tensor | null, branch: Tensor | null): void {
+  combine(
+    x: Tensor,
+    shared: Tensor | null,
+    experts: Tensor,
+    used: number,
+    picks: Tensor,
+    scores: Tensor | null,
+    branch: Tensor | null,
+  ): void {
     expectShape("expert out", experts.shape[1], x.shape[1]);
-    this.#emit(OP_COMBINE, COMBINE_WORDS, [x.at, x.shape[1], shared?.at ?? 0, experts.at, used, picks.at, scores?.at ?? 0, branch?.at ?? 0]);
+    this.#emit(OP_COMBINE, COMBINE_WORDS, [
+      x.at,
+      x.shape[1],
+      shared?.at ?? 0,
+      experts.at,
+      used,
+      picks.at,
+      scores?.at ?? 0,
+      branch?.at ?? 0,
+    ]);
   }
 
   /** x += branch. */
@@ -364,8 +290,15 @@ export class Program {
   }
 
   /** Stored elements of a matrix -> its packed form: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd) lie at `source`. */
-  pack(source: number, sourceType: WeightType, strides: readonly [output: number, input: number], to: Packed, piece: { rowBegin: number; rowEnd: number; colBegin: number; colEnd: number }): void {
-    if (piece.rowBegin % GROUP !== 0) throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
+  pack(
+    source: number,
+    sourceType: WeightType,
+    strides: readonly [output: number, input: number],
+    to: Packed,
+    piece: { rowBegin: number; rowEnd: number; colBegin: number; colEnd: number },
+  ): void {
+    if (piece.rowBegin % GROUP !== 0)
+      throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
     this.#emit(OP_PACK, PACK_WORDS, [
       source,
       TYPE_WORDS[sourceType],
@@ -383,7 +316,20 @@ export class Program {
   }
 }
 
-function attendOperands({ tasks, rows, qkv, heads, kvHeads, headSize, chunk, causal, keys, cache, out, partials }: AttendOp): number[] {
+function attendOperands({
+  tasks,
+  rows,
+  qkv,
+  heads,
+  kvHeads,
+  headSize,
+  chunk,
+  causal,
+  keys,
+  cache,
+  out,
+  partials,
+}: AttendOp): number[] {
   expectShape("attention out", out.shape[1], heads * headSize);
   return [
     tasks.at,

@@ -28,9 +28,17 @@ function isNode(): boolean {
 
 /** Resolves when the worker waits for its first step. `onDeath` hears of an exit nobody asked for. */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
-  if (!isNode()) throw new EngineError("THREADS_UNSUPPORTED", "this host has no worker threads", { at: { source: "option", field: "threads" }, limit: "0" });
+  if (!isNode())
+    throw new EngineError("THREADS_UNSUPPORTED", "this host has no worker threads", {
+      at: { source: "option", field: "threads" },
+      limit: "0",
+    });
   const { Worker } = await import("node:worker_threads");
-  const worker = new Worker(new URL("./worker-node.js", import.meta.url), { workerData: start, stdout: false, stderr: false });
+  const worker = new Worker(new URL("./worker-node.js", import.meta.url), {
+    workerData: start,
+    stdout: false,
+    stderr: false,
+  });
   let ended = false;
   const gone = new Promise<void>((resolve) => {
     worker.once("exit", (code) => {

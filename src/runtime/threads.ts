@@ -27,7 +27,7 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { Memory } from "./memory.ts";
-import { spawn, type Spawned } from "./spawn.ts";
+import { type Spawned, spawn } from "./spawn.ts";
 import { type Crossing, type Instance, instantiate, walk } from "./worker.ts";
 
 /**
@@ -69,7 +69,12 @@ export class Threads {
     this.#control = memories[0].control;
   }
 
-  static async start(count: number, module: WebAssembly.Module, memories: readonly Memory[], crossings: readonly (Crossing | null)[]): Promise<Threads> {
+  static async start(
+    count: number,
+    module: WebAssembly.Module,
+    memories: readonly Memory[],
+    crossings: readonly (Crossing | null)[],
+  ): Promise<Threads> {
     const threads = new Threads(count, memories, crossings);
     for (const memory of memories) memory.control[WORD_THREADS] = Math.max(1, count);
     if (count === 0) {
@@ -113,9 +118,11 @@ export class Threads {
     if (this.#failure) throw this.#failure;
     if (this.#closing) throw new EngineError("DISPOSED", "the model was disposed", { at: { source: "worker" } });
     for (const { control } of this.#memories) {
-      for (const word of [WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_SLEEPERS, WORD_FAULT]) Atomics.store(control, word, 0);
+      for (const word of [WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_SLEEPERS, WORD_FAULT])
+        Atomics.store(control, word, 0);
     }
-    const [status, memory] = this.count === 0 ? await this.#walkHere(first, last, signal) : await this.#wake(first, last, signal);
+    const [status, memory] =
+      this.count === 0 ? await this.#walkHere(first, last, signal) : await this.#wake(first, last, signal);
     if (this.#failure) throw this.#failure;
     const fault = this.#fault();
     if (fault) return { status: "fault", fault };
@@ -186,7 +193,9 @@ export class Threads {
   /** A worker died: its peers leave their barrier, the running step fails, and so does every later one. */
   #fail(thread: number, reason: string): void {
     if (this.#closing) return;
-    this.#failure ??= new EngineError("WORKER_EXIT", `worker ${thread} of ${this.count} ended: ${reason}`, { at: { source: "worker" } });
+    this.#failure ??= new EngineError("WORKER_EXIT", `worker ${thread} of ${this.count} ended: ${reason}`, {
+      at: { source: "worker" },
+    });
     this.#abort();
     // Nobody else may be left to report.
     Atomics.store(this.#control, WORD_STATUS, STATUS_FAULT);
@@ -224,4 +233,3 @@ function turn(): Promise<void> {
     port2.postMessage(0);
   });
 }
-

@@ -86,7 +86,14 @@ export function serve({ module, memories, crossings, thread }: WorkerStart): voi
     if (next < 0) return;
     step = next;
     Atomics.add(control, WORD_WAKES + thread, 1);
-    const [status, stoppedIn] = walk(instances, memories, crossings, thread, control[WORD_FIRST_MEMORY], control[WORD_LAST_MEMORY]);
+    const [status, stoppedIn] = walk(
+      instances,
+      memories,
+      crossings,
+      thread,
+      control[WORD_FIRST_MEMORY],
+      control[WORD_LAST_MEMORY],
+    );
     if (thread === 0) {
       Atomics.store(control, WORD_STATUS, status);
       Atomics.store(control, WORD_STOPPED_IN, stoppedIn);

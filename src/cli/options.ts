@@ -1,0 +1,97 @@
+/** The options of the command line: one table for the parser, the help and the hints at typos. */
+
+export interface OptionRow {
+  readonly name: string;
+  readonly short?: string;
+  /** flag: takes no value; texts: may be given again; seed: also an integer above 2^53. */
+  readonly kind: "flag" | "text" | "texts" | "number" | "seed";
+  /** What the value is, for the help. */
+  readonly value?: string;
+  readonly help: string;
+  /** The engine's options it belongs to, there in camel case. */
+  readonly engine?: "load" | "generate";
+  /** The commands that know it. */
+  readonly of: "run" | "inspect" | "both";
+}
+
+const generate = { engine: "generate", of: "run" } as const;
+const load = { engine: "load", of: "run" } as const;
+
+export const OPTIONS: readonly OptionRow[] = [
+  {
+    name: "prompt",
+    short: "p",
+    kind: "text",
+    value: "text",
+    help: "the text to continue; with --chat, the question",
+    of: "run",
+  },
+  { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: "run" },
+  { name: "max-tokens", kind: "number", value: "n", help: "at most so many new tokens (256)", ...generate },
+  { name: "temperature", kind: "number", value: "t", help: "0: always the likeliest token (0.7)", ...generate },
+  { name: "top-k", kind: "number", value: "k", help: "draw from the k likeliest tokens (0: from all)", ...generate },
+  { name: "top-p", kind: "number", value: "p", help: "draw from the likeliest, of p in total (0.9)", ...generate },
+  { name: "min-p", kind: "number", value: "p", help: "drop what is below p times the likeliest (0)", ...generate },
+  {
+    name: "repetition-penalty",
+    kind: "number",
+    value: "x",
+    help: "divides logits of tokens seen before (1)",
+    ...generate,
+  },
+  {
+    name: "presence-penalty",
+    kind: "number",
+    value: "x",
+    help: "lowers logits of tokens generated before (0)",
+    ...generate,
+  },
+  {
+    name: "frequency-penalty",
+    kind: "number",
+    value: "x",
+    help: "lowers them for each time generated (0)",
+    ...generate,
+  },
+  { name: "seed", kind: "seed", value: "n", help: "the same seed gives the same text (random)", ...generate },
+  { name: "stop", kind: "texts", value: "text", help: "end before this text; may be given again", ...generate },
+  { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...load },
+  { name: "context", kind: "number", value: "n", help: "tokens in the cache (the file's, at most 8192)", ...load },
+  { name: "cache", kind: "text", value: "f32|q8", help: "type of cached keys and values (f32)", ...load },
+  { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...load },
+  { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...load },
+  { name: "tensors", kind: "flag", help: "list every tensor", of: "inspect" },
+  { name: "json", kind: "flag", help: "one JSON object on stdout, at the end", of: "both" },
+  { name: "verbose", kind: "flag", help: "what was chosen and why; stack traces", of: "both" },
+  { name: "help", short: "h", kind: "flag", help: "this text", of: "both" },
+  { name: "version", kind: "flag", help: "the version", of: "both" },
+];
+
+export function optionsOf(command: "run" | "inspect"): OptionRow[] {
+  return OPTIONS.filter(({ of }) => of === command || of === "both");
+}
+
+/** The option that `name` was probably meant to be: one that begins so, or the nearest within two edits. */
+export function nearestOption(name: string, options: readonly OptionRow[]): string | undefined {
+  const wanted = name.toLowerCase().replaceAll("_", "-");
+  if (wanted.length < 2) return undefined;
+  const begins = options.filter((option) => option.name.startsWith(wanted));
+  if (begins.length === 1) return begins[0].name;
+  const ranked = options.map((option) => ({ name: option.name, edits: edits(wanted, option.name) }));
+  const nearest = ranked.reduce((best, other) => (other.edits < best.edits ? other : best));
+  return nearest.edits <= Math.min(2, wanted.length / 2) ? nearest.name : undefined;
+}
+
+/** Levenshtein distance. */
+function edits(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= from.length; row++) {
+    const line = [row];
+    for (let column = 1; column <= to.length; column++) {
+      const replaced = above[column - 1] + (from[row - 1] === to[column - 1] ? 0 : 1);
+      line.push(Math.min(replaced, above[column] + 1, line[column - 1] + 1));
+    }
+    above = line;
+  }
+  return above[to.length];
+}

@@ -1,0 +1,72 @@
+import type { Tensor } from "./memory.ts";
+import type { Packed, Panel } from "./packed.ts";
+
+/** Operands of the ops that take many, by name. */
+
+export type Transform = { norm: Tensor; eps: number } | { swiglu: true; scores: Tensor | null } | null;
+
+export interface PanelOp {
+  segments: Tensor;
+  gather?: Tensor;
+  source: Tensor; // [rows, stride]
+  cols: number;
+  transform: Transform;
+  /** Rows [entries, cols] f32. */
+  out?: Tensor;
+  panel?: Panel;
+  /** A second panel, f32, of the same rows. */
+  float?: Panel;
+}
+
+export interface MatrixOp {
+  segments: Tensor;
+  /** Weights that segments name by index; all of one type and shape. */
+  weights: readonly Packed[];
+  table: Tensor;
+  panel: Panel;
+  out: Tensor; // [entries, stride]
+  /** First column of `out` that this matrix writes. */
+  column?: number;
+  residual?: Tensor;
+  bias?: Tensor;
+}
+
+export interface RopeOp {
+  rows: Tensor;
+  qkv: Tensor;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  rotate: boolean;
+  norm: boolean;
+  eps: number;
+  angles: Tensor;
+  temperature: Tensor | null;
+  cache: CachePlace;
+}
+
+/** One layer's keys and values: page p of its kind lies at `at + p * pageBytes`. */
+export interface CachePlace {
+  readonly chunked: boolean;
+  readonly type: number;
+  readonly at: number;
+  readonly pageBytes: number;
+  readonly pages: number;
+  readonly tableBlocks: number;
+}
+
+export interface AttendOp {
+  tasks: Tensor;
+  rows: Tensor;
+  qkv: Tensor;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  chunk: number;
+  /** false: every key below `keys`. */
+  causal: boolean;
+  keys: number;
+  cache: CachePlace;
+  out: Tensor;
+  partials: Tensor;
+}

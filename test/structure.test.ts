@@ -1,0 +1,202 @@
+/**
+ * What docs/design says about the tree, checked over the real files: which file may import which, sizes, names, and that
+ * every export of the kernels is tested.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { describe, expect, it } from "vitest";
+import { KERNELS_DIR, TESTED_IN } from "./kernels.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const LONGEST = 600;
+const SMELLS = /^(utils?|helpers?|common|misc|core|manager|base)$/;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  /** Nothing of it is left at run time. */
+  readonly types: boolean;
+}
+
+function filesUnder(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return [];
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return filesUnder(path);
+    return entry.name.endsWith(".ts") ? [path] : [];
+  });
+}
+
+/** Clause and specifier of `import ... from "x"`, `import "x"`, `export ... from "x"`; then those of `import("x")`. */
+const STATEMENT = /^(?:import|export)\b([^;"']*?)["']([^"']+)["']/gm;
+const DYNAMIC = /\bimport\(\s*["']([^"']+)["']/g;
+
+/** `import type`: erased. `import { type A }` is not: what is left of it still loads the file. */
+const onlyTypes = (clause: string) => /^\s*type\b/.test(clause);
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  const found = [...text.matchAll(STATEMENT)].map(([, clause, specifier]) => ({ specifier, types: onlyTypes(clause) }));
+  found.push(...[...text.matchAll(DYNAMIC)].map(([, specifier]) => ({ specifier, types: false })));
+  return found
+    .filter(({ specifier }) => specifier.startsWith("."))
+    .map(({ specifier, types }) => {
+      const to = relative(ROOT, resolve(ROOT, dirname(file), specifier));
+      return { from: file, to: to.endsWith(".ts") ? to : `${to}.ts`, types };
+    });
+}
+
+const SOURCES = filesUnder("src");
+const ASSEMBLY = filesUnder("assembly");
+const IMPORTS = [...SOURCES, ...ASSEMBLY].flatMap(importsOf);
+const show = ({ from, to }: Import) => `${from} -> ${to}`;
+
+/** src/model/x.ts -> model; src/error.ts -> error.ts; assembly/abi.ts stays itself. */
+const folderOf = (file: string) => (file.startsWith("src/") ? file.split("/")[1] : file);
+
+/** Which folder reads which. All may read src/error.ts; index.ts, the public surface, may read all. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  cli: ["index.ts", "generate"],
+  server: ["index.ts", "generate"],
+  generate: ["model", "tokenizer"],
+  model: ["runtime", "checkpoint"],
+  runtime: ["assembly/abi.ts"],
+  checkpoint: [],
+  tokenizer: [],
+  "error.ts": [],
+};
+
+/** Imports that skip a layer downwards, with the reason. Each must exist: an exception that is no longer needed fails. */
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  "src/generate/load-options.ts -> assembly/abi.ts": "MAX_THREADS bounds the option `threads`",
+  "src/generate/load-options.ts -> src/runtime/module.ts": "the type Build is the option `build`",
+  "src/generate/model.ts -> src/runtime/module.ts": "loadModel chooses the build before there is a model",
+  "src/generate/model.ts -> src/runtime/spawn.ts": "the default of `threads` is the host's number of processors",
+  "src/generate/model.ts -> src/checkpoint/open.ts": "loadModel opens what it is given",
+  "src/generate/model.ts -> src/checkpoint/checkpoint.ts": "types only: the opened checkpoint",
+  "src/model/cache.ts -> assembly/abi.ts": "the page tables that it writes are read by the kernels",
+  "src/model/layout.ts -> assembly/abi.ts": "sizes of the records that the kernels read",
+  "src/model/load.ts -> assembly/abi.ts": "pieces begin with whole groups of outputs",
+  "src/model/resident.ts -> assembly/abi.ts": "the rows, tasks and faults of a step",
+  "src/model/sizes.ts -> assembly/abi.ts": "PAGE, to say how much context fits",
+};
+/** The tokenizer reads what a checkpoint's header holds, as a type. */
+const isTokenizerType = ({ from, to, types }: Import) =>
+  folderOf(from) === "tokenizer" && to === "src/checkpoint/checkpoint.ts" && types;
+
+const KERNEL_READS = ["assembly/abi.ts", "assembly/lanes.ts", "assembly/tiles.ts"];
+/** Kernels that are built of other kernels. */
+const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
+  "assembly/kernels/attention.ts -> assembly/kernels/cache.ts": "pages are its operands",
+  "assembly/kernels/attention.ts -> assembly/weights/float.ts": "keys and values lie like f32 weights: the same tile",
+};
+
+describe("imports", () => {
+  it("are found: the parser sees statements over several lines, side effects, re-exports, types and import()", () => {
+    const text =
+      'import {\n  a,\n  type B,\n} from "./x.ts";\nimport "./y.ts";\nexport { type C } from "./z.ts";\nexport type { D } from "./w.ts";';
+    const parsed = [...text.matchAll(STATEMENT)].map(([, clause, specifier]) => [specifier, onlyTypes(clause)]);
+    expect(parsed).toEqual([
+      ["./x.ts", false],
+      ["./y.ts", false],
+      ["./z.ts", false],
+      ["./w.ts", true],
+    ]);
+    expect([...'await import("./v.ts")'.matchAll(DYNAMIC)][0][1]).toBe("./v.ts");
+    for (const { from, to } of IMPORTS) expect(existsSync(join(ROOT, to)), `${from} -> ${to}`).toBe(true);
+  });
+
+  it("in src/ go down: cli, server -> generate -> model -> runtime -> abi; generate -> tokenizer; model -> checkpoint", () => {
+    const wrong = IMPORTS.filter((edge) => {
+      const [from, to] = [folderOf(edge.from), folderOf(edge.to)];
+      if (!edge.from.startsWith("src/") || from === "index.ts" || from === to || to === "error.ts") return false;
+      return !MAY_IMPORT[from]?.includes(to) && !isTokenizerType(edge) && !(show(edge) in EXCEPTIONS);
+    });
+    expect(wrong.map(show)).toEqual([]);
+    const edges = new Set(IMPORTS.map(show));
+    expect(
+      Object.keys(EXCEPTIONS).filter((edge) => !edges.has(edge)),
+      "exceptions that nothing needs",
+    ).toEqual([]);
+  });
+
+  it("of assembly/ stay in assembly/; kernels and weights read lanes, tiles, abi, and each other where listed", () => {
+    const inside = IMPORTS.filter(({ from }) => from.startsWith("assembly/"));
+    expect(inside.filter(({ to }) => !to.startsWith("assembly/")).map(show)).toEqual([]);
+    const kernels = inside.filter(({ from }) => /^assembly\/(kernels|weights)\//.test(from));
+    expect(
+      kernels.filter((edge) => !KERNEL_READS.includes(edge.to) && !(show(edge) in KERNELS_OF_KERNELS)).map(show),
+    ).toEqual([]);
+    const edges = new Set(kernels.map(show));
+    expect(Object.keys(KERNELS_OF_KERNELS).filter((edge) => !edges.has(edge))).toEqual([]);
+    expect(inside.filter(({ from }) => from === "assembly/abi.ts").map(show)).toEqual([]);
+  });
+
+  it("make no cycle at run time (a cycle of types only is none)", () => {
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (file: string, path: readonly string[]) => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+      if (done.has(file) || path.includes(file)) return;
+      for (const { from, to, types } of IMPORTS) if (from === file && !types) visit(to, [...path, file]);
+      done.add(file);
+    };
+    for (const file of [...SOURCES, ...ASSEMBLY]) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it("nothing imports test/ or bench/", () => {
+    expect(IMPORTS.filter(({ to }) => /^(test|bench)\//.test(to)).map(show)).toEqual([]);
+  });
+});
+
+describe("files", () => {
+  const all = ["src", "assembly", "test", "bench"].flatMap(filesUnder);
+
+  it(`have at most ${LONGEST} lines`, () => {
+    const lines = (file: string) => readFileSync(join(ROOT, file), "utf8").split("\n").length - 1;
+    expect(all.filter((file) => lines(file) > LONGEST).map((file) => `${file}: ${lines(file)}`)).toEqual([]);
+  });
+
+  it("are named for their subject: no utils, helpers, common, misc, core, manager, base", () => {
+    const words = (file: string) => file.split("/").flatMap((part) => part.replace(/(\.test)?\.ts$/, "").split("-"));
+    expect(all.filter((file) => words(file).some((word) => SMELLS.test(word)))).toEqual([]);
+  });
+
+  it("of src/ and assembly/ are no barrels, but index.ts", () => {
+    const statements = (file: string) =>
+      readFileSync(join(ROOT, file), "utf8")
+        .replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "")
+        .split(";")
+        .map((statement) => statement.trim())
+        .filter(Boolean);
+    const barrel = (file: string) =>
+      statements(file).every((statement) => /^export\b[^=]*\bfrom\s*"/.test(statement) || /^import\b/.test(statement));
+    const entries = ["src/index.ts", "assembly/index.ts", "src/cli/main.ts", "src/runtime/worker-node.ts"];
+    expect([...SOURCES, ...ASSEMBLY].filter((file) => barrel(file) && !entries.includes(file))).toEqual([]);
+  });
+});
+
+describe("kernels", () => {
+  it.each(["simd", "relaxed"])("%s: every export is listed with the test that calls it", (build) => {
+    setFlagsFromString("--experimental-wasm-relaxed-simd");
+    const module = new WebAssembly.Module(readFileSync(join(KERNELS_DIR, `${build}.wasm`)));
+    const functions = WebAssembly.Module.exports(module)
+      .filter(({ kind }) => kind === "function")
+      .map(({ name }) => name);
+    expect(functions.sort()).toEqual(Object.values(TESTED_IN).flat().sort());
+  });
+
+  it.each(Object.entries(TESTED_IN))("%s calls each kernel that it is listed for", (file, names) => {
+    const text = ["kernels.ts", file].map((name) => readFileSync(join(ROOT, "test", name), "utf8")).join("\n");
+    const uses = text.replace(/export const TESTED_IN[\s\S]*?as const;/, "");
+    // kernels.name(, kernels["name"] by a list of names, or kernels[`verb_${name}`] by format.
+    const called = (name: string) =>
+      [`kernels.${name}(`, `"${name}"`, `kernels[\`${name.split("_")[0]}_\${name}\`]`].some((form) =>
+        uses.includes(form),
+      );
+    expect(names.filter((name) => !called(name))).toEqual([]);
+  });
+});
