@@ -12,16 +12,25 @@ export async function converse(model: Model, options: GenerateOptions, interrupt
   await write(process.stderr, dim(`Chat with ${printable(model.info.name)}. Ctrl-C stops an answer, Ctrl-D ends.\n`));
   const questions = new Questions(interrupts);
   let messages: ChatMessage[] = [];
+  let turn = 0;
   for (;;) {
     const question = await questions.ask();
     if (question === null) return;
     if (question.trim() === "") continue;
     messages.push({ role: "user", content: question });
-    const answer = await interrupts.duringAnswer((signal) => answerWithin(model, messages, { ...options, signal }));
+    const seed = seedOf(turn++, options.seed);
+    const answer = await interrupts.duringAnswer((signal) =>
+      answerWithin(model, messages, { ...options, seed, signal }),
+    );
     if (interrupts.signal.aborted) return;
     if (answer) messages.push({ role: "assistant", content: answer.text });
     else messages = [];
   }
+}
+
+/** The same luck every turn would give similar answers. */
+function seedOf(turn: number, first: GenerateOptions["seed"] = 0): bigint {
+  return BigInt.asUintN(64, BigInt(first) + BigInt(turn));
 }
 
 /** null: the conversation no longer fits the context. */
@@ -78,8 +87,9 @@ class Questions {
       editor.on("SIGINT", () => this.#interrupts.end(130));
       editor.on("close", () => {
         signal.removeEventListener("abort", close);
-        if (lines.length === 0) process.stderr.write("\n");
-        resolve(lines.length > 0 ? [...lines, ...(editor.line ? [editor.line] : [])].join("\n") : null);
+        // What was not ended by Enter: the last line of a paste, or nothing at Ctrl-D.
+        if (editor.line !== "" || lines.length === 0) process.stderr.write("\n");
+        resolve(lines.length > 0 ? [...lines, editor.line].join("\n").trimEnd() : null);
       });
       signal.addEventListener("abort", close, { once: true });
       editor.prompt();

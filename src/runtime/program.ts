@@ -37,7 +37,7 @@ import {
 import { EngineError } from "../error.ts";
 import type { Tensor } from "./memory.ts";
 import type { AttendOp, MatrixOp, PanelOp, RopeOp } from "./ops.ts";
-import { FORM_BYTES, FORM_WORDS, formOf, type Packed, type Panel, TYPE_WORDS, type WeightType } from "./packed.ts";
+import { FORM_BYTES, FORM_WORDS, formOf, type Packed, TYPE_WORDS, type WeightType } from "./packed.ts";
 
 /**
  * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
