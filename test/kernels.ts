@@ -30,52 +30,16 @@ export const SEED = Number(process.env.SEED ?? 20260117);
 
 /** The exports by the file that tests them; `memory` is no kernel. structure.test.ts holds this against the builds. */
 export const TESTED_IN = {
-  "kernels.test.ts": [
-    "dequantize_f16",
-    "dequantize_bf16",
-    "embed_float",
-    "pack_float",
-    "tile_f32",
-    "tile_f32_fused",
-    "panel_f32",
-    "rmsnorm_f32",
-    "exp_f32",
-    "swiglu_f32",
-    "route_f32",
-    "combine_f32",
-    "angles_f32",
-    "temperature_f32",
-    "rope_f32",
-    "scale_f32",
-  ],
-  "kernels-quantised.test.ts": [
-    "run",
-    "group_bytes",
-    "pack_q8_0",
-    "dequantize_q8_0",
-    "embed_q8_0",
-    "tile_q8_0_q8",
-    "gemv2_q8_0_q8",
-    "pack_q4_0",
-    "dequantize_q4_0",
-    "embed_q4_0",
-    "tile_q4_0_q8",
-    "quantize_f32_q8_pairs",
-    "quantize_f32_q8_quads",
-  ],
-  "kernels-attention.test.ts": [
-    "store_cache_f32",
-    "store_cache_q8",
-    "widen_i8",
-    "stage_query",
-    "stage_span",
-    "attend_block",
-    "clear_state",
-    "merge_state",
-    "finish_state",
-  ],
+  "kernels.test.ts":
+    "dequantize_f16 dequantize_bf16 embed_float pack_float tile_f32 tile_f32_fused panel_f32 rmsnorm_f32 exp_f32 swiglu_f32 route_f32 combine_f32 angles_f32 temperature_f32 rope_f32 scale_f32",
+  "kernels-quantised.test.ts":
+    "run group_bytes pack_q8_0 dequantize_q8_0 embed_q8_0 tile_q8_0_q8 gemv2_q8_0_q8 pack_q4_0 dequantize_q4_0 embed_q4_0 tile_q4_0_q8 quantize_f32_q8_pairs quantize_f32_q8_quads",
+  "kernels-attention.test.ts":
+    "store_cache_f32 store_cache_q8 widen_i8 stage_query stage_span attend_block clear_state merge_state finish_state",
 } as const;
-export type KernelName = (typeof TESTED_IN)[keyof typeof TESTED_IN][number];
+
+type Names<List extends string> = List extends `${infer Name} ${infer Rest}` ? Name | Names<Rest> : List;
+export type KernelName = Names<(typeof TESTED_IN)[keyof typeof TESTED_IN]>;
 
 /** Every export takes and returns numbers: addresses, sizes, f32. */
 export type Kernels = Readonly<Record<KernelName, (...operands: number[]) => number>>;

@@ -185,7 +185,7 @@ describe("kernels", () => {
     const functions = WebAssembly.Module.exports(module)
       .filter(({ kind }) => kind === "function")
       .map(({ name }) => name);
-    expect(functions.sort()).toEqual(Object.values(TESTED_IN).flat().sort());
+    expect(functions.sort()).toEqual(Object.values(TESTED_IN).join(" ").split(" ").sort());
   });
 
   it.each(Object.entries(TESTED_IN))("%s calls each kernel that it is listed for", (file, names) => {
@@ -196,6 +196,6 @@ describe("kernels", () => {
       [`kernels.${name}(`, `"${name}"`, `kernels[\`${name.split("_")[0]}_\${name}\`]`].some((form) =>
         uses.includes(form),
       );
-    expect(names.filter((name) => !called(name))).toEqual([]);
+    expect(names.split(" ").filter((name) => !called(name))).toEqual([]);
   });
 });

@@ -37,9 +37,9 @@ export class Interrupts {
 
   #interrupt(exitCode: number): void {
     const answer = this.#answer;
-    if (this.signal.aborted) process.exit(exitCode);
-    else if (answer?.signal.aborted) process.exit(exitCode);
-    else if (answer && exitCode === 130) answer.abort();
+    // Asked a second time: at once, whatever is pending.
+    if (this.signal.aborted || answer?.signal.aborted) process.exit(exitCode);
+    if (answer && exitCode === 130) answer.abort();
     else this.end(exitCode);
   }
 

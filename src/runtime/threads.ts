@@ -1,6 +1,5 @@
 import {
   CONTROL_AT,
-  MAX_THREADS,
   STATUS_ABORTED,
   STATUS_FAULT,
   STATUS_STOPPED,
@@ -55,6 +54,7 @@ export class Threads {
   readonly #memories: readonly Memory[];
   readonly #crossings: readonly (Crossing | null)[];
   readonly #control: Int32Array;
+  /** By thread number; undefined where one did not start. */
   readonly #workers: Spawned[] = [];
   readonly #instances: Instance[] = [];
   #step = 0;
@@ -81,17 +81,15 @@ export class Threads {
       for (const memory of memories) threads.#instances.push(instantiate(module, memory.wasm));
       return threads;
     }
-    try {
-      await Promise.all(
-        Array.from({ length: Math.min(count, MAX_THREADS) }, async (_, thread) => {
-          const start = { module, memories: memories.map((memory) => memory.wasm), crossings, thread };
-          const worker = await spawn(start, START_MS, (reason) => threads.#fail(thread, reason));
-          threads.#workers.push(worker);
-        }),
-      );
-    } catch (error) {
+    const starts = Array.from({ length: count }, async (_, thread) => {
+      const start = { module, memories: memories.map((memory) => memory.wasm), crossings, thread };
+      threads.#workers[thread] = await spawn(start, START_MS, (reason) => threads.#fail(thread, reason));
+    });
+    // All of them: those that started must be ended too.
+    const failed = (await Promise.allSettled(starts)).find((start) => start.status === "rejected");
+    if (failed) {
       await threads.dispose();
-      throw error;
+      throw failed.reason;
     }
     return threads;
   }
@@ -210,7 +208,7 @@ export class Threads {
     await this.#running;
     Atomics.store(this.#control, WORD_STEP, -1);
     Atomics.notify(this.#control, WORD_STEP);
-    await Promise.all(this.#workers.map((worker) => worker.end()));
+    await Promise.all(this.#workers.map((worker) => worker?.end()));
     this.#workers.length = 0;
     this.#instances.length = 0;
   }
