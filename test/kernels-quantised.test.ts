@@ -396,12 +396,18 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
           const shape = { TYPE: weight.type, ROWS: outputs, COLS: width, STRIDE: stride, TILES: how.tiles ?? 2 };
           const places = { SEGMENTS_AT: segmentsAt, TABLE_AT: table, OUT_AT: out.at + 8 };
           const added = { RESIDUAL_AT: arena.in(residual.slice(row * stride)) + 8, BIAS_AT: arena.in(bias) };
+          const [copy, floats] = [arena.out(count * width * 4), arena.out(count * width * 4)];
+          const also = { OUT_AT: copy.at, FLOAT_AT: floats.at };
           const all = [
             ...ops,
-            op("PANEL", { SEGMENTS_AT: segmentsAt, SOURCE_AT: source, STRIDE: width, COLS: width, ...panel }),
+            op("PANEL", { SEGMENTS_AT: segmentsAt, SOURCE_AT: source, STRIDE: width, COLS: width, ...panel, ...also }),
             matmul({ ...shape, ...matrix, ...places, ...(extra ? added : {}) }),
           ];
           runThrough(kernels, arena, all, 0, how);
+          const whole = x.slice(row * width, (row + count) * width);
+          expectSameBits(arena.f32(copy), whole, "PANEL_OUT_AT");
+          if (count === 1) expectSameBits(arena.f32(floats), whole, "PANEL_FLOAT_AT");
+          else expectSameBits(arena.f32(floats).sort(), whole.sort(), "PANEL_FLOAT_AT");
           return arena.f32(out);
         });
       const kept = form === abi.PANEL_F32 ? x : oracle.dequantizeActivations(oracle.quantizeActivations(x));
@@ -425,7 +431,7 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
     }
   });
 
-  it("ROUTE, PANEL, MATMUL, SwiGLU, COMBINE: a mixture of 5 experts, 1..20 rows: NMSE <= 1e-10, 8-bit 2e-3; a row alone: the same bits", () => {
+  it("ROUTE, PANEL, MATMUL, SwiGLU, COMBINE, ADD: a mixture of 5 experts, 1..20 rows: NMSE <= 1e-10, 8-bit 2e-3; a row alone: the same bits", () => {
     const [experts, cols, hidden] = [5, 64, 32];
     const [gateUp, down] = [0, 1].map((i) =>
       Array.from({ length: experts }, () => weight.make(cols * hidden * (2 - i))),
@@ -440,7 +446,7 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
     ]) {
       const [x, shared, logits] = [
         random.floats(rows * cols),
-        random.floats(rows * cols),
+        random.floats(rows * cols, 0.01),
         random.floats(rows * experts).map(Math.round),
       ];
       const run = (form: number, row: number, count: number, cut: boolean) =>
@@ -451,6 +457,7 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
             packOps(kernels, arena, weight.type, down, cols, hidden),
           ];
           const stream = arena.inout(x.slice(row * cols, (row + count) * cols));
+          const branch = arena.out(stream.bytes);
           const [picks, scores, gather, segments] = [entries, entries, entries, 1 + 3 * experts].map(
             (words) => arena.out(words * 4).at,
           );
@@ -493,6 +500,7 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
             USED: used,
             PICKS_AT: picks,
             SCORES_AT: softmax ? scores : 0,
+            BRANCH_AT: branch.at,
           };
           const ops = [
             op("ROUTE", { ...route, ...routed }),
@@ -501,11 +509,12 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
             op("PANEL", { SEGMENTS_AT: segments, ...gated, ...panelDown }),
             matmul({ ...inner, ...narrow, ...matrixDown }),
             op("COMBINE", sum),
+            op("ADD", { X_AT: stream.at, BRANCH_AT: branch.at, COLS: cols }),
           ];
           runThrough(kernels, arena, [...gateUps.ops, ...downs.ops, ...ops], count, { cut });
-          return arena.f32(stream);
+          return [arena.f32(branch), arena.f32(stream)] as const;
         });
-      const expected = Float64Array.from(x, (value, i) => value + shared[i]);
+      const expected = Float64Array.from(shared);
       for (const { row, expert, score } of oracle.buckets(logits, experts, used, softmax !== 0)) {
         const input = oracle.rmsNorm(x.slice(row * cols, (row + 1) * cols), norm, eps);
         const hiddenRow = oracle.swiglu(oracle.matmul(gateUp[expert].values, input, cols), softmax ? 1 : score);
@@ -514,11 +523,14 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
         });
       }
       for (const form of forms) {
-        const out = run(form, 0, rows, false);
-        const branch = (values: ArrayLike<number>) => Float64Array.from(x, (value, i) => values[i] - value - shared[i]);
-        expect(oracle.nmse(branch(out), branch(expected))).toBeLessThanOrEqual(form === abi.PANEL_F32 ? 1e-10 : 2e-3);
+        const [branch, stream] = run(form, 0, rows, false);
+        expect(oracle.nmse(branch, expected)).toBeLessThanOrEqual(form === abi.PANEL_F32 ? 1e-10 : 2e-3);
+        expectSameBits(
+          stream,
+          x.map((value, i) => value + branch[i]),
+        );
         for (let row = 0; row < rows; row += 3)
-          expectSameBits(run(form, row, 1, true), out.slice(row * cols, (row + 1) * cols), "alone");
+          expectSameBits(run(form, row, 1, true)[1], stream.slice(row * cols, (row + 1) * cols), "alone");
       }
     }
   });
