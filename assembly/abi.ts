@@ -28,8 +28,8 @@ export const TYPE_Q4_0 = 4;
 
 /** [cols][tile rows] f32 */
 export const PANEL_F32 = 0;
-/** [cols / 2][tile rows] pairs of i16 holding 8-bit values; scales [blocks][tile rows] f32 */
-export const PANEL_Q8_PAIRS = 1;
+/** [cols / 2][tile rows] pairs of i16; scales [blocks][tile rows] f32 */
+export const PANEL_Q16_PAIRS = 1;
 /** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows] i32 */
 export const PANEL_Q8_QUADS = 2;
 

@@ -3,10 +3,10 @@
 export { run } from "./program";
 export { group_bytes } from "./matmul";
 export { dequantize_bf16, dequantize_f16, embed_float, pack_float, tile_f32, tile_f32_fused } from "./weights/float";
-export { dequantize_q8_0, embed_q8_0, gemv2_q8_0_q8, pack_q8_0, tile_q8_0_q8 } from "./weights/q8_0";
+export { dequantize_q8_0, embed_q8_0, gemv2_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./weights/q8_0";
 export { dequantize_q4_0, embed_q4_0, pack_q4_0, tile_q4_0_q8 } from "./weights/q4_0";
 export { rmsnorm_f32 } from "./kernels/norm";
-export { panel_f32, quantize_f32_q8_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
+export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
 export { combine_f32, route_f32, swiglu_f32 } from "./kernels/feedforward";
 export { angles_f32, rope_f32, scale_f32, temperature_f32 } from "./kernels/rope";
 export { store_cache_f32, store_cache_q8, widen_i8 } from "./kernels/cache";

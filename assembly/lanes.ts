@@ -63,8 +63,9 @@ export class Lanes {
     return v128.and(f32x4.mul(mantissa, power), alive);
   }
 
-  /** z / (1 + e^-z) */
+  /** z / (1 + e^-z); z is cut at -88.3, where the value is 0 to f32's eye and e^-z still finite. NaN stays NaN. */
   @inline static silu(z: v128): v128 {
-    return f32x4.div(z, f32x4.add(f32x4.splat(1), Lanes.exp(f32x4.neg(z))));
+    const cut = f32x4.pmax(z, f32x4.splat(-88.3));
+    return f32x4.div(cut, f32x4.add(f32x4.splat(1), Lanes.exp(f32x4.neg(cut))));
   }
 }

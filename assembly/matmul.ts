@@ -8,13 +8,13 @@
 import {
   BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
-  MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q8_PAIRS, SEGMENT_FIRST,
+  MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
   SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
 } from "./abi";
 import { Segments, Tiles } from "./tiles";
 import { dequantize_bf16, dequantize_f16, tile_f32, tile_f32_fused } from "./weights/float";
 import { dequantize_q4_0, tile_q4_0_q8 } from "./weights/q4_0";
-import { dequantize_q8_0, gemv2_q8_0_q8, tile_q8_0_q8 } from "./weights/q8_0";
+import { dequantize_q8_0, gemv2_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));
@@ -114,11 +114,11 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
-  if (form === PANEL_Q8_PAIRS && rows === 1) {
+  if (form === PANEL_Q16_PAIRS && rows === 1) {
     const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 1);
     const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + <usize>first * (<usize>(cols / BLOCK) << 2);
     for (; group + 1 < groupEnd; group += 2) {
-      gemv2_q8_0_q8(scratchAt, weightAt + <usize>group * bytes, panelAt, scaleAt, cols / BLOCK);
+      gemv2_q8_0_q16(scratchAt, weightAt + <usize>group * bytes, panelAt, scaleAt, cols / BLOCK);
       write_tile(matrixAt, scratchAt, first, 1, group);
       write_tile(matrixAt, scratchAt + 32, first, 1, group + 1);
     }
@@ -142,8 +142,8 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const blocks = cols / BLOCK;
   const scales = <usize>entry * (<usize>blocks << 2);
   const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + scales;
-  if (form === PANEL_Q8_PAIRS) {
-    tile_q8_0_q8(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
+  if (form === PANEL_Q16_PAIRS) {
+    tile_q8_0_q16(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
   } else {
     tile_q4_0_q8(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols, scaleAt, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, blocks);
   }

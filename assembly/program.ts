@@ -159,8 +159,13 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
     case OP_ATTEND: return attend_units(at);
     case OP_MERGE: return load<i32>(<usize>word(at, MERGE_LIST_AT)) * <i32>word(at, MERGE_HEADS);
     case OP_ROUTE: return 1;
+    case OP_EMBED:
+    case OP_ANGLES:
+    case OP_COMBINE:
+    case OP_PROBABILITIES:
+    case OP_ADD: return rows;
     case OP_PACK: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
-    default: return rows;
+    default: return 1; // unknown: one unit, which is the fault
   }
 }
 

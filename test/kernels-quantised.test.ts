@@ -49,8 +49,10 @@ const FORMATS = [
     stored: 34,
     packed: 288,
     dequantize: oracle.dequantizeQ8_0,
-    form: abi.PANEL_Q8_PAIRS,
+    form: abi.PANEL_Q16_PAIRS,
     panelBytes: 2,
+    most: 32767,
+    nmse: 1e-9,
   },
   {
     name: "q4_0",
@@ -60,6 +62,8 @@ const FORMATS = [
     dequantize: oracle.dequantizeQ4_0,
     form: abi.PANEL_Q8_QUADS,
     panelBytes: 1,
+    most: 127,
+    nmse: 1e-4,
   },
 ] as const;
 type Format = (typeof FORMATS)[number];
@@ -87,12 +91,12 @@ function pack(
 /** A panel and its scales and sums, written from the oracle's q: [cols / run][h][run]. */
 function panelOf(
   { form }: Format,
-  rows: readonly { q: Int8Array; scales: Float32Array }[],
+  rows: readonly oracle.QuantizedRow[],
 ): { values: Int16Array | Int8Array; scales: Float32Array; sums: Int32Array } {
   const h = rows.length;
   const cols = rows[0].q.length;
-  const run = form === abi.PANEL_Q8_PAIRS ? 2 : 4;
-  const values = form === abi.PANEL_Q8_PAIRS ? new Int16Array(h * cols) : new Int8Array(h * cols);
+  const run = form === abi.PANEL_Q16_PAIRS ? 2 : 4;
+  const values = form === abi.PANEL_Q16_PAIRS ? new Int16Array(h * cols) : new Int8Array(h * cols);
   const scales = new Float32Array((h * cols) / 32);
   const sums = new Int32Array(scales.length);
   rows.forEach((row, lane) => {
@@ -197,7 +201,7 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
     ); // + 0: ggml's -0 for q = 0 too
   });
 
-  const tile = (stored: Uint8Array, rows: readonly { q: Int8Array; scales: Float32Array }[], shift = 0) =>
+  const tile = (stored: Uint8Array, rows: readonly oracle.QuantizedRow[], shift = 0) =>
     onBoth((kernels, arena) => {
       const cols = rows[0].q.length;
       const { values, scales, sums } = panelOf(format, rows);
@@ -208,12 +212,12 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
         arena.in(sums),
         arena.out(rows.length * 32),
       ];
-      if (name === "q8_0") kernels.tile_q8_0_q8(rows.length, out.at, packed.at, panel, scaleAt, cols / 32);
+      if (name === "q8_0") kernels.tile_q8_0_q16(rows.length, out.at, packed.at, panel, scaleAt, cols / 32);
       else kernels.tile_q4_0_q8(rows.length, out.at, packed.at, panel, scaleAt, sumAt, cols / 32);
       return arena.f32(out);
     }, shift);
 
-  it(`tile_${name}_q8: |error| <= 1e-6 of the terms against the same q, NMSE <= 1e-4 unquantised; a row has the bits of height 1`, () => {
+  it(`tile of ${name}: |error| <= 1e-6 of the terms against the same q, NMSE <= ${format.nmse} unquantised; a row has the bits of height 1`, () => {
     const [all, unquantized]: number[][] = [[], []];
     for (const blocks of [1, 2, 3, 5, 16]) {
       for (const h of HEIGHTS) {
@@ -222,7 +226,7 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
         const weights = dequantize(stored);
         const x = random.floats(h * cols);
         const rows = Array.from({ length: h }, (_, row) =>
-          oracle.quantizeActivations(x.slice(row * cols, (row + 1) * cols)),
+          oracle.quantizeActivations(x.slice(row * cols, (row + 1) * cols), format.most),
         );
         const sums = tile(stored, rows, (blocks + h) % 16);
         const kept = Float64Array.from(rows.flatMap((row) => [...oracle.dequantizeActivations(row)]));
@@ -241,7 +245,7 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
         });
       }
     }
-    expect(oracle.nmse(all, unquantized)).toBeLessThanOrEqual(1e-4);
+    expect(oracle.nmse(all, unquantized)).toBeLessThanOrEqual(format.nmse);
   });
 
   it("extreme values: x and weights at the ends of their ranges, exact integers in both builds", () => {
@@ -257,7 +261,7 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
     ]) {
       const stored = storedBlocks(8, blockBytes).fill(byte);
       for (let at = 0; at < stored.length; at += blockBytes) stored.set([0x00, 0x3c], at); // scale 1
-      const row = { q: new Int8Array(32).fill(x), scales: Float32Array.of(1) };
+      const row = { q: new Int16Array(32).fill(Math.sign(x) * format.most), scales: Float32Array.of(1) };
       const mixed = { q: row.q.map((value, k) => (k % 3 ? value : -value)), scales: row.scales };
       const expected = oracle.matmul(dequantize(stored), [...row.q, ...mixed.q, ...row.q], 32);
       expectSameBits(tile(stored, [row, mixed, row]), Float32Array.from(expected));
@@ -265,23 +269,23 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
   });
 });
 
-it(`gemv2_q8_0_q8: the bits of two tiles of height 1, 1..17 blocks, seed ${SEED}`, () => {
+it(`gemv2_q8_0_q16: the bits of two tiles of height 1, 1..17 blocks, seed ${SEED}`, () => {
   for (let blocks = 1; blocks <= 17; blocks++) {
     const stored = storedBlocks(16 * blocks, 34, true);
-    const { values, scales } = panelOf(FORMATS[0], [oracle.quantizeActivations(random.floats(blocks * 32))]);
+    const { values, scales } = panelOf(FORMATS[0], [oracle.quantizeActivations(random.floats(blocks * 32), 32767)]);
     const [two, one] = onBoth((kernels, arena) => {
       const packed = pack(kernels, arena, FORMATS[0], stored, 16, blocks * 32);
       const [panel, scaleAt, both, apart] = [arena.in(values), arena.in(scales), arena.out(64), arena.out(64)];
-      kernels.gemv2_q8_0_q8(both.at, packed.at, panel, scaleAt, blocks);
+      kernels.gemv2_q8_0_q16(both.at, packed.at, panel, scaleAt, blocks);
       for (const group of [0, 1])
-        kernels.tile_q8_0_q8(1, apart.at + group * 32, packed.at + group * blocks * 288, panel, scaleAt, blocks);
+        kernels.tile_q8_0_q16(1, apart.at + group * 32, packed.at + group * blocks * 288, panel, scaleAt, blocks);
       return [arena.f32(both), arena.f32(apart)] as const;
     }, blocks % 16);
     expectSameBits(two, one);
   }
 });
 
-describe.each(FORMATS)(`8-bit activations for $name, seed ${SEED}`, (format) => {
+describe.each(FORMATS)(`quantised activations for $name, seed ${SEED}`, (format) => {
   const quantize = (rows: readonly Float32Array[], shift: number) =>
     onBoth((kernels, arena) => {
       const [h, cols] = [rows.length, rows[0].length];
@@ -290,13 +294,16 @@ describe.each(FORMATS)(`8-bit activations for $name, seed ${SEED}`, (format) => 
       );
       rows.forEach((row, lane) => {
         const x = arena.in(row);
-        if (format.name === "q8_0") kernels.quantize_f32_q8_pairs(panel.at, scales.at, x, cols, h, lane);
+        if (format.name === "q8_0") kernels.quantize_f32_q16_pairs(panel.at, scales.at, x, cols, h, lane);
         else kernels.quantize_f32_q8_quads(panel.at, scales.at, sums.at, x, cols, h, lane);
       });
       return [arena.u8(panel), arena.f32(scales), ...(format.name === "q8_0" ? [] : [arena.u8(sums)])] as const;
     }, shift);
   const expectQuantized = (rows: readonly Float32Array[], shift = 0) => {
-    const { values, scales, sums } = panelOf(format, rows.map(oracle.quantizeActivations));
+    const { values, scales, sums } = panelOf(
+      format,
+      rows.map((row) => oracle.quantizeActivations(row, format.most)),
+    );
     expectSameBits(quantize(rows, shift), [values, scales, ...(format.name === "q8_0" ? [] : [sums])]);
   };
 
@@ -317,6 +324,14 @@ describe.each(FORMATS)(`8-bit activations for $name, seed ${SEED}`, (format) => 
       new Float32Array(32).fill(-0),
     ]);
     for (let k = 0; k < 32; k++) expectQuantized([random.floats(32).fill(k % 2 ? -9 : 9, k, k + 1)]);
+  });
+
+  it("a block below 1e-34 is zeros; a NaN anywhere in a block reaches its scale", () => {
+    expectQuantized([random.floats(32, 1e-36), random.floats(32, 1e-30)]);
+    for (let k = 0; k < 32; k++) {
+      const row = new Float32Array(32).fill(1, 0, 32).fill(Number.NaN, k, k + 1);
+      expect(quantize([row], 0)[1][0], `NaN at ${k}`).toBeNaN();
+    }
   });
 });
 
@@ -410,7 +425,10 @@ describe.each(WEIGHTS)(`run: $name weights, seed ${SEED}`, (weight) => {
           else expectSameBits(arena.f32(floats).sort(), whole.sort(), "PANEL_FLOAT_AT");
           return arena.f32(out);
         });
-      const kept = form === abi.PANEL_F32 ? x : oracle.dequantizeActivations(oracle.quantizeActivations(x));
+      const kept =
+        form === abi.PANEL_F32
+          ? x
+          : oracle.dequantizeActivations(oracle.quantizeActivations(x, form === abi.PANEL_Q16_PAIRS ? 32767 : 127));
       const expected = new Float64Array(entries * stride).fill(99);
       const weightOf = rows.flatMap((n, i) => new Array<number>(n).fill(rows.length - 1 - i));
       weightOf.forEach((which, entry) => {

@@ -33,7 +33,7 @@ export const TESTED_IN = {
   "kernels.test.ts":
     "dequantize_f16 dequantize_bf16 embed_float pack_float tile_f32 tile_f32_fused panel_f32 rmsnorm_f32 exp_f32 swiglu_f32 route_f32 combine_f32 angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-quantised.test.ts":
-    "run group_bytes pack_q8_0 dequantize_q8_0 embed_q8_0 tile_q8_0_q8 gemv2_q8_0_q8 pack_q4_0 dequantize_q4_0 embed_q4_0 tile_q4_0_q8 quantize_f32_q8_pairs quantize_f32_q8_quads",
+    "run group_bytes pack_q8_0 dequantize_q8_0 embed_q8_0 tile_q8_0_q16 gemv2_q8_0_q16 pack_q4_0 dequantize_q4_0 embed_q4_0 tile_q4_0_q8 quantize_f32_q16_pairs quantize_f32_q8_quads",
   "kernels-attention.test.ts":
     "store_cache_f32 store_cache_q8 widen_i8 stage_query stage_span attend_block clear_state merge_state finish_state",
 } as const;

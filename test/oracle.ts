@@ -89,22 +89,30 @@ export function roundHalfEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** Blocks of 32: scale = max|x| / 127, q = round(x * (127 / max|x|)), each step rounded to f32. */
-export function quantizeActivations(x: Numbers): { q: Int8Array; scales: Float32Array } {
-  const q = new Int8Array(x.length);
+export interface QuantizedRow {
+  readonly q: Int16Array;
+  readonly scales: Float32Array;
+}
+
+/**
+ * Blocks of 32: scale = max|x| / most, q = round(x * (most / max|x|)), each step rounded to f32; a block below 1e-34 is zeros.
+ * `most` is 32767 beside q8_0 weights and 127 beside q4_0.
+ */
+export function quantizeActivations(x: Numbers, most: number): QuantizedRow {
+  const q = new Int16Array(x.length);
   const scales = new Float32Array(x.length / 32);
   for (let block = 0; block < scales.length; block++) {
     let largest = 0;
     for (let i = 0; i < 32; i++) largest = Math.max(largest, Math.abs(x[block * 32 + i]));
-    scales[block] = largest / 127;
-    const inverse = largest === 0 ? 0 : Math.fround(127 / largest);
+    scales[block] = largest / most;
+    const inverse = largest < 1e-34 ? 0 : Math.fround(most / largest);
     for (let i = 0; i < 32; i++) q[block * 32 + i] = roundHalfEven(Math.fround(x[block * 32 + i] * inverse));
   }
   return { q, scales };
 }
 
-/** What 8-bit activations stand for. */
-export function dequantizeActivations({ q, scales }: { q: Int8Array; scales: Float32Array }): Float64Array {
+/** What quantised activations stand for. */
+export function dequantizeActivations({ q, scales }: QuantizedRow): Float64Array {
   return Float64Array.from(q, (value, i) => value * scales[Math.floor(i / 32)]);
 }
 

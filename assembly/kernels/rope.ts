@@ -4,7 +4,8 @@
  * Angles are made once a row and step; cosine and sine in f64, rounded to f32 once. The references round the product p * w_j
  * to f32, an error that grows with p: 2^-9 radian at 65,536, half a radian at 10^7. Below 65,536 we round as they do (8,300
  * tokens of text-e then agree to 3.8e-5 in the logits, exact products to 1.1e-4 only); from there on the product is exact. The
- * border is a multiple of Llama 4's chunk, so no rotated query meets a key from the other side of it.
+ * border is a multiple of Llama 4's chunk, so no rotated query of a chunked layer meets a key from the other side of it; in layers
+ * without chunks such pairs differ by up to 2^-9 radian, as any two positions of the references do.
  *
  * sin, cos and log are AssemblyScript's own, compiled into the module: the same bits on every host.
  */

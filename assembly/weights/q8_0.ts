@@ -5,15 +5,16 @@
  *
  *   [16 pairs of k][8 outputs][2 k] i8, then [8 outputs] f32 scales
  *
- * tile_q8_0_q8, s = W x for one group and h <= 6 rows:
+ * tile_q8_0_q16, s = W x for one group and h <= 6 rows:
  *
  *   s  [h][8]            f32   written
  *   w  [blocks] of the form above
- *   x  [blocks][16][h]   pairs of i16 (PANEL_Q8_PAIRS), scales [blocks][h] f32
+ *   x  [blocks][16][h]   pairs of i16 (PANEL_Q16_PAIRS), scales [blocks][h] f32
  *
  * Four outputs stand in the four i32 lanes: no horizontal sums. Exactness: the dot product of a block is an exact integer
- * (|.| <= 32 * 128 * 127); only its scaling rounds, s = s + integer * (scale of x * scale of w), block after block, so one
- * row and many agree bit for bit. The f32 sums of tiles over one row live in memory: the registers belong to the integers.
+ * (at most 32 * 128 * 32767 < 2^28); its conversion to f32 and its scaling round, s = s + integer * (scale of x * scale of w),
+ * block after block, so one row and many agree bit for bit. The f32 sums of tiles over one row live in memory: the registers
+ * belong to the integers.
  */
 
 import { BLOCK, GROUP } from "../abi";
@@ -65,7 +66,7 @@ class Tile {
   }
 }
 
-export function tile_q8_0_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
+export function tile_q8_0_q16(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   switch (h) {
     case 1: Tile.q8(1, sumAt, weightAt, panelAt, scaleAt, blocks); break;
     case 2: Tile.q8(2, sumAt, weightAt, panelAt, scaleAt, blocks); break;
@@ -80,7 +81,7 @@ export function tile_q8_0_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usi
  * One row, two groups that follow each other: s [16] f32. The same sums in the same order as the tile of one row; here they
  * fit in registers, and a load of x serves 16 outputs.
  */
-export function gemv2_q8_0_q8(sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
+export function gemv2_q8_0_q16(sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   let nextAt = weightAt + <usize>blocks * BLOCK_BYTES;
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   for (let block = 0; block < blocks; block++) {

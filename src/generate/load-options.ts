@@ -15,7 +15,7 @@ export interface LoadOptions {
   context?: number;
   /** Keys and values as f32 (exact) or 8 bits (a quarter of the bytes). Default f32. */
   cache?: CacheType;
-  /** What quantised weights are multiplied with: 8-bit activations (fast) or f32. Default q8. */
+  /** What quantised weights are multiplied with: integers by block (fast; 16 bits beside q8_0, 8 beside q4_0) or f32. Default q8. */
   activations?: "q8" | "f32";
   /** All memory the model may take: bytes, or "2GiB", "500MB". */
   maxMemory?: number | string;

@@ -2,7 +2,7 @@ import {
   BLOCK,
   GROUP,
   PANEL_F32,
-  PANEL_Q8_PAIRS,
+  PANEL_Q16_PAIRS,
   PANEL_Q8_QUADS,
   TYPE_BF16,
   TYPE_F16,
@@ -15,7 +15,7 @@ import type { MemoryPlan, Tensor } from "./memory.ts";
 /** What a matmul reads: packed weights, and panels of activations in the form that those weights want. */
 
 export type WeightType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0";
-export type PanelForm = "f32" | "q8 pairs" | "q8 quads";
+export type PanelForm = "f32" | "q16 pairs" | "q8 quads";
 
 export const TYPE_WORDS: Record<WeightType, number> = {
   f32: TYPE_F32,
@@ -26,17 +26,17 @@ export const TYPE_WORDS: Record<WeightType, number> = {
 };
 export const FORM_WORDS: Record<PanelForm, number> = {
   f32: PANEL_F32,
-  "q8 pairs": PANEL_Q8_PAIRS,
+  "q16 pairs": PANEL_Q16_PAIRS,
   "q8 quads": PANEL_Q8_QUADS,
 };
-export const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q8 pairs": 2, "q8 quads": 1 };
+export const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q16 pairs": 2, "q8 quads": 1 };
 /** Bytes of a packed group of 8 outputs per block of 32 inputs. */
 const GROUP_BYTES: Record<WeightType, number> = { f32: 1024, f16: 512, bf16: 512, q8_0: 288, q4_0: 160 };
 
 /** The form of activations that weights of a type are multiplied with. */
 export function formOf(type: WeightType, activations: "q8" | "f32"): PanelForm {
   if (activations === "f32") return "f32";
-  return type === "q8_0" ? "q8 pairs" : type === "q4_0" ? "q8 quads" : "f32";
+  return type === "q8_0" ? "q16 pairs" : type === "q4_0" ? "q8 quads" : "f32";
 }
 
 /** A packed matrix: y = W x. */
