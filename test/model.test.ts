@@ -1,10 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createModel, EngineError, inspect, loadModel, type Model } from "../dist/src/index.js";
+import { createModel, EngineError, type GenerationResult, inspect, loadModel, type Model } from "../dist/src/index.js";
 
 /** The public surface, on the bundled storyteller. */
 
 const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
+/** Ids that would end a generation by themselves. */
+const FORBID_ENDS = { 2042: -100, 2045: -100, 2046: -100 };
 const GREEDY = { temperature: 0, maxTokens: 24 };
 let model: Model;
 beforeAll(async () => {
@@ -87,6 +89,17 @@ describe("generate", () => {
     expect(pieces).toBeLessThan(12);
   });
 
+  it("the caller's own thread gives the event loop its turns between short steps too", async () => {
+    const lone = await loadModel(PATH, { threads: 0 });
+    const reason = new Error("a timer came");
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(reason), 30);
+    await expect(
+      lone.generate("Once", { signal: controller.signal, maxTokens: 8000, logitBias: FORBID_ENDS }).result(),
+    ).rejects.toBe(reason);
+    await lone.dispose();
+  });
+
   it("leaving the loop ends the generation and gives its pages back", async () => {
     for await (const _ of model.generate("Once", { maxTokens: 4000 })) break;
     expect(await model.generate("Once upon a time", GREEDY).text()).not.toBe("");
@@ -95,7 +108,7 @@ describe("generate", () => {
   it("several at once share steps and equal their solo runs to the bit", async () => {
     const prompts = ["Once upon a time", "The fox", "A small bird sat on a branch and", "Luna the owl"];
     const options = { temperature: 0.9, seed: 5, maxTokens: 40, logProbabilities: true };
-    const solo = [];
+    const solo: GenerationResult[] = [];
     for (const prompt of prompts) solo.push(await model.generate(prompt, options).result());
     const before = model.wakes[0];
     const batch = model.generateBatch(prompts, options);

@@ -58,6 +58,8 @@ export class Threads {
   readonly #workers: Spawned[] = [];
   readonly #instances: Instance[] = [];
   #step = 0;
+  /** When the event loop last had a turn, for the caller's thread. */
+  #turnedAt = 0;
   #failure: EngineError | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #closing = false;
@@ -126,6 +128,7 @@ export class Threads {
     if (fault) return { status: "fault", fault };
     if (status === STATUS_ABORTED) {
       signal?.throwIfAborted();
+      if (this.#closing) throw new EngineError("DISPOSED", "the model was disposed", { at: { source: "worker" } });
       throw new EngineError("WORKER_ABORTED", "the step was stopped", { at: { source: "worker" } });
     }
     return status === STATUS_STOPPED ? { status: "stopped", memory } : { status: "done" };
@@ -155,20 +158,24 @@ export class Threads {
     return [Atomics.load(control, WORD_STATUS), Atomics.load(control, WORD_STOPPED_IN)];
   }
 
-  /** The caller's thread: runs until the deadline, gives the event loop a turn, goes on where it was. */
+  /**
+   * The caller's thread: runs until the deadline, gives the event loop a turn, goes on where it was. The deadline counts from the
+   * last turn, not from the step: short steps that follow each other would else keep the loop waiting until the last of them.
+   */
   async #walkHere(first: number, last: number, signal: AbortSignal | undefined): Promise<[number, number]> {
     const memories = this.#memories.map((memory) => memory.wasm);
-    let from = first;
-    for (let resumed = false; ; resumed = true) {
+    for (let from = first; ; ) {
+      if (performance.now() > this.#turnedAt + YIELD_MS) {
+        await turn();
+        this.#turnedAt = performance.now();
+        if (signal?.aborted || this.#closing) return [STATUS_ABORTED, from];
+      }
       for (const { control } of this.#memories) {
-        new Float64Array(control.buffer, CONTROL_AT + WORD_DEADLINE * 4, 1)[0] = performance.now() + YIELD_MS;
+        new Float64Array(control.buffer, CONTROL_AT + WORD_DEADLINE * 4, 1)[0] = this.#turnedAt + YIELD_MS;
       }
       const [status, memory] = walk(this.#instances, memories, this.#crossings, 0, from, last);
       if (status !== STATUS_YIELD) return [status, memory];
-      await turn();
-      if (signal?.aborted) return [STATUS_ABORTED, memory];
       from = memory;
-      if (resumed && this.#closing) return [STATUS_ABORTED, memory];
     }
   }
 
