@@ -222,6 +222,16 @@ describe("bad input gets a typed error and loses nothing", () => {
     await expect(loading).rejects.toBe(reason);
   });
 
+  it("a source that never answers is given up when the signal comes", async () => {
+    const reason = new Error("no answer");
+    const never = { name: "never", size: 1000, read: () => new Promise<void>(() => {}), close: async () => {} };
+    const blob = { name: "never", size: 1000, slice: () => ({ arrayBuffer: never.read }) };
+    Object.setPrototypeOf(blob, Blob.prototype);
+    const controller = new AbortController();
+    setImmediate(() => controller.abort(reason));
+    await expect(loadModel(blob as unknown as Blob, { signal: controller.signal })).rejects.toBe(reason);
+  });
+
   it("a disposed model refuses, and what ran is rejected", async () => {
     const other = await loadModel(PATH, { threads: 1 });
     const running = other.generate("Once", { maxTokens: 8000 }).result();

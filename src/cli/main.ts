@@ -20,8 +20,11 @@ async function main(argv: readonly string[]): Promise<void> {
     const command = parseCommand(argv);
     if (command.name === "help") await write(process.stdout, helpText(command.of));
     else if (command.name === "version") await write(process.stdout, `wasmaverick ${await version()}\n`);
-    else if (command.name === "inspect") await printInspection(command);
-    else await run(command, interrupts);
+    else if (command.name === "inspect") {
+      // Reading a header cannot be aborted, and leaves nothing behind.
+      interrupts.signal.addEventListener("abort", () => process.exit(interrupts.exitCode ?? 1));
+      await printInspection(command);
+    } else await run(command, interrupts);
   } catch (error) {
     if (!interrupts.signal.aborted) process.exitCode = await report(error, argv.includes("--verbose"));
   } finally {

@@ -55,13 +55,35 @@ export interface ChatOptions extends GenerateOptions, RenderOptions {}
 export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
   const checked = checkLoadOptions(options);
   checked.signal?.throwIfAborted();
-  const checkpoint = await openCheckpoint(source);
+  const checkpoint = await orAborted(openCheckpoint(source), checked.signal, (late) => late.close());
   try {
     const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
     await verify(checkpoint, model);
     return model;
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** What `opening` gives, unless the signal comes first; what comes after it is closed. */
+async function orAborted<Opened>(
+  opening: Promise<Opened>,
+  signal: AbortSignal | undefined,
+  onLate: (opened: Opened) => unknown,
+): Promise<Opened> {
+  if (!signal) return opening;
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([opening, aborted]);
+  } catch (error) {
+    if (signal.aborted) opening.then(onLate, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 
