@@ -129,13 +129,14 @@ export class Scheduler {
         stop.signal,
       );
       for (const { entry, part } of composed) entry.position += part.inputs.length;
-      for (const [entry, error] of ended) this.#end(entry, error);
     } catch (error) {
       if (stop.signal.aborted) return;
       if (error instanceof EngineError && error.code === "CACHE_FULL" && this.#running.length > 1) this.#postpone();
-      else for (const { entry } of composed) this.#end(entry, error);
+      else for (const { entry } of composed) if (!ended.has(entry)) this.#end(entry, error);
     } finally {
       for (const { entry } of composed) entry.growth.signal?.removeEventListener("abort", onAbort);
+      // Whoever saw its last logits has ended, also where the step stopped at a later piece of them.
+      for (const [entry, error] of ended) this.#end(entry, error);
     }
   }
 

@@ -72,6 +72,8 @@ export class Timeline {
   readonly chunked: Uint32Array;
   /** Blocks below this were given back (chunked layers only). */
   released = 0;
+  /** Chunked keys exist from this position on: pages before it were given back, or taken again and filled from here only. */
+  keysFrom = 0;
 
   constructor(place: number, blocks: number) {
     this.place = place;
@@ -104,7 +106,6 @@ export class Cache {
 
   close(timeline: Timeline): void {
     this.truncate(timeline, 0);
-    for (let block = 0; block < timeline.released; block++) this.#drop("full", timeline.full, block);
     this.#places.push(timeline.place);
   }
 
@@ -134,20 +135,23 @@ export class Cache {
     if (this.#chunk === 0) return;
     const start = Math.floor(position / this.#chunk) * this.#chunk;
     const first = Math.floor(start / PAGE);
-    for (; timeline.released < first; timeline.released++) this.#drop("chunked", timeline.chunked, timeline.released);
+    for (; timeline.released < first; timeline.released++) {
+      this.#drop("chunked", timeline.chunked, timeline.released);
+      timeline.keysFrom = Math.max(timeline.keysFrom, (timeline.released + 1) * PAGE);
+    }
   }
 
   /**
-   * Forgets positions from `length` on. Returns how many positions are still whole: less than `length` where chunked pages
-   * that the next position needs were given back, then everything from that chunk's start must be computed again.
+   * Forgets positions from `length` on. Returns how many positions are still whole: less than `length` where chunked keys that
+   * the next position needs are gone, then everything from that chunk's start must be computed again.
    */
   truncate(timeline: Timeline, length: number): number {
     let keep = length;
     if (this.#chunk !== 0) {
       const start = Math.floor(length / this.#chunk) * this.#chunk;
-      const missing = timeline.released * PAGE;
-      if (start < length && start < missing) keep = start;
-      if (keep < missing) timeline.released = Math.min(timeline.released, Math.floor(keep / PAGE));
+      if (start < timeline.keysFrom) keep = start;
+      timeline.keysFrom = Math.min(timeline.keysFrom, keep);
+      timeline.released = Math.min(timeline.released, Math.floor(keep / PAGE));
     }
     for (let block = blocksOf(keep); block < this.blocks; block++) {
       this.#drop("full", timeline.full, block);
