@@ -29,18 +29,21 @@ describe.each(CASES)("%s", (name) => {
       expect(firstArgmaxDifference(taps["logits"], golden.taps.get("logits")!)).toBeNull();
     },
   );
-
-  it.runIf(golden.generate)(
-    "greedy ids equal transformers', also with repetition penalty 1.1 over prompt and output",
-    async () => {
-      const model = await load(golden.ggufPath());
-      expect(await greedy(model, golden.generate!.prompt, 40, 1)).toEqual(golden.generate!.greedy);
-      expect(await greedy(model, golden.generate!.prompt, 40, 1.1)).toEqual(
-        golden.generate!["greedy_repetition_penalty_1.1"],
-      );
-    },
-  );
 });
+
+/** text-b-bf16 has no generate.json; a case that loses its own fails here. */
+const GENERATED = CASES.filter((name) => name !== "text-b-bf16");
+
+it.each(GENERATED)(
+  "%s: greedy ids equal transformers', also with repetition penalty 1.1 over prompt and output",
+  async (name) => {
+    const golden = goldenCase(name);
+    const generate = golden.generate!;
+    const model = await load(golden.ggufPath());
+    expect(await greedy(model, generate.prompt, 40, 1)).toEqual(generate.greedy);
+    expect(await greedy(model, generate.prompt, 40, 1.1)).toEqual(generate["greedy_repetition_penalty_1.1"]);
+  },
+);
 
 /** Without stopping at end ids, as the goldens were made. */
 async function greedy(

@@ -86,4 +86,3 @@ export function idsOf(count: number, vocab: number, seed = 1): number[] {
     return (state >>> 8) % vocab;
   });
 }
-

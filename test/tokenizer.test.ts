@@ -1,76 +1,16 @@
-import { readFileSync } from "node:fs";
 import { Tokenizer as HuggingFace } from "@huggingface/tokenizers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
+import type { MetadataValue } from "../src/checkpoint/checkpoint.ts";
 import { MergeTable, mergeSymbols } from "../src/tokenizer/bpe.ts";
 import { SPLIT_RULES, splitText } from "../src/tokenizer/split.ts";
-import { byteTokenizer, openTokenizer, type Tokenizer } from "../src/tokenizer/tokenizer.ts";
+import { byteTokenizer, openTokenizer } from "../src/tokenizer/tokenizer.ts";
 import { BYTE_ALPHABET } from "../src/tokenizer/vocabulary.ts";
+import { checkpoint, fresh, gguf, ggufMetadata, golden, hf, refusal, storyteller, tokenizer } from "./storyteller.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: parsed JSON
-type Json = any;
-const golden = (name: string): Json =>
-  JSON.parse(readFileSync(new URL(`./golden/tokenizer/${name}`, import.meta.url), "utf8"));
-
-const storyteller = golden("storyteller.json");
 const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
 const property = { seed, numRuns: 300 };
 console.log(`tokenizer property seed ${seed}`);
-
-function checkpoint(parts: Partial<Checkpoint>): Checkpoint {
-  const nothing = { tensors: new Map(), metadata: new Map(), json: new Map(), chatTemplate: undefined, warnings: [] };
-  return { format: "safetensors", name: "test", ...nothing, close: async () => {}, ...parts };
-}
-
-function hf(tokenizer: Json, vocab = 2048, files: Record<string, Json> = {}): Tokenizer {
-  return openTokenizer(
-    checkpoint({ json: new Map(Object.entries({ "tokenizer.json": tokenizer, ...files })) }),
-    vocab,
-  )!;
-}
-
-const folder = { "tokenizer_config.json": storyteller.config, "generation_config.json": storyteller.generation };
-const fresh = (): Json => golden("storyteller.tokenizer.json");
-
-/** The same tokenizer as GGUF metadata. */
-function ggufMetadata(json: Json): Map<string, MetadataValue> {
-  const tokens: string[] = [];
-  for (const [text, id] of Object.entries(json.model.vocab)) tokens[id as number] = text;
-  const types = new Int32Array(tokens.length + json.added_tokens.length).fill(1);
-  for (const { id, content, special } of json.added_tokens) {
-    tokens[id] = content;
-    types[id] = special ? 3 : 4;
-  }
-  return new Map<string, MetadataValue>([
-    ["tokenizer.ggml.model", "gpt2"],
-    ["tokenizer.ggml.pre", "llama4"],
-    ["tokenizer.ggml.tokens", tokens],
-    ["tokenizer.ggml.token_type", types],
-    ["tokenizer.ggml.merges", json.model.merges.map((pair: string[]) => pair.join(" "))],
-    ["tokenizer.ggml.bos_token_id", 2041],
-    ["tokenizer.ggml.eos_token_id", 2046],
-    ["tokenizer.ggml.add_bos_token", true],
-  ]);
-}
-
-function gguf(change: (metadata: Map<string, MetadataValue>) => void = () => {}, vocab = 2048): Tokenizer {
-  const metadata = ggufMetadata(fresh());
-  change(metadata);
-  return openTokenizer(checkpoint({ format: "gguf", name: "test.gguf", metadata }), vocab)!;
-}
-
-const tokenizer = hf(fresh(), 2048, folder);
-
-function refusal(run: () => unknown): { code: string; message: string } {
-  try {
-    run();
-  } catch (error) {
-    expect((error as Error).name).toBe("EngineError");
-    return error as Error & { code: string };
-  }
-  throw new Error("nothing was refused");
-}
 
 /** Milliseconds that `run` takes: of this process's own time, when others keep the machine busy. */
 function milliseconds(run: () => unknown): number {
@@ -313,108 +253,4 @@ test("a vocabulary of 202,048 tokens and 440,000 merges is built in less than a 
   expect(merges.length).toBeGreaterThanOrEqual(439_802);
   expect(time).toBeLessThan(1000);
   expect(one.encode("abcd")).toHaveLength(1);
-});
-
-describe("bad files", () => {
-  type Change = (json: Json) => void;
-  const hfCases: [string, string, Change][] = [
-    ["T01 duplicate id", "TOK_ID", (j) => (j.model.vocab["!"] = 1)],
-    ["T01 gap", "TOK_ID", (j) => delete j.model.vocab["!"]],
-    ["T01 negative id", "TOK_ID", (j) => (j.model.vocab["!"] = -1)],
-    ["T01 id 2^32", "TOK_ID", (j) => (j.model.vocab["!"] = 2 ** 32)],
-    ["T01 fractional id", "TOK_ID", (j) => (j.model.vocab["!"] = 0.5)],
-    ["T01 added id taken", "TOK_ID", (j) => (j.added_tokens[0].id = 5)],
-    ["T03 unknown part", "TOK_MERGE", (j) => (j.model.merges[3] = ["h", "nope"])],
-    ["T03 no space", "TOK_MERGE", (j) => (j.model.merges[3] = "he")],
-    ["T03 three parts", "TOK_MERGE", (j) => (j.model.merges[3] = "h e e")],
-    ["T03 three items", "TOK_MERGE", (j) => (j.model.merges[3] = ["h", "e", "e"])],
-    ["T03 five million merges", "TOK_MERGE", (j) => (j.model.merges = Array(5e6).fill("h e"))],
-    ["T04 long token", "TOK_LENGTH", (j) => rename(j, "!", "a".repeat(5000))],
-    ["T04 empty token", "TOK_LENGTH", (j) => rename(j, "!", "")],
-    ["T06 character outside the alphabet", "TOK_BYTELEVEL", (j) => rename(j, "!", "日")],
-    ["T07 hostile pattern", "TOK_REGEX", (j) => (j.pre_tokenizer.pretokenizers[0].pattern.Regex = "(a+)+$")],
-    ["T07 string pattern", "TOK_REGEX", (j) => (j.pre_tokenizer.pretokenizers[0].pattern = { String: " " })],
-    ["T08 normaliser", "TOK_COMPONENT", (j) => (j.normalizer = { type: "NFC" })],
-    ["T08 decoder", "TOK_COMPONENT", (j) => (j.decoder = { type: "WordPiece" })],
-    ["T08 post-processor", "TOK_COMPONENT", (j) => (j.post_processor = { type: "Evil" })],
-    ["T08 model", "TOK_COMPONENT", (j) => (j.model.type = "Unigram")],
-    ["T08 byte fallback", "TOK_COMPONENT", (j) => (j.model.byte_fallback = true)],
-    ["T08 nested sequences", "TOK_COMPONENT", nest],
-    ["T09 id beyond the vocabulary", "TOK_ADDED", (j) => (j.added_tokens[6].id = 2048)],
-    ["T09 one character", "TOK_ADDED", (j) => (j.added_tokens[6].content = "a")],
-    ["T09 eot not special", "TOK_ADDED", (j) => (j.added_tokens[5].special = false)],
-    ["T09 same text twice", "TOK_ADDED", (j) => (j.added_tokens[6].content = "<|eot|>")],
-    ["T09 strips", "TOK_ADDED", (j) => (j.added_tokens[6].lstrip = true)],
-    [
-      "the leading token is missing",
-      "TOK_SPECIAL",
-      (j) => (j.post_processor.processors[1].single[0].SpecialToken.id = "<x>"),
-    ],
-  ];
-  function rename(json: Json, from: string, to: string): void {
-    json.model.vocab[to] = json.model.vocab[from];
-    delete json.model.vocab[from];
-  }
-  function nest(json: Json): void {
-    for (let i = 0; i < 1000; i++) json.pre_tokenizer = { type: "Sequence", pretokenizers: [json.pre_tokenizer] };
-  }
-  test.each(hfCases)("tokenizer.json: %s is %s", (_, code, change) => {
-    const json = fresh();
-    change(json);
-    expect(refusal(() => hf(json, 2048, folder)).code).toBe(code);
-  });
-
-  const ggufCases: [string, string, (metadata: Map<string, MetadataValue>) => void][] = [
-    ["T05 byte token <0xZZ>", "TOK_BYTE", (m) => byteToken(m, "<0xZZ>")],
-    ["T05 byte token <0x100>", "TOK_BYTE", (m) => byteToken(m, "<0x100>")],
-    ["T05 byte token <0x-1>", "TOK_BYTE", (m) => byteToken(m, "<0x-1>")],
-    ["T07 unknown rule", "TOK_REGEX", (m) => m.set("tokenizer.ggml.pre", "qwen2")],
-    ["T07 no rule", "TOK_REGEX", (m) => m.delete("tokenizer.ggml.pre")],
-    ["other model", "TOK_COMPONENT", (m) => m.set("tokenizer.ggml.model", "llama")],
-    ["G21 types of other length", "TOK_LENGTH", (m) => m.set("tokenizer.ggml.token_type", new Int32Array(5).fill(1))],
-    ["G20 types as u8", "GGUF_ARRAY_TYPE", (m) => m.set("tokenizer.ggml.token_type", new Uint8Array(2048))],
-    ["type 7", "TOK_TYPE", (m) => m.set("tokenizer.ggml.token_type", new Int32Array(2048).fill(7))],
-    ["no merges", "GGUF_ARRAY_TYPE", (m) => m.delete("tokenizer.ggml.merges")],
-    ["C12 end id", "CONFIG_TOKEN_ID", (m) => m.set("tokenizer.ggml.eos_token_id", 2048)],
-    ["C12 begin id", "CONFIG_TOKEN_ID", (m) => m.set("tokenizer.ggml.bos_token_id", -1)],
-    ["C11 more tokens than rows", "CONFIG_VOCAB", (m) => (m.get("tokenizer.ggml.tokens") as string[]).push("x")],
-  ];
-  function byteToken(metadata: Map<string, MetadataValue>, text: string): void {
-    (metadata.get("tokenizer.ggml.tokens") as string[])[0] = text;
-    (metadata.get("tokenizer.ggml.token_type") as Int32Array)[0] = 6;
-  }
-  test.each(ggufCases)("GGUF: %s is %s", (_, code, change) => {
-    expect(refusal(() => gguf(change)).code).toBe(code);
-  });
-
-  test("a merge is refused by its line", () => {
-    expect(refusal(() => gguf((m) => ((m.get("tokenizer.ggml.merges") as string[])[7] = "nope"))).message).toContain(
-      "merges[7]",
-    );
-  });
-
-  test("T02 a repeated token is a warning: the lowest id encodes, both decode", () => {
-    const one = gguf((m) => {
-      (m.get("tokenizer.ggml.tokens") as string[]).push("!");
-      m.set("tokenizer.ggml.token_type", Int32Array.of(...(m.get("tokenizer.ggml.token_type") as Int32Array), 1));
-    }, 2049);
-    expect(one.warnings.join()).toContain("TOK_DUPLICATE");
-    expect(one.encode("!")).toEqual([0]);
-    expect(one.decode([0, 2048])).toBe("!!");
-  });
-
-  test("fewer tokens than rows is a warning; the rest decodes to nothing", () => {
-    const one = hf(fresh(), 2100, folder);
-    expect(one.warnings.join()).toContain("TOK_SHORT");
-    expect(one.decode([2099])).toBe("");
-    expect(one.vocabSize).toBe(2100);
-  });
-
-  test("a byte without a token is refused when a text needs it", () => {
-    const json = fresh();
-    rename(json, BYTE_ALPHABET[0xf0], `${BYTE_ALPHABET[0xf1]}${BYTE_ALPHABET[0xf2]}`);
-    const one = hf(json, 2048, folder);
-    expect(one.encode("fine").length).toBeGreaterThan(0);
-    expect(refusal(() => one.encode("🦊")).code).toBe("TOK_BYTE");
-  });
 });

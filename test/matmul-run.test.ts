@@ -1,0 +1,149 @@
+/**
+ * The interpreter's PACK, PANEL and MATMUL over every kind of weight: several segments, panels of several rows.
+ */
+import { describe, expect, it } from "vitest";
+import * as abi from "../assembly/abi.ts";
+import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
+import * as oracle from "./oracle.ts";
+import { bits, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
+import { FORMATS, weightsFrom } from "./stored-weights.ts";
+
+const random = new Random(SEED);
+
+/** Rows per segment -> [count, (weight, first, rows)...], the weights in falling order. */
+const segmentsOf = (rows: readonly number[]) =>
+  Uint32Array.from([
+    rows.length,
+    ...rows.flatMap((count, i) => [rows.length - 1 - i, rows.slice(0, i).reduce((sum, n) => sum + n, 0), count]),
+  ]);
+
+/** Rows of a segment -> the heights of its tiles: as few as hold them, the higher ones first. */
+function heightsOf(rows: number): number[] {
+  const tiles = Math.ceil(rows / abi.TILE_ROWS);
+  return Array.from({ length: tiles }, (_, tile) => Math.floor(rows / tiles) + (tile < rows % tiles ? 1 : 0));
+}
+
+describe.each([
+  ["f32", abi.PANEL_F32],
+  ["q16 pairs", abi.PANEL_Q16_PAIRS],
+  ["q8 quads", abi.PANEL_Q8_QUADS],
+])(`run: PANEL_FLOAT_AT beside a panel of %s, seed ${SEED}`, (_, form) => {
+  it("holds the exact values of each row, tiles of 1..6 rows, gathered, plain and normed; cut at every claim: the same", () => {
+    for (const rows of [[1], [2], [3], [4], [5], [6], [7, 1, 13], [2, 20, 6]]) {
+      for (const cols of [32, 96]) {
+        const entries = rows.reduce((sum, n) => sum + n, 0);
+        const [x, norm] = [random.floats(entries * (cols + 5)), random.floats(cols)];
+        const gather = Uint32Array.from({ length: entries }, (_, entry) => (entry * 7 + 3) % entries);
+        for (const transform of [0, abi.TRANSFORM_NORM]) {
+          const run = (cut: boolean) =>
+            onBoth((kernels, arena) => {
+              const [panel] = panelRoom(arena, form, entries, cols);
+              const [copy, floats] = [arena.out(entries * cols * 4), arena.out(entries * cols * 4)];
+              const source = { SOURCE_AT: arena.in(x), STRIDE: cols + 5, COLS: cols, GATHER_AT: arena.in(gather) };
+              const change = { TRANSFORM: transform, WEIGHT_AT: arena.in(norm), EPS: bits(1e-5) };
+              const places = { SEGMENTS_AT: arena.in(segmentsOf(rows)), OUT_AT: copy.at, FLOAT_AT: floats.at };
+              runThrough(kernels, arena, [op("PANEL", { ...panel, ...source, ...change, ...places })], 0, { cut });
+              return [arena.f32(copy), arena.f32(floats)] as const;
+            });
+          const [copy, floats] = run(false);
+          if (transform === 0)
+            gather.forEach((row, entry) => {
+              const own = x.slice(row * (cols + 5), row * (cols + 5) + cols);
+              expectSameBits(copy.slice(entry * cols, (entry + 1) * cols), own, `entry ${entry}`);
+            });
+          let first = 0;
+          for (const h of rows.flatMap(heightsOf)) {
+            const tile = floats.slice(first * cols, (first + h) * cols);
+            for (let lane = 0; lane < h; lane++)
+              expectSameBits(
+                tile.filter((_, i) => i % h === lane),
+                copy.slice((first + lane) * cols, (first + lane + 1) * cols),
+                `entry ${first + lane}`,
+              );
+            first += h;
+          }
+          expect(first).toBe(entries);
+          expectSameBits(run(true), [copy, floats], "cut");
+        }
+      }
+    }
+  });
+});
+
+describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) => {
+  const forms = [abi.PANEL_F32, ...FORMATS.filter(({ type }) => type === weight.type).map(({ form }) => form)];
+
+  it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, rows alone: the same bits", () => {
+    for (const [form, rows, outputs, cols, extra] of forms.flatMap(
+      (f) =>
+        [
+          [f, [7, 13], 9, 96, 0],
+          [f, [1, 2, 6], 20, 320, 1],
+          [f, [20], 1, 32, 1],
+          [f, [1, 1, 5], 16, 64, 0],
+          [f, [1], 17, 64, 1],
+        ] as const,
+    )) {
+      const width = weight.step === 1 ? cols - 29 : cols;
+      const entries = rows.reduce((sum, n) => sum + n, 0);
+      const stride = outputs + 3;
+      const matrices = rows.map(() => weight.make(outputs * width));
+      const [x, residual, bias] = [
+        random.floats(entries * width),
+        random.floats(entries * stride),
+        random.floats(outputs),
+      ];
+      const run = (segments: readonly number[], row: number, how: Run) =>
+        onBoth((kernels, arena) => {
+          const count = segments.reduce((sum, n) => sum + n, 0);
+          // A row alone has one segment: its weight is put first.
+          const own =
+            segments.length === rows.length
+              ? 0
+              : rows.length - 1 - rows.findIndex((_, i) => row < rows.slice(0, i + 1).reduce((sum, n) => sum + n, 0));
+          const { ops, table } = packOps(kernels, arena, weight.type, matrices.slice(own), outputs, width);
+          const segmentsAt = arena.in(segmentsOf(segments));
+          const [panel, matrix] = panelRoom(arena, form, count, width);
+          const out = arena.inout(new Float32Array(count * stride).fill(99));
+          const source = arena.in(x.slice(row * width, (row + count) * width));
+          const shape = { TYPE: weight.type, ROWS: outputs, COLS: width, STRIDE: stride, TILES: how.tiles ?? 2 };
+          const places = { SEGMENTS_AT: segmentsAt, TABLE_AT: table, OUT_AT: out.at + 8 };
+          const added = { RESIDUAL_AT: arena.in(residual.slice(row * stride)) + 8, BIAS_AT: arena.in(bias) };
+          const [copy, floats] = [arena.out(count * width * 4), arena.out(count * width * 4)];
+          const also = { OUT_AT: copy.at, FLOAT_AT: floats.at };
+          const all = [
+            ...ops,
+            op("PANEL", { SEGMENTS_AT: segmentsAt, SOURCE_AT: source, STRIDE: width, COLS: width, ...panel, ...also }),
+            matmul({ ...shape, ...matrix, ...places, ...(extra ? added : {}) }),
+          ];
+          runThrough(kernels, arena, all, 0, how);
+          const whole = x.slice(row * width, (row + count) * width);
+          expectSameBits(arena.f32(copy), whole, "PANEL_OUT_AT");
+          if (count === 1) expectSameBits(arena.f32(floats), whole, "PANEL_FLOAT_AT");
+          else expectSameBits(arena.f32(floats).sort(), whole.sort(), "PANEL_FLOAT_AT");
+          return arena.f32(out);
+        });
+      const kept =
+        form === abi.PANEL_F32
+          ? x
+          : oracle.dequantizeActivations(oracle.quantizeActivations(x, form === abi.PANEL_Q16_PAIRS ? 32767 : 127));
+      const expected = new Float64Array(entries * stride).fill(99);
+      const weightOf = rows.flatMap((n, i) => new Array<number>(n).fill(rows.length - 1 - i));
+      weightOf.forEach((which, entry) => {
+        oracle
+          .matmul(matrices[which].values, kept.slice(entry * width, (entry + 1) * width), width)
+          .forEach((sum, i) => {
+            expected[entry * stride + 2 + i] = sum + (extra ? bias[i] + residual[entry * stride + 2 + i] : 0);
+          });
+      });
+      const out = run(rows, 0, {});
+      const inside = (_: number, i: number) => i % stride >= 2 && i % stride < outputs + 2;
+      expect(oracle.nmse(out.filter(inside), expected.filter(inside))).toBeLessThanOrEqual(1e-10);
+      expect(out.filter((value, i) => !inside(value, i) && value !== 99)).toHaveLength(0);
+      expectSameBits(run(rows, 0, { cut: true, tiles: 1 }), out, "cut");
+      expectSameBits(run(rows, 0, { tiles: 64 }), out, "tiles");
+      for (let row = 0; row < entries; row++)
+        expectSameBits(run([1], row, {}), out.slice(row * stride, (row + 1) * stride), "alone");
+    }
+  });
+});

@@ -1,0 +1,155 @@
+/**
+ * Programs for the interpreter: ops by the names of abi.ts, and their run to the end on a lone thread of one build.
+ */
+import * as abi from "../assembly/abi.ts";
+import {
+  CONTROL_AT,
+  CONTROL_BYTES,
+  STATUS_DONE,
+  STATUS_YIELD,
+  WORD_DEADLINE,
+  WORD_FAULT,
+  WORD_PC,
+} from "../assembly/abi.ts";
+import type { Arena, Kernels } from "./kernels.ts";
+
+type OpName =
+  | "ADD"
+  | "ANGLES"
+  | "ATTEND"
+  | "COMBINE"
+  | "EMBED"
+  | "MEET"
+  | "MERGE"
+  | "PACK"
+  | "PANEL"
+  | "ROPE"
+  | "ROUTE"
+  | "STOP";
+/** Operands by the names of abi.ts without their prefix. */
+export type Words<Name extends string> = {
+  [Key in keyof typeof abi as Key extends `${Name}_${infer Word}` ? Word : never]?: number;
+};
+
+const WORDS: Readonly<Record<string, number>> = abi;
+const SIZES: Readonly<Record<string, number>> = { MERGE: abi.MERGE_OP_WORDS, MEET: 1, STOP: 1 };
+
+function place(
+  words: number[],
+  from: number,
+  prefix: string,
+  operands: Readonly<Record<string, number | undefined>>,
+): void {
+  for (const [word, value] of Object.entries(operands)) words[from + WORDS[`${prefix}_${word}`]] = value! >>> 0;
+}
+
+/** An op; operands that are not named are 0. */
+export function op<Name extends OpName>(name: Name, operands: Words<Name> = {}): number[] {
+  const size = SIZES[name] ?? WORDS[`${name}_WORDS`];
+  const words = new Array<number>(size).fill(0).fill(WORDS[`OP_${name}`] | (size << 16), 0, 1);
+  place(words, 0, name, operands);
+  return words;
+}
+
+export function matmul(...matrices: Words<"MATRIX">[]): number[] {
+  const size = abi.MATMUL_WORDS + abi.MATRIX_WORDS * matrices.length;
+  const words = new Array<number>(size).fill(0).fill(abi.OP_MATMUL | (size << 16), 0, 1);
+  words[abi.MATMUL_MATRICES] = matrices.length;
+  matrices.forEach((matrix, i) => {
+    place(words, abi.MATMUL_WORDS + abi.MATRIX_WORDS * i, "MATRIX", matrix);
+  });
+  return words;
+}
+
+/** The tap after an ATTEND's words. */
+export function probabilities(attend: Words<"ATTEND">, outAt: number, keys: number): number[] {
+  const words = [...op("ATTEND", attend), outAt, keys];
+  words[0] = abi.OP_PROBABILITIES | (abi.PROBABILITIES_WORDS << 16);
+  return words;
+}
+
+const floatBits = new Float32Array(1);
+const floatWords = new Uint32Array(floatBits.buffer);
+
+export function bits(value: number): number {
+  floatBits[0] = value;
+  return floatWords[0];
+}
+
+export interface Run {
+  /** Yields at every claim and goes on. */
+  readonly cut?: boolean;
+  readonly tiles?: number;
+}
+
+/** Runs ops to the end on a lone thread; returns the control block. */
+export function runThrough(
+  kernels: Kernels,
+  arena: Arena,
+  ops: readonly (readonly number[])[],
+  rows: number,
+  { cut = false }: Run = {},
+  wanted = STATUS_DONE,
+): Int32Array {
+  const control = arena.start(ops, rows);
+  if (cut) new Float64Array(control.buffer, CONTROL_AT, CONTROL_BYTES / 8)[WORD_DEADLINE / 2] = 1e-9;
+  let status: number;
+  do status = kernels.run(CONTROL_AT, 0);
+  while (status === STATUS_YIELD);
+  if (status !== wanted) throw new Error(`the run ended with status ${status}, fault ${control[WORD_FAULT]}`);
+  return control;
+}
+
+/** What a fault left: code, row, the abort word, and how many bytes into the program. */
+export function faultOf(control: Int32Array): Int32Array {
+  const { WORD_ABORT, WORD_FAULT_PC, WORD_FAULT_ROW } = abi;
+  return Int32Array.of(
+    control[WORD_FAULT],
+    control[WORD_FAULT_ROW],
+    control[WORD_ABORT],
+    control[WORD_FAULT_PC] - control[WORD_PC],
+  );
+}
+
+/** A matrix that the program packs: [pack op, address]. */
+export function packOp(
+  kernels: Kernels,
+  arena: Arena,
+  type: number,
+  stored: Uint8Array,
+  rows: number,
+  cols: number,
+): [number[], number] {
+  const { at } = arena.out(Math.ceil(rows / abi.GROUP) * kernels.group_bytes(type, cols));
+  const source = { SOURCE_AT: arena.in(stored), SOURCE_TYPE: type, OUTPUT_STRIDE: cols, INPUT_STRIDE: 1 };
+  return [op("PACK", { ...source, AT: at, TYPE: type, ROWS: rows, COLS: cols, ROW_END: rows, COL_END: cols }), at];
+}
+
+/** Several matrices of one shape: their pack ops, and the table of their addresses. */
+export function packOps(
+  kernels: Kernels,
+  arena: Arena,
+  type: number,
+  matrices: readonly { readonly bytes: Uint8Array }[],
+  rows: number,
+  cols: number,
+) {
+  const packs = matrices.map(({ bytes }) => packOp(kernels, arena, type, bytes, rows, cols));
+  return { ops: packs.map(([ops]) => ops), table: arena.in(Uint32Array.from(packs, ([, at]) => at)) };
+}
+
+/** Room for a panel of entries x cols: its words in PANEL, its words in MATMUL. */
+export function panelRoom(
+  arena: Arena,
+  form: number,
+  entries: number,
+  cols: number,
+): [Words<"PANEL">, Words<"MATRIX">] {
+  const values = arena.out(entries * cols * [4, 2, 1][form]).at;
+  const [scales, sums] = form === abi.PANEL_F32 ? [0, 0] : [0, 1].map(() => arena.out((entries * cols) / 8).at);
+  const places = { FORM: form, SCALE_AT: scales, SUM_AT: sums };
+  return [
+    { ...places, AT: values },
+    { ...places, PANEL_AT: values },
+  ];
+}
