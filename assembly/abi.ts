@@ -60,6 +60,8 @@ export const WORD_DEADLINE = 8;
 export const WORD_STATUS = 10;
 /** Rows of this step. */
 export const WORD_ROWS = 12;
+/** 1: this trace wants attention probabilities; 0: their op does nothing. */
+export const WORD_PROBABILITIES = 13;
 
 export const WORD_ABORT = 16;
 export const WORD_ARRIVED = 32;

@@ -168,6 +168,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
   const rowsAt = <usize>word(opAt, ATTEND_ROWS_AT), type = word(opAt, ATTEND_CACHE_TYPE), keys = word(opAt, PROBABILITIES_KEYS);
   for (let row = begin; row < end; row++) {
     const position = row_word(rowsAt, row, ROW_POSITION);
+    if (position >= keys) continue; // no place for it: the caller refuses such a trace
     for (let head = 0; head < heads; head++) {
       const queryAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(row * (heads + 2 * kvHeads) + head) * <usize>d << 2);
       const outAt = <usize>word(opAt, PROBABILITIES_OUT_AT) + (<usize>(head * rows + row) * <usize>keys << 2);

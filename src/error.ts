@@ -28,7 +28,7 @@ export interface ErrorDetail {
 }
 
 /**
- * The one error class of wasmaverick. `code` is stable and documented; the message says what, where, got, expected.
+ * The one error class of wasmaverick. `code` is stable; the message says what, where, got, expected.
  * Names that come from files are escaped and cut (`quoteName`), so a message is safe to print to a terminal.
  */
 export class EngineError extends Error {

@@ -13,6 +13,7 @@ import {
   CONTROL_BYTES,
   OP_END,
   WORD_PC,
+  WORD_PROBABILITIES,
   WORD_ROWS,
   WORD_SCRATCH_AT,
   WORD_THREADS,
@@ -164,6 +165,7 @@ export class Arena {
     this.#control[WORD_THREADS] = 1;
     this.#control[WORD_SCRATCH_AT] = scratch;
     this.#control[WORD_ROWS] = rows;
+    this.#control[WORD_PROBABILITIES] = 1;
     return this.#control;
   }
 

@@ -1,5 +1,5 @@
 /**
- * What docs/design says about the tree, checked over the real files: which file may import which, sizes, names, and that
+ * The rules of the tree, checked over the real files: which file may import which, sizes, names, and that
  * every export of the kernels is tested.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";

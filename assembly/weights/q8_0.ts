@@ -1,5 +1,5 @@
 /**
- * Weights stored as q8_0: pack, embed, dequantise, and the 8-bit register tiles.
+ * Weights stored as q8_0: pack, embed, dequantise, and the register tiles that meet 16-bit activations.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (288 bytes):
  *
@@ -35,7 +35,7 @@ class Tile {
     v128.store(sumAt, f32x4.add(v128.load(sumAt, 16), f32x4.mul(f32x4.convert_i32x4_s(dot1), f32x4.mul(row, scales1))), 16);
   }
 
-  @inline static q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
+  @inline static q16(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
     memory.fill(sumAt, 0, <usize>(h << 5));
     for (let block = 0; block < blocks; block++) {
       let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
@@ -68,12 +68,12 @@ class Tile {
 
 export function tile_q8_0_q16(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   switch (h) {
-    case 1: Tile.q8(1, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 2: Tile.q8(2, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 3: Tile.q8(3, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 4: Tile.q8(4, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 5: Tile.q8(5, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    default: Tile.q8(6, sumAt, weightAt, panelAt, scaleAt, blocks);
+    case 1: Tile.q16(1, sumAt, weightAt, panelAt, scaleAt, blocks); break;
+    case 2: Tile.q16(2, sumAt, weightAt, panelAt, scaleAt, blocks); break;
+    case 3: Tile.q16(3, sumAt, weightAt, panelAt, scaleAt, blocks); break;
+    case 4: Tile.q16(4, sumAt, weightAt, panelAt, scaleAt, blocks); break;
+    case 5: Tile.q16(5, sumAt, weightAt, panelAt, scaleAt, blocks); break;
+    default: Tile.q16(6, sumAt, weightAt, panelAt, scaleAt, blocks);
   }
 }
 

@@ -1,7 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { Tokenizer, TokenStream } from "../tokenizer/tokenizer.ts";
 import type { CheckedOptions } from "./options.ts";
-import { type SampledToken, Sampler } from "./sampler.ts";
+import { type Candidates, type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StopStrings } from "./stop.ts";
 
@@ -36,6 +36,8 @@ export interface GenerationStart {
   readonly stopIds: ReadonlySet<number>;
   readonly vocab: number;
   readonly context: number;
+  /** Working memory of the model's samplers: nothing in it outlives a draw. */
+  readonly candidates: Candidates;
 }
 
 /**
@@ -126,7 +128,7 @@ export class Generation implements AsyncIterable<string> {
     const { scheduler, tokenizer, prompt, options, vocab, context } = this.#start;
     const ids = [...prompt];
     const writer = new Writer(this.#start, tokenizer?.stream() ?? null, (piece) => this.#emit(piece));
-    const sampler = new Sampler(options, vocab);
+    const sampler = new Sampler(options, vocab, this.#start.candidates);
     sampler.observePrompt(prompt);
     const most = Math.min(options.maxTokens, context - prompt.length);
     const signals = [this.#cancel.signal, ...(options.signal ? [options.signal] : [])];

@@ -3,6 +3,7 @@ import { EngineError } from "../error.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
 import type { Build } from "../runtime/module.ts";
+import { checkPlain, checkSignal } from "./options.ts";
 
 export interface LoadOptions {
   /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
@@ -53,6 +54,7 @@ const NAMES = [
 
 /** Every value checked; a name that is not an option is an error. `extra` lists names that the caller looks at itself. */
 export function checkLoadOptions(options: LoadOptions | undefined, extra: readonly string[] = []): CheckedLoadOptions {
+  checkPlain(options);
   const given: Record<string, unknown> = { ...options };
   for (const name of Object.keys(given)) {
     if (!NAMES.includes(name) && !extra.includes(name)) {
@@ -72,9 +74,14 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
-    onProgress: options?.onProgress,
-    signal: options?.signal,
+    onProgress: progress(given["onProgress"]),
+    signal: checkSignal(given["signal"]),
   };
+}
+
+function progress(value: unknown): CheckedLoadOptions["onProgress"] {
+  if (value !== undefined && typeof value !== "function") throw refuse("onProgress", typeof value, "a function");
+  return value as CheckedLoadOptions["onProgress"];
 }
 
 function refuse(field: string, actual: unknown, limit: string): EngineError {

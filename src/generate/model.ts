@@ -19,7 +19,8 @@ import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/token
 import { GenerationBatch } from "./batch.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.ts";
-import { checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
+import { checkCall, checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
+import { Candidates } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type Score, scoreIds } from "./score.ts";
 import { Session } from "./session.ts";
@@ -106,8 +107,8 @@ export interface CreateOptions extends LoadOptions {
 
 /** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
 export async function createModel(config: CreateConfig, options: CreateOptions = {}): Promise<Model> {
-  const { seed = 0, type = "f32", ...load } = options;
-  const checked = checkLoadOptions(load);
+  const checked = checkLoadOptions(options, ["seed", "type"]);
+  const { seed = 0, type = "f32" } = options;
   if (!Number.isSafeInteger(seed))
     throw new EngineError("OPTION_RANGE", "seed", {
       at: { source: "option", field: "seed" },
@@ -127,6 +128,10 @@ export class Model {
   /** An unusable template is an error of `chat`, not of the model. */
   readonly #chat: ChatTemplate | EngineError | null;
   readonly #stopIds: ReadonlySet<number>;
+  readonly #candidates: Candidates;
+  /** Scores run one after the other: each holds a page table and pages while it runs. */
+  #scores: Promise<unknown> = Promise.resolve();
+  #disposed = false;
 
   private constructor(
     resident: ResidentModel,
@@ -140,6 +145,7 @@ export class Model {
     this.#scheduler = new Scheduler(resident);
     this.#tokenizer = tokenizer;
     this.#chat = chat;
+    this.#candidates = new Candidates(resident.config.vocab);
     this.#stopIds = new Set([...resident.config.eos, ...(tokenizer?.stopIds ?? [])]);
   }
 
@@ -228,7 +234,7 @@ export class Model {
       });
     const seeded = this.#seeded(options);
     return new GenerationBatch(
-      prompts.map((prompt, index) => this.#generation(this.#promptIds(prompt, `prompts[${index}]`), seeded)),
+      Array.from(prompts, (prompt, index) => this.#generation(this.#promptIds(prompt, `prompts[${index}]`), seeded)),
     );
   }
 
@@ -247,14 +253,18 @@ export class Model {
 
   /** A timeline of its own. */
   session(): Session {
-    return new Session(this.#resident);
+    if (this.#disposed) throw new EngineError("DISPOSED", "the model was disposed");
+    return new Session(this.#resident, this.info.context);
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
-  async score(prompt: Prompt, options: { signal?: AbortSignal } = {}): Promise<Score> {
+  async score(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Score> {
     const ids = this.#promptIds(prompt, "text");
     if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
-    return await scoreIds(this.#resident, ids, options.signal);
+    const { signal } = checkCall(options);
+    const score = this.#scores.then(() => scoreIds(this.#resident, ids, signal));
+    this.#scores = score.catch(() => {});
+    return await score;
   }
 
   /**
@@ -263,14 +273,22 @@ export class Model {
    */
   async trace(
     ids: ArrayLike<number>,
-    options: { taps?: readonly string[]; signal?: AbortSignal } = {},
+    options?: { taps?: readonly string[]; signal?: AbortSignal },
   ): Promise<Record<string, TapData>> {
     const checked = checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" });
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
     if (checked.length > this.info.context) throw this.#tooLong(checked.length, this.info.context);
+    const { taps, signal } = checkCall(options, ["taps"]);
+    if (taps !== undefined && !Array.isArray(taps)) {
+      throw new EngineError("OPTION_TAPS", "taps", {
+        at: { source: "option", field: "taps" },
+        actual: typeof taps,
+        limit: "an array of names",
+      });
+    }
     const known = this.#resident.tapNames;
-    const unknown = options.taps?.find((name) => !known.includes(name));
+    const unknown = taps?.find((name) => !known.includes(name));
     if (unknown !== undefined) {
       throw new EngineError("OPTION_TAPS", "no such tap", {
         at: { source: "option", field: "taps" },
@@ -278,15 +296,15 @@ export class Model {
         limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
       });
     }
-    const wanted = new Set(options.taps ?? known);
-    return Object.fromEntries(await this.#resident.trace(checked, (name) => wanted.has(name), options.signal));
+    const wanted = new Set(taps ?? known);
+    return Object.fromEntries(await this.#resident.trace(checked, (name) => wanted.has(name), signal));
   }
 
   /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
-  async embed(prompt: Prompt, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async embed(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Float32Array> {
     const ids = this.#promptIds(prompt, "text");
     if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
-    const norm = (await this.#resident.trace(ids, (name) => name === "norm", options.signal)).get("norm")!;
+    const norm = (await this.#resident.trace(ids, (name) => name === "norm", checkCall(options).signal)).get("norm")!;
     const [rows, hidden] = norm.shape;
     const mean = new Float64Array(hidden);
     for (let row = 0; row < rows; row++)
@@ -296,6 +314,7 @@ export class Model {
 
   /** Ends running generations, stops the workers; the process can end by itself afterwards. */
   async dispose(): Promise<void> {
+    this.#disposed = true;
     await this.#scheduler.dispose();
     await this.#resident.dispose();
   }
@@ -316,16 +335,18 @@ export class Model {
         );
       return ids;
     }
-    if (typeof prompt !== "object" || prompt === null || typeof prompt.length !== "number") {
+    if (typeof prompt !== "object" || prompt === null) {
       throw new EngineError("REQ_PARAM", field, {
         at: { source: "prompt", field },
         actual: prompt === null ? "null" : typeof prompt,
         limit: "text or an array of ids",
       });
     }
-    if (prompt.length === 0)
+    const ids = checkTokenIds(prompt, this.config.vocab, { source: "prompt", field });
+    if (ids.length === 0) {
       throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
-    return checkTokenIds(prompt, this.config.vocab, { source: "prompt", field });
+    }
+    return ids;
   }
 
   #generation(prompt: readonly number[], options: GenerateOptions | undefined): Generation {
@@ -341,6 +362,7 @@ export class Model {
       stopIds: new Set([...this.#stopIds, ...checked.stopIds]),
       vocab: this.config.vocab,
       context,
+      candidates: this.#candidates,
     });
   }
 

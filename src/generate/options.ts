@@ -110,9 +110,7 @@ export function checkOptions(options: unknown, limits: OptionLimits, extra: read
 /** A copy that is read once, so a getter cannot show one value to the check and another to the engine. */
 function snapshot(options: unknown, extra: readonly string[]): Record<keyof GenerateOptions, unknown> {
   if (options === undefined) return {} as Record<keyof GenerateOptions, unknown>;
-  if (kindOf(options) !== "Object") {
-    throw refuse("options", "the options are not an object", "an object of options", options);
-  }
+  checkPlain(options);
   const given = { ...(options as object) };
   for (const name of Object.keys(given)) {
     if (NAMES.includes(name) || extra.includes(name)) continue;
@@ -124,6 +122,16 @@ function snapshot(options: unknown, extra: readonly string[]): Record<keyof Gene
     });
   }
   return given as Record<keyof GenerateOptions, unknown>;
+}
+
+/** Options are one plain object: what a prototype or a class hides would be ignored. */
+export function checkPlain(options: unknown): void {
+  if (options === undefined) return;
+  const prototype = typeof options === "object" && options !== null ? Object.getPrototypeOf(options) : undefined;
+  // Plain objects of another realm have a prototype of their own without one.
+  const plain = prototype === null || (prototype !== undefined && Object.getPrototypeOf(prototype) === null);
+  if (!plain || kindOf(options) !== "Object")
+    throw refuse("options", "the options are not a plain object", "an object of options", options);
 }
 
 /** "Object", "Map", "Array", ... also for values of another realm. A Set or Map has no keys and would pass for empty. */
@@ -236,6 +244,13 @@ function checkStopIds(value: unknown, vocab: number): number[] {
 
 /** Every id an integer in [0, vocab), else `REQ_TOKEN_ID` with the index of the first that is not. Also for prompts. */
 export function checkTokenIds(ids: ArrayLike<unknown>, vocab: number, at: ErrorPlace): number[] {
+  if (!isList(ids)) {
+    throw new EngineError("REQ_PARAM", "not a list of ids", {
+      at,
+      limit: "an array or typed array of token ids",
+      actual: tell(ids),
+    });
+  }
   return Array.from(ids, (id, index) => {
     if (isId(id, vocab)) return id;
     throw new EngineError("REQ_TOKEN_ID", "not a token id", {
@@ -244,6 +259,25 @@ export function checkTokenIds(ids: ArrayLike<unknown>, vocab: number, at: ErrorP
       actual: tell(id),
     });
   });
+}
+
+/** Options of a single call, `{ signal }` and what `names` lists: anything else is an error, never ignored. */
+export function checkCall<Options extends { signal?: AbortSignal }>(
+  options: Options | undefined,
+  names: readonly (keyof Options & string)[] = [],
+): Options {
+  if (options === undefined) return {} as Options;
+  checkPlain(options);
+  const allowed = ["signal", ...names];
+  const unknown = Object.keys(options).find((name) => !allowed.includes(name));
+  if (unknown !== undefined) {
+    throw new EngineError("REQ_UNSUPPORTED_PARAM", "this option is not supported", {
+      at: { source: "option", field: unknown },
+      limit: `one of ${allowed.join(", ")}`,
+      actual: unknown,
+    });
+  }
+  return { ...options, signal: checkSignal(options.signal) };
 }
 
 function isList(value: unknown): value is ArrayLike<unknown> {
@@ -263,8 +297,8 @@ function checkLogProbabilities(value: unknown): number | undefined {
 }
 
 /** By its tag, not its class: a signal may come from another realm. */
-function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || kindOf(value) === "AbortSignal") return value as AbortSignal | undefined;
+export function checkSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
   throw refuse("signal", "not a signal", "an AbortSignal", value);
 }
 

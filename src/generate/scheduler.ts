@@ -35,6 +35,8 @@ export class Scheduler {
   #running: Running[] = [];
   #loop: Promise<void> | null = null;
   #closed = false;
+  /** A sequence was postponed: nobody is admitted until another gives its pages back. */
+  #crowded = false;
 
   constructor(resident: ResidentModel) {
     this.#resident = resident;
@@ -43,8 +45,12 @@ export class Scheduler {
   /** Resolves when the growth ended itself; rejects with its signal's reason or the error of its step. */
   grow(growth: Growth): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) {
-        reject(new EngineError("DISPOSED", "the model was disposed"));
+      if (this.#closed || growth.ids.length === 0) {
+        reject(
+          this.#closed
+            ? new EngineError("DISPOSED", "the model was disposed")
+            : new EngineError("REQ_EMPTY_PROMPT", "nothing to grow from"),
+        );
         return;
       }
       this.#waiting.push({ growth, resolve, reject, timeline: null, position: 0 });
@@ -73,6 +79,8 @@ export class Scheduler {
   }
 
   #admit(): void {
+    if (this.#crowded && this.#running.length > 0) return;
+    this.#crowded = false;
     while (this.#running.length < MOST_RUNNING && this.#waiting.length > 0) {
       const entry = this.#waiting[0];
       try {
@@ -111,15 +119,21 @@ export class Scheduler {
   async #step(): Promise<void> {
     const composed = this.#compose();
     const ended = new Map<Running, unknown>();
-    // Whoever aborts stops the step; the others' rows are computed again in the next one, to the same bits.
+    // Whoever aborts hears it at once; the step goes on as long as somebody needs it, so that strangers who come and go starve
+    // nobody.
     const stop = new AbortController();
-    const onAbort = () => stop.abort();
+    const gone = ({ growth }: Running) => growth.signal?.aborted === true;
+    const onAbort = () => {
+      for (const { entry } of composed) if (gone(entry)) entry.reject(entry.growth.signal!.reason);
+      if (composed.every(({ entry }) => gone(entry))) stop.abort();
+    };
     for (const { entry } of composed) entry.growth.signal?.addEventListener("abort", onAbort, { once: true });
     try {
       await this.#resident.step(
         composed.map(({ part }) => part),
         (logits, _row, index) => {
           const { entry } = composed[index];
+          if (gone(entry)) return;
           try {
             if (!entry.growth.onLogits(logits)) ended.set(entry, undefined);
           } catch (error) {
@@ -146,12 +160,16 @@ export class Scheduler {
     this.#resident.cache.close(entry.timeline!);
     entry.timeline = null;
     this.#waiting.unshift(entry);
+    this.#crowded = true;
   }
 
   #end(entry: Running, error: unknown): void {
     this.#running = this.#running.filter((other) => other !== entry);
     this.#waiting = this.#waiting.filter((other) => other !== entry);
-    if (entry.timeline) this.#resident.cache.close(entry.timeline);
+    if (entry.timeline) {
+      this.#resident.cache.close(entry.timeline);
+      this.#crowded = false;
+    }
     entry.timeline = null;
     if (error === undefined) entry.resolve();
     else entry.reject(error);

@@ -2,7 +2,7 @@ import { EngineError } from "../error.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import type { StepPart } from "../model/step.ts";
-import { checkTokenIds } from "./options.ts";
+import { checkCall, checkTokenIds } from "./options.ts";
 
 /**
  * One timeline that the caller edits by naming what it should hold: `sync(ids)` reuses the common prefix, forgets what differs,
@@ -11,26 +11,38 @@ import { checkTokenIds } from "./options.ts";
 export class Session {
   readonly #resident: ResidentModel;
   readonly #timeline: Timeline;
+  readonly #context: number;
   #ids: number[] = [];
+  /** How many of them are in the cache: fewer where a rewind went behind pages that were given back. */
+  #computed = 0;
   /** Logits after the last id; null where they must be computed again. */
   #logits: Float32Array | null = null;
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(resident: ResidentModel) {
+  constructor(resident: ResidentModel, context: number) {
     this.#resident = resident;
+    this.#context = context;
     this.#timeline = resident.cache.open();
   }
 
-  /** The ids that the timeline holds. */
+  /** The ids that the timeline holds: a copy. */
   get ids(): readonly number[] {
-    return this.#ids;
+    return this.#ids.slice();
   }
 
-  /** Makes the timeline equal `ids`. After an abort or an error it holds a shorter prefix of them. */
-  sync(ids: ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<void> {
+  /** Makes the timeline equal `ids`. After an abort or an error it holds a prefix of them, or what it held where nothing began. */
+  async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
     const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
-    return this.#then(() => this.#sync(wanted, options.signal));
+    const { signal } = checkCall(options);
+    if (wanted.length > this.#context) {
+      throw new EngineError("CONTEXT_LENGTH", "the ids do not fit the context", {
+        at: { source: "prompt", field: "ids" },
+        actual: `${wanted.length} ids`,
+        limit: `at most ${this.#context}`,
+      });
+    }
+    return this.#then(() => this.#sync(wanted, signal));
   }
 
   /** A copy of the logits after the last id, [vocab]. */
@@ -54,7 +66,8 @@ export class Session {
         });
       }
       if (length === this.#ids.length) return;
-      this.#ids.length = length;
+      this.#ids = this.#ids.slice(0, length);
+      this.#computed = this.#resident.cache.truncate(this.#timeline, Math.min(length, this.#computed));
       this.#logits = null;
     });
   }
@@ -66,9 +79,10 @@ export class Session {
     while (same < wanted.length && same < held.length && wanted[same] === held[same]) same++;
     if (same === wanted.length && same === held.length && this.#logits) return;
     // The last id's logits must come out of a step, so its row is computed again.
-    let position = Math.min(same, Math.max(0, wanted.length - 1));
+    let position = Math.min(same, this.#computed, Math.max(0, wanted.length - 1));
     position = this.#resident.cache.truncate(this.#timeline, position);
     this.#ids = wanted.slice(0, position);
+    this.#computed = position;
     this.#logits = null;
     while (position < wanted.length) {
       const inputs = wanted.slice(position, position + this.#resident.sizes.rows);
@@ -83,6 +97,7 @@ export class Session {
       );
       position += inputs.length;
       this.#ids = wanted.slice(0, position);
+      this.#computed = position;
     }
   }
 

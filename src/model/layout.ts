@@ -37,6 +37,8 @@ export interface Sizes {
   readonly embeddingRows: number;
   readonly sequences: number;
   readonly blocks: number;
+  /** Positions of one sequence at most; the last block may be wider. */
+  readonly context: number;
   readonly pages: Record<PageKind, number>;
   /** Blocks of attention that one step may compute apart. */
   readonly partials: number;

@@ -4,6 +4,7 @@ import {
   FAULT_ROUTER,
   FAULT_TOKEN,
   PAGE,
+  WORD_PROBABILITIES,
   WORD_ROWS,
   WORD_SCRATCH_AT,
   WORD_SCRATCH_BYTES,
@@ -182,11 +183,11 @@ export class ResidentModel {
   /** Pages of all parts, or of none. */
   #reserve(parts: readonly StepPart[]): void {
     for (const { timeline, position, inputs } of parts) {
-      if (position + inputs.length > this.sizes.blocks * PAGE) {
+      if (position + inputs.length > this.sizes.context) {
         throw new EngineError("CONTEXT_LENGTH", "the sequence is longer than the context", {
           at: { source: "prompt" },
           actual: position + inputs.length,
-          limit: this.sizes.blocks * PAGE,
+          limit: this.sizes.context,
         });
       }
       this.cache.reserve(timeline, position, position + inputs.length);
@@ -239,8 +240,21 @@ export class ResidentModel {
     wanted: (name: string) => boolean,
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<string, TapData>> {
+    const probabilities = this.tapNames.some((name) => name.endsWith(".attn.probs") && wanted(name));
+    const { traceKeys } = this.sizes;
+    if (probabilities && inputs.length > traceKeys) {
+      const what = `attn.probs is [heads, ids, ids]: ${inputs.length} ids are too many`;
+      const error = new EngineError("TRACE_KEYS", what, {
+        at: { source: "option", field: "taps" },
+        limit: `at most ${traceKeys} ids`,
+      });
+      return Promise.reject(error);
+    }
     const reader = new TapReader(inputs.length, wanted);
-    return this.#queue(() => this.#trace(inputs, reader, signal)).then(() => reader.taps);
+    return this.#queue(() => {
+      for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
+      return this.#trace(inputs, reader, signal);
+    }).then(() => reader.taps);
   }
 
   async #trace(inputs: StepPart["inputs"], reader: TapReader, signal: AbortSignal | undefined): Promise<void> {

@@ -84,6 +84,7 @@ function chooseSizes(config: ModelConfig, context: number, options: SizeOptions)
     embeddingRows: rows,
     sequences: SEQUENCES,
     blocks,
+    context,
     pages: { full: blocks + SPARE_PAGES, chunked: Math.min(blocks + SPARE_PAGES, window + SPARE_PAGES) },
     partials: Math.max(2 * blocks, 256),
     threads: options.threads,

@@ -1,4 +1,3 @@
-import { EngineError } from "../error.ts";
 import type { Memory, Tensor } from "../runtime/memory.ts";
 import type { StepPart } from "./step.ts";
 
@@ -58,12 +57,6 @@ export class TapReader {
   #readProbabilities(memory: Memory, { name, tensor }: Tap, part: StepPart): void {
     const [heads, , keys] = tensor.shape;
     const total = this.#total;
-    if (total > keys) {
-      throw new EngineError("TRACE_KEYS", `${name} has ${total} keys`, {
-        at: { source: "option", field: "taps" },
-        limit: `at most ${keys} ids with this tap`,
-      });
-    }
     const data = this.#entry(name, [heads, total, total]);
     const rows = part.inputs.length;
     for (let head = 0; head < heads; head++) {

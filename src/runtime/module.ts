@@ -23,18 +23,17 @@ const RELAXED_PROBE = new Uint8Array([
 ]);
 
 const hasRelaxed = () => WebAssembly.validate(RELAXED_PROBE);
+/** Before anybody switched it on: the default must not depend on what the process loaded before. */
+const RELAXED_BY_ITSELF = hasRelaxed();
 
 const compiled = new Map<Build, Promise<WebAssembly.Module>>();
 
 /** `wanted` undefined: relaxed where the host has it by itself, else simd. */
 export async function openKernels(wanted: Build | undefined): Promise<Kernels> {
   if (wanted === "simd") return { build: "simd", reason: "asked for", module: await compile("simd") };
-  if (hasRelaxed()) {
-    return {
-      build: "relaxed",
-      reason: wanted ? "asked for" : "the host has relaxed SIMD",
-      module: await compile("relaxed"),
-    };
+  if (RELAXED_BY_ITSELF) {
+    const reason = wanted ? "asked for" : "the host has relaxed SIMD";
+    return { build: "relaxed", reason, module: await compile("relaxed") };
   }
   if (wanted === undefined) {
     return { build: "simd", reason: "the host has no relaxed SIMD switched on", module: await compile("simd") };

@@ -139,7 +139,7 @@ export class Program {
     }
     if (panel) expectAtMost("panel", cols, panel.cols);
     if (panel && panel.form !== "f32" && cols % BLOCK !== 0)
-      throw new EngineError("PROGRAM_SHAPE", "8-bit activations come in blocks", {
+      throw new EngineError("PROGRAM_SHAPE", "integer activations come in blocks", {
         actual: cols,
         limit: `a multiple of ${BLOCK}`,
       });

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createModel, EngineError, type Model } from "../dist/src/index.js";
+import { idsOf } from "./resident.ts";
+
+/** Many callers of one model: pages run out, strangers come and go, long traces run beside sessions. */
+
+const config = {
+  vocab_size: 260,
+  hidden_size: 32,
+  intermediate_size: 32,
+  num_hidden_layers: 4,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  head_dim: 16,
+  num_local_experts: 2,
+  num_experts_per_tok: 1,
+  attention_chunk_size: 64,
+  max_position_embeddings: 4096,
+  eos_token_id: [],
+};
+let model: Model;
+beforeAll(async () => {
+  model = await createModel(config, { threads: 1, context: 512 });
+});
+afterAll(() => model.dispose());
+
+async function codeOf(work: () => unknown): Promise<string | undefined> {
+  try {
+    await work();
+  } catch (error) {
+    return error instanceof EngineError ? error.code : String(error);
+  }
+  return undefined;
+}
+
+it("more sequences than pages: they take turns, all end, each with its solo ids", async () => {
+  const prompts = Array.from({ length: 24 }, (_, index) => idsOf(5, 256, index + 1));
+  const options = { temperature: 0, maxTokens: 480, logitBias: { 257: -100 } };
+  const alone: number[][] = [];
+  for (const prompt of prompts.slice(0, 3)) alone.push((await model.generate(prompt, options).result()).ids);
+  const all = await model.generateBatch(prompts, options).results();
+  expect(all.map(({ ids }) => ids.length)).toEqual(prompts.map(() => 480));
+  expect(all.slice(0, 3).map(({ ids }) => ids)).toEqual(alone);
+});
+
+it("a sequence that never fits beside sessions is CACHE_FULL, not a wait for ever", async () => {
+  const sessions = Array.from({ length: 9 }, () => model.session());
+  for (const session of sessions) await session.sync(idsOf(500, 256));
+  expect(await codeOf(() => model.generate([1], { maxTokens: 5 }).result())).toBe("CACHE_FULL");
+  // A rewind gives the pages back at once.
+  for (const session of sessions) await session.rewind(0);
+  expect((await model.generate([1], { maxTokens: 5 }).result()).ids.length).toBe(5);
+  for (const session of sessions) await session.dispose();
+});
+
+it("strangers who abort do not cost the others their step", async () => {
+  const before = model.wakes[0];
+  const prompt = idsOf(400, 256);
+  const kept = model.generate(prompt, { temperature: 0, maxTokens: 20 }).result();
+  const strangers = Array.from({ length: 10 }, async (_, index) => {
+    const controller = new AbortController();
+    const stranger = model.generate([index], { signal: controller.signal, maxTokens: 500 });
+    for await (const _piece of stranger) controller.abort();
+  });
+  expect((await Promise.allSettled(strangers)).every(({ status }) => status === "rejected")).toBe(true);
+  expect((await kept).ids).toEqual((await model.generate(prompt, { temperature: 0, maxTokens: 20 }).result()).ids);
+  expect(model.wakes[0] - before).toBeLessThan(60);
+});
+
+it("a trace longer than its probabilities have room for touches nothing else", async () => {
+  const long = await createModel(config, { threads: 2, context: 4096 });
+  const session = long.session();
+  const ids = idsOf(300, 256);
+  await session.sync(ids);
+  const before = await session.logits();
+  const many = idsOf(4096, 256);
+  const { logits } = await long.trace(many, { taps: ["logits"] });
+  expect(logits.data.every(Number.isFinite)).toBe(true);
+  expect(await codeOf(() => long.trace(many, { taps: ["layers.0.attn.probs"] }))).toBe("TRACE_KEYS");
+  await session.sync([...ids, 1]);
+  await session.sync(ids);
+  expect(await session.logits()).toEqual(before);
+  await long.dispose();
+});
+
+it("eighty scores at once run one after the other", async () => {
+  const scores = await Promise.all(Array.from({ length: 80 }, () => model.score(idsOf(100, 256))));
+  expect(new Set(scores.map(({ meanNll }) => meanNll)).size).toBe(1);
+});
+
+it("the context that was asked for is the limit, for sessions too", async () => {
+  const short = await createModel(config, { threads: 0, context: 100 });
+  const session = short.session();
+  await session.sync(idsOf(100, 256));
+  expect(await codeOf(() => session.sync(idsOf(101, 256)))).toBe("CONTEXT_LENGTH");
+  expect(session.ids.length).toBe(100);
+  await short.dispose();
+});
+
+it.each([
+  ["an array-like without a whole length", () => model.generate({ length: Number.NaN } as never), "REQ_PARAM"],
+  ["a number instead of ids", () => model.session().sync(5 as never), "REQ_PARAM"],
+  ["a typo in the options of score", () => model.score([1, 2], { sginal: 1 } as never), "REQ_UNSUPPORTED_PARAM"],
+  ["taps that are no list", () => model.trace([1], { taps: "logits" } as never), "OPTION_TAPS"],
+  ["a signal that is none", () => model.score([1, 2], { signal: 5 } as never), "REQ_PARAM"],
+  ["options behind a prototype", () => model.generate([1], Object.create({ maxTokens: 2 })), "REQ_PARAM"],
+  ["a progress listener that is none", () => createModel(config, { onProgress: 5 } as never), "OPTION_RANGE"],
+  ["no options but null", () => createModel(config, null as never), "REQ_PARAM"],
+])("%s is a typed error", async (_, work, code) => {
+  expect(await codeOf(work)).toBe(code);
+});
