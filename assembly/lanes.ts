@@ -34,10 +34,14 @@ export class Lanes {
 
   /** Four f16 in the low halves of u32 lanes -> f32, subnormals exact; infinity and NaN come out finite (pack refuses them). */
   @inline static widenF16(halves_u32x4: v128): v128 {
-    const magnitude = i32x4.shl(v128.and(halves_u32x4, i32x4.splat(0x7fff)), 13);
-    const sign = i32x4.shl(v128.and(halves_u32x4, i32x4.splat(0x8000)), 16);
-    // 2^112 moves the exponent bias from 15 to 127.
-    return v128.or(f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(0x77800000))), sign);
+    // The arithmetic shift copies the sign down and the mask keeps its first copy; 2^112 moves the exponent bias from 15 to 127.
+    const bits = v128.and(i32x4.shr_s(i32x4.shl(halves_u32x4, 16), 3), i32x4.splat(0x8fffffff));
+    return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+  }
+
+  /** Four bf16 in the low halves of u32 lanes -> f32. */
+  @inline static widenBf16(halves_u32x4: v128): v128 {
+    return i32x4.shl(halves_u32x4, 16);
   }
 
   /**

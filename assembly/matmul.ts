@@ -12,7 +12,7 @@ import {
   SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
 } from "./abi";
 import { Segments, Tiles } from "./tiles";
-import { dequantize_bf16, dequantize_f16, tile_f32, tile_f32_fused } from "./weights/float";
+import { dequantize_bf16, dequantize_f16, gemv2_bf16_f32, gemv2_f16_f32, tile_f32, tile_f32_fused } from "./weights/float";
 import { dequantize_q4_0, tile_q4_0_q8 } from "./weights/q4_0";
 import { dequantize_q8_0, gemv2_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
 
@@ -114,11 +114,9 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
-  if (form === PANEL_Q16_PAIRS && rows === 1) {
-    const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 1);
-    const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + <usize>first * (<usize>(cols / BLOCK) << 2);
+  if (rows === 1 && has_gemv(type, form)) {
     for (; group + 1 < groupEnd; group += 2) {
-      gemv2_q8_0_q16(scratchAt, weightAt + <usize>group * bytes, panelAt, scaleAt, cols / BLOCK);
+      gemv2(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, cols, first);
       write_tile(matrixAt, scratchAt, first, 1, group);
       write_tile(matrixAt, scratchAt + 32, first, 1, group + 1);
     }
@@ -135,6 +133,24 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
       quantised_tile(matrixAt, scratchAt, form, groupAt, cols, first + from, h);
       write_tile(matrixAt, scratchAt, first + from, h, group);
     }
+  }
+}
+
+/** Pairs of weights and activations that have a kernel for one row and two groups at a time; the tile gives the same bits. */
+@inline function has_gemv(type: u32, form: u32): bool {
+  return form === PANEL_Q16_PAIRS || (form === PANEL_F32 && (type === TYPE_F16 || type === TYPE_BF16));
+}
+
+function gemv2(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: usize, cols: i32, entry: i32): void {
+  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT);
+  if (type === TYPE_Q8_0) {
+    const blocks = cols / BLOCK;
+    const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + <usize>entry * (<usize>blocks << 2);
+    gemv2_q8_0_q16(sumAt, groupAt, panelAt + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
+  } else {
+    const rowAt = panelAt + <usize>entry * (<usize>cols << 2);
+    if (type === TYPE_F16) gemv2_f16_f32(sumAt, groupAt, rowAt, cols, fused);
+    else gemv2_bf16_f32(sumAt, groupAt, rowAt, cols, fused);
   }
 }
 

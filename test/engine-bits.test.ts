@@ -140,6 +140,24 @@ it.each(MODELS.filter(([name]) => /q[48]_0/.test(name)))(
   },
 );
 
+it.each(MODELS.filter(([name]) => !/q[48]_0/.test(name)))(
+  "%s, relaxed build (fused): one prefill = token by token = the unfused program",
+  async (_, source) => {
+    const model = await open(source, { build: "relaxed" });
+    const whole = hash(await allLogits(model, ids));
+    expect(
+      hash(
+        await allLogits(
+          model,
+          ids,
+          ids.map((_, index) => index),
+        ),
+      ),
+    ).toBe(whole);
+    expect(hash((await model.trace(ids, (name) => name === "logits")).get("logits")!.data)).toBe(whole);
+  },
+);
+
 it("pages behind a chunk are given back, and rewinding behind them computes the chunk again", async () => {
   const model = await open({ config: { ...quantised, attention_chunk_size: 64 }, type: "q8_0" });
   const long = idsOf(300, 300);

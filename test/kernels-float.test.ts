@@ -77,6 +77,44 @@ describe(`f32 tiles, seed ${SEED}`, () => {
     expect(Buffer.compare(bytesOf(plain), bytesOf(fused))).not.toBe(0);
   });
 
+  it.each([
+    ["f16", 0x3fff],
+    ["bf16", 0x3fff],
+  ] as const)(
+    "gemv2_%s_f32: the bits of two dequantised tiles of height 1, fused and not, cols 0..67, subnormals and signs",
+    (type, mask) => {
+      for (const cols of [0, ...COLS]) {
+        const halves = Uint16Array.from(
+          random.floats(16 * cols),
+          (value, i) => (i % 7 ? Math.abs(value * 7919) & mask : i & 31) | (i & 1 ? 0x8000 : 0),
+        );
+        const x = random.floats(cols);
+        for (const build of ["simd", "relaxed"] as const) {
+          for (const fused of [0, 1]) {
+            const [both, apart] = on(
+              build,
+              (kernels, arena) => {
+                const [weights, panel, out] = [arena.in(halves), arena.in(x), arena.out(64)];
+                const [wide, tiles] = [arena.out(cols * 32), arena.inout(new Float32Array(16))];
+                if (type === "f16") kernels.gemv2_f16_f32(out.at, weights, panel, cols, fused);
+                else kernels.gemv2_bf16_f32(out.at, weights, panel, cols, fused);
+                for (const group of [0, 1]) {
+                  if (type === "f16") kernels.dequantize_f16(wide.at, weights + group * cols * 16, 0, cols);
+                  else kernels.dequantize_bf16(wide.at, weights + group * cols * 16, 0, cols);
+                  if (fused) kernels.tile_f32_fused(1, tiles.at + group * 32, wide.at, panel, cols);
+                  else kernels.tile_f32(1, tiles.at + group * 32, wide.at, panel, cols);
+                }
+                return [arena.f32(out), arena.f32(tiles)] as const;
+              },
+              cols % 16,
+            );
+            expectSameBits(both, apart, `${build}, fused ${fused}, ${cols} cols`);
+          }
+        }
+      }
+    },
+  );
+
   it("panel_f32: a row into its lane, the other lanes untouched", () => {
     for (const cols of COLS) {
       for (const h of HEIGHTS) {

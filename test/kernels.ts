@@ -27,7 +27,8 @@ export const SEED = Number(process.env.SEED ?? 20260117);
 /** The exports by the file that tests them; `memory` is no kernel. structure.test.ts holds this against the builds. */
 export const TESTED_IN = {
   "kernels-norm.test.ts": "exp_f32 rmsnorm_f32",
-  "kernels-float.test.ts": "dequantize_f16 dequantize_bf16 embed_float pack_float tile_f32 tile_f32_fused panel_f32",
+  "kernels-float.test.ts":
+    "dequantize_f16 dequantize_bf16 gemv2_f16_f32 gemv2_bf16_f32 embed_float pack_float tile_f32 tile_f32_fused panel_f32",
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":

@@ -70,6 +70,44 @@ export function tile_f32_fused(h: i32, sumAt: usize, weightAt: usize, panelAt: u
   Tile.each(h, sumAt, weightAt, panelAt, cols, true);
 }
 
+class Row {
+  // Two groups that follow each other: four chains of sums hide the latency of the add, and a load of x serves 16 outputs.
+  @inline static halves(type: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+    let nextAt = weightAt + (<usize>cols << 4);
+    const end = nextAt;
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+    while (weightAt < end) {
+      const x = v128.load32_splat(panelAt), a = v128.load(weightAt), b = v128.load(nextAt);
+      s0 = Lanes.multiplyAdd(x, Row.widen(type, i32x4.extend_low_i16x8_u(a)), s0, fused);
+      s1 = Lanes.multiplyAdd(x, Row.widen(type, i32x4.extend_high_i16x8_u(a)), s1, fused);
+      s2 = Lanes.multiplyAdd(x, Row.widen(type, i32x4.extend_low_i16x8_u(b)), s2, fused);
+      s3 = Lanes.multiplyAdd(x, Row.widen(type, i32x4.extend_high_i16x8_u(b)), s3, fused);
+      weightAt += 16;
+      nextAt += 16;
+      panelAt += 4;
+    }
+    v128.store(sumAt, s0, 0);
+    v128.store(sumAt, s1, 16);
+    v128.store(sumAt, s2, 32);
+    v128.store(sumAt, s3, 48);
+  }
+
+  @inline static widen(type: i32, halves_u32x4: v128): v128 {
+    return type === TYPE_F16 ? Lanes.widenF16(halves_u32x4) : Lanes.widenBf16(halves_u32x4);
+  }
+}
+
+/** One row, two groups: s [16] f32 = W x, the sums of the dequantised tile in the same order, without the way through memory. */
+export function gemv2_f16_f32(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+  if (fused) Row.halves(TYPE_F16, sumAt, weightAt, panelAt, cols, true);
+  else Row.halves(TYPE_F16, sumAt, weightAt, panelAt, cols, false);
+}
+
+export function gemv2_bf16_f32(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+  if (fused) Row.halves(TYPE_BF16, sumAt, weightAt, panelAt, cols, true);
+  else Row.halves(TYPE_BF16, sumAt, weightAt, panelAt, cols, false);
+}
+
 /** Inputs [begin, end) of one packed group -> out [end - begin][8] f32. */
 export function dequantize_f16(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
   let at = groupAt + (<usize>begin << 4);
@@ -86,8 +124,8 @@ export function dequantize_bf16(outAt: usize, groupAt: usize, begin: i32, end: i
   const stop = groupAt + (<usize>end << 4);
   for (; at < stop; at += 16, outAt += 32) {
     const eight_u16x8 = v128.load(at);
-    v128.store(outAt, i32x4.shl(i32x4.extend_low_i16x8_u(eight_u16x8), 16), 0);
-    v128.store(outAt, i32x4.shl(i32x4.extend_high_i16x8_u(eight_u16x8), 16), 16);
+    v128.store(outAt, Lanes.widenBf16(i32x4.extend_low_i16x8_u(eight_u16x8)), 0);
+    v128.store(outAt, Lanes.widenBf16(i32x4.extend_high_i16x8_u(eight_u16x8)), 16);
   }
 }
 
