@@ -63,7 +63,7 @@ function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
   return true;
 }
 
-/** rope, then q/k norm, then (q only) temperature: spec 2.2. */
+/** rope, then q/k norm, then (q only) temperature: the order of Llama 4's attention in transformers. */
 @inline function turn(opAt: usize, xAt: usize, row: i32, query: bool): void {
   const d = <i32>word(opAt, ROPE_HEAD_SIZE);
   if (word(opAt, ROPE_ROTATE) !== 0) rope_f32(xAt, <usize>word(opAt, ROPE_ANGLES_AT) + (<usize>row * <usize>d << 2), d >> 1);
@@ -131,7 +131,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   return -1;
 }
 
-/** Positions of a block that a query at `position` sees (spec 2.3): causal, and of its own chunk. */
+/** Positions of a block that a query at `position` sees: causal, and of its own chunk. */
 @inline function stage_mask(opAt: usize, scratchAt: usize, position: u32, block: u32, i: i32, d: i32): void {
   const first = block * PAGE;
   const last = word(opAt, ATTEND_CAUSAL) !== 0 ? position + 1 : word(opAt, ATTEND_KEYS);

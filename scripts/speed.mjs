@@ -11,6 +11,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { threads: { type: "string" }, build: { type: "string" }, runs: { type: "string", default: "3" } },
 });
+if (positionals.length !== 1) {
+  console.error("usage: npm run speed -- MODEL [--threads N] [--build simd|relaxed] [--runs N]");
+  process.exit(2);
+}
 const runs = Number(values.runs);
 const counts = values.threads === undefined ? [1, 2] : [Number(values.threads)];
 console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.versions.node}`);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createModel, EngineError, type Model } from "../dist/src/index.js";
+import { createModel, type Model } from "../dist/src/index.js";
+import { codeOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
 
 /** Many callers of one model: pages run out, strangers come and go, long traces run beside sessions. */
@@ -23,15 +24,6 @@ beforeAll(async () => {
   model = await createModel(config, { threads: 1, context: 512 });
 });
 afterAll(() => model.dispose());
-
-async function codeOf(work: () => unknown): Promise<string | undefined> {
-  try {
-    await work();
-  } catch (error) {
-    return error instanceof EngineError ? error.code : String(error);
-  }
-  return undefined;
-}
 
 it("more sequences than pages: they take turns, all end, each with its solo ids", async () => {
   const prompts = Array.from({ length: 24 }, (_, index) => idsOf(5, 256, index + 1));

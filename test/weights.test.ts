@@ -229,14 +229,14 @@ describe("mapWeights", () => {
 });
 
 describe("randomModelCheckpoint", () => {
-  /** The NumPy original's example. */
+  /** A mixture on every fourth layer, top-2 by softmax. */
   const original: CreateConfig = {
     ...{ vocab_size: 260, hidden_size: 768, intermediate_size: 2048, num_hidden_layers: 12, num_attention_heads: 12 },
     ...{ num_key_value_heads: 4, num_local_experts: 4, num_experts_per_tok: 2, interleave_moe_layer_step: 4 },
     router: "softmax",
   };
 
-  test.each<StoredType>(["f32", "q4_0"])("the original's example is a whole model in %s", (type) => {
+  test.each<StoredType>(["f32", "q4_0"])("a softmax mixture on every fourth layer is a whole model in %s", (type) => {
     const file = randomModelCheckpoint(original, 7, type);
     const { config } = readConfig(file);
     expect(config).toMatchObject({ heads: 12, kvHeads: 4, headSize: 64, denseWidth: 2048, bos: 256, eos: [257] });

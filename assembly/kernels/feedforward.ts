@@ -7,7 +7,7 @@ import { Lanes } from "../lanes";
 
 /**
  * out = silu(g a) * (g b): a = source [0, cols) (gate), b = source [cols, 2 cols) (up); g is the router's score on the expert's
- * input, moved behind the linear gate and up matrices (Llama 4, spec 2.5 step 4), 1 where there is none.
+ * input, moved behind the linear gate and up matrices (Llama 4 scales the expert's input, unlike Mixtral), 1 where there is none.
  */
 export function swiglu_f32(outAt: usize, sourceAt: usize, score: f32, cols: i32): void {
   const upAt = sourceAt + (<usize>cols << 2);
@@ -57,7 +57,7 @@ function pick_experts(picksAt: usize, logitsAt: usize, experts: i32, used: i32):
   return f32x4.extract_lane(Lanes.exp(f32x4.splat(x)), 0);
 }
 
-/** sigmoid of each picked logit (Llama 4), or softmax over the picked ones (Mixtral, the NumPy original). */
+/** sigmoid of each picked logit (Llama 4), or softmax over the picked ones (Mixtral, arXiv 2401.04088). */
 function score_experts(scoresAt: usize, picksAt: usize, logitsAt: usize, used: i32, softmax: bool): void {
   let largest: f32 = f32.NEGATIVE_INFINITY;
   for (let pick = 0; pick < used; pick++) largest = max(largest, load<f32>(logitsAt + (<usize>load<u32>(picksAt + (<usize>pick << 2)) << 2)));

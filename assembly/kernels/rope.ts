@@ -1,5 +1,5 @@
 /**
- * Rotary positions (RoFormer; spec 2.2, 3): pairs (2j, 2j + 1) turn by p * w_j.
+ * Rotary positions (RoFormer, arXiv 2104.09864): pairs (2j, 2j + 1) turn by p * w_j.
  *
  * Angles are made once a row and step; cosine and sine in f64, rounded to f32 once. The references round the product p * w_j
  * to f32, an error that grows with p: 2^-9 radian at 65,536, half a radian at 10^7. Below 65,536 we round as they do (8,300

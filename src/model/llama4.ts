@@ -166,7 +166,7 @@ function feedForward(emit: Emit, layer: PackedLayer): void {
   branchMatmul(emit, dense.down[0], activations.hiddenPanels, `${name}.ffn_out`);
 }
 
-/** x += shared(x) + sum over the picked experts: spec 2.5. Rows are bucketed by expert. */
+/** x += shared(x) + sum over the picked experts. Rows are bucketed by expert. */
 function mixture(emit: Emit, layer: PackedLayer): void {
   const { program, config, layout, trace, fused } = emit;
   const { activations, tables } = layout;

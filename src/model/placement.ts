@@ -34,8 +34,8 @@ export function placeLayers(
     if (used + tail > limit) {
       throw new EngineError("MODEL_TOO_LARGE", `layer ${layer} does not fit in one memory`, {
         at: { source: "memory" },
-        actual: used + tail,
-        limit,
+        actual: `${used + tail} bytes`,
+        limit: `at most ${limit} bytes`,
       });
     }
   }
