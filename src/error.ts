@@ -61,6 +61,11 @@ function describe(code: string, what: string, { at, limit, actual }: ErrorDetail
   return `${code}: ${what}${got}${expected}${place}`;
 }
 
+/** What every door of a disposed model answers. */
+export function modelDisposed(): EngineError {
+  return new EngineError("DISPOSED", "the model was disposed");
+}
+
 /** A name from outside, made printable: control characters escaped, at most 128 characters. */
 export function quoteName(name: string, quotes = true): string {
   const short = name.length > 128 ? `${name.slice(0, 125)}...` : name;

@@ -1,6 +1,6 @@
 import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
-import { EngineError } from "../error.ts";
+import { EngineError, modelDisposed } from "../error.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
 import { ResidentModel } from "../model/resident.ts";
@@ -192,7 +192,7 @@ export class Model {
               ? `the host has ${cores} cores`
               : "the host has no worker threads",
       },
-      context: plan.context,
+      context: plan.sizes.context,
       cache: options.cache,
       activations: options.activations,
       memory: { total, memories, weights, cache, activations: total - weights - cache },
@@ -253,14 +253,13 @@ export class Model {
 
   /** A timeline of its own. */
   session(): Session {
-    if (this.#disposed) throw new EngineError("DISPOSED", "the model was disposed");
-    return new Session(this.#resident, this.info.context);
+    if (this.#disposed) throw modelDisposed();
+    return new Session(this.#resident);
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
   async score(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Score> {
-    const ids = this.#promptIds(prompt, "text");
-    if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
+    const ids = this.#fitting(this.#promptIds(prompt, "text"));
     const { signal } = checkCall(options);
     const score = this.#scores.then(() => scoreIds(this.#resident, ids, signal));
     this.#scores = score.catch(() => {});
@@ -275,10 +274,9 @@ export class Model {
     ids: ArrayLike<number>,
     options?: { taps?: readonly string[]; signal?: AbortSignal },
   ): Promise<Record<string, TapData>> {
-    const checked = checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" });
+    const checked = this.#fitting(checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" }));
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
-    if (checked.length > this.info.context) throw this.#tooLong(checked.length, this.info.context);
     const { taps, signal } = checkCall(options, ["taps"]);
     if (taps !== undefined && !Array.isArray(taps)) {
       throw new EngineError("OPTION_TAPS", "taps", {
@@ -302,8 +300,7 @@ export class Model {
 
   /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
   async embed(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Float32Array> {
-    const ids = this.#promptIds(prompt, "text");
-    if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
+    const ids = this.#fitting(this.#promptIds(prompt, "text"));
     const norm = (await this.#resident.trace(ids, (name) => name === "norm", checkCall(options).signal)).get("norm")!;
     const [rows, hidden] = norm.shape;
     const mean = new Float64Array(hidden);
@@ -346,6 +343,11 @@ export class Model {
     if (ids.length === 0) {
       throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
     }
+    return ids;
+  }
+
+  #fitting(ids: number[]): number[] {
+    if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
     return ids;
   }
 

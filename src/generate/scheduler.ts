@@ -1,4 +1,4 @@
-import { EngineError } from "../error.ts";
+import { EngineError, modelDisposed } from "../error.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import type { StepPart } from "../model/step.ts";
@@ -46,11 +46,7 @@ export class Scheduler {
   grow(growth: Growth): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed || growth.ids.length === 0) {
-        reject(
-          this.#closed
-            ? new EngineError("DISPOSED", "the model was disposed")
-            : new EngineError("REQ_EMPTY_PROMPT", "nothing to grow from"),
-        );
+        reject(this.#closed ? modelDisposed() : new EngineError("REQ_EMPTY_PROMPT", "nothing to grow from"));
         return;
       }
       this.#waiting.push({ growth, resolve, reject, timeline: null, position: 0 });
@@ -178,7 +174,7 @@ export class Scheduler {
   /** Ends everything; nothing new is taken. */
   async dispose(): Promise<void> {
     this.#closed = true;
-    const error = new EngineError("DISPOSED", "the model was disposed");
+    const error = modelDisposed();
     for (const entry of [...this.#waiting, ...this.#running]) {
       entry.reject(error);
     }

@@ -11,7 +11,6 @@ import { checkCall, checkTokenIds } from "./options.ts";
 export class Session {
   readonly #resident: ResidentModel;
   readonly #timeline: Timeline;
-  readonly #context: number;
   #ids: number[] = [];
   /** How many of them are in the cache: fewer where a rewind went behind pages that were given back. */
   #computed = 0;
@@ -20,9 +19,8 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(resident: ResidentModel, context: number) {
+  constructor(resident: ResidentModel) {
     this.#resident = resident;
-    this.#context = context;
     this.#timeline = resident.cache.open();
   }
 
@@ -35,11 +33,12 @@ export class Session {
   async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
     const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
     const { signal } = checkCall(options);
-    if (wanted.length > this.#context) {
+    const { context } = this.#resident.sizes;
+    if (wanted.length > context) {
       throw new EngineError("CONTEXT_LENGTH", "the ids do not fit the context", {
         at: { source: "prompt", field: "ids" },
         actual: `${wanted.length} ids`,
-        limit: `at most ${this.#context}`,
+        limit: `at most ${context}`,
       });
     }
     return this.#then(() => this.#sync(wanted, signal));

@@ -76,7 +76,7 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
       weights: all.reduce((sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols), 0),
       cachePer1024: { f32: cache("f32"), q8: cache("q8") },
       total: plan.bytes,
-      context: plan.context,
+      context: plan.sizes.context,
     },
     warnings: [...checkpoint.warnings, ...warnings, ...mapped.warnings, ...plan.warnings],
   };

@@ -3,7 +3,6 @@ import {
   FAULT_PAGE,
   FAULT_ROUTER,
   FAULT_TOKEN,
-  PAGE,
   WORD_PROBABILITIES,
   WORD_ROWS,
   WORD_SCRATCH_AT,
@@ -69,7 +68,7 @@ export class ResidentModel {
     this.threads = threads;
     this.#placed = placed;
     this.ops = ops;
-    this.cache = new Cache(options.config, options.sizes.blocks * PAGE, options.sizes.sequences, options.sizes.pages);
+    this.cache = new Cache(options.config, options.sizes.context, options.sizes.sequences, options.sizes.pages);
   }
 
   static async load(options: ResidentOptions): Promise<ResidentModel> {
@@ -89,7 +88,6 @@ export class ResidentModel {
       };
       const memory = new Memory(layout.plan);
       memory.u32(tensors.forward).set(forward.program.words());
-      memory.u32(tensors.trace).set(traceForward.program.words());
       if (tensors.logits) memory.u32(tensors.logits).set(logits!.words());
       memory.control[WORD_SCRATCH_AT] = layout.scratch.at;
       memory.control[WORD_SCRATCH_BYTES] = layout.scratch.shape[1];
@@ -111,7 +109,7 @@ export class ResidentModel {
       const divisors = weights.ropeDivisors ? await readVector(weights.ropeDivisors) : ropeDivisors(config);
       const frequencies = ropeFrequencies(config, divisors);
       for (const { layout, memory } of placed) memory.f32(layout.frequencies).set(frequencies);
-      // The trace program's place is used for packing while loading: it is written back afterwards.
+      // Until the trace program is written, its place holds the packing ops of the loader.
       await loadWeights(
         layouts,
         memories,

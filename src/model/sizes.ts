@@ -35,7 +35,6 @@ const SPARE_PAGES = SEQUENCES;
 export interface ModelPlan {
   readonly sizes: Sizes;
   readonly layouts: readonly Layout[];
-  readonly context: number;
   readonly warnings: readonly string[];
   readonly bytes: number;
 }
@@ -57,7 +56,7 @@ export function planModel(config: ModelConfig, weights: ModelWeights, options: S
   if (options.context === undefined && context < config.context) {
     warnings.push(`the file allows ${config.context} positions; the context is ${context} (option context)`);
   }
-  return { sizes, layouts, context, warnings, bytes };
+  return { sizes, layouts, warnings, bytes };
 }
 
 function chooseContext(config: ModelConfig, asked: number | undefined): number {

@@ -24,7 +24,7 @@ import {
   WORD_THREADS,
   WORD_WAKES,
 } from "../../assembly/abi.ts";
-import { EngineError } from "../error.ts";
+import { EngineError, modelDisposed } from "../error.ts";
 import type { Memory } from "./memory.ts";
 import { type Spawned, spawn } from "./spawn.ts";
 import { type Crossing, type Instance, instantiate, walk } from "./worker.ts";
@@ -50,7 +50,6 @@ const YIELD_MS = 12;
 const START_MS = 30_000;
 
 export class Threads {
-  readonly asked: number;
   readonly #memories: readonly Memory[];
   readonly #crossings: readonly (Crossing | null)[];
   readonly #control: Int32Array;
@@ -64,8 +63,7 @@ export class Threads {
   #running: Promise<unknown> = Promise.resolve();
   #closing = false;
 
-  private constructor(asked: number, memories: readonly Memory[], crossings: readonly (Crossing | null)[]) {
-    this.asked = asked;
+  private constructor(memories: readonly Memory[], crossings: readonly (Crossing | null)[]) {
     this.#memories = memories;
     this.#crossings = crossings;
     this.#control = memories[0].control;
@@ -77,7 +75,7 @@ export class Threads {
     memories: readonly Memory[],
     crossings: readonly (Crossing | null)[],
   ): Promise<Threads> {
-    const threads = new Threads(count, memories, crossings);
+    const threads = new Threads(memories, crossings);
     for (const memory of memories) memory.control[WORD_THREADS] = Math.max(1, count);
     if (count === 0) {
       for (const memory of memories) threads.#instances.push(instantiate(module, memory.wasm));
@@ -116,7 +114,7 @@ export class Threads {
   async #run(first: number, last: number, signal: AbortSignal | undefined): Promise<RunResult> {
     signal?.throwIfAborted();
     if (this.#failure) throw this.#failure;
-    if (this.#closing) throw new EngineError("DISPOSED", "the model was disposed", { at: { source: "worker" } });
+    if (this.#closing) throw modelDisposed();
     for (const { control } of this.#memories) {
       for (const word of [WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_SLEEPERS, WORD_FAULT])
         Atomics.store(control, word, 0);
@@ -128,7 +126,7 @@ export class Threads {
     if (fault) return { status: "fault", fault };
     if (status === STATUS_ABORTED) {
       signal?.throwIfAborted();
-      if (this.#closing) throw new EngineError("DISPOSED", "the model was disposed", { at: { source: "worker" } });
+      if (this.#closing) throw modelDisposed();
       throw new EngineError("WORKER_ABORTED", "the step was stopped", { at: { source: "worker" } });
     }
     return status === STATUS_STOPPED ? { status: "stopped", memory } : { status: "done" };
