@@ -7,7 +7,7 @@
 
 /** Outputs a packed weight group holds; they stand in lanes. */
 export const GROUP = 8;
-/** Rows of activations a register tile takes at most: 6 x 8 outputs keep 12 accumulators in 15 registers. */
+/** Rows of activations a register tile takes at most: 6 x 8 outputs keep 12 accumulators in 15 registers. A model may take fewer. */
 export const TILE_ROWS = 6;
 /** Elements of a quantised block, weights and activations. */
 export const BLOCK = 32;
@@ -62,6 +62,12 @@ export const WORD_STATUS = 10;
 export const WORD_ROWS = 12;
 /** 1: this trace wants attention probabilities; 0: their op does nothing. */
 export const WORD_PROBABILITIES = 13;
+/** Where thread 0 adds up the time of each op, 0: nowhere; the program it belongs to, and that one's words. */
+export const WORD_PROFILE_AT = 14;
+export const WORD_PROFILE_FROM = 15;
+export const WORD_PROFILE_WORDS = 11;
+/** Per word of the program: f64 milliseconds of the op with its barrier, then those spent waiting for the others. */
+export const PROFILE_BYTES = 16;
 
 export const WORD_ABORT = 16;
 export const WORD_ARRIVED = 32;
@@ -198,7 +204,8 @@ export const PANEL_AT = 12; // 0: no panel, out only
 export const PANEL_SCALE_AT = 13;
 export const PANEL_SUM_AT = 14;
 export const PANEL_FLOAT_AT = 15; // a second panel of PANEL_F32; 0: not wanted
-export const PANEL_WORDS = 16;
+export const PANEL_TILE_ROWS = 16;
+export const PANEL_WORDS = 17;
 
 export const TRANSFORM_COPY = 0;
 export const TRANSFORM_NORM = 1;
@@ -208,7 +215,9 @@ export const TRANSFORM_SWIGLU = 2;
 export const MATMUL_MATRICES = 1;
 /** 1: float weights may fuse multiply and add (relaxed build, model of float matrices only). */
 export const MATMUL_FUSED = 2;
-export const MATMUL_WORDS = 3; // then MATRIX_WORDS each
+/** 1: V8 pairs vectors, so float tiles take two groups. */
+export const MATMUL_WIDE = 3;
+export const MATMUL_WORDS = 4; // then MATRIX_WORDS each
 export const MATRIX_SEGMENTS_AT = 0;
 export const MATRIX_TYPE = 1;
 export const MATRIX_FORM = 2;
@@ -223,7 +232,8 @@ export const MATRIX_STRIDE = 10;
 export const MATRIX_RESIDUAL_AT = 11; // same shape and stride as out, may be out; 0: none
 export const MATRIX_BIAS_AT = 12; // [outputs] f32; 0: none
 export const MATRIX_TILES = 13; // tiles of rows that share a pass over a weight group
-export const MATRIX_WORDS = 14;
+export const MATRIX_TILE_ROWS = 14;
+export const MATRIX_WORDS = 15;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place

@@ -8,7 +8,7 @@
 import {
   BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
-  MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
+  MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
   SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
 } from "./abi";
 import { Segments, Tiles } from "./tiles";
@@ -29,8 +29,8 @@ export function group_bytes(type: u32, cols: i32): usize {
 }
 
 /** Blocks of tiles of a segment of `rows` rows. */
-@inline function tile_blocks(rows: i32, tiles: i32): i32 {
-  return (Tiles.count(rows) + tiles - 1) / tiles;
+@inline function tile_blocks(rows: i32, tileRows: i32, tiles: i32): i32 {
+  return (Tiles.count(rows, tileRows) + tiles - 1) / tiles;
 }
 
 function matrix_units(matrixAt: usize): i32 {
@@ -39,7 +39,7 @@ function matrix_units(matrixAt: usize): i32 {
   const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
   let blocks = 0;
   for (let segment = 0; segment < Segments.count(segmentsAt); segment++) {
-    blocks += tile_blocks(Segments.word(segmentsAt, segment, SEGMENT_ROWS), tiles);
+    blocks += tile_blocks(Segments.word(segmentsAt, segment, SEGMENT_ROWS), <i32>word(matrixAt, MATRIX_TILE_ROWS), tiles);
   }
   return blocks * groups;
 }
@@ -90,7 +90,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, begin: i3
   const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
   for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
-    const blocks = tile_blocks(rows, tilesPerBlock);
+    const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
       if (begin < groups) matmul_block(matrixAt, scratchAt, fused, segment, block, begin, min(end, groups));
       begin = max(begin - groups, 0);
@@ -110,7 +110,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const form = word(matrixAt, MATRIX_FORM);
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const bytes = group_bytes(type, cols);
-  const tiles = Tiles.count(rows);
+  const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
@@ -172,7 +172,7 @@ function gemv2(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: u
 function float_group(matrixAt: usize, scratchAt: usize, fused: bool, type: u32, groupAt: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32): void {
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
-  const tiles = Tiles.count(rows);
+  const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const pieceAt = scratchAt;
   const sumsAt = scratchAt + DEQUANTIZE_COLS * GROUP * 4;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * TILE_ROWS * GROUP * 4);

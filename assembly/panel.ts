@@ -6,7 +6,7 @@
 
 import {
   BLOCK, PANEL_AT, PANEL_COLS, PANEL_EPS, PANEL_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT,
-  PANEL_Q16_PAIRS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT,
+  PANEL_Q16_PAIRS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS,
   PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_NORM, TRANSFORM_SWIGLU,
 } from "./abi";
 import { swiglu_f32 } from "./kernels/feedforward";
@@ -21,7 +21,9 @@ import { Segments, Tiles } from "./tiles";
 export function panel_units(opAt: usize): i32 {
   const segmentsAt = <usize>word(opAt, PANEL_SEGMENTS_AT);
   let units = 0;
-  for (let segment = 0; segment < Segments.count(segmentsAt); segment++) units += Tiles.count(Segments.word(segmentsAt, segment, SEGMENT_ROWS));
+  for (let segment = 0; segment < Segments.count(segmentsAt); segment++) {
+    units += Tiles.count(Segments.word(segmentsAt, segment, SEGMENT_ROWS), <i32>word(opAt, PANEL_TILE_ROWS));
+  }
   return units;
 }
 
@@ -30,7 +32,7 @@ export function panel(opAt: usize, scratchAt: usize, begin: i32, end: i32): void
   for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
-    const tiles = Tiles.count(rows);
+    const tiles = Tiles.count(rows, <i32>word(opAt, PANEL_TILE_ROWS));
     for (let tile = begin; tile < min(end, tiles); tile++) {
       const from = Tiles.first(rows, tiles, tile);
       panel_tile(opAt, scratchAt, first + from, Tiles.first(rows, tiles, tile + 1) - from);

@@ -15,10 +15,11 @@ import {
   FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE, OP_EMBED, OP_END,
   OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_AT, PACK_COLS,
   PACK_COL_BEGIN, PACK_COL_END, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROWS, PACK_ROW_BEGIN, PACK_ROW_END,
-  PACK_SOURCE_AT, PACK_SOURCE_TYPE, PACK_TYPE, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
+  PACK_SOURCE_AT, PACK_SOURCE_TYPE, PACK_TYPE, PROFILE_BYTES, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
   ROUTE_PICKS_AT, ROUTE_SCORES_AT, ROUTE_SEGMENTS_AT, ROUTE_SOFTMAX, ROUTE_USED, ROW_FLAGS, ROW_FLAG_EMBEDDING, ROW_INPUT,
   ROW_POSITION, ROW_WORDS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, TYPE_Q4_0, TYPE_Q8_0,
   WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PROBABILITIES,
+  WORD_PROFILE_AT, WORD_PROFILE_FROM, WORD_PROFILE_WORDS,
   WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
 } from "./abi";
 import { attend, attend_units, merge, probabilities, rope } from "./attend";
@@ -30,7 +31,7 @@ import { embed_float, pack_float } from "./weights/float";
 import { embed_q4_0, pack_q4_0 } from "./weights/q4_0";
 import { embed_q8_0, pack_q8_0 } from "./weights/q8_0";
 
-/** Milliseconds of a monotonic clock; asked only by a lone thread with a deadline. */
+/** Milliseconds of a monotonic clock; asked only by a lone thread with a deadline, and for a profile. */
 // @ts-ignore: decorator
 @external("env", "now")
 declare function now(): f64;
@@ -60,7 +61,9 @@ export function run(control: usize, thread: i32): i32 {
   const threads = <i32>word(control, WORD_THREADS);
   const scratchAt = <usize>word(control, WORD_SCRATCH_AT) + <usize>thread * <usize>word(control, WORD_SCRATCH_BYTES);
   const lone = threads === 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
+  const profiled = thread === 0 && word(control, WORD_PROFILE_AT) !== 0;
   let at = <usize>word(control, WORD_PC);
+  let began = profiled ? now() : 0;
   while (true) {
     const head = load<u32>(at);
     const opcode = head & 0xffff;
@@ -84,11 +87,14 @@ export function run(control: usize, thread: i32): i32 {
         }
         if (lone && now() > load<f64>(control + (WORD_DEADLINE << 2))) {
           store<u32>(control + (WORD_PC << 2), <u32>at);
+          if (profiled) profile(control, at, began, now());
           return STATUS_YIELD;
         }
       }
     }
+    const met = profiled ? now() : 0;
     if (!meet(control, threads)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
+    if (profiled) began = profile(control, at, began, met);
     if (opcode === OP_STOP) {
       if (thread === 0) store<u32>(control + (WORD_PC << 2), <u32>next);
       return STATUS_STOPPED;
@@ -96,6 +102,17 @@ export function run(control: usize, thread: i32): i32 {
     at = next;
   }
   return STATUS_DONE;
+}
+
+/** Adds an op's time to the table; `met`: when it had no more work. Returns the time. */
+function profile(control: usize, at: usize, began: f64, met: f64): f64 {
+  const ended = now();
+  const index = (at - <usize>word(control, WORD_PROFILE_FROM)) >> 2;
+  if (index >= <usize>word(control, WORD_PROFILE_WORDS)) return ended; // another program: a trace
+  const slot = <usize>word(control, WORD_PROFILE_AT) + index * PROFILE_BYTES;
+  store<f64>(slot, load<f64>(slot) + (ended - began));
+  store<f64>(slot, load<f64>(slot, 8) + (ended - met), 8);
+  return ended;
 }
 
 /** The barrier. The last thread to arrive opens it; the others spin a while, then sleep. False: aborted. */

@@ -43,10 +43,11 @@ function place(
   for (const [word, value] of Object.entries(operands)) words[from + WORDS[`${prefix}_${word}`]] = value! >>> 0;
 }
 
-/** An op; operands that are not named are 0. */
+/** An op; operands that are not named are 0, tiles have up to TILE_ROWS rows. */
 export function op<Name extends OpName>(name: Name, operands: Words<Name> = {}): number[] {
   const size = SIZES[name] ?? WORDS[`${name}_WORDS`];
   const words = new Array<number>(size).fill(0).fill(WORDS[`OP_${name}`] | (size << 16), 0, 1);
+  if (name === "PANEL") words[abi.PANEL_TILE_ROWS] = abi.TILE_ROWS;
   place(words, 0, name, operands);
   return words;
 }
@@ -56,7 +57,7 @@ export function matmul(...matrices: Words<"MATRIX">[]): number[] {
   const words = new Array<number>(size).fill(0).fill(abi.OP_MATMUL | (size << 16), 0, 1);
   words[abi.MATMUL_MATRICES] = matrices.length;
   matrices.forEach((matrix, i) => {
-    place(words, abi.MATMUL_WORDS + abi.MATRIX_WORDS * i, "MATRIX", matrix);
+    place(words, abi.MATMUL_WORDS + abi.MATRIX_WORDS * i, "MATRIX", { TILE_ROWS: abi.TILE_ROWS, ...matrix });
   });
   return words;
 }

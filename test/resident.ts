@@ -29,6 +29,7 @@ export async function openResident(source: Source, wish: Wish = {}): Promise<Res
       cache: "f32",
       activations: "q8",
       threads: 2,
+      wide: false,
       maxMemory: undefined,
       memoryLimit: undefined,
       ...wish,
@@ -39,7 +40,7 @@ export async function openResident(source: Source, wish: Wish = {}): Promise<Res
     if (plan.layouts.length !== (wish.memories ?? plan.layouts.length))
       throw new Error(`no limit gives ${wish.memories} memories`);
     return await ResidentModel.load({
-      kernels: await openKernels(wish.build ?? "simd"),
+      kernels: await openKernels(wish.build ?? "simd", false),
       config,
       weights,
       sizes: plan.sizes,

@@ -24,7 +24,7 @@ function filesUnder(folder: string): string[] {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return filesUnder(path);
+    if (entry.isDirectory()) return entry.name === "node_modules" || entry.name === "venv" ? [] : filesUnder(path);
     return entry.name.endsWith(".ts") ? [path] : [];
   });
 }

@@ -20,14 +20,10 @@ const BLOCK_BYTES: usize = 160;
 const SCALES: usize = 128;
 
 class Tile {
-  @inline static scale(sumAt: usize, scaleAt: usize, blockSumAt: usize, gathered0: v128, gathered1: v128, scales0: v128, scales1: v128): void {
-    const ones = i16x8.splat(1);
-    const offset = i32x4.shl(v128.load32_splat(blockSumAt), 3);
-    const dot0 = i32x4.sub(i32x4.dot_i16x8_s(gathered0, ones), offset);
-    const dot1 = i32x4.sub(i32x4.dot_i16x8_s(gathered1, ones), offset);
-    const row = v128.load32_splat(scaleAt);
-    v128.store(sumAt, f32x4.add(v128.load(sumAt, 0), f32x4.mul(f32x4.convert_i32x4_s(dot0), f32x4.mul(row, scales0))), 0);
-    v128.store(sumAt, f32x4.add(v128.load(sumAt, 16), f32x4.mul(f32x4.convert_i32x4_s(dot1), f32x4.mul(row, scales1))), 16);
+  /** s + (gathered - 8 * sum of x) * (row scale * output scales). */
+  @inline static scale(sum: v128, gathered: v128, ones: v128, offset: v128, row: v128, scales: v128): v128 {
+    const dot = i32x4.sub(i32x4.dot_i16x8_s(gathered, ones), offset);
+    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, scales)));
   }
 
   @inline static dot(x: v128, w: v128, sum: v128): v128 {
@@ -35,8 +31,9 @@ class Tile {
   }
 
   @inline static q4(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-    memory.fill(sumAt, 0, <usize>(h << 5));
-    const mask = i8x16.splat(15);
+    let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
+    let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
+    const mask = i8x16.splat(15), ones = i16x8.splat(1);
     const high: usize = <usize>(h << 4); // quad + 4 of the same tile
     for (let block = 0; block < blocks; block++) {
       let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
@@ -52,8 +49,9 @@ class Tile {
         if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Tile.dot(x, low0, c30); c31 = Tile.dot(x, low1, c31); }
         if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Tile.dot(x, low0, c40); c41 = Tile.dot(x, low1, c41); }
         if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Tile.dot(x, low0, c50); c51 = Tile.dot(x, low1, c51); }
-        low0 = i8x16.shr_u(w0, 4);
-        low1 = i8x16.shr_u(w1, 4);
+        // Not i8x16.shr_u, which is a shift of words and a mask of its own.
+        low0 = v128.and(i16x8.shr_u(w0, 4), mask);
+        low1 = v128.and(i16x8.shr_u(w1, 4), mask);
         const highAt = panelAt + high;
         x = v128.load32_splat(highAt, 0);
         c00 = Tile.dot(x, low0, c00); c01 = Tile.dot(x, low1, c01);
@@ -68,15 +66,37 @@ class Tile {
       const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
       weightAt += 32;
       panelAt += high;
-      Tile.scale(sumAt, scaleAt, blockSumAt, c00, c01, scales0, scales1);
-      if (h > 1) Tile.scale(sumAt + 32, scaleAt + 4, blockSumAt + 4, c10, c11, scales0, scales1);
-      if (h > 2) Tile.scale(sumAt + 64, scaleAt + 8, blockSumAt + 8, c20, c21, scales0, scales1);
-      if (h > 3) Tile.scale(sumAt + 96, scaleAt + 12, blockSumAt + 12, c30, c31, scales0, scales1);
-      if (h > 4) Tile.scale(sumAt + 128, scaleAt + 16, blockSumAt + 16, c40, c41, scales0, scales1);
-      if (h > 5) Tile.scale(sumAt + 160, scaleAt + 20, blockSumAt + 20, c50, c51, scales0, scales1);
+      let row = v128.load32_splat(scaleAt, 0), offset = i32x4.shl(v128.load32_splat(blockSumAt, 0), 3);
+      s00 = Tile.scale(s00, c00, ones, offset, row, scales0); s01 = Tile.scale(s01, c01, ones, offset, row, scales1);
+      if (h > 1) {
+        row = v128.load32_splat(scaleAt, 4); offset = i32x4.shl(v128.load32_splat(blockSumAt, 4), 3);
+        s10 = Tile.scale(s10, c10, ones, offset, row, scales0); s11 = Tile.scale(s11, c11, ones, offset, row, scales1);
+      }
+      if (h > 2) {
+        row = v128.load32_splat(scaleAt, 8); offset = i32x4.shl(v128.load32_splat(blockSumAt, 8), 3);
+        s20 = Tile.scale(s20, c20, ones, offset, row, scales0); s21 = Tile.scale(s21, c21, ones, offset, row, scales1);
+      }
+      if (h > 3) {
+        row = v128.load32_splat(scaleAt, 12); offset = i32x4.shl(v128.load32_splat(blockSumAt, 12), 3);
+        s30 = Tile.scale(s30, c30, ones, offset, row, scales0); s31 = Tile.scale(s31, c31, ones, offset, row, scales1);
+      }
+      if (h > 4) {
+        row = v128.load32_splat(scaleAt, 16); offset = i32x4.shl(v128.load32_splat(blockSumAt, 16), 3);
+        s40 = Tile.scale(s40, c40, ones, offset, row, scales0); s41 = Tile.scale(s41, c41, ones, offset, row, scales1);
+      }
+      if (h > 5) {
+        row = v128.load32_splat(scaleAt, 20); offset = i32x4.shl(v128.load32_splat(blockSumAt, 20), 3);
+        s50 = Tile.scale(s50, c50, ones, offset, row, scales0); s51 = Tile.scale(s51, c51, ones, offset, row, scales1);
+      }
       scaleAt += <usize>(h << 2);
       blockSumAt += <usize>(h << 2);
     }
+    v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16);
+    if (h > 1) { v128.store(sumAt, s10, 32); v128.store(sumAt, s11, 48); }
+    if (h > 2) { v128.store(sumAt, s20, 64); v128.store(sumAt, s21, 80); }
+    if (h > 3) { v128.store(sumAt, s30, 96); v128.store(sumAt, s31, 112); }
+    if (h > 4) { v128.store(sumAt, s40, 128); v128.store(sumAt, s41, 144); }
+    if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 }
 

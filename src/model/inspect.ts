@@ -34,6 +34,7 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
   const mapped = mapWeights(checkpoint, config);
   const { weights } = mapped;
   const plan = planModel(config, weights, {
+    wide: false,
     context: undefined,
     cache: "f32",
     activations: "q8",

@@ -43,6 +43,10 @@ export interface Sizes {
   /** Blocks of attention that one step may compute apart. */
   readonly partials: number;
   readonly threads: number;
+  /** Rows of activations in a register tile at most. */
+  readonly tileRows: number;
+  /** V8 pairs vectors into 256 bits. */
+  readonly wide: boolean;
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   /** Rows and keys of one `trace` step. */
@@ -138,7 +142,7 @@ export interface Layout {
 }
 
 /** Every panel form that some weight of the model reads. */
-function formsOf(weights: ModelWeights, activations: "q8" | "f32"): Set<PanelForm> {
+export function formsOf(weights: ModelWeights, activations: "q8" | "f32"): Set<PanelForm> {
   const forms = new Set<PanelForm>(["f32"]);
   const add = (matrix: Matrix) => forms.add(formOf(matrix.type, activations));
   for (const layer of weights.layers) for (const matrix of matricesOf(layer)) add(matrix);
@@ -243,7 +247,7 @@ function reserveActivations(
     new Map(
       [...forms]
         .filter((form) => form === "f32" || cols % 32 === 0)
-        .map((form) => [form, reservePanel(plan, `${name} panel`, form, count, cols)]),
+        .map((form) => [form, reservePanel(plan, `${name} panel`, form, sizes.tileRows, count, cols)]),
     );
   return {
     x: f32("x", rows, hidden),

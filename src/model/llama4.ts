@@ -42,9 +42,10 @@ export function emitForward(
   fused: boolean,
   trace: boolean,
 ): Forward {
-  const emit: Emit = { program: new Program(), config, layout, sizes, fused, trace, taps: [] };
+  const emit: Emit = { program: new Program(sizes.wide), config, layout, sizes, fused, trace, taps: [] };
   const { program } = emit;
   const { tables, activations } = layout;
+  program.part = "input";
   if (layout.embedding) program.embed(tables.rows, layout.embedding, activations.x, tables.embeddings);
   else program.meet();
   program.angles(
@@ -57,18 +58,21 @@ export function emitForward(
   );
   if (layout.embedding) tap(emit, rowsTap("embed", activations.x));
   for (const layer of layout.layers) {
+    program.part = `layers.${layer.index}.attn`;
     attention(emit, layer);
+    program.part = `layers.${layer.index}.ffn`;
     if (layer.experts) mixture(emit, layer);
     else feedForward(emit, layer);
     tap(emit, rowsTap(`layers.${layer.index}.out`, activations.x));
   }
+  program.part = "output";
   if (layout.last) logits(emit);
   return { program, taps: emit.taps };
 }
 
 /** norm and logits of the flagged rows alone: further pieces after the first. */
 export function emitLogits(config: ModelConfig, layout: Layout, sizes: Sizes, fused: boolean): Program {
-  const emit: Emit = { program: new Program(), config, layout, sizes, fused, trace: false, taps: [] };
+  const emit: Emit = { program: new Program(sizes.wide), config, layout, sizes, fused, trace: false, taps: [] };
   logits(emit);
   return emit.program;
 }

@@ -3,7 +3,11 @@ import {
   FAULT_PAGE,
   FAULT_ROUTER,
   FAULT_TOKEN,
+  PROFILE_BYTES,
   WORD_PROBABILITIES,
+  WORD_PROFILE_AT,
+  WORD_PROFILE_FROM,
+  WORD_PROFILE_WORDS,
   WORD_ROWS,
   WORD_SCRATCH_AT,
   WORD_SCRATCH_BYTES,
@@ -11,7 +15,7 @@ import {
 import { EngineError } from "../error.ts";
 import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
-import type { Program } from "../runtime/program.ts";
+import type { OpPlace, Program } from "../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
 import type { Crossing } from "../runtime/worker.ts";
 import { Cache } from "./cache.ts";
@@ -31,16 +35,30 @@ import type { ModelWeights } from "./weights.ts";
 /** Logits of one flagged row; `row` counts the step's rows. Valid during the call only. */
 export type OnLogits = (logits: Float32Array, row: number, part: number) => void;
 
+/** Milliseconds of one op, all steps together; `waitMs` of them the first thread waited for the others. */
+export interface OpTime {
+  readonly op: string;
+  readonly part: string;
+  readonly ms: number;
+  readonly waitMs: number;
+}
+
 interface Placed {
   readonly layout: Layout;
   readonly memory: Memory;
   readonly forward: Tensor;
+  readonly places: readonly OpPlace[];
+  readonly profile: Tensor;
   readonly logits: Tensor | null;
   readonly trace: Tensor;
   readonly traceForward: Forward;
 }
 
 /** A model of these alone may fuse multiply and add. */
+export function allFloat(layouts: readonly Layout[]): boolean {
+  return layouts.every(({ matrices }) => matrices.every(({ to }) => FLOAT_TYPES.has(to.type)));
+}
+
 const FLOAT_TYPES: ReadonlySet<string> = new Set(["f32", "f16", "bf16"]);
 
 export interface ResidentOptions extends LoadOptions {
@@ -50,6 +68,8 @@ export interface ResidentOptions extends LoadOptions {
   readonly sizes: Sizes;
   readonly layouts: readonly Layout[];
   readonly threads: number;
+  /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
+  readonly fused?: boolean;
 }
 
 export class ResidentModel {
@@ -73,7 +93,7 @@ export class ResidentModel {
 
   static async load(options: ResidentOptions): Promise<ResidentModel> {
     const { config, weights, sizes, layouts, kernels } = options;
-    const fused = layouts.every(({ matrices }) => matrices.every(({ to }) => FLOAT_TYPES.has(to.type)));
+    const fused = options.fused ?? allFloat(layouts);
     let ops = 0;
     const placed = layouts.map((layout): Placed => {
       const forward = emitForward(config, layout, sizes, fused, false);
@@ -85,13 +105,14 @@ export class ResidentModel {
         forward: reserve("program", forward.program),
         trace: reserve("trace program", traceForward.program),
         logits: logits && reserve("logits program", logits),
+        profile: layout.plan.reserve("profile", "bytes", [(forward.program.bytes / 4) * PROFILE_BYTES]),
       };
       const memory = new Memory(layout.plan);
       memory.u32(tensors.forward).set(forward.program.words());
       if (tensors.logits) memory.u32(tensors.logits).set(logits!.words());
       memory.control[WORD_SCRATCH_AT] = layout.scratch.at;
       memory.control[WORD_SCRATCH_BYTES] = layout.scratch.shape[1];
-      return { layout, memory, ...tensors, traceForward };
+      return { layout, memory, ...tensors, places: forward.program.places, traceForward };
     });
     const crossings = placed.map(({ layout }, index): Crossing | null =>
       index === 0
@@ -286,6 +307,25 @@ export class ResidentModel {
       const { memory, traceForward } = this.#placed[index];
       for (const tap of traceForward.taps[stop]) reader.read(memory, tap, part);
     }
+  }
+
+  /** Where the time of the steps that run meanwhile goes, op by op. Steps of anybody count; traces and further pieces of logits do not. */
+  async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
+    for (const { memory, forward, profile } of this.#placed) {
+      memory.bytes.fill(0, profile.at, profile.at + profile.bytes);
+      memory.control[WORD_PROFILE_FROM] = forward.at;
+      memory.control[WORD_PROFILE_WORDS] = forward.shape[0];
+      memory.control[WORD_PROFILE_AT] = profile.at;
+    }
+    try {
+      await work();
+    } finally {
+      for (const { memory } of this.#placed) memory.control[WORD_PROFILE_AT] = 0;
+    }
+    return this.#placed.flatMap(({ memory, profile, places }) => {
+      const times = new Float64Array(memory.wasm.buffer, profile.at, profile.bytes / 8);
+      return places.map(({ word, op, part }) => ({ op, part, ms: times[word * 2], waitMs: times[word * 2 + 1] }));
+    });
   }
 
   async dispose(): Promise<void> {

@@ -61,17 +61,27 @@ export interface Panel {
   readonly form: PanelForm;
   readonly rows: number;
   readonly cols: number;
+  /** Rows of a tile at most. */
+  readonly tileRows: number;
   readonly values: Tensor;
   readonly scales: Tensor | null;
   readonly sums: Tensor | null;
 }
 
-export function reservePanel(plan: MemoryPlan, name: string, form: PanelForm, rows: number, cols: number): Panel {
+export function reservePanel(
+  plan: MemoryPlan,
+  name: string,
+  form: PanelForm,
+  tileRows: number,
+  rows: number,
+  cols: number,
+): Panel {
   const blocks = Math.ceil(cols / BLOCK);
   return {
     form,
     rows,
     cols,
+    tileRows,
     values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
     scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
     sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,

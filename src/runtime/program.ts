@@ -49,6 +49,23 @@ import { FORM_BYTES, FORM_WORDS, formOf, type Packed, TYPE_WORDS, type WeightTyp
 const PANEL_CACHE_BYTES = 224 * 1024;
 const MOST_TILES = 64;
 
+const OP_NAMES: Record<number, string> = {
+  [OP_STOP]: "stop",
+  [OP_MEET]: "meet",
+  [OP_EMBED]: "embed",
+  [OP_ANGLES]: "angles",
+  [OP_PANEL]: "panel",
+  [OP_MATMUL]: "matmul",
+  [OP_ROPE]: "rope",
+  [OP_ATTEND]: "attend",
+  [OP_MERGE]: "merge",
+  [OP_ROUTE]: "route",
+  [OP_COMBINE]: "combine",
+  [OP_PACK]: "pack",
+  [OP_PROBABILITIES]: "probabilities",
+  [OP_ADD]: "add",
+};
+
 const floatBits = new Float32Array(1);
 const floatWords = new Uint32Array(floatBits.buffer);
 
@@ -57,15 +74,31 @@ function bits(value: number): number {
   return floatWords[0];
 }
 
+/** An op of a program: where its words begin, what it is, and the part of the model it belongs to. */
+export interface OpPlace {
+  readonly word: number;
+  readonly op: string;
+  readonly part: string;
+}
+
 export class Program {
   readonly #words: number[] = [];
+  readonly places: OpPlace[] = [];
+  /** The part of the model that the next ops belong to, for profiles. */
+  part = "";
+  /** V8 pairs vectors: kernels choose their tiles for that. */
+  readonly wide: boolean;
+
+  constructor(wide = false) {
+    this.wide = wide;
+  }
+
   /** Names of STOP ops by their order: taps. */
   readonly stops: string[] = [];
-  #ops = 0;
 
   /** Ops between barriers. */
   get ops(): number {
-    return this.#ops;
+    return this.places.length;
   }
 
   words(): Uint32Array {
@@ -86,8 +119,8 @@ export class Program {
         });
       }
     }
+    this.places.push({ word: this.#words.length, op: OP_NAMES[opcode], part: this.part });
     this.#words.push(opcode | (words << 16), ...operands);
-    this.#ops++;
   }
 
   /** All threads return here; the caller reads what it wants and runs on. */
@@ -159,12 +192,13 @@ export class Program {
       panel?.scales?.at ?? 0,
       panel?.sums?.at ?? 0,
       float?.values.at ?? 0,
+      (panel ?? float)?.tileRows ?? TILE_ROWS,
     ]);
   }
 
   /** Several matrices in one op; `fused`: float weights may round once a multiply-add. */
   matmul(matrices: readonly MatrixOp[], fused: boolean): void {
-    const operands = [matrices.length, fused ? 1 : 0];
+    const operands = [matrices.length, fused ? 1 : 0, this.wide ? 1 : 0];
     for (const { segments, weights, table, panel, out, column = 0, residual, bias } of matrices) {
       const { type, rows, cols } = weights[0];
       for (const weight of weights) {
@@ -181,7 +215,7 @@ export class Program {
       expectAtMost(`${weights[0].name} inputs`, cols, panel.cols);
       expectAtMost(`${weights[0].name} outputs`, column + rows, out.shape[1]);
       if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
-      const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[form] * TILE_ROWS));
+      const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[form] * panel.tileRows));
       operands.push(
         segments.at,
         TYPE_WORDS[type],
@@ -197,6 +231,7 @@ export class Program {
         residual ? residual.at + column * 4 : 0,
         bias?.at ?? 0,
         Math.min(MOST_TILES, Math.max(1, tiles)),
+        panel.tileRows,
       );
     }
     this.#emit(OP_MATMUL, MATMUL_WORDS + MATRIX_WORDS * matrices.length, operands);

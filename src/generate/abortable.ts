@@ -1,0 +1,21 @@
+/** What `opening` gives, unless the signal comes first; what comes after it is closed. */
+export async function orAborted<Opened>(
+  opening: Promise<Opened>,
+  signal: AbortSignal | undefined,
+  onLate: (opened: Opened) => unknown,
+): Promise<Opened> {
+  if (!signal) return opening;
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([opening, aborted]);
+  } catch (error) {
+    if (signal.aborted) opening.then(onLate, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

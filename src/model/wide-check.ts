@@ -1,0 +1,143 @@
+import type { StoredType } from "../checkpoint/checkpoint.ts";
+import { type Build, type Kernels, openKernels } from "../runtime/module.ts";
+import type { CacheType } from "./cache.ts";
+import { type ModelConfig, readConfig } from "./config.ts";
+import { type CreateConfig, randomModelCheckpoint } from "./random.ts";
+import { allFloat, ResidentModel } from "./resident.ts";
+import { type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
+import { type ModelWeights, mapWeights } from "./weights.ts";
+
+/**
+ * Proof before use that V8's pairing of vectors changed no bit: small random models of the same weight types, activations and
+ * cache run through the paired kernels, and the digest of all their logits must be the one that 128-bit code gives.
+ *
+ * They hold every op (dense layers and mixtures, attention full and in chunks, QK norm, a shared expert), every tile height, and
+ * steps of one row, of few and of many.
+ */
+
+interface WideCheck {
+  readonly types: ReadonlySet<StoredType>;
+  readonly activations: "q8" | "f32";
+  readonly cache: CacheType;
+  /** Float matrices fuse multiply and add. */
+  readonly fused: boolean;
+}
+
+/** Two layers, a group and a bit of outputs, heads and groups of several sizes. */
+const CONFIG: CreateConfig = {
+  vocab_size: 72,
+  hidden_size: 96,
+  intermediate_size: 64,
+  intermediate_size_mlp: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 6,
+  num_key_value_heads: 2,
+  head_dim: 16,
+  num_local_experts: 3,
+  num_experts_per_tok: 1,
+  moe_layers: [1],
+  no_rope_layers: [1, 0],
+  attention_chunk_size: 70,
+  max_position_embeddings: 256,
+  shared_expert: true,
+};
+/** Rows of each step; together past a chunk and a page. */
+const STEPS = [1, 2, 3, 4, 5, 6, 7, 64, 1];
+
+/** FNV-1a over the logits' bits, by what the kernels met. Written by `digestOf` on a narrow host; a test does so again. */
+export const NARROW_DIGESTS: Readonly<Record<string, number>> = {
+  "f32 apart, cache f32": 0x525850e5,
+  "f32 apart, cache q8": 0x88c28324,
+  "f16 apart, cache f32": 0xec0ea78c,
+  "f16 apart, cache q8": 0x50e16afe,
+  "bf16 apart, cache f32": 0xb8eda97f,
+  "bf16 apart, cache q8": 0x0b76f26f,
+  "q8_0 q8, cache f32": 0x89de7d24,
+  "q8_0 q8, cache q8": 0x92abc3c2,
+  "q8_0 f32, cache f32": 0xc67b5cab,
+  "q8_0 f32, cache q8": 0x7df5abc3,
+  "q4_0 q8, cache f32": 0xfe7ab41e,
+  "q4_0 q8, cache q8": 0x5e8d71ef,
+  "q4_0 f32, cache f32": 0x24355502,
+  "q4_0 f32, cache q8": 0x4fe7c102,
+  "f32 fused, cache f32": 0xf644be5a,
+  "f32 fused, cache q8": 0xb2615b47,
+  "f16 fused, cache f32": 0x551c2b4f,
+  "f16 fused, cache q8": 0x98e27dcc,
+  "bf16 fused, cache f32": 0xb7554a2f,
+  "bf16 fused, cache q8": 0x991a1f97,
+};
+
+/** The kernels, wide where that was wished for and proves to change no bit, and the plan of a model laid out for them. */
+export async function planKernels(
+  config: ModelConfig,
+  weights: ModelWeights,
+  options: SizeOptions & { readonly build: Build | undefined },
+): Promise<{ kernels: Kernels; plan: ModelPlan }> {
+  const open = async (wide: boolean) => {
+    const kernels = await openKernels(options.build, wide);
+    return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on }) };
+  };
+  const wide = await open(options.wide);
+  if (!wide.kernels.wide.on) return wide;
+  const { activations, cache } = options;
+  const types = new Set(wide.plan.layouts.flatMap(({ matrices }) => matrices.map(({ to }) => to.type)));
+  const fused = wide.kernels.build === "relaxed" && allFloat(wide.plan.layouts);
+  const difference = await findWideDifference(wide.kernels, { types, activations, cache, fused });
+  if (difference === undefined) return wide;
+  const narrow = await open(false);
+  const reason = `paired vectors gave other bits than single ones (${difference})`;
+  return { ...narrow, kernels: { ...narrow.kernels, wide: { on: false, reason } } };
+}
+
+/** undefined: every digest is the narrow one; else what differed. */
+async function findWideDifference(kernels: Kernels, check: WideCheck): Promise<string | undefined> {
+  for (const type of check.types) {
+    const name = digestName(type, check);
+    if ((await digestOf(kernels, type, check)) !== NARROW_DIGESTS[name]) return name;
+  }
+  return undefined;
+}
+
+export function digestName(type: StoredType, { activations, cache, fused }: Omit<WideCheck, "types">): string {
+  const float = type === "f32" || type === "f16" || type === "bf16";
+  return `${type} ${float ? (fused ? "fused" : "apart") : activations}, cache ${cache}`;
+}
+
+export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<WideCheck, "types">): Promise<number> {
+  const checkpoint = randomModelCheckpoint(CONFIG, 1, type);
+  const { config } = readConfig(checkpoint);
+  const { weights } = mapWeights(checkpoint, config);
+  const plan = planModel(config, weights, {
+    context: undefined,
+    cache: check.cache,
+    activations: check.activations,
+    threads: 0,
+    wide: kernels.wide.on,
+    maxMemory: undefined,
+    memoryLimit: undefined,
+  });
+  const { sizes, layouts } = plan;
+  const resident = await ResidentModel.load({
+    kernels,
+    config,
+    weights,
+    sizes,
+    layouts,
+    threads: 0,
+    fused: check.fused,
+  });
+  let digest = 0x811c9dc5;
+  const timeline = resident.cache.open();
+  let position = 0;
+  for (const rows of STEPS) {
+    const inputs = Array.from({ length: rows }, (_, row) => ((position + row) * 29) % CONFIG.vocab_size);
+    await resident.step([{ timeline, position, inputs, logits: "all" }], (logits) => {
+      for (const bits of new Uint32Array(logits.buffer, logits.byteOffset, logits.length))
+        digest = Math.imul(digest ^ bits, 0x01000193);
+    });
+    position += rows;
+  }
+  await resident.dispose();
+  return digest >>> 0;
+}
