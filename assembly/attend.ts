@@ -72,6 +72,9 @@ function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
   if (query && temperatureAt !== 0) scale_f32(xAt, load<f32>(temperatureAt + (<usize>row << 2)), d);
 }
 
+/** Features, or positions, at a time where one row reads its keys and values out of memory: attend_block. */
+const STREAM_PIECE = 16;
+
 export function attend_units(opAt: usize): i32 {
   return load<i32>(<usize>word(opAt, ATTEND_TASKS_AT)) * <i32>word(opAt, ATTEND_KV_HEADS);
 }
@@ -111,7 +114,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
     const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
-    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)));
+    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? STREAM_PIECE : PAGE);
     for (let i = 0; i < h; i++) {
       const blockAt = Scratch.block(scratchAt, d) + <usize>i * stateBytes;
       if (partial === NO_PARTIAL) {
@@ -184,7 +187,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
           const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) !== 0, block);
           if (page >= word(opAt, ATTEND_PAGES)) return row;
           const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * Pages.headBytes(type, d);
-          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)));
+          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), PAGE);
           const stateAt = Scratch.state(scratchAt, d), blockAt = Scratch.block(scratchAt, d);
           if (pass === 0) {
             merge_state(stateAt, blockAt, d);

@@ -39,6 +39,11 @@ export class Lanes {
     return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
   }
 
+  /** Four f16 as they are packed (weights/float.ts), sign-extended to i32 lanes -> f32 times 2^-102, no denormals. */
+  @inline static widenPackedF16(halves_i32x4: v128): v128 {
+    return v128.and(i32x4.shl(halves_i32x4, 13), i32x4.splat(0x8fffe000));
+  }
+
   /** Four bf16 in the low halves of u32 lanes -> f32. */
   @inline static widenBf16(halves_u32x4: v128): v128 {
     return i32x4.shl(halves_u32x4, 16);

@@ -6,15 +6,18 @@
  */
 
 import {
-  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
+  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
   MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
   SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
 } from "./abi";
 import { Segments, Tiles } from "./tiles";
-import { dequantize_bf16, dequantize_f16, gemv2_bf16_f32, gemv2_f16_f32, tile_f32, tile_f32_fused } from "./weights/float";
-import { dequantize_q4_0, tile_q4_0_q8 } from "./weights/q4_0";
-import { dequantize_q8_0, gemv2_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
+import {
+  dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused,
+  gemv4_f32_f32, gemv4_f32_f32_fused, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
+} from "./weights/float";
+import { dequantize_q4_0, gemv8_q4_0_q8, tile_q4_0_q8 } from "./weights/q4_0";
+import { dequantize_q8_0, gemv8_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));
@@ -73,18 +76,18 @@ export function matmul_least(opAt: usize): i32 {
 }
 
 export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
-  const fused = word(opAt, MATMUL_FUSED) !== 0;
+  const fused = word(opAt, MATMUL_FUSED) !== 0, wide = word(opAt, MATMUL_WIDE) !== 0;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES) && begin < end; matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
     const units = matrix_units(matrixAt);
-    if (begin < units) matmul_matrix(matrixAt, scratchAt, fused, begin, min(end, units));
+    if (begin < units) matmul_matrix(matrixAt, scratchAt, fused, wide, begin, min(end, units));
     begin = max(begin - units, 0);
     end -= units;
   }
 }
 
 /** Units [begin, end) of one matrix: group fastest, then block of tiles, then segment. */
-function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, begin: i32, end: i32): void {
+function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const tilesPerBlock = <i32>word(matrixAt, MATRIX_TILES);
   const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
@@ -92,7 +95,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, begin: i3
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
-      if (begin < groups) matmul_block(matrixAt, scratchAt, fused, segment, block, begin, min(end, groups));
+      if (begin < groups) matmul_block(matrixAt, scratchAt, fused, wide, segment, block, begin, min(end, groups));
       begin = max(begin - groups, 0);
       end -= groups;
     }
@@ -100,7 +103,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, begin: i3
 }
 
 /** Groups [groupBegin, groupEnd) of one block of row tiles. */
-function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
+function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
   const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
@@ -114,19 +117,23 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
-  if (rows === 1 && has_gemv(type, form)) {
-    for (; group + 1 < groupEnd; group += 2) {
-      gemv2(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, cols, first);
-      write_tile(matrixAt, scratchAt, first, 1, group);
-      write_tile(matrixAt, scratchAt + 32, first, 1, group + 1);
+  if (rows === 1) {
+    const width = gemv_groups(matrixAt, type, form, first);
+    for (; width > 0 && group + width <= groupEnd; group += width) {
+      gemv(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, cols, first);
+      for (let one = 0; one < width; one++) write_tile(matrixAt, scratchAt + (<usize>one << 5), first, 1, group + one);
     }
+  }
+  if (form === PANEL_F32) {
+    while (group < groupEnd) {
+      const count = wide && group + 1 < groupEnd ? 2 : 1;
+      float_groups(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, rows, first, tileBegin, tileEnd, group, count);
+      group += count;
+    }
+    return;
   }
   for (; group < groupEnd; group++) {
     const groupAt = weightAt + <usize>group * bytes;
-    if (form === PANEL_F32) {
-      float_group(matrixAt, scratchAt, fused, type, groupAt, rows, first, tileBegin, tileEnd, group);
-      continue;
-    }
     for (let tile = tileBegin; tile < tileEnd; tile++) {
       const from = Tiles.first(rows, tiles, tile);
       const h = Tiles.first(rows, tiles, tile + 1) - from;
@@ -136,22 +143,36 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, segment: i
   }
 }
 
-/** Pairs of weights and activations that have a kernel for one row and two groups at a time; the tile gives the same bits. */
-@inline function has_gemv(type: u32, form: u32): bool {
-  return form === PANEL_Q16_PAIRS || (form === PANEL_F32 && (type === TYPE_F16 || type === TYPE_BF16));
+/** Groups that the kernel for one row takes at a time, 0: there is none. The tile gives the same bits. */
+function gemv_groups(matrixAt: usize, type: u32, form: u32, entry: i32): i32 {
+  if (form !== PANEL_F32) return 8;
+  if (type === TYPE_F32 || type === TYPE_BF16) return 4;
+  if (type !== TYPE_F16) return 0;
+  const cols = <i32>word(matrixAt, MATRIX_COLS);
+  return row_fits_f16(<usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 2), cols) ? 4 : 0;
 }
 
-function gemv2(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: usize, cols: i32, entry: i32): void {
+function gemv(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: usize, cols: i32, entry: i32): void {
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT);
-  if (type === TYPE_Q8_0) {
-    const blocks = cols / BLOCK;
-    const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + <usize>entry * (<usize>blocks << 2);
-    gemv2_q8_0_q16(sumAt, groupAt, panelAt + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
-  } else {
+  if (word(matrixAt, MATRIX_FORM) === PANEL_F32) {
     const rowAt = panelAt + <usize>entry * (<usize>cols << 2);
-    if (type === TYPE_F16) gemv2_f16_f32(sumAt, groupAt, rowAt, cols, fused);
-    else gemv2_bf16_f32(sumAt, groupAt, rowAt, cols, fused);
+    if (type === TYPE_F32) {
+      if (fused) gemv4_f32_f32_fused(sumAt, groupAt, rowAt, cols);
+      else gemv4_f32_f32(sumAt, groupAt, rowAt, cols);
+    } else if (type === TYPE_F16) {
+      if (fused) gemv4_f16_f32_fused(sumAt, groupAt, rowAt, cols);
+      else gemv4_f16_f32(sumAt, groupAt, rowAt, cols);
+    } else {
+      if (fused) gemv4_bf16_f32_fused(sumAt, groupAt, rowAt, cols);
+      else gemv4_bf16_f32(sumAt, groupAt, rowAt, cols);
+    }
+    return;
   }
+  const blocks = cols / BLOCK;
+  const scales = <usize>entry * (<usize>blocks << 2);
+  const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + scales;
+  if (type === TYPE_Q8_0) gemv8_q8_0_q16(sumAt, groupAt, panelAt + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
+  else gemv8_q4_0_q8(sumAt, groupAt, panelAt + <usize>entry * <usize>cols, scaleAt, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, blocks);
 }
 
 @inline function quantised_tile(matrixAt: usize, sumAt: usize, form: u32, groupAt: usize, cols: i32, entry: i32, h: i32): void {
@@ -166,39 +187,56 @@ function gemv2(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: u
 }
 
 /**
- * f32 activations: any weight type. Types other than f32 are dequantised a piece of k at a time into scratch and the partial
- * sums of the block's tiles continued, so the order over k is the order of f32 weights.
+ * f32 activations: any weight type, `count` groups (1, or 2 for 256-bit pairs). Types other than f32 are dequantised a piece of k
+ * at a time into scratch and the partial sums of the block's tiles continued, so the order over k is the order of f32 weights;
+ * those are read in the same pieces where several tiles share them (they stay in L1).
  */
-function float_group(matrixAt: usize, scratchAt: usize, fused: bool, type: u32, groupAt: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32): void {
+function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, type: u32, groupAt: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
-  const pieceAt = scratchAt;
-  const sumsAt = scratchAt + DEQUANTIZE_COLS * GROUP * 4;
-  memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * TILE_ROWS * GROUP * 4);
-  const step = type === TYPE_F32 ? cols : DEQUANTIZE_COLS;
+  const nextAt = groupAt + group_bytes(type, cols);
+  const sumsAt = scratchAt + 2 * PIECE_BYTES;
+  memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * 2 * SUM_BYTES);
+  const step = type === TYPE_F32 && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
-    let piece = pieceAt;
-    if (type === TYPE_F32) piece = groupAt;
-    else if (type === TYPE_BF16) dequantize_bf16(pieceAt, groupAt, col, colEnd);
-    else if (type === TYPE_F16) dequantize_f16(pieceAt, groupAt, col, colEnd);
-    else if (type === TYPE_Q8_0) dequantize_q8_0(pieceAt, groupAt, col, colEnd);
-    else dequantize_q4_0(pieceAt, groupAt, col, colEnd);
+    const pieceAt = float_piece(type, scratchAt, groupAt, col, colEnd);
+    const nextPieceAt = count === 2 ? float_piece(type, scratchAt + PIECE_BYTES, nextAt, col, colEnd) : 0;
     for (let tile = tileBegin; tile < tileEnd; tile++) {
       const from = Tiles.first(rows, tiles, tile);
       const h = Tiles.first(rows, tiles, tile + 1) - from;
-      const sumAt = sumsAt + <usize>(tile - tileBegin) * TILE_ROWS * GROUP * 4;
+      const sumAt = sumsAt + <usize>(tile - tileBegin) * 2 * SUM_BYTES;
       const xAt = panelAt + ((<usize>from * <usize>cols + <usize>col * <usize>h) << 2);
-      if (fused) tile_f32_fused(h, sumAt, piece, xAt, colEnd - col);
-      else tile_f32(h, sumAt, piece, xAt, colEnd - col);
+      if (count === 2) {
+        if (fused) tile2_f32_fused(h, sumAt, pieceAt, nextPieceAt, xAt, colEnd - col);
+        else tile2_f32(h, sumAt, pieceAt, nextPieceAt, xAt, colEnd - col);
+      } else {
+        if (fused) tile_f32_fused(h, sumAt, pieceAt, xAt, colEnd - col);
+        else tile_f32(h, sumAt, pieceAt, xAt, colEnd - col);
+      }
     }
   }
   for (let tile = tileBegin; tile < tileEnd; tile++) {
     const from = Tiles.first(rows, tiles, tile);
     const h = Tiles.first(rows, tiles, tile + 1) - from;
-    write_tile(matrixAt, sumsAt + <usize>(tile - tileBegin) * TILE_ROWS * GROUP * 4, first + from, h, group);
+    const sumAt = sumsAt + <usize>(tile - tileBegin) * 2 * SUM_BYTES;
+    for (let one = 0; one < count; one++) write_tile(matrixAt, sumAt + <usize>one * SUM_BYTES, first + from, h, group + one);
   }
+}
+
+/** Bytes of a dequantised piece of one group, and of the sums of a tile over one group. */
+const PIECE_BYTES: usize = DEQUANTIZE_COLS * GROUP * 4;
+const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
+
+/** Inputs [col, colEnd) of a group as f32: where they lie, or dequantised to `intoAt`. */
+function float_piece(type: u32, intoAt: usize, groupAt: usize, col: i32, colEnd: i32): usize {
+  if (type === TYPE_F32) return groupAt + (<usize>col << 5);
+  if (type === TYPE_BF16) dequantize_bf16(intoAt, groupAt, col, colEnd);
+  else if (type === TYPE_F16) dequantize_f16(intoAt, groupAt, col, colEnd);
+  else if (type === TYPE_Q8_0) dequantize_q8_0(intoAt, groupAt, col, colEnd);
+  else dequantize_q4_0(intoAt, groupAt, col, colEnd);
+  return intoAt;
 }
 
 /** sums [h][8] (+ bias) (+ residual) -> out rows [entry, entry + h), outputs of `group`; the last group may be short. */

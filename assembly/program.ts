@@ -71,13 +71,14 @@ export function run(control: usize, thread: i32): i32 {
     const next = at + (<usize>(head >> 16) << 2);
     if (opcode !== OP_STOP && opcode !== OP_MEET) {
       const units = count_units(control, opcode, at);
-      const least = least_units(opcode, at), most = most_units(opcode, at);
+      const least = least_units(opcode, at), most = most_units(opcode, at), grain = grain_units(control, opcode);
       while (true) {
         if (aborted(control)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
         const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
         if (begin >= units) break;
         // Large claims first, small ones at the end: few atomics, and threads that finish together.
-        const end = min(units, begin + min(most, max(least, (units - begin) / (2 * threads))));
+        const claim = min(most, max(least, (units - begin) / (2 * threads)));
+        const end = min(units, begin + (claim + grain - 1) / grain * grain);
         if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) !== begin) continue;
         if (threads === 1) store<i32>(control + (WORD_CLAIM << 2), end);
         const row = run_units(control, opcode, at, scratchAt, begin, end);
@@ -159,6 +160,11 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
 /** Units worth a claim: an atomic on a contended line costs as much as a small group. */
 function least_units(opcode: u32, at: usize): i32 {
   return opcode === OP_MATMUL ? matmul_least(at) : 1;
+}
+
+/** Units that go together: a row alone is multiplied with eight groups at a time. */
+function grain_units(control: usize, opcode: u32): i32 {
+  return opcode === OP_MATMUL && word(control, WORD_ROWS) === 1 ? 8 : 1;
 }
 
 /** Units that take no longer than a few milliseconds together. */

@@ -51,7 +51,7 @@ it("strangers who abort do not cost the others their step", async () => {
   const kept = model.generate(prompt, { temperature: 0, maxTokens: 20 }).result();
   const strangers = Array.from({ length: 10 }, async (_, index) => {
     const controller = new AbortController();
-    const stranger = model.generate([index], { signal: controller.signal, maxTokens: 500 });
+    const stranger = model.generate([index], { signal: controller.signal, maxTokens: 500, seed: index });
     for await (const _piece of stranger) controller.abort();
   });
   expect((await Promise.allSettled(strangers)).every(({ status }) => status === "rejected")).toBe(true);

@@ -105,16 +105,17 @@ function block(
   pageAt: number,
   queries: readonly Float32Array[],
   spans: readonly Span[],
+  piece = PAGE,
 ): Float32Array {
   const [h, d] = [queries.length, queries[0].length];
   const states = (2 + padded(d)) * 6 * 4;
-  const blockAt = d * 24 + 2 * 6 * PAGE * 4 + 6 * 32 + Math.max(d, PAGE) * 32;
+  const blockAt = d * 24 + 2 * 6 * PAGE * 4 + 32 + Math.max(d, PAGE) * 32;
   const scratch = arena.out(blockAt + 2 * states + 48);
   queries.forEach((query, i) => {
     kernels.stage_query(scratch.at, arena.in(query), i, h, d);
     kernels.stage_span(scratch.at, i, spans[i][0], spans[i][1], d);
   });
-  kernels.attend_block(scratch.at, pageAt, cache.type, h, d, Math.fround(1 / Math.sqrt(d)));
+  kernels.attend_block(scratch.at, pageAt, cache.type, h, d, Math.fround(1 / Math.sqrt(d)), piece);
   return arena.f32(scratch).slice(blockAt / 4, blockAt / 4 + h * (2 + padded(d)));
 }
 
@@ -142,7 +143,8 @@ describe.each(CACHES)(`attention, $cache cache, seed ${SEED}`, (cache) => {
             const { at } = stored(kernels, arena, cache, content, d, first, last);
             return [
               block(kernels, arena, cache, at, queries, spans),
-              ...queries.map((query, i) => block(kernels, arena, cache, at, [query], [spans[i]])),
+              // Each alone, and in pieces of another size.
+              ...queries.map((query, i) => block(kernels, arena, cache, at, [query], [spans[i]], 16)),
             ];
           },
           (d + round) % 16,

@@ -78,42 +78,83 @@ describe(`f32 tiles, seed ${SEED}`, () => {
   });
 
   it.each([
-    ["f16", 0x3fff],
-    ["bf16", 0x3fff],
+    ["f32", "gemv4_f32_f32", "gemv4_f32_f32_fused"],
+    ["f16", "gemv4_f16_f32", "gemv4_f16_f32_fused"],
+    ["bf16", "gemv4_bf16_f32", "gemv4_bf16_f32_fused"],
   ] as const)(
-    "gemv2_%s_f32: the bits of two dequantised tiles of height 1, fused and not, cols 0..67, subnormals and signs",
-    (type, mask) => {
+    "gemv4_%s_f32: the bits of four dequantised tiles of height 1, fused and not, cols 0..67, subnormals and signs",
+    (type, plain, once) => {
       for (const cols of [0, ...COLS]) {
+        // Any finite bf16 of some size, and any packed f16: all patterns are weights there.
         const halves = Uint16Array.from(
-          random.floats(16 * cols),
-          (value, i) => (i % 7 ? Math.abs(value * 7919) & mask : i & 31) | (i & 1 ? 0x8000 : 0),
+          random.floats(32 * cols),
+          (value, i) => (i % 7 ? Math.abs(value * 7919) & 0x3fff : i & 31) | (i & 1 ? 0x8000 : 0),
         );
+        const stored = type === "f32" ? random.floats(32 * cols) : halves;
+        const bytes = cols * 8 * stored.BYTES_PER_ELEMENT;
         const x = random.floats(cols);
         for (const build of ["simd", "relaxed"] as const) {
-          for (const fused of [0, 1]) {
-            const [both, apart] = on(
+          for (const [gemv, tile] of [
+            [plain, "tile_f32"],
+            [once, "tile_f32_fused"],
+          ] as const) {
+            const [all, apart] = on(
               build,
               (kernels, arena) => {
-                const [weights, panel, out] = [arena.in(halves), arena.in(x), arena.out(64)];
-                const [wide, tiles] = [arena.out(cols * 32), arena.inout(new Float32Array(16))];
-                if (type === "f16") kernels.gemv2_f16_f32(out.at, weights, panel, cols, fused);
-                else kernels.gemv2_bf16_f32(out.at, weights, panel, cols, fused);
-                for (const group of [0, 1]) {
-                  if (type === "f16") kernels.dequantize_f16(wide.at, weights + group * cols * 16, 0, cols);
-                  else kernels.dequantize_bf16(wide.at, weights + group * cols * 16, 0, cols);
-                  if (fused) kernels.tile_f32_fused(1, tiles.at + group * 32, wide.at, panel, cols);
-                  else kernels.tile_f32(1, tiles.at + group * 32, wide.at, panel, cols);
+                const [weights, panel, out] = [arena.in(stored), arena.in(x), arena.out(128)];
+                const [wide, tiles] = [arena.out(cols * 32), arena.inout(new Float32Array(32))];
+                kernels[gemv](out.at, weights, panel, cols);
+                for (const group of [0, 1, 2, 3]) {
+                  const at = weights + group * bytes;
+                  if (type !== "f32") kernels[`dequantize_${type}`](wide.at, at, 0, cols);
+                  kernels[tile](1, tiles.at + group * 32, type === "f32" ? at : wide.at, panel, cols);
                 }
                 return [arena.f32(out), arena.f32(tiles)] as const;
               },
               cols % 16,
             );
-            expectSameBits(both, apart, `${build}, fused ${fused}, ${cols} cols`);
+            expectSameBits(all, apart, `${build}, ${gemv}, ${cols} cols`);
           }
         }
       }
     },
   );
+
+  it("row_fits_f16: 0 and 2^-80 <= |x| < 2^31, wherever it stands", () => {
+    const good = [0, -0, 2 ** -80, -(2 ** -80), 1, 2 ** 31 - 128, -(2 ** 30)];
+    const bad = [2 ** -81, -(2 ** -100), 1e-44, 2 ** 31, -(2 ** 40), Infinity, NaN];
+    for (const cols of COLS) {
+      const x = Float32Array.from({ length: cols }, (_, i) => good[i % good.length]);
+      const fits = (row: Float32Array) => onBoth((kernels, arena) => kernels.row_fits_f16(arena.in(row), cols));
+      expect(fits(x)).toBe(1);
+      for (const value of bad) {
+        const at = random.integer(0, cols);
+        expect([value, at, fits(x.map((own, i) => (i === at ? value : own)))]).toEqual([value, at, 0]);
+      }
+    }
+  });
+
+  it("tile2_f32, tile2_f32_fused: the bits of two tiles, heights 1..6, sums go on", () => {
+    for (const cols of [0, 1, 7, 64]) {
+      for (const h of HEIGHTS) {
+        const [weights, x, sums] = [random.floats(16 * cols), random.floats(h * cols), random.floats(96)];
+        for (const [pair, tile] of [
+          ["tile2_f32", "tile_f32"],
+          ["tile2_f32_fused", "tile_f32_fused"],
+        ] as const) {
+          for (const build of ["simd", "relaxed"] as const) {
+            const [two, one] = on(build, (kernels, arena) => {
+              const [w, panel, both, apart] = [arena.in(weights), arena.in(x), arena.inout(sums), arena.inout(sums)];
+              kernels[pair](h, both.at, w, w + cols * 32, panel, cols);
+              for (const group of [0, 1]) kernels[tile](h, apart.at + group * 192, w + group * cols * 32, panel, cols);
+              return [arena.f32(both), arena.f32(apart)] as const;
+            });
+            expectSameBits(two, one, `${build}, ${pair}, ${h} rows, ${cols} cols`);
+          }
+        }
+      }
+    }
+  });
 
   it("panel_f32: a row into its lane, the other lanes untouched", () => {
     for (const cols of COLS) {
@@ -142,10 +183,12 @@ const ALL_PATTERNS = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
 describe.each(HALF_TYPES)("$name weights", ({ name, type, widen, exponent }) => {
   const finite = ALL_PATTERNS.filter((bits) => (bits & exponent) !== exponent);
-  const widened = Float32Array.from(finite, widen);
+  // f16 is packed with its exponents moved: what is not below 128 has no packed form.
+  const packable = finite.filter((bits) => type !== TYPE_F16 || (bits & 0x7fff) < 0x5800);
+  const widened = Float32Array.from(packable, widen);
 
-  it(`dequantize_${name}: exact for all finite patterns, any piece of k, any alignment`, () => {
-    const cols = finite.length / 8;
+  it(`dequantize_${name}: exact for all patterns that pack, any piece of k, any alignment`, () => {
+    const cols = packable.length / 8;
     for (const [begin, end, shift] of [
       [0, cols, 0],
       [1, 2, 1],
@@ -154,19 +197,22 @@ describe.each(HALF_TYPES)("$name weights", ({ name, type, widen, exponent }) => 
       [5, 5, 3],
     ]) {
       const out = onBoth((kernels, arena) => {
-        const [group, to] = [arena.in(finite), arena.out((end - begin) * 32)];
-        kernels[`dequantize_${name}`](to.at, group, begin, end);
+        // As outputs [8][cols] of one group, [cols][8] when packed.
+        const source = arena.in(packable.map((_, i) => packable[(i % cols) * 8 + Math.floor(i / cols)]));
+        const [group, to] = [arena.out(packable.byteLength), arena.out((end - begin) * 32)];
+        expect(kernels.pack_float(group.at, source, type, type, 8, cols, 0, cols, 1, 0, cols, 0)).toBe(1);
+        kernels[`dequantize_${name}`](to.at, group.at, begin, end);
         return arena.f32(to);
       }, shift);
       expectSameBits(out, widened.slice(begin * 8, end * 8));
     }
   });
 
-  it("pack_float to f32, embed_float from both types: exact for all finite patterns", () => {
-    const cols = finite.length / 16;
+  it("pack_float to f32, embed_float from both types: exact for all patterns that pack", () => {
+    const cols = packable.length / 16;
     for (const to of [TYPE_F32, type]) {
       const rows = onBoth((kernels, arena) => {
-        const [source, packed] = [arena.in(finite), arena.out(16 * cols * (to === TYPE_F32 ? 4 : 2))];
+        const [source, packed] = [arena.in(packable), arena.out(16 * cols * (to === TYPE_F32 ? 4 : 2))];
         for (const group of [0, 1])
           expect(kernels.pack_float(packed.at, source, to, type, 16, cols, 0, cols, 1, 0, cols, group)).toBe(1);
         const out = arena.out(16 * cols * 4);
@@ -177,11 +223,11 @@ describe.each(HALF_TYPES)("$name weights", ({ name, type, widen, exponent }) => 
     }
   });
 
-  it("pack_float refuses every non-finite pattern, wherever it stands, to f32 and to its own type", () => {
-    for (const pattern of ALL_PATTERNS.filter((bits) => (bits & exponent) === exponent)) {
-      const stored = finite.slice(0, 24);
+  it("pack_float refuses every non-finite pattern, wherever it stands, to f32 and to its own type; f16 from 128 on to f16", () => {
+    for (const pattern of ALL_PATTERNS.filter((bits) => !packable.includes(bits))) {
+      const stored = packable.slice(0, 24);
       stored[pattern % 24] = pattern;
-      for (const to of [TYPE_F32, type]) {
+      for (const to of (pattern & exponent) === exponent ? [TYPE_F32, type] : [type]) {
         const accepted = on(pattern % 2 ? "simd" : "relaxed", (kernels, arena) => {
           const [source, packed] = [arena.in(stored), arena.out(8 * 3 * (to === TYPE_F32 ? 4 : 2))];
           return kernels.pack_float(packed.at, source, to, type, 8, 3, 0, 3, 1, 0, 3, 0);

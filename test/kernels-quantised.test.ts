@@ -212,19 +212,25 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
   });
 });
 
-it(`gemv2_q8_0_q16: the bits of two tiles of height 1, 1..17 blocks, seed ${SEED}`, () => {
+it.each(FORMATS)(`gemv8 of $name: the bits of eight tiles of height 1, 1..17 blocks, seed ${SEED}`, (format) => {
   for (let blocks = 1; blocks <= 17; blocks++) {
-    const stored = storedBlocks(random, 16 * blocks, 34, true);
-    const { values, scales } = panelOf(FORMATS[0], [oracle.quantizeActivations(random.floats(blocks * 32), 32767)]);
-    const [two, one] = onBoth((kernels, arena) => {
-      const packed = pack(kernels, arena, FORMATS[0], stored, 16, blocks * 32);
-      const [panel, scaleAt, both, apart] = [arena.in(values), arena.in(scales), arena.out(64), arena.out(64)];
-      kernels.gemv2_q8_0_q16(both.at, packed.at, panel, scaleAt, blocks);
-      for (const group of [0, 1])
-        kernels.tile_q8_0_q16(1, apart.at + group * 32, packed.at + group * blocks * 288, panel, scaleAt, blocks);
-      return [arena.f32(both), arena.f32(apart)] as const;
+    const stored = storedBlocks(random, 64 * blocks, format.stored, true);
+    const row = oracle.quantizeActivations(random.floats(blocks * 32), format.most);
+    const { values, scales, sums } = panelOf(format, [row]);
+    const [all, one] = onBoth((kernels, arena) => {
+      const packed = pack(kernels, arena, format, stored, 64, blocks * 32);
+      const [panel, scaleAt, sumAt] = [arena.in(values), arena.in(scales), arena.in(sums)];
+      const [together, apart] = [arena.out(256), arena.out(256)];
+      if (format.name === "q8_0") kernels.gemv8_q8_0_q16(together.at, packed.at, panel, scaleAt, blocks);
+      else kernels.gemv8_q4_0_q8(together.at, packed.at, panel, scaleAt, sumAt, blocks);
+      for (let group = 0; group < 8; group++) {
+        const [to, from] = [apart.at + group * 32, packed.at + group * blocks * format.packed];
+        if (format.name === "q8_0") kernels.tile_q8_0_q16(1, to, from, panel, scaleAt, blocks);
+        else kernels.tile_q4_0_q8(1, to, from, panel, scaleAt, sumAt, blocks);
+      }
+      return [arena.f32(together), arena.f32(apart)] as const;
     }, blocks % 16);
-    expectSameBits(two, one);
+    expectSameBits(all, one);
   }
 });
 

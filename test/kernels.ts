@@ -28,11 +28,11 @@ export const SEED = Number(process.env.SEED ?? 20260117);
 export const TESTED_IN = {
   "kernels-norm.test.ts": "exp_f32 rmsnorm_f32",
   "kernels-float.test.ts":
-    "dequantize_f16 dequantize_bf16 gemv2_f16_f32 gemv2_bf16_f32 embed_float pack_float tile_f32 tile_f32_fused panel_f32",
+    "dequantize_f16 dequantize_bf16 gemv4_f32_f32 gemv4_f32_f32_fused gemv4_f16_f32 gemv4_f16_f32_fused gemv4_bf16_f32 gemv4_bf16_f32_fused row_fits_f16 embed_float pack_float tile2_f32 tile2_f32_fused tile_f32 tile_f32_fused panel_f32",
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":
-    "pack_q8_0 dequantize_q8_0 embed_q8_0 tile_q8_0_q16 gemv2_q8_0_q16 pack_q4_0 dequantize_q4_0 embed_q4_0 tile_q4_0_q8 quantize_f32_q16_pairs quantize_f32_q8_quads",
+    "pack_q8_0 dequantize_q8_0 embed_q8_0 tile_q8_0_q16 gemv8_q8_0_q16 pack_q4_0 dequantize_q4_0 embed_q4_0 tile_q4_0_q8 gemv8_q4_0_q8 quantize_f32_q16_pairs quantize_f32_q8_quads",
   "kernels-attention.test.ts":
     "store_cache_f32 store_cache_q8 widen_i8 stage_query stage_span attend_block clear_state merge_state finish_state",
   "kernels-run.test.ts": "run",

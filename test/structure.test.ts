@@ -89,7 +89,6 @@ const KERNEL_READS = ["assembly/abi.ts", "assembly/lanes.ts", "assembly/tiles.ts
 /** Kernels that are built of other kernels. */
 const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/cache.ts": "pages are its operands",
-  "assembly/kernels/attention.ts -> assembly/weights/float.ts": "keys and values lie like f32 weights: the same tile",
 };
 
 describe("imports", () => {

@@ -13,15 +13,14 @@
 import { CACHE_F32, PAGE } from "../abi";
 import { Lanes } from "../lanes";
 import { Pages, widen_i8 } from "./cache";
-import { tile_f32 } from "../weights/float";
 
 /** Places in the thread's scratch for one unit; sizes for 6 queries and head size d (padded to 8 as p). */
 export class Scratch {
   @inline static queries(at: usize): usize { return at; } // [d][h]
   @inline static scores(at: usize, d: i32): usize { return at + (<usize>d * 6 << 2); } // [h][64]
-  @inline static weights(at: usize, d: i32): usize { return Scratch.scores(at, d) + 6 * PAGE * 4; } // [64][h]
-  @inline static sums(at: usize, d: i32): usize { return Scratch.weights(at, d) + 6 * PAGE * 4; } // [h][8]
-  @inline static wide(at: usize, d: i32): usize { return Scratch.sums(at, d) + 6 * 8 * 4; } // [max(d, 64)][8]: widened i8
+  @inline static weights(at: usize, d: i32): usize { return Scratch.scores(at, d) + 6 * PAGE * 4; } // [h][64]: those of an 8-bit cache
+  @inline static scales(at: usize, d: i32): usize { return Scratch.weights(at, d) + 6 * PAGE * 4; } // [8]: of the scores of 8 positions
+  @inline static wide(at: usize, d: i32): usize { return Scratch.scales(at, d) + 8 * 4; } // [max(d, 64)][8]: widened i8
   @inline static block(at: usize, d: i32): usize { return Scratch.wide(at, d) + (<usize>max(d, PAGE) << 5); } // [h][2 + p]
   @inline static state(at: usize, d: i32): usize { return Scratch.block(at, d) + (<usize>(2 + Pages.padded(d)) * 6 << 2); }
   @inline static spans(at: usize, d: i32): usize { return Scratch.state(at, d) + (<usize>(2 + Pages.padded(d)) * 6 << 2); } // [h][begin, end] i32
@@ -39,65 +38,162 @@ export function stage_span(scratchAt: usize, i: i32, begin: i32, end: i32, d: i3
   store<i32>(Scratch.spans(scratchAt, d) + (<usize>i << 3), end, 4);
 }
 
-/** Scaled scores of positions [begin, end) (multiples of 8 around the spans) -> scores [h][64]. */
-function block_scores(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, begin: i32, end: i32): void {
-  const sumsAt = Scratch.sums(scratchAt, d), scoresAt = Scratch.scores(scratchAt, d);
-  for (let group = begin >> 3; group < (end + 7) >> 3; group++) {
-    let keysAt = headAt + (<usize>(group * d) << (type === CACHE_F32 ? 5 : 3));
-    let scale0 = f32x4.splat(scale), scale1 = scale0;
-    if (type !== CACHE_F32) {
-      widen_i8(Scratch.wide(scratchAt, d), keysAt, d);
-      keysAt = Scratch.wide(scratchAt, d);
-      const scalesAt = headAt + <usize>d * PAGE + (<usize>group << 5);
-      scale0 = f32x4.mul(v128.load(scalesAt, 0), scale0);
-      scale1 = f32x4.mul(v128.load(scalesAt, 16), scale1);
+/** Bytes of one query's scores of a block. */
+const SCORES: usize = PAGE * 4;
+
+class Tile {
+  /**
+   * out [h][8] = (out + x [n][h] . w [n][8]) (* scales [8]; scalesAt 0: none), n upwards. Element (k, row) of x lies at k * step + row * apart,
+   * row r of the result at outAt + r * outStep. Scales come by address: V8's pairing stops the process at vectors that are parameters.
+   */
+  @inline static sums(h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize, step: usize, apart: usize, n: i32, scalesAt: usize): void {
+    let s00 = v128.load(outAt, 0), s01 = v128.load(outAt, 16);
+    let s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
+    if (h > 1) { s10 = v128.load(outAt + outStep * 1, 0); s11 = v128.load(outAt + outStep * 1, 16); }
+    if (h > 2) { s20 = v128.load(outAt + outStep * 2, 0); s21 = v128.load(outAt + outStep * 2, 16); }
+    if (h > 3) { s30 = v128.load(outAt + outStep * 3, 0); s31 = v128.load(outAt + outStep * 3, 16); }
+    if (h > 4) { s40 = v128.load(outAt + outStep * 4, 0); s41 = v128.load(outAt + outStep * 4, 16); }
+    if (h > 5) { s50 = v128.load(outAt + outStep * 5, 0); s51 = v128.load(outAt + outStep * 5, 16); }
+    const end = weightAt + (<usize>n << 5);
+    while (weightAt < end) {
+      const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
+      let x = v128.load32_splat(xAt);
+      s00 = f32x4.add(s00, f32x4.mul(x, w0)); s01 = f32x4.add(s01, f32x4.mul(x, w1));
+      if (h > 1) { x = v128.load32_splat(xAt + apart * 1); s10 = f32x4.add(s10, f32x4.mul(x, w0)); s11 = f32x4.add(s11, f32x4.mul(x, w1)); }
+      if (h > 2) { x = v128.load32_splat(xAt + apart * 2); s20 = f32x4.add(s20, f32x4.mul(x, w0)); s21 = f32x4.add(s21, f32x4.mul(x, w1)); }
+      if (h > 3) { x = v128.load32_splat(xAt + apart * 3); s30 = f32x4.add(s30, f32x4.mul(x, w0)); s31 = f32x4.add(s31, f32x4.mul(x, w1)); }
+      if (h > 4) { x = v128.load32_splat(xAt + apart * 4); s40 = f32x4.add(s40, f32x4.mul(x, w0)); s41 = f32x4.add(s41, f32x4.mul(x, w1)); }
+      if (h > 5) { x = v128.load32_splat(xAt + apart * 5); s50 = f32x4.add(s50, f32x4.mul(x, w0)); s51 = f32x4.add(s51, f32x4.mul(x, w1)); }
+      weightAt += 32;
+      xAt += step;
     }
-    memory.fill(sumsAt, 0, <usize>h << 5);
-    tile_f32(h, sumsAt, keysAt, Scratch.queries(scratchAt), d);
-    for (let i: usize = 0; i < <usize>h; i++) {
-      const toAt = scoresAt + (i << 8) + (<usize>group << 5);
-      v128.store(toAt, f32x4.mul(v128.load(sumsAt + (i << 5), 0), scale0), 0);
-      v128.store(toAt, f32x4.mul(v128.load(sumsAt + (i << 5), 16), scale1), 16);
+    let scale0 = s00, scale1 = s00;
+    if (scalesAt !== 0) { scale0 = v128.load(scalesAt, 0); scale1 = v128.load(scalesAt, 16); s00 = f32x4.mul(s00, scale0); s01 = f32x4.mul(s01, scale1); }
+    v128.store(outAt, s00, 0); v128.store(outAt, s01, 16);
+    if (h > 1) {
+      if (scalesAt !== 0) { s10 = f32x4.mul(s10, scale0); s11 = f32x4.mul(s11, scale1); }
+      v128.store(outAt + outStep * 1, s10, 0); v128.store(outAt + outStep * 1, s11, 16);
+    }
+    if (h > 2) {
+      if (scalesAt !== 0) { s20 = f32x4.mul(s20, scale0); s21 = f32x4.mul(s21, scale1); }
+      v128.store(outAt + outStep * 2, s20, 0); v128.store(outAt + outStep * 2, s21, 16);
+    }
+    if (h > 3) {
+      if (scalesAt !== 0) { s30 = f32x4.mul(s30, scale0); s31 = f32x4.mul(s31, scale1); }
+      v128.store(outAt + outStep * 3, s30, 0); v128.store(outAt + outStep * 3, s31, 16);
+    }
+    if (h > 4) {
+      if (scalesAt !== 0) { s40 = f32x4.mul(s40, scale0); s41 = f32x4.mul(s41, scale1); }
+      v128.store(outAt + outStep * 4, s40, 0); v128.store(outAt + outStep * 4, s41, 16);
+    }
+    if (h > 5) {
+      if (scalesAt !== 0) { s50 = f32x4.mul(s50, scale0); s51 = f32x4.mul(s51, scale1); }
+      v128.store(outAt + outStep * 5, s50, 0); v128.store(outAt + outStep * 5, s51, 16);
+    }
+  }
+
+  /** Scores of 8 positions: x = queries [d][h]. */
+  static scores(h: i32, outAt: usize, keysAt: usize, queriesAt: usize, d: i32, scalesAt: usize): void {
+    switch (h) {
+      case 1: Tile.sums(1, outAt, SCORES, keysAt, queriesAt, 4, 4, d, scalesAt); break;
+      case 2: Tile.sums(2, outAt, SCORES, keysAt, queriesAt, 8, 4, d, scalesAt); break;
+      case 3: Tile.sums(3, outAt, SCORES, keysAt, queriesAt, 12, 4, d, scalesAt); break;
+      case 4: Tile.sums(4, outAt, SCORES, keysAt, queriesAt, 16, 4, d, scalesAt); break;
+      case 5: Tile.sums(5, outAt, SCORES, keysAt, queriesAt, 20, 4, d, scalesAt); break;
+      default: Tile.sums(6, outAt, SCORES, keysAt, queriesAt, 24, 4, d, scalesAt);
+    }
+  }
+
+  /** 8 features of the weighted sum over n positions: x = weights [h][64]. */
+  static values(h: i32, outAt: usize, outStep: usize, valuesAt: usize, weightsAt: usize, n: i32): void {
+    switch (h) {
+      case 1: Tile.sums(1, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
+      case 2: Tile.sums(2, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
+      case 3: Tile.sums(3, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
+      case 4: Tile.sums(4, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
+      case 5: Tile.sums(5, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
+      default: Tile.sums(6, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0);
     }
   }
 }
 
-/** scores [64] of one query -> exp(s - max), zero outside [begin, end); writes max and sum; returns nothing for an empty span. */
-function block_softmax(scoresAt: usize, stateAt: usize, begin: i32, end: i32): void {
-  let largest: f32 = f32.NEGATIVE_INFINITY;
-  for (let t = begin; t < end; t++) largest = max(largest, load<f32>(scoresAt + (<usize>t << 2)));
-  for (let t = begin & ~7; t < begin; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
-  for (let t = end; t < ((end + 7) & ~7); t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
-  const largest_f32x4 = f32x4.splat(largest);
+/** Scaled scores of positions [begin, end) (multiples of 8 around the spans) -> scores [h][64]. */
+function block_scores(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, begin: i32, end: i32, piece: i32): void {
+  const scoresAt = Scratch.scores(scratchAt, d), scaleAt = Scratch.scales(scratchAt, d);
+  const scale_f32x4 = f32x4.splat(scale);
+  v128.store(scaleAt, scale_f32x4, 0);
+  v128.store(scaleAt, scale_f32x4, 16);
+  const groupBegin = begin >> 3, groupEnd = (end + 7) >> 3;
+  clear_rows(scoresAt + (<usize>groupBegin << 5), SCORES, h, groupEnd - groupBegin);
+  if (type !== CACHE_F32) {
+    for (let group = groupBegin; group < groupEnd; group++) {
+      widen_i8(Scratch.wide(scratchAt, d), headAt + (<usize>(group * d) << 3), d);
+      const scalesAt = headAt + <usize>d * PAGE + (<usize>group << 5);
+      v128.store(scaleAt, f32x4.mul(v128.load(scalesAt, 0), scale_f32x4), 0);
+      v128.store(scaleAt, f32x4.mul(v128.load(scalesAt, 16), scale_f32x4), 16);
+      Tile.scores(h, scoresAt + (<usize>group << 5), Scratch.wide(scratchAt, d), Scratch.queries(scratchAt), d, scaleAt);
+    }
+    return;
+  }
+  for (let k = 0; k < d; k += piece) {
+    const n = min(piece, d - k), queriesAt = Scratch.queries(scratchAt) + (<usize>(k * h) << 2), last = k + n === d;
+    for (let group = groupBegin; group < groupEnd; group++) {
+      Tile.scores(h, scoresAt + (<usize>group << 5), headAt + (<usize>(group * d + k) << 5), queriesAt, n, last ? scaleAt : 0);
+    }
+  }
+}
+
+/** Zeros: h rows, `step` bytes apart, of `groups` times 8 f32. */
+function clear_rows(at: usize, step: usize, h: i32, groups: i32): void {
+  const zero = f32x4.splat(0);
+  for (let row = 0; row < h; row++, at += step) {
+    for (let to = at, end = at + (<usize>groups << 5); to < end; to += 32) {
+      v128.store(to, zero, 0);
+      v128.store(to, zero, 16);
+    }
+  }
+}
+
+/** scores [64] of one query -> exp(s - max), zero outside [begin, end) as far as [blockBegin, blockEnd) goes; writes max and sum. */
+function block_softmax(scoresAt: usize, stateAt: usize, begin: i32, end: i32, blockBegin: i32, blockEnd: i32): void {
+  // What the loops below touch beyond the span weighs nothing.
+  for (let t = blockBegin & ~3; t < begin; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
+  for (let t = end; t < (blockEnd + 3 & ~3); t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
+  // A NaN among the scores makes every weight NaN, as it must: max, not pmax.
+  let largest_f32x4 = f32x4.splat(f32.NEGATIVE_INFINITY);
+  for (let t = begin & ~3; t < end; t += 4) largest_f32x4 = f32x4.max(largest_f32x4, v128.load(scoresAt + (<usize>t << 2)));
+  const largest = Lanes.max(largest_f32x4);
+  largest_f32x4 = f32x4.splat(largest);
   let sum_f32x4 = f32x4.splat(0);
+  // From a multiple of 8: the order of the sum.
   for (let t = begin & ~7; t < end; t += 4) {
+    if (t + 4 <= begin) continue; // exact zeros
     const at = scoresAt + (<usize>t << 2);
     const power = Lanes.exp(f32x4.sub(v128.load(at), largest_f32x4));
     v128.store(at, power);
     sum_f32x4 = f32x4.add(sum_f32x4, power);
   }
-  // The four-lane loop may stop one vector before a group of 8 ends: what it did not reach is a zero weight.
-  for (let t = (end + 3) & ~3; t < ((end + 7) & ~7); t++) store<f32>(scoresAt + (<usize>t << 2), 0);
+  for (let t = blockBegin & ~3; t < (begin & ~3); t += 4) v128.store(scoresAt + (<usize>t << 2), f32x4.splat(0));
+  for (let t = end + 3 & ~3; t < blockEnd; t += 4) v128.store(scoresAt + (<usize>t << 2), f32x4.splat(0));
   store<f32>(stateAt, largest, 0);
   store<f32>(stateAt, Lanes.sum(sum_f32x4), 4);
 }
 
-/** weights [64][h] from scores [h][64], zero where a query sees nothing; value scales of an 8-bit cache go in here. */
-function block_weights(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, begin: i32, end: i32): void {
-  const scoresAt = Scratch.scores(scratchAt, d), weightsAt = Scratch.weights(scratchAt, d), spansAt = Scratch.spans(scratchAt, d);
-  const scalesAt = headAt + Pages.keyBytes(type, d) + <usize>Pages.padded(d) * PAGE;
-  for (let i: usize = 0; i < <usize>h; i++) {
-    const seenBegin = load<i32>(spansAt + (i << 3), 0), seenEnd = load<i32>(spansAt + (i << 3), 4);
-    for (let t = begin; t < end; t++) {
-      let weight: f32 = t >= seenBegin && t < seenEnd ? load<f32>(scoresAt + (i << 8) + (<usize>t << 2)) : 0;
-      if (type !== CACHE_F32) weight *= load<f32>(scalesAt + (<usize>t << 2));
-      store<f32>(weightsAt + ((<usize>(t * h) + i) << 2), weight);
-    }
+/** Weights of positions [begin, end) = exp(s - max) times the value scales of an 8-bit cache. */
+function scale_weights(weightsAt: usize, powersAt: usize, scalesAt: usize, begin: i32, end: i32): void {
+  for (let at = <usize>(begin & ~3) << 2; at < <usize>end << 2; at += 16) {
+    v128.store(weightsAt + at, f32x4.mul(v128.load(powersAt + at), v128.load(scalesAt + at)));
   }
 }
 
-/** One block of 64 positions for h staged queries and spans -> Scratch.block: [h][max, sum, o[p]]. */
-export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32): void {
+/**
+ * One block of 64 positions for h staged queries and spans -> Scratch.block: [h][max, sum, o[p]].
+ *
+ * `piece`: features of a group of positions, and positions of a group of features, before the next group has its turn. Small ones
+ * read the page as many streams at once, which a processor prefetches better out of memory (weights/q8_0.ts, gemv8); large ones
+ * cost less where the page is in cache. No bit depends on it.
+ */
+export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, piece: i32): void {
   const spansAt = Scratch.spans(scratchAt, d), blockAt = Scratch.block(scratchAt, d);
   const padded = Pages.padded(d);
   const stateBytes = <usize>(2 + padded) << 2;
@@ -108,32 +204,35 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
     begin = min(begin, seenBegin);
     end = max(end, seenEnd);
   }
-  if (begin < end) block_scores(scratchAt, headAt, type, h, d, scale, begin, end);
+  if (begin < end) block_scores(scratchAt, headAt, type, h, d, scale, begin, end, piece);
+  const scoresAt = Scratch.scores(scratchAt, d);
+  const scalesAt = headAt + Pages.keyBytes(type, d) + <usize>padded * PAGE;
   for (let i: usize = 0; i < <usize>h; i++) {
     const seenBegin = load<i32>(spansAt + (i << 3), 0), seenEnd = load<i32>(spansAt + (i << 3), 4);
-    const stateAt = blockAt + i * stateBytes;
+    const stateAt = blockAt + i * stateBytes, rowAt = scoresAt + i * SCORES;
     if (seenBegin < seenEnd) {
-      block_softmax(Scratch.scores(scratchAt, d) + (i << 8), stateAt, seenBegin, seenEnd);
+      block_softmax(rowAt, stateAt, seenBegin, seenEnd, begin, end);
     } else {
       store<f32>(stateAt, f32.NEGATIVE_INFINITY, 0);
       store<f32>(stateAt, 0, 4);
+      if (begin < end) memory.fill(rowAt + (<usize>begin << 2), 0, <usize>(end - begin) << 2);
     }
+    if (type !== CACHE_F32 && begin < end) scale_weights(Scratch.weights(scratchAt, d) + i * SCORES, rowAt, scalesAt, begin, end);
   }
   if (begin >= end) return;
-  block_weights(scratchAt, headAt, type, h, d, begin, end);
-  const valuesAt = headAt + Pages.keyBytes(type, d), sumsAt = Scratch.sums(scratchAt, d);
-  for (let group = 0; group < padded >> 3; group++) {
-    let fromAt = valuesAt + (<usize>(group * PAGE + begin) << (type === CACHE_F32 ? 5 : 3));
-    if (type !== CACHE_F32) {
-      widen_i8(Scratch.wide(scratchAt, d), fromAt, end - begin);
-      fromAt = Scratch.wide(scratchAt, d);
+  const valuesAt = headAt + Pages.keyBytes(type, d);
+  clear_rows(blockAt + 8, stateBytes, h, padded >> 3);
+  if (type !== CACHE_F32) {
+    for (let group = 0; group < padded >> 3; group++) {
+      widen_i8(Scratch.wide(scratchAt, d), valuesAt + (<usize>(group * PAGE + begin) << 3), end - begin);
+      const weightsAt = Scratch.weights(scratchAt, d) + (<usize>begin << 2);
+      Tile.values(h, blockAt + 8 + (<usize>group << 5), stateBytes, Scratch.wide(scratchAt, d), weightsAt, end - begin);
     }
-    memory.fill(sumsAt, 0, <usize>h << 5);
-    tile_f32(h, sumsAt, fromAt, Scratch.weights(scratchAt, d) + (<usize>(begin * h) << 2), end - begin);
-    for (let i: usize = 0; i < <usize>h; i++) {
-      const toAt = blockAt + i * stateBytes + 8 + (<usize>group << 5);
-      v128.store(toAt, v128.load(sumsAt + (i << 5), 0), 0);
-      v128.store(toAt, v128.load(sumsAt + (i << 5), 16), 16);
+    return;
+  }
+  for (let t = begin; t < end; t += piece) {
+    for (let group = 0; group < padded >> 3; group++) {
+      Tile.values(h, blockAt + 8 + (<usize>group << 5), stateBytes, valuesAt + (<usize>(group * PAGE + t) << 5), scoresAt + (<usize>t << 2), min(piece, end - t));
     }
   }
 }

@@ -111,6 +111,77 @@ export function tile_q4_0_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usi
   }
 }
 
+/** One row, eight groups that follow each other: s [64] f32, as gemv8_q8_0_q16. The same sums in the same order as the tile of one row. */
+export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  const bytes = <usize>blocks * BLOCK_BYTES;
+  let at1 = at0 + bytes, at2 = at1 + bytes, at3 = at2 + bytes, at4 = at3 + bytes, at5 = at4 + bytes, at6 = at5 + bytes, at7 = at6 + bytes;
+  const mask = i8x16.splat(15), ones = i16x8.splat(1);
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  let s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+  let s8 = s0, s9 = s0, s10 = s0, s11 = s0;
+  let s12 = s0, s13 = s0, s14 = s0, s15 = s0;
+  for (let block = 0; block < blocks; block++) {
+    const row = v128.load32_splat(scaleAt), offset = i32x4.shl(v128.load32_splat(blockSumAt), 3);
+    let xAt = panelAt;
+    let c0 = i16x8.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+    let end = at0 + SCALES;
+    while (at0 < end) {
+      const x = v128.load32_splat(xAt, 0), y = v128.load32_splat(xAt, 16);
+      const w0 = v128.load(at0, 0), w1 = v128.load(at0, 16);
+      c0 = Tile.dot(x, v128.and(w0, mask), c0); c1 = Tile.dot(x, v128.and(w1, mask), c1);
+      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1);
+      const w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
+      c2 = Tile.dot(x, v128.and(w2, mask), c2); c3 = Tile.dot(x, v128.and(w3, mask), c3);
+      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3);
+      const w4 = v128.load(at2, 0), w5 = v128.load(at2, 16);
+      c4 = Tile.dot(x, v128.and(w4, mask), c4); c5 = Tile.dot(x, v128.and(w5, mask), c5);
+      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5);
+      const w6 = v128.load(at3, 0), w7 = v128.load(at3, 16);
+      c6 = Tile.dot(x, v128.and(w6, mask), c6); c7 = Tile.dot(x, v128.and(w7, mask), c7);
+      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7);
+      at0 += 32; at1 += 32; at2 += 32; at3 += 32;
+      xAt += 4;
+    }
+    s0 = Tile.scale(s0, c0, ones, offset, row, v128.load(at0, 0)); s1 = Tile.scale(s1, c1, ones, offset, row, v128.load(at0, 16));
+    s2 = Tile.scale(s2, c2, ones, offset, row, v128.load(at1, 0)); s3 = Tile.scale(s3, c3, ones, offset, row, v128.load(at1, 16));
+    s4 = Tile.scale(s4, c4, ones, offset, row, v128.load(at2, 0)); s5 = Tile.scale(s5, c5, ones, offset, row, v128.load(at2, 16));
+    s6 = Tile.scale(s6, c6, ones, offset, row, v128.load(at3, 0)); s7 = Tile.scale(s7, c7, ones, offset, row, v128.load(at3, 16));
+    at0 += 32; at1 += 32; at2 += 32; at3 += 32;
+    xAt = panelAt;
+    c0 = i16x8.splat(0); c1 = c0; c2 = c0; c3 = c0; c4 = c0; c5 = c0; c6 = c0; c7 = c0;
+    end = at4 + SCALES;
+    while (at4 < end) {
+      const x = v128.load32_splat(xAt, 0), y = v128.load32_splat(xAt, 16);
+      const w0 = v128.load(at4, 0), w1 = v128.load(at4, 16);
+      c0 = Tile.dot(x, v128.and(w0, mask), c0); c1 = Tile.dot(x, v128.and(w1, mask), c1);
+      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1);
+      const w2 = v128.load(at5, 0), w3 = v128.load(at5, 16);
+      c2 = Tile.dot(x, v128.and(w2, mask), c2); c3 = Tile.dot(x, v128.and(w3, mask), c3);
+      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3);
+      const w4 = v128.load(at6, 0), w5 = v128.load(at6, 16);
+      c4 = Tile.dot(x, v128.and(w4, mask), c4); c5 = Tile.dot(x, v128.and(w5, mask), c5);
+      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5);
+      const w6 = v128.load(at7, 0), w7 = v128.load(at7, 16);
+      c6 = Tile.dot(x, v128.and(w6, mask), c6); c7 = Tile.dot(x, v128.and(w7, mask), c7);
+      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7);
+      at4 += 32; at5 += 32; at6 += 32; at7 += 32;
+      xAt += 4;
+    }
+    s8 = Tile.scale(s8, c0, ones, offset, row, v128.load(at4, 0)); s9 = Tile.scale(s9, c1, ones, offset, row, v128.load(at4, 16));
+    s10 = Tile.scale(s10, c2, ones, offset, row, v128.load(at5, 0)); s11 = Tile.scale(s11, c3, ones, offset, row, v128.load(at5, 16));
+    s12 = Tile.scale(s12, c4, ones, offset, row, v128.load(at6, 0)); s13 = Tile.scale(s13, c5, ones, offset, row, v128.load(at6, 16));
+    s14 = Tile.scale(s14, c6, ones, offset, row, v128.load(at7, 0)); s15 = Tile.scale(s15, c7, ones, offset, row, v128.load(at7, 16));
+    at4 += 32; at5 += 32; at6 += 32; at7 += 32;
+    panelAt += 32;
+    scaleAt += 4;
+    blockSumAt += 4;
+  }
+  v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+  v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
+  v128.store(sumAt, s8, 128); v128.store(sumAt, s9, 144); v128.store(sumAt, s10, 160); v128.store(sumAt, s11, 176);
+  v128.store(sumAt, s12, 192); v128.store(sumAt, s13, 208); v128.store(sumAt, s14, 224); v128.store(sumAt, s15, 240);
+}
+
 @inline function nibble(blockAt: usize, lane: usize, k: usize): i32 {
   const byte = <i32>load<u8>(blockAt + ((k & 15) >> 2) * 32 + lane * 4 + (k & 3));
   return k < 16 ? byte & 15 : byte >> 4;

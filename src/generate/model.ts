@@ -2,11 +2,11 @@ import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
+import { openResident } from "../model/open.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
-import { type OpTime, ResidentModel } from "../model/resident.ts";
+import type { OpTime, ResidentModel } from "../model/resident.ts";
 import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
-import { planKernels } from "../model/wide-check.ts";
 import type { Build } from "../runtime/module.ts";
 import { availableThreads } from "../runtime/spawn.ts";
 import {
@@ -138,18 +138,10 @@ export class Model {
     const mapped = mapWeights(checkpoint, config);
     const cores = await availableThreads();
     const threads = options.threads ?? cores;
-    const { kernels, plan } = await planKernels(config, mapped.weights, { ...options, threads });
     const tokenizer = openTokens(config.vocab);
     const chat = tokenizer ? readTemplate(checkpoint) : null;
-    const resident = await ResidentModel.load({
-      ...options,
-      kernels,
-      config,
-      weights: mapped.weights,
-      sizes: plan.sizes,
-      layouts: plan.layouts,
-      threads,
-    });
+    const opened = await openResident(config, mapped.weights, { ...options, threads });
+    const { resident, kernels, plan } = opened;
     const sum = (count: (index: number) => number) => plan.layouts.reduce((total, _, index) => total + count(index), 0);
     const weights = sum((index) => plan.layouts[index].matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
     const cache = sum((index) => plan.layouts[index].cacheAt.full.bytes + plan.layouts[index].cacheAt.chunked.bytes);
@@ -179,7 +171,7 @@ export class Model {
         ...checkpoint.warnings,
         ...warnings,
         ...mapped.warnings,
-        ...plan.warnings,
+        ...opened.warnings,
         ...(tokenizer?.warnings ?? []),
         ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
       ],

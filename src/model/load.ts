@@ -126,6 +126,12 @@ async function packPiece(
   startAt(memory, program.at);
   const result = await threads.run(index, index, signal);
   if (result.status === "fault") {
+    if (matrix.stored.type === "f16" && isFinite16(memory, at, piece.bytes)) {
+      throw new EngineError(UNPACKABLE_F16, `${matrix.stored.name} holds an f16 that has no packed form`, {
+        at: { source: "kernel", file: matrix.stored.source.name, field: matrix.name },
+        limit: "weights below 128",
+      });
+    }
     throw new EngineError("WEIGHT_NONFINITE", `${matrix.stored.name} holds a value that is no number`, {
       at: {
         source: "kernel",
@@ -135,6 +141,13 @@ async function packPiece(
       limit: "finite weights",
     });
   }
+}
+
+/** A matrix whose f16 weights must be kept as f32; never leaves the engine. */
+export const UNPACKABLE_F16 = "WEIGHT_F16_RANGE";
+
+function isFinite16(memory: Memory, at: number, bytes: number): boolean {
+  return new Uint16Array(memory.wasm.buffer, at, bytes / 2).every((half) => (half & 0x7c00) !== 0x7c00);
 }
 
 /** Row-major matrices are cut into rows (whole groups of 8), input-major ones (fused experts) into inputs. */

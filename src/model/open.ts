@@ -1,0 +1,37 @@
+import { EngineError } from "../error.ts";
+import type { Build, Kernels } from "../runtime/module.ts";
+import type { ModelConfig } from "./config.ts";
+import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
+import { ResidentModel } from "./resident.ts";
+import type { ModelPlan, SizeOptions } from "./sizes.ts";
+import { type ModelWeights, widenF16 } from "./weights.ts";
+import { planKernels } from "./wide-check.ts";
+
+/** Kernels, plan, memories, threads, weights: a model that takes steps. */
+
+export interface OpenOptions extends SizeOptions, LoadOptions {
+  readonly build: Build | undefined;
+}
+
+export interface Opened {
+  readonly resident: ResidentModel;
+  readonly kernels: Kernels;
+  readonly plan: ModelPlan;
+  readonly warnings: readonly string[];
+}
+
+export async function openResident(config: ModelConfig, weights: ModelWeights, options: OpenOptions): Promise<Opened> {
+  const open = async (weights: ModelWeights, warnings: readonly string[]): Promise<Opened> => {
+    const { kernels, plan } = await planKernels(config, weights, options);
+    const { sizes, layouts } = plan;
+    const resident = await ResidentModel.load({ ...options, kernels, config, weights, sizes, layouts });
+    return { resident, kernels, plan, warnings: [...plan.warnings, ...warnings] };
+  };
+  try {
+    return await open(weights, []);
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== UNPACKABLE_F16) throw error;
+    const where = error.at?.field;
+    return await open(widenF16(weights), [`f16 weights of 128 and more (${where}): f16 matrices are kept as f32`]);
+  }
+}
