@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { EngineError, quoteName } from "../error.ts";
 import { checkLoadOptions, type LoadOptions } from "../generate/load-options.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
-import { nearestOption, OPTIONS, optionsOf } from "./options.ts";
+import { type CommandName, nearestOption, OPTIONS, optionsOf } from "./options.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
 /** The command line as a command, checked before anything is opened. */
@@ -25,33 +25,47 @@ export interface InspectCommand {
   readonly json: boolean;
 }
 
-export type Command = RunCommand | InspectCommand | { name: "help"; of: "run" | "inspect" } | { name: "version" };
+export interface BenchCommand {
+  readonly name: "bench";
+  readonly model: string | undefined;
+  /** undefined, here and below: the default, fitted to machine and model. */
+  readonly threads: readonly number[] | undefined;
+  readonly contexts: readonly number[] | undefined;
+  readonly prompt: number | undefined;
+  readonly batches: readonly number[];
+  readonly generate: number;
+  readonly runs: number;
+  readonly profile: boolean;
+  readonly layers: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly load: LoadOptions;
+}
+
+export type Command =
+  | RunCommand
+  | InspectCommand
+  | BenchCommand
+  | { name: "help"; of: CommandName }
+  | { name: "version" };
 
 export function parseCommand(argv: readonly string[]): Command {
   const split = splitArguments(argv);
-  const { values, positionals } = split;
-  const name = positionals[0] === "inspect" ? "inspect" : "run";
-  refuseStrangers(split, name);
+  const { command: name, values } = split;
+  refuseStrangers(split);
   if (values.has("help")) return { name: "help", of: name };
   if (values.has("version")) return { name: "version" };
-  const model = onlyModel(name === "inspect" ? positionals.slice(1) : positionals);
-  const json = values.has("json");
-  if (name === "inspect") return { name, model, tensors: values.has("tensors"), json };
+  const about = { model: onlyModel(split.positionals), json: values.has("json") };
+  if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
+  const verbose = values.has("verbose");
+  if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const prompt = values.get("prompt") as string | undefined;
-  return {
-    name,
-    model,
-    prompt,
-    chat: values.has("chat"),
-    json,
-    verbose: values.has("verbose"),
-    ...engineOptions(values),
-  };
+  return { name, ...about, prompt, chat: values.has("chat"), verbose, ...engineOptions(values) };
 }
 
-function refuseStrangers({ given }: Split, command: "run" | "inspect"): void {
+function refuseStrangers({ command, given }: Split): void {
   const options = optionsOf(command);
-  const program = command === "inspect" ? "wasmaverick inspect" : "wasmaverick";
+  const program = command === "run" ? "wasmaverick" : `wasmaverick ${command}`;
   for (const { name, typed } of given) {
     if (options.some((option) => option.name === name)) continue;
     if (OPTIONS.some((option) => option.name === name)) {
@@ -80,23 +94,62 @@ const RANDOM_SEEDS = 1_000_000;
 
 /** Defaults of the command line, what was asked for, and the engine's own checks of it. */
 function engineOptions(values: ReadonlyMap<string, Value>): Pick<RunCommand, "load" | "generate"> {
-  const asked = (engine: "load" | "generate") => {
-    const rows = OPTIONS.filter((option) => option.engine === engine && values.has(option.name));
-    return Object.fromEntries(rows.map(({ name }) => [camelCase(name), values.get(name)]));
-  };
-  const load: LoadOptions = asked("load");
   const seed = randomInt(RANDOM_SEEDS);
-  const generate: GenerateOptions = { maxTokens: 256, temperature: 0.7, topP: 0.9, seed, ...asked("generate") };
-  try {
+  const generate: GenerateOptions = {
+    maxTokens: 256,
+    temperature: 0.7,
+    topP: 0.9,
+    seed,
+    ...asked("run", "generate", values),
+  };
+  const load = loadOptions("run", values);
+  return checked(() => {
     checkLoadOptions(load);
     // The model's limits are not known yet; these are wider.
     checkOptions(generate, { vocab: Number.MAX_SAFE_INTEGER, context: Number.MAX_SAFE_INTEGER });
+    return { load, generate };
+  });
+}
+
+function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "name" | "model" | "json" | "verbose"> {
+  const list = (name: string) => values.get(name) as number[] | undefined;
+  const number = (name: string) => values.get(name) as number | undefined;
+  const load = loadOptions("bench", values);
+  const threads = list("threads");
+  return checked(() => {
+    for (const count of threads ?? [undefined]) checkLoadOptions({ ...load, threads: count });
+    return {
+      load,
+      threads,
+      contexts: list("context"),
+      prompt: number("prompt"),
+      batches: list("batch") ?? [1, 4, 16],
+      generate: number("generate") ?? 64,
+      runs: number("runs") ?? 2,
+      profile: !values.has("no-profile"),
+      layers: values.has("layers"),
+    };
+  });
+}
+
+function loadOptions(command: CommandName, values: ReadonlyMap<string, Value>): LoadOptions {
+  return { wide: !values.has("narrow"), ...asked(command, "load", values) };
+}
+
+function asked(command: CommandName, engine: "load" | "generate", values: ReadonlyMap<string, Value>): object {
+  const rows = optionsOf(command).filter((option) => option.engine === engine && values.has(option.name));
+  return Object.fromEntries(rows.map(({ name }) => [camelCase(name), values.get(name)]));
+}
+
+/** What the engine refuses, in the words of the command line. */
+function checked<Result>(check: () => Result): Result {
+  try {
+    return check();
   } catch (error) {
     if (!(error instanceof EngineError) || error.at?.field === undefined) throw error;
     const option = kebabCase(error.at.field.replace(/\[.*/, ""));
     throw new UsageError(`--${option} has a bad value, got ${error.actual}, expected ${error.limit}`);
   }
-  return { load, generate };
 }
 
 function camelCase(name: string): string {

@@ -1,28 +1,39 @@
 import { formatColumns } from "./format.ts";
-import { optionsOf } from "./options.ts";
+import { type CommandName, optionsOf } from "./options.ts";
 
-export function helpText(command: "run" | "inspect"): string {
-  return `${command === "run" ? RUN : INSPECT}\nOptions (defaults in parentheses):\n${optionLines(command)}`;
+export function helpText(command: CommandName): string {
+  return `${USAGE[command]}\nOptions (defaults in parentheses):\n${optionLines(command)}`;
 }
 
-const RUN = `wasmaverick: runs Llama 4 models.
+const USAGE: Readonly<Record<CommandName, string>> = {
+  run: `wasmaverick: runs Llama 4 models.
 
   wasmaverick [model] [-p "Once upon a time"] [options]   continue a text
   wasmaverick [model] --chat [-p "Hello"] [options]       talk to the model
   wasmaverick inspect [model] [--tensors] [--json]        what is in a file
+  wasmaverick bench [model] [options]                     how fast it is here
 
 The model is a GGUF file (the first one where it is split) or a Hugging Face
 folder; without one, the storyteller that comes with the sources. Where there
 is no -p, the prompt is what is piped in. Only the generated text goes to
 stdout, and a newline.
-`;
-
-const INSPECT = `wasmaverick inspect: what is in a checkpoint and what it would need.
+`,
+  inspect: `wasmaverick inspect: what is in a checkpoint and what it would need.
 
   wasmaverick inspect [model] [--tensors] [--json]
-`;
+`,
+  bench: `wasmaverick bench: how fast a model is on this machine, and where the time goes.
 
-function optionLines(command: "run" | "inspect"): string {
+  wasmaverick bench [model] [options]
+
+Measures a prompt, generation behind contexts of several lengths, sequences
+together, each with every number of threads; then times every operation and
+compares the bytes that are read with what plain reading reaches. Token ids are
+made up. Lists are numbers with commas between.
+`,
+};
+
+function optionLines(command: CommandName): string {
   const rows = optionsOf(command).map(({ name, short, value, help }) => [
     `${short ? `-${short}, ` : ""}--${name}${value ? ` <${value}>` : ""}`,
     help,

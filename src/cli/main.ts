@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { EngineError } from "../error.ts";
 import { parseCommand } from "./arguments.ts";
+import { bench } from "./bench.ts";
 import { helpText } from "./help.ts";
 import { printInspection } from "./inspect.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -10,7 +11,7 @@ import { UsageError } from "./split.ts";
 import { printable, write } from "./terminal.ts";
 
 /**
- * `wasmaverick`: generated text (or what was asked for: JSON, help, an inspection) on stdout, everything else on stderr.
+ * `wasmaverick`: generated text (or what was asked for: JSON, help, an inspection, speeds) on stdout, everything else on stderr.
  * Exit codes: 0 done, also when the reader of stdout left; 1 the engine refused; 2 the command line is wrong; 130 and 143
  * ended by SIGINT and SIGTERM. Nothing calls `process.exit` while output may be pending, a second signal apart.
  */
@@ -24,7 +25,8 @@ async function main(argv: readonly string[]): Promise<void> {
       // Reading a header cannot be aborted, and leaves nothing behind.
       interrupts.signal.addEventListener("abort", () => process.exit(interrupts.exitCode ?? 1));
       await printInspection(command);
-    } else await run(command, interrupts);
+    } else if (command.name === "bench") await bench(command, interrupts);
+    else await run(command, interrupts);
   } catch (error) {
     if (!interrupts.signal.aborted) process.exitCode = await report(error, argv.includes("--verbose"));
   } finally {

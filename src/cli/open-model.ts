@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { EngineError, loadModel, type Model, type ModelInfo } from "../index.ts";
-import type { RunCommand } from "./arguments.ts";
+import { EngineError, type LoadOptions, loadModel, type Model, type ModelInfo } from "../index.ts";
 import { formatBytes, formatColumns, formatCount } from "./format.ts";
 import { UsageError } from "./split.ts";
 import { ProgressBar, printable, stylesOf, write } from "./terminal.ts";
@@ -17,7 +16,16 @@ export function modelPath(named: string | undefined): string {
   );
 }
 
-export async function openModel(command: RunCommand, signal: AbortSignal): Promise<Model> {
+export interface Opening {
+  readonly model: string | undefined;
+  /** Of the command that continues a text. */
+  readonly prompt?: string;
+  readonly verbose: boolean;
+  readonly load: LoadOptions;
+}
+
+/** `said`: warnings that were printed already, of a model that is loaded several times. */
+export async function openModel(command: Opening, signal: AbortSignal, said = new Set<string>()): Promise<Model> {
   const path = modelPath(command.model);
   const bar = new ProgressBar(path.split(/[/\\]/).findLast((part) => part !== "") ?? path);
   let model: Model;
@@ -29,13 +37,16 @@ export async function openModel(command: RunCommand, signal: AbortSignal): Promi
     bar.erase();
   }
   const { dim } = stylesOf(process.stderr);
-  for (const warning of model.info.warnings) await write(process.stderr, `${dim(`warning: ${printable(warning)}`)}\n`);
+  for (const warning of model.info.warnings.filter((text) => !said.has(text))) {
+    said.add(warning);
+    await write(process.stderr, `${dim(`warning: ${printable(warning)}`)}\n`);
+  }
   if (command.verbose) await write(process.stderr, dim(describe(model.info)));
   return model;
 }
 
 /** `wasmaverick "Once upon a time"` names a model, which was not the intention. */
-function forgottenP(error: unknown, path: string, { prompt }: RunCommand): EngineError | undefined {
+function forgottenP(error: unknown, path: string, { prompt }: Opening): EngineError | undefined {
   if (!(error instanceof EngineError) || error.code !== "FILE_MISSING") return undefined;
   if (prompt !== undefined || !/\s/.test(path)) return undefined;
   return new EngineError(error.code, "no such file (a prompt goes after -p)", { at: error.at, cause: error });

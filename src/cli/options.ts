@@ -1,21 +1,32 @@
 /** The options of the command line: one table for the parser, the help and the hints at typos. */
 
+export type CommandName = "run" | "inspect" | "bench";
+
 export interface OptionRow {
   readonly name: string;
   readonly short?: string;
-  /** flag: takes no value; texts: may be given again; seed: also an integer above 2^53. */
-  readonly kind: "flag" | "text" | "texts" | "number" | "seed";
+  /** flag: takes no value; texts: may be given again; numbers: several with commas between; seed: also an integer above 2^53. */
+  readonly kind: "flag" | "text" | "texts" | "number" | "numbers" | "seed";
   /** What the value is, for the help. */
   readonly value?: string;
   readonly help: string;
   /** The engine's options it belongs to, there in camel case. */
   readonly engine?: "load" | "generate";
-  /** The commands that know it. */
-  readonly of: "run" | "inspect" | "both";
+  /** Integers from, to: of numbers that the engine does not check. */
+  readonly range?: readonly [number, number];
+  /** The commands that know it. An option of two commands may have a row for each; it takes a value in both or in none. */
+  readonly of: readonly CommandName[];
 }
 
-const generate = { engine: "generate", of: "run" } as const;
-const load = { engine: "load", of: "run" } as const;
+const generate = { engine: "generate", of: ["run"] } as const;
+const load = { engine: "load", of: ["run"] } as const;
+const loads = { engine: "load", of: ["run", "bench"] } as const;
+const all = { kind: "flag", of: ["run", "inspect", "bench"] } as const;
+const bench = { of: ["bench"] } as const;
+
+/** More sequences than run together in the engine would be measured one after the other. */
+const MOST_TOGETHER = 32;
+const MOST_TOKENS = 2 ** 24;
 
 export const OPTIONS: readonly OptionRow[] = [
   {
@@ -24,9 +35,9 @@ export const OPTIONS: readonly OptionRow[] = [
     kind: "text",
     value: "text",
     help: "the text to continue; with --chat, the question",
-    of: "run",
+    of: ["run"],
   },
-  { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: "run" },
+  { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: ["run"] },
   { name: "max-tokens", kind: "number", value: "n", help: "at most so many new tokens (256)", ...generate },
   { name: "temperature", kind: "number", value: "t", help: "0: always the likeliest token (0.7)", ...generate },
   { name: "top-k", kind: "number", value: "k", help: "draw from the k likeliest tokens (0: from all)", ...generate },
@@ -57,18 +68,62 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "stop", kind: "texts", value: "text", help: "end before this text; may be given again", ...generate },
   { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...load },
   { name: "context", kind: "number", value: "n", help: "tokens in the cache (the file's, at most 8192)", ...load },
-  { name: "cache", kind: "text", value: "f32|q8", help: "type of cached keys and values (f32)", ...load },
-  { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...load },
-  { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...load },
-  { name: "tensors", kind: "flag", help: "list every tensor", of: "inspect" },
-  { name: "json", kind: "flag", help: "one JSON object on stdout, at the end", of: "both" },
-  { name: "verbose", kind: "flag", help: "what was chosen and why; stack traces", of: "both" },
-  { name: "help", short: "h", kind: "flag", help: "this text", of: "both" },
-  { name: "version", kind: "flag", help: "the version", of: "both" },
+  {
+    name: "prompt",
+    short: "p",
+    kind: "number",
+    value: "n",
+    help: "tokens of the prompt (512)",
+    range: [1, MOST_TOKENS],
+    ...bench,
+  },
+  {
+    name: "generate",
+    kind: "number",
+    value: "n",
+    help: "tokens to generate (64)",
+    range: [1, MOST_TOKENS],
+    ...bench,
+  },
+  {
+    name: "context",
+    kind: "numbers",
+    value: "n,...",
+    help: "tokens in the cache before them (0,512,2048)",
+    range: [0, MOST_TOKENS],
+    ...bench,
+  },
+  {
+    name: "batch",
+    kind: "numbers",
+    value: "n,...",
+    help: "sequences together (1,4,16)",
+    range: [1, MOST_TOGETHER],
+    ...bench,
+  },
+  {
+    name: "threads",
+    kind: "numbers",
+    value: "n,...",
+    help: "worker threads; 0: only the main one (1,cores)",
+    ...bench,
+  },
+  { name: "runs", kind: "number", value: "n", help: "of every measure (2)", range: [1, 1000], ...bench },
+  { name: "no-profile", kind: "flag", help: "without the tables of where the time goes", ...bench },
+  { name: "layers", kind: "flag", help: "one more table, a line a layer", ...bench },
+  { name: "cache", kind: "text", value: "f32|q8", help: "type of cached keys and values (f32)", ...loads },
+  { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...loads },
+  { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...loads },
+  { name: "narrow", kind: "flag", help: "no 256-bit vectors, which V8 has on some hosts", of: ["run", "bench"] },
+  { name: "tensors", kind: "flag", help: "list every tensor", of: ["inspect"] },
+  { name: "json", help: "one JSON object on stdout, at the end", ...all },
+  { name: "verbose", help: "what was chosen and why; stack traces", ...all },
+  { name: "help", short: "h", help: "this text", ...all },
+  { name: "version", help: "the version", ...all },
 ];
 
-export function optionsOf(command: "run" | "inspect"): OptionRow[] {
-  return OPTIONS.filter(({ of }) => of === command || of === "both");
+export function optionsOf(command: CommandName): OptionRow[] {
+  return OPTIONS.filter(({ of }) => of.includes(command));
 }
 
 /** The option that `name` was probably meant to be: one that begins so, or the nearest within two edits. */

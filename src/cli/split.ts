@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { quoteName } from "../error.ts";
-import { OPTIONS, type OptionRow } from "./options.ts";
+import { type CommandName, OPTIONS, type OptionRow, optionsOf } from "./options.ts";
 
 /**
  * The words of a command line -> models and options, each with a value of its kind. `node:util` splits; its strict mode is not
@@ -10,7 +10,7 @@ import { OPTIONS, type OptionRow } from "./options.ts";
 /** The command line is wrong: exit code 2. */
 export class UsageError extends Error {}
 
-export type Value = string | string[] | number | bigint | true;
+export type Value = string | string[] | number | number[] | bigint | true;
 
 export interface Given {
   readonly name: string;
@@ -19,8 +19,10 @@ export interface Given {
 }
 
 export interface Split {
-  /** By long name. */
+  readonly command: CommandName;
+  /** By long name, of options that the command knows. */
   readonly values: ReadonlyMap<string, Value>;
+  /** Without the command. */
   readonly positionals: readonly string[];
   /** Every option in order, known or not. */
   readonly given: readonly Given[];
@@ -33,13 +35,16 @@ export function splitArguments(argv: readonly string[]): Split {
     }),
   );
   const words = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true });
+  const first = words.positionals[0];
+  const command = first === "inspect" || first === "bench" ? first : "run";
+  const rows = optionsOf(command);
   const given: Given[] = [];
   const values = new Map<string, Value>();
   for (const token of words.tokens) {
     if (token.kind !== "option") continue;
     const { name, rawName: typed, value, inlineValue } = token;
     given.push({ name, typed });
-    const row = OPTIONS.find((option) => option.name === name);
+    const row = rows.find((option) => option.name === name);
     if (!row) continue;
     const read = readValue(row, typed, value, inlineValue === true);
     const before = values.get(name);
@@ -47,32 +52,41 @@ export function splitArguments(argv: readonly string[]): Split {
     else if (before !== undefined && before !== true) throw new UsageError(`${typed} is given twice, expected once`);
     else values.set(name, read);
   }
-  return { values, positionals: words.positionals, given };
+  return { command, values, positionals: words.positionals.slice(command === "run" ? 0 : 1), given };
 }
 
 /** `inline`: the value came in the same word. */
-function readValue(
-  { kind, name, value: what }: OptionRow,
-  typed: string,
-  value: string | undefined,
-  inline: boolean,
-): Value {
+function readValue(row: OptionRow, typed: string, value: string | undefined, inline: boolean): Value {
+  const { kind } = row;
   if (kind === "flag") {
     if (inline) throw new UsageError(`${typed} takes no value, got ${quoteName(value ?? "")}`);
     return true;
   }
-  const expected = kind === "text" || kind === "texts" ? what : "a number";
+  const isText = kind === "text" || kind === "texts";
+  const expected = isText ? row.value : kind === "numbers" ? "numbers" : "a number";
   if (value === undefined) throw new UsageError(`${typed} lacks its value, got nothing, expected ${expected}`);
   if (!inline && looksLikeOption(value)) {
     const got = quoteName(value, false);
-    throw new UsageError(`${typed} lacks its value, got the option ${got}, expected ${expected} (or --${name}=${got})`);
+    throw new UsageError(
+      `${typed} lacks its value, got the option ${got}, expected ${expected} (or --${row.name}=${got})`,
+    );
   }
-  if (kind === "text" || kind === "texts") return value;
-  const number = value.trim() === "" ? Number.NaN : Number(value);
-  if (Number.isNaN(number))
-    throw new UsageError(`${typed} has a bad value, got ${quoteName(value)}, expected a number`);
+  if (isText) return value;
+  return kind === "numbers"
+    ? value.split(",").map((part) => Number(readNumber(row, typed, part)))
+    : readNumber(row, typed, value);
+}
+
+function readNumber({ kind, range }: OptionRow, typed: string, text: string): number | bigint {
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isNaN(number)) throw new UsageError(`${typed} has a bad value, got ${quoteName(text)}, expected a number`);
+  if (range && !(Number.isInteger(number) && number >= range[0] && number <= range[1])) {
+    throw new UsageError(
+      `${typed} has a bad value, got ${number}, expected an integer from ${range[0]} to ${range[1]}`,
+    );
+  }
   return kind === "seed" && Number.isInteger(number) && !Number.isSafeInteger(number)
-    ? wideInteger(value, number)
+    ? wideInteger(text, number)
     : number;
 }
 
