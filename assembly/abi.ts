@@ -248,10 +248,11 @@ export const ROPE_TEMPERATURE_AT = 10; // [rows] f32; 0: none
 export const ROPE_CHUNKED = 11; // which page table
 export const ROPE_TABLE_BLOCKS = 12;
 export const ROPE_CACHE_TYPE = 13;
-export const ROPE_CACHE_AT = 14; // of this layer: page p lies at cacheAt + p * pageBytes
+export const ROPE_CACHE_AT = 14; // of this layer: page p of kv head h lies at cacheAt + h * headBytes + p * pageBytes
 export const ROPE_PAGE_BYTES = 15;
 export const ROPE_PAGES = 16;
-export const ROPE_WORDS = 17;
+export const ROPE_HEAD_BYTES = 17;
+export const ROPE_WORDS = 18;
 
 export const ATTEND_TASKS_AT = 1;
 export const ATTEND_ROWS_AT = 2;
@@ -270,7 +271,8 @@ export const ATTEND_PAGE_BYTES = 14;
 export const ATTEND_PAGES = 15;
 export const ATTEND_OUT_AT = 16; // [rows][heads * headSize] f32
 export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
-export const ATTEND_WORDS = 18;
+export const ATTEND_HEAD_BYTES = 18;
+export const ATTEND_WORDS = 19;
 
 export const MERGE_LIST_AT = 1;
 export const MERGE_HEADS = 2;
@@ -313,9 +315,9 @@ export const PACK_COL_BEGIN = 11; // quantised: 0
 export const PACK_COL_END = 12;
 export const PACK_WORDS = 13;
 
-export const PROBABILITIES_OUT_AT = 18; // after the words of ATTEND: [heads][rows][keys] f32
-export const PROBABILITIES_KEYS = 19;
-export const PROBABILITIES_WORDS = 20;
+export const PROBABILITIES_OUT_AT = 19; // after the words of ATTEND: [heads][rows][keys] f32
+export const PROBABILITIES_KEYS = 20;
+export const PROBABILITIES_WORDS = 21;
 
 export const ADD_X_AT = 1; // [rows][cols] f32
 export const ADD_BRANCH_AT = 2;

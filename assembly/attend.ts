@@ -5,11 +5,11 @@
 
 import {
   ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_SIZE,
-  ATTEND_KEYS, ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT,
+  ATTEND_HEAD_BYTES, ATTEND_KEYS, ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT,
   ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_TASKS_AT, CACHE_F32, MERGE_BLOCKS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT,
   MERGE_OUT_AT, MERGE_PARTIAL, MERGE_PARTIALS_AT, MERGE_ROW, MERGE_WORDS, NO_PARTIAL, PAGE, PROBABILITIES_KEYS,
   PROBABILITIES_OUT_AT, ROPE_ANGLES_AT, ROPE_CACHE_AT, ROPE_CACHE_TYPE, ROPE_CHUNKED, ROPE_EPS, ROPE_HEADS, ROPE_HEAD_SIZE,
-  ROPE_KV_HEADS, ROPE_NORM, ROPE_PAGES, ROPE_PAGE_BYTES, ROPE_QKV_AT, ROPE_ROTATE, ROPE_ROWS_AT, ROPE_TABLE_BLOCKS,
+  ROPE_HEAD_BYTES, ROPE_KV_HEADS, ROPE_NORM, ROPE_PAGES, ROPE_PAGE_BYTES, ROPE_QKV_AT, ROPE_ROTATE, ROPE_ROWS_AT, ROPE_TABLE_BLOCKS,
   ROPE_TEMPERATURE_AT, ROW_CHUNKED_PAGES, ROW_FULL_PAGES, ROW_POSITION, ROW_WORDS, TASK_BLOCK_BEGIN, TASK_BLOCK_END,
   TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS, TILE_ROWS,
 } from "./abi";
@@ -57,7 +57,7 @@ function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
   const page = page_of(rowsAt, row, word(opAt, ROPE_CHUNKED) !== 0, block);
   if (page >= word(opAt, ROPE_PAGES)) return false;
   const type = word(opAt, ROPE_CACHE_TYPE);
-  const headAt = <usize>word(opAt, ROPE_CACHE_AT) + <usize>page * <usize>word(opAt, ROPE_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
+  const headAt = <usize>word(opAt, ROPE_CACHE_AT) + <usize>page * <usize>word(opAt, ROPE_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ROPE_HEAD_BYTES);
   if (type === CACHE_F32) store_cache_f32(headAt, keyAt, valueAt, position % PAGE, d);
   else store_cache_q8(headAt, keyAt, valueAt, position % PAGE, d);
   return true;
@@ -113,7 +113,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
     const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) !== 0, block);
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
-    const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * Pages.headBytes(type, d);
+    const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
     attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? STREAM_PIECE : PAGE);
     for (let i = 0; i < h; i++) {
       const blockAt = Scratch.block(scratchAt, d) + <usize>i * stateBytes;
@@ -186,7 +186,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
           if (from >= to) continue;
           const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) !== 0, block);
           if (page >= word(opAt, ATTEND_PAGES)) return row;
-          const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * Pages.headBytes(type, d);
+          const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * <usize>word(opAt, ATTEND_HEAD_BYTES);
           attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), PAGE);
           const stateAt = Scratch.state(scratchAt, d), blockAt = Scratch.block(scratchAt, d);
           if (pass === 0) {

@@ -114,6 +114,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const bytes = group_bytes(type, cols);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
+  const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
@@ -132,12 +133,15 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
     }
     return;
   }
+  const blocks = cols / BLOCK;
+  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   for (; group < groupEnd; group++) {
     const groupAt = weightAt + <usize>group * bytes;
     for (let tile = tileBegin; tile < tileEnd; tile++) {
-      const from = Tiles.first(rows, tiles, tile);
-      const h = Tiles.first(rows, tiles, tile + 1) - from;
-      quantised_tile(matrixAt, scratchAt, form, groupAt, cols, first + from, h);
+      const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
+      const values = <usize>(first + from) * <usize>cols, scales = <usize>(first + from) * (<usize>blocks << 2);
+      if (form === PANEL_Q16_PAIRS) tile_q8_0_q16(h, scratchAt, groupAt, panelAt + (values << 1), scaleAt + scales, blocks);
+      else tile_q4_0_q8(h, scratchAt, groupAt, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
       write_tile(matrixAt, scratchAt, first + from, h, group);
     }
   }
@@ -175,17 +179,6 @@ function gemv(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: us
   else gemv8_q4_0_q8(sumAt, groupAt, panelAt + <usize>entry * <usize>cols, scaleAt, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, blocks);
 }
 
-@inline function quantised_tile(matrixAt: usize, sumAt: usize, form: u32, groupAt: usize, cols: i32, entry: i32, h: i32): void {
-  const blocks = cols / BLOCK;
-  const scales = <usize>entry * (<usize>blocks << 2);
-  const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + scales;
-  if (form === PANEL_Q16_PAIRS) {
-    tile_q8_0_q16(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
-  } else {
-    tile_q4_0_q8(h, sumAt, groupAt, <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols, scaleAt, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, blocks);
-  }
-}
-
 /**
  * f32 activations: any weight type, `count` groups (1, or 2 for 256-bit pairs). Types other than f32 are dequantised a piece of k
  * at a time into scratch and the partial sums of the block's tiles continued, so the order over k is the order of f32 weights;
@@ -195,6 +188,7 @@ function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, type: u32,
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
+  const low = rows / tiles, higher = rows - low * tiles;
   const nextAt = groupAt + group_bytes(type, cols);
   const sumsAt = scratchAt + 2 * PIECE_BYTES;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * 2 * SUM_BYTES);
@@ -204,8 +198,7 @@ function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, type: u32,
     const pieceAt = float_piece(type, scratchAt, groupAt, col, colEnd);
     const nextPieceAt = count === 2 ? float_piece(type, scratchAt + PIECE_BYTES, nextAt, col, colEnd) : 0;
     for (let tile = tileBegin; tile < tileEnd; tile++) {
-      const from = Tiles.first(rows, tiles, tile);
-      const h = Tiles.first(rows, tiles, tile + 1) - from;
+      const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
       const sumAt = sumsAt + <usize>(tile - tileBegin) * 2 * SUM_BYTES;
       const xAt = panelAt + ((<usize>from * <usize>cols + <usize>col * <usize>h) << 2);
       if (count === 2) {
@@ -218,8 +211,7 @@ function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, type: u32,
     }
   }
   for (let tile = tileBegin; tile < tileEnd; tile++) {
-    const from = Tiles.first(rows, tiles, tile);
-    const h = Tiles.first(rows, tiles, tile + 1) - from;
+    const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
     const sumAt = sumsAt + <usize>(tile - tileBegin) * 2 * SUM_BYTES;
     for (let one = 0; one < count; one++) write_tile(matrixAt, sumAt + <usize>one * SUM_BYTES, first + from, h, group + one);
   }

@@ -33,9 +33,9 @@ export function panel(opAt: usize, scratchAt: usize, begin: i32, end: i32): void
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
     const tiles = Tiles.count(rows, <i32>word(opAt, PANEL_TILE_ROWS));
+    const low = tiles === 0 ? 0 : rows / tiles, higher = rows - low * tiles;
     for (let tile = begin; tile < min(end, tiles); tile++) {
-      const from = Tiles.first(rows, tiles, tile);
-      panel_tile(opAt, scratchAt, first + from, Tiles.first(rows, tiles, tile + 1) - from);
+      panel_tile(opAt, scratchAt, first + Tiles.first(low, higher, tile), Tiles.height(low, higher, tile));
     }
     begin = max(begin - tiles, 0);
     end -= tiles;

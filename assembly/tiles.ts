@@ -13,9 +13,13 @@ export class Tiles {
     return (rows + most - 1) / most;
   }
 
-  /** First row of tile `tile` of `tiles`. */
-  @inline static first(rows: i32, tiles: i32, tile: i32): i32 {
-    return tile * (rows / tiles) + min(tile, rows % tiles);
+  /** First row of tile `tile`; `low` = rows / tiles, `higher` = rows % tiles (divided once, not per tile). */
+  @inline static first(low: i32, higher: i32, tile: i32): i32 {
+    return tile * low + min(tile, higher);
+  }
+
+  @inline static height(low: i32, higher: i32, tile: i32): i32 {
+    return low + <i32>(tile < higher);
   }
 }
 

@@ -66,7 +66,7 @@ function step(
     TEMPERATURE_AT: temperatures.at,
   };
   const ropeTable = { CHUNKED: chunk ? 1 : 0, TABLE_BLOCKS: Math.max(...blocks), CACHE_TYPE: cache.type };
-  const ropePages = { CACHE_AT: cacheAt, PAGE_BYTES: pageBytes, PAGES: pages };
+  const ropePages = { CACHE_AT: cacheAt, PAGE_BYTES: pageBytes, HEAD_BYTES: headBytes(cache, d), PAGES: pages };
   const attendHeads = { ROWS_AT: rowsAt, QKV_AT: q.at, HEADS: heads, KV_HEADS: kvHeads, HEAD_SIZE: d };
   const attendMask = {
     SCALE: bits(1 / Math.sqrt(d)),
@@ -79,6 +79,7 @@ function step(
     CACHE_TYPE: cache.type,
     CACHE_AT: cacheAt,
     PAGE_BYTES: pageBytes,
+    HEAD_BYTES: headBytes(cache, d),
     PAGES: pages,
     OUT_AT: out.at,
   };

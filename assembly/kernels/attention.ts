@@ -38,6 +38,8 @@ export function stage_span(scratchAt: usize, i: i32, begin: i32, end: i32, d: i3
   store<i32>(Scratch.spans(scratchAt, d) + (<usize>i << 3), end, 4);
 }
 
+/** Streams are this far apart: a processor's prefetcher follows one in each page of its own. */
+const STREAM_BYTES = 4096;
 /** Bytes of one query's scores of a block. */
 const SCORES: usize = PAGE * 4;
 
@@ -135,10 +137,13 @@ function block_scores(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32
     }
     return;
   }
-  for (let k = 0; k < d; k += piece) {
-    const n = min(piece, d - k), queriesAt = Scratch.queries(scratchAt) + (<usize>(k * h) << 2), last = k + n === d;
-    for (let group = groupBegin; group < groupEnd; group++) {
-      Tile.scores(h, scoresAt + (<usize>group << 5), headAt + (<usize>(group * d + k) << 5), queriesAt, n, last ? scaleAt : 0);
+  const step = piece < PAGE ? max(1, STREAM_BYTES / (d << 5)) : 1;
+  for (let first = groupBegin; first < groupBegin + step; first++) {
+    for (let k = 0; k < d; k += piece) {
+      const n = min(piece, d - k), queriesAt = Scratch.queries(scratchAt) + (<usize>(k * h) << 2), last = k + n === d;
+      for (let group = first; group < groupEnd; group += step) {
+        Tile.scores(h, scoresAt + (<usize>group << 5), headAt + (<usize>(group * d + k) << 5), queriesAt, n, last ? scaleAt : 0);
+      }
     }
   }
 }
@@ -230,9 +235,12 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
     }
     return;
   }
-  for (let t = begin; t < end; t += piece) {
-    for (let group = 0; group < padded >> 3; group++) {
-      Tile.values(h, blockAt + 8 + (<usize>group << 5), stateBytes, valuesAt + (<usize>(group * PAGE + t) << 5), scoresAt + (<usize>t << 2), min(piece, end - t));
+  const step = piece < PAGE ? STREAM_BYTES / (PAGE << 5) : 1;
+  for (let first = 0; first < step; first++) {
+    for (let t = begin; t < end; t += piece) {
+      for (let group = first; group < padded >> 3; group += step) {
+        Tile.values(h, blockAt + 8 + (<usize>group << 5), stateBytes, valuesAt + (<usize>(group * PAGE + t) << 5), scoresAt + (<usize>t << 2), min(piece, end - t));
+      }
     }
   }
 }

@@ -125,7 +125,6 @@ export interface Layout {
   readonly tables: StepTables;
   readonly activations: Activations;
   readonly cacheAt: Record<PageKind, Tensor>;
-  readonly pageBytes: Record<PageKind, number>;
   readonly frequencies: Tensor; // [headSize / 2]
   readonly embedding: Packed | null;
   readonly layers: readonly PackedLayer[];
@@ -181,13 +180,12 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   const staging = { at: activations.x.at, bytes: plan.bytes - activations.x.at };
   const scratch = plan.reserve("scratch", "bytes", [Math.max(1, sizes.threads), scratchBytes(config, sizes)]);
   const cacheAt = {} as Record<PageKind, Tensor>;
-  const pageBytes = {} as Record<PageKind, number>;
   for (const kind of ["full", "chunked"] as const) {
     const layers = config.layers
       .slice(range.from, range.to)
       .filter((layer) => layer.chunked === (kind === "chunked")).length;
-    pageBytes[kind] = layers * pageLayerBytes(config, sizes.cache);
-    cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [sizes.pages[kind], pageBytes[kind]]);
+    const pageBytes = pageLayerBytes(config, sizes.cache);
+    cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [layers, sizes.pages[kind], pageBytes]);
   }
   const packed = reserveWeights(plan, weights, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
@@ -199,7 +197,6 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     tables,
     activations,
     cacheAt,
-    pageBytes,
     frequencies,
     scratch,
     staging,

@@ -1,8 +1,8 @@
 import type { Tensor } from "../runtime/memory.ts";
-import type { AttendOp, CachePlace, MatrixOp, PanelOp } from "../runtime/ops.ts";
+import type { AttendOp, MatrixOp, PanelOp } from "../runtime/ops.ts";
 import { formOf, type Packed, type PanelForm } from "../runtime/packed.ts";
 import { Program } from "../runtime/program.ts";
-import { CACHE_WORDS, pageLayerBytes } from "./cache.ts";
+import { cachePlace } from "./cache-place.ts";
 import type { LayerConfig, ModelConfig } from "./config.ts";
 import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./layout.ts";
 import type { Tap } from "./taps.ts";
@@ -83,7 +83,7 @@ function attention(emit: Emit, layer: PackedLayer): void {
   const { heads, kvHeads, headSize } = config;
   const kind: LayerConfig = config.layers[layer.index];
   const name = `layers.${layer.index}`;
-  const cache = cachePlace(emit, layer);
+  const cache = cachePlace(config, layout, emit.sizes, layer);
   const pages = kind.chunked ? "chunked" : "full";
 
   normed(emit, activations.x, layer.attentionNorm, [layer.q, layer.k, layer.v], `${name}.attn_norm`); // [rows, hidden]
@@ -370,23 +370,6 @@ function branchMatmul(emit: Emit, weight: Packed, set: Panels, name: string): vo
   program.matmul([matrix(emit, weight, set, branch, {})], fused);
   tap(emit, rowsTap(name, branch));
   program.add(x, branch);
-}
-
-/** Where the layer's keys and values lie in the pages of its kind. */
-function cachePlace({ config, layout, sizes }: Emit, layer: PackedLayer): CachePlace {
-  const chunked = config.layers[layer.index].chunked;
-  const kind = chunked ? "chunked" : "full";
-  const before = config.layers
-    .slice(layout.range.from, layer.index)
-    .filter((other) => other.chunked === chunked).length;
-  return {
-    chunked,
-    type: CACHE_WORDS[sizes.cache],
-    at: layout.cacheAt[kind].at + before * pageLayerBytes(config, sizes.cache),
-    pageBytes: layout.pageBytes[kind],
-    pages: sizes.pages[kind],
-    tableBlocks: sizes.blocks,
-  };
 }
 
 function rowsTap(name: string, tensor: Tensor): Tap {

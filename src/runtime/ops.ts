@@ -45,12 +45,13 @@ export interface RopeOp {
   cache: CachePlace;
 }
 
-/** One layer's keys and values: page p of its kind lies at `at + p * pageBytes`. */
+/** One layer's keys and values: page p of kv head h lies at `at + h * headBytes + p * pageBytes`. */
 export interface CachePlace {
   readonly chunked: boolean;
   readonly type: number;
   readonly at: number;
   readonly pageBytes: number;
+  readonly headBytes: number;
   readonly pages: number;
   readonly tableBlocks: number;
 }

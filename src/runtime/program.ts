@@ -256,6 +256,7 @@ export class Program {
       cache.at,
       cache.pageBytes,
       cache.pages,
+      cache.headBytes,
     ]);
   }
 
@@ -384,6 +385,7 @@ function attendOperands({
     cache.pages,
     out.at,
     partials.at,
+    cache.headBytes,
   ];
 }
 
