@@ -1,0 +1,45 @@
+/**
+ * Every kernel that does arithmetic, and the ceilings: one entry a row of the ladder.
+ *
+ *   kernel, shape     what it is called; id is both
+ *   exports           what it needs of the module, all of it or the rung is missing
+ *   arithmetic        f32 (multiply and add apart), fused (one in the relaxed build), i16, i8: which roof; with `work`
+ *   work, bytes       operations and bytes of one call; `footprint` where bytes are touched more than once, `level` where it is known
+ *   prepare(exports, arena) -> { call, outputs: [address, bytes] ... }
+ *   loop              the same for plain.mjs and scalar.ts: { name, operands(make), sizes }, the first operand is the result
+ */
+
+import { attention } from "./cases/attention.mjs";
+import { rows } from "./cases/rows.mjs";
+import { storage } from "./cases/storage.mjs";
+import { streams } from "./cases/streams.mjs";
+import { tiles } from "./cases/tiles.mjs";
+import { ceilings } from "./ceilings.mjs";
+
+export const cases = [...tiles, ...streams, ...attention, ...rows, ...storage].map((entry) => ({
+  ...entry,
+  id: `${entry.kernel} ${entry.shape}`,
+}));
+
+/** Exports that compute nothing one would measure. */
+const NO_ARITHMETIC = ["memory", "run", "group_bytes", "stage_span", "clear_state"];
+
+/** Exports of the kernels, the first module of each rung, without a row here. */
+export function uncovered(rungs) {
+  const covered = new Set([...cases.flatMap((entry) => entry.exports), ...NO_ARITHMETIC]);
+  const names = rungs.flatMap((modules) =>
+    modules.missing ? [] : WebAssembly.Module.exports(modules[0]).map(({ name }) => name),
+  );
+  return [...new Set(names)].filter((name) => !covered.has(name));
+}
+
+const all = new Map([...ceilings, ...cases].map((entry) => [entry.id, entry]));
+if (all.size !== ceilings.length + cases.length) throw new Error("two entries have one name");
+export const byId = (id) => all.get(id);
+
+/** Whether a rung can run an entry at all. */
+export function fits(entry, rung, exports) {
+  return (
+    exports !== undefined && (entry.rungs?.includes(rung) ?? true) && entry.exports.every((name) => name in exports)
+  );
+}

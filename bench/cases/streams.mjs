@@ -1,0 +1,63 @@
+// One row against a matrix that comes from memory: what decoding does.
+
+import { noise } from "../arena.mjs";
+import { alongStream } from "../ceilings.mjs";
+import { activations, arithmeticOf, CALLS, sumBytes } from "./tiles.mjs";
+import { COLS, F16_TABLE, GROUP_BYTES, matmulLoop, weightsFrom } from "./weights.mjs";
+
+const CALL_BYTES = 8 << 20;
+const KERNELS = [
+  "gemv4_f32_f32_fused",
+  "gemv4_f16_f32_fused",
+  "gemv4_bf16_f32_fused",
+  "gemv8_q8_0_q16",
+  "gemv8_q4_0_q8",
+];
+
+function stream(kernel) {
+  const [type, width, run] = CALLS[kernel];
+  const steps = Math.floor(CALL_BYTES / (GROUP_BYTES[type] * width));
+  const outputs = steps * width * 8;
+  const bytes = steps * width * GROUP_BYTES[type];
+  return {
+    kernel,
+    shape: `1 row, weights from memory`,
+    group: `${type} from memory`,
+    exports: [kernel],
+    arithmetic: arithmeticOf(kernel),
+    level: "memory read",
+    work: 2 * outputs * COLS,
+    bytes,
+    loop: {
+      ...matmulLoop(type, 1, outputs),
+      /** Weights move on along the stream with every call. */
+      operands(arena) {
+        const x = noise(COLS);
+        const out = new Float32Array(outputs);
+        const table = type === "f16" ? [F16_TABLE] : [];
+        const { at, bytes: length } = arena.stream;
+        return Array.from({ length: Math.floor(length / bytes) }, (_, step) => {
+          let from = at + step * bytes;
+          const pick = (Type, count) => {
+            const values = arena.view(Type, from, count);
+            from += values.byteLength;
+            return values;
+          };
+          return [out, ...weightsFrom(pick, type, outputs * COLS), x, ...table];
+        });
+      },
+    },
+    prepare(exports, arena) {
+      const operands = activations(type, 1, arena);
+      const each = sumBytes(kernel);
+      const sums = arena.zeros(each * steps);
+      const step = GROUP_BYTES[type] * width;
+      const call = alongStream(arena, bytes, (from) => {
+        for (let i = 0; i < steps; i++) run(exports[kernel], 1, sums + i * each, from + i * step, operands);
+      });
+      return { call, outputs: [[sums, each * steps]] };
+    },
+  };
+}
+
+export const streams = KERNELS.map(stream);
