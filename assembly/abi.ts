@@ -16,6 +16,9 @@ export const PAGE = 64;
 /** Inputs that the generic float matmul dequantises at a time (8 KiB a group: stays in L1). */
 export const DEQUANTIZE_COLS = 256;
 
+/** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
+export const MATMUL_GROUPS = 4;
+
 // ---- weight types (memory and file) ----
 
 export const TYPE_F32 = 0;

@@ -6,7 +6,7 @@
  */
 
 import {
-  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
+  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_GROUPS, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
   MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
   SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
@@ -114,7 +114,6 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const bytes = group_bytes(type, cols);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
-  const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
   const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   let group = groupBegin;
@@ -122,28 +121,31 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
     const width = gemv_groups(matrixAt, type, form, first);
     for (; width > 0 && group + width <= groupEnd; group += width) {
       gemv(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, cols, first);
-      for (let one = 0; one < width; one++) write_tile(matrixAt, scratchAt + (<usize>one << 5), first, 1, group + one);
+      write_groups(matrixAt, scratchAt, GROUP * 4, first, 1, group, width);
     }
   }
-  if (form === PANEL_F32) {
-    while (group < groupEnd) {
-      const count = wide && group + 1 < groupEnd ? 2 : 1;
-      float_groups(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, rows, first, tileBegin, tileEnd, group, count);
-      group += count;
-    }
-    return;
+  for (; group < groupEnd; group += TOGETHER) {
+    const count = min(TOGETHER, groupEnd - group), groupAt = weightAt + <usize>group * bytes;
+    if (form === PANEL_F32) float_groups(matrixAt, scratchAt, fused, wide, type, groupAt, rows, first, tileBegin, tileEnd, group, count);
+    else integer_groups(matrixAt, scratchAt, form, groupAt, bytes, rows, first, tileBegin, tileEnd, group, count);
   }
-  const blocks = cols / BLOCK;
+}
+
+/** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
+function integer_groups(matrixAt: usize, scratchAt: usize, form: u32, groupAt: usize, bytes: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
+  const cols = <usize>word(matrixAt, MATRIX_COLS), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
-  for (; group < groupEnd; group++) {
-    const groupAt = weightAt + <usize>group * bytes;
-    for (let tile = tileBegin; tile < tileEnd; tile++) {
-      const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
-      const values = <usize>(first + from) * <usize>cols, scales = <usize>(first + from) * (<usize>blocks << 2);
-      if (form === PANEL_Q16_PAIRS) tile_q8_0_q16(h, scratchAt, groupAt, panelAt + (values << 1), scaleAt + scales, blocks);
-      else tile_q4_0_q8(h, scratchAt, groupAt, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
-      write_tile(matrixAt, scratchAt, first + from, h, group);
+  const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
+  const low = rows / tiles, higher = rows - low * tiles;
+  for (let tile = tileBegin; tile < tileEnd; tile++) {
+    const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
+    const values = <usize>(first + from) * cols, scales = <usize>(first + from) * (<usize>blocks << 2);
+    for (let one = 0; one < count; one++) {
+      const sumAt = scratchAt + <usize>one * SUM_BYTES, at = groupAt + <usize>one * bytes;
+      if (form === PANEL_Q16_PAIRS) tile_q8_0_q16(h, sumAt, at, panelAt + (values << 1), scaleAt + scales, blocks);
+      else tile_q4_0_q8(h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
     }
+    write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
   }
 }
 
@@ -180,82 +182,99 @@ function gemv(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: us
 }
 
 /**
- * f32 activations: any weight type, `count` groups (1, or 2 for 256-bit pairs). Types other than f32 are dequantised a piece of k
- * at a time into scratch and the partial sums of the block's tiles continued, so the order over k is the order of f32 weights;
- * those are read in the same pieces where several tiles share them (they stay in L1).
+ * f32 activations: any weight type, `count` groups. A piece of k at a time: the groups' weights stay in L1 over the tiles of the
+ * block, and a tile's rows over the groups; sums go on from piece to piece. Types other than f32 are dequantised into scratch, so
+ * the order over k is that of f32 weights.
  */
-function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, type: u32, groupAt: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
+function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, type: u32, groupAt: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
   const cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
-  const nextAt = groupAt + group_bytes(type, cols);
-  const sumsAt = scratchAt + 2 * PIECE_BYTES;
-  memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * 2 * SUM_BYTES);
-  const step = type === TYPE_F32 && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
+  const bytes = group_bytes(type, cols), stored = type === TYPE_F32;
+  const pieceBytes = stored ? bytes : PIECE_BYTES;
+  const sumsAt = scratchAt + TOGETHER * PIECE_BYTES;
+  memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * TOGETHER * SUM_BYTES);
+  const step = stored && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
-    const pieceAt = float_piece(type, scratchAt, groupAt, col, colEnd);
-    const nextPieceAt = count === 2 ? float_piece(type, scratchAt + PIECE_BYTES, nextAt, col, colEnd) : 0;
-    for (let tile = tileBegin; tile < tileEnd; tile++) {
+    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, groupAt + <usize>one * bytes, col, colEnd);
+    let sumAt = sumsAt;
+    for (let tile = tileBegin; tile < tileEnd; tile++, sumAt += TOGETHER * SUM_BYTES) {
       const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
-      const sumAt = sumsAt + <usize>(tile - tileBegin) * 2 * SUM_BYTES;
       const xAt = panelAt + ((<usize>from * <usize>cols + <usize>col * <usize>h) << 2);
-      if (count === 2) {
-        if (fused) tile2_f32_fused(h, sumAt, pieceAt, nextPieceAt, xAt, colEnd - col);
-        else tile2_f32(h, sumAt, pieceAt, nextPieceAt, xAt, colEnd - col);
-      } else {
-        if (fused) tile_f32_fused(h, sumAt, pieceAt, xAt, colEnd - col);
-        else tile_f32(h, sumAt, pieceAt, xAt, colEnd - col);
-      }
+      float_tile(h, sumAt, stored ? groupAt + (<usize>col << 5) : scratchAt, pieceBytes, xAt, colEnd - col, count, fused, wide);
+      if (colEnd === cols) write_groups(matrixAt, sumAt, SUM_BYTES, first + from, h, group, count);
     }
   }
-  for (let tile = tileBegin; tile < tileEnd; tile++) {
-    const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
-    const sumAt = sumsAt + <usize>(tile - tileBegin) * 2 * SUM_BYTES;
-    for (let one = 0; one < count; one++) write_tile(matrixAt, sumAt + <usize>one * SUM_BYTES, first + from, h, group + one);
+}
+
+/** `count` groups of one tile; 256-bit pairs want two at a time. */
+@inline function float_tile(h: i32, sumAt: usize, pieceAt: usize, pieceBytes: usize, xAt: usize, cols: i32, count: i32, fused: bool, wide: bool): void {
+  if (wide) {
+    for (; count > 1; count -= 2, sumAt += 2 * SUM_BYTES, pieceAt += 2 * pieceBytes) {
+      if (fused) tile2_f32_fused(h, sumAt, pieceAt, pieceAt + pieceBytes, xAt, cols);
+      else tile2_f32(h, sumAt, pieceAt, pieceAt + pieceBytes, xAt, cols);
+    }
+  }
+  for (; count > 0; count--, sumAt += SUM_BYTES, pieceAt += pieceBytes) {
+    if (fused) tile_f32_fused(h, sumAt, pieceAt, xAt, cols);
+    else tile_f32(h, sumAt, pieceAt, xAt, cols);
   }
 }
 
 /** Bytes of a dequantised piece of one group, and of the sums of a tile over one group. */
 const PIECE_BYTES: usize = DEQUANTIZE_COLS * GROUP * 4;
 const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
+/** Groups that visit a tile of rows together, as usize and i32. */
+const TOGETHER = MATMUL_GROUPS;
 
-/** Inputs [col, colEnd) of a group as f32: where they lie, or dequantised to `intoAt`. */
-function float_piece(type: u32, intoAt: usize, groupAt: usize, col: i32, colEnd: i32): usize {
-  if (type === TYPE_F32) return groupAt + (<usize>col << 5);
+/** Inputs [col, colEnd) of a group as f32. */
+function dequantize(type: u32, intoAt: usize, groupAt: usize, col: i32, colEnd: i32): void {
   if (type === TYPE_BF16) dequantize_bf16(intoAt, groupAt, col, colEnd);
   else if (type === TYPE_F16) dequantize_f16(intoAt, groupAt, col, colEnd);
   else if (type === TYPE_Q8_0) dequantize_q8_0(intoAt, groupAt, col, colEnd);
   else dequantize_q4_0(intoAt, groupAt, col, colEnd);
-  return intoAt;
 }
 
-/** sums [h][8] (+ bias) (+ residual) -> out rows [entry, entry + h), outputs of `group`; the last group may be short. */
-function write_tile(matrixAt: usize, sumAt: usize, entry: i32, h: i32, group: i32): void {
-  const outputs = min(GROUP, <i32>word(matrixAt, MATRIX_ROWS) - group * GROUP);
+/**
+ * Sums of `count` groups from `group` on, [h][8] each, `apart` bytes from one group to the next (+ bias) (+ residual) -> out rows
+ * [entry, entry + h); the last group may be short.
+ */
+function write_groups(matrixAt: usize, sumAt: usize, apart: usize, entry: i32, h: i32, group: i32, count: i32): void {
+  const outputs = min(GROUP * count, <i32>word(matrixAt, MATRIX_ROWS) - group * GROUP);
   const stride = <usize>word(matrixAt, MATRIX_STRIDE) << 2;
   const offset = <usize>entry * stride + (<usize>group * GROUP << 2);
-  const residualAt = <usize>word(matrixAt, MATRIX_RESIDUAL_AT);
-  const biasAt = <usize>word(matrixAt, MATRIX_BIAS_AT);
-  let outAt = <usize>word(matrixAt, MATRIX_OUT_AT) + offset;
-  let addAt = residualAt + offset;
-  for (let row = 0; row < h; row++, sumAt += GROUP * 4, outAt += stride, addAt += stride) {
-    if (outputs === GROUP && biasAt === 0) {
-      let low = v128.load(sumAt, 0), high = v128.load(sumAt, 16);
-      if (residualAt !== 0) {
-        low = f32x4.add(v128.load(addAt, 0), low);
-        high = f32x4.add(v128.load(addAt, 16), high);
+  const residualAt = <usize>word(matrixAt, MATRIX_RESIDUAL_AT), biasAt = <usize>word(matrixAt, MATRIX_BIAS_AT);
+  const outAt = <usize>word(matrixAt, MATRIX_OUT_AT) + offset;
+  if (biasAt !== 0 || outputs < GROUP * count) return write_scalar(outAt, residualAt === 0 ? 0 : residualAt + offset, biasAt === 0 ? 0 : biasAt + (<usize>group * GROUP << 2), stride, sumAt, apart, h, outputs);
+  if (residualAt === 0) {
+    for (let row: usize = 0; row < <usize>h; row++) {
+      let at = outAt + row * stride, from = sumAt + row * (GROUP * 4);
+      for (const end = at + <usize>count * (GROUP * 4); at < end; at += GROUP * 4, from += apart) {
+        v128.store(at, v128.load(from, 0), 0);
+        v128.store(at, v128.load(from, 16), 16);
       }
-      v128.store(outAt, low, 0);
-      v128.store(outAt, high, 16);
-      continue;
     }
+    return;
+  }
+  for (let row: usize = 0; row < <usize>h; row++) {
+    let at = outAt + row * stride, addAt = residualAt + offset + row * stride, from = sumAt + row * (GROUP * 4);
+    for (const end = at + <usize>count * (GROUP * 4); at < end; at += GROUP * 4, addAt += GROUP * 4, from += apart) {
+      v128.store(at, f32x4.add(v128.load(addAt, 0), v128.load(from, 0)), 0);
+      v128.store(at, f32x4.add(v128.load(addAt, 16), v128.load(from, 16)), 16);
+    }
+  }
+}
+
+/** `write_groups` with a bias, or with fewer outputs than the groups have; addresses 0: none. */
+function write_scalar(outAt: usize, addAt: usize, biasAt: usize, stride: usize, sumAt: usize, apart: usize, h: i32, outputs: i32): void {
+  for (let row: usize = 0; row < <usize>h; row++) {
     for (let output: usize = 0; output < <usize>outputs; output++) {
-      let value = load<f32>(sumAt + (output << 2));
-      if (biasAt !== 0) value += load<f32>(biasAt + ((<usize>group * GROUP + output) << 2));
-      if (residualAt !== 0) value = load<f32>(addAt + (output << 2)) + value;
-      store<f32>(outAt + (output << 2), value);
+      let value = load<f32>(sumAt + output / GROUP * apart + (row * GROUP + output % GROUP << 2));
+      if (biasAt !== 0) value += load<f32>(biasAt + (output << 2));
+      if (addAt !== 0) value = load<f32>(addAt + row * stride + (output << 2)) + value;
+      store<f32>(outAt + row * stride + (output << 2), value);
     }
   }
 }
