@@ -72,9 +72,6 @@ function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
   if (query && temperatureAt !== 0) scale_f32(xAt, load<f32>(temperatureAt + (<usize>row << 2)), d);
 }
 
-/** Features, or positions, at a time where one row reads its keys and values out of memory: attend_block. */
-const STREAM_PIECE = 16;
-
 export function attend_units(opAt: usize): i32 {
   return load<i32>(<usize>word(opAt, ATTEND_TASKS_AT)) * <i32>word(opAt, ATTEND_KV_HEADS);
 }
@@ -103,27 +100,25 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   const headOffset = kvHead * (heads / kvHeads) + from;
   const stateBytes = <usize>(2 + Pages.padded(d)) << 2;
   const stateAt = Scratch.state(scratchAt, d);
+  // Results of one row go where MERGE reads them, [block][head][2 + d], unless their rows are padded.
+  const partial = word(taskAt, TASK_PARTIAL), direct = partial !== NO_PARTIAL && Pages.padded(d) === d;
   for (let i = 0; i < h; i++) {
     const rowAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(firstRow + i / width) * <usize>(heads + 2 * kvHeads) * <usize>d << 2);
     stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, h, d);
     clear_state(stateAt + <usize>i * stateBytes, d);
   }
-  const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END), partial = word(taskAt, TASK_PARTIAL);
+  const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END);
   for (let block = blockBegin; block < blockEnd; block++) {
     const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) !== 0, block);
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
     const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
-    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? STREAM_PIECE : PAGE);
-    for (let i = 0; i < h; i++) {
-      const blockAt = Scratch.block(scratchAt, d) + <usize>i * stateBytes;
-      if (partial === NO_PARTIAL) {
-        merge_state(stateAt + <usize>i * stateBytes, blockAt, d);
-      } else {
-        // Tasks with partials hold one row: [block][head][2 + d].
-        const to_ = <usize>(partial + block - blockBegin) * <usize>heads + <usize>(headOffset + i);
-        memory.copy(<usize>word(opAt, ATTEND_PARTIALS_AT) + (to_ * <usize>(2 + d) << 2), blockAt, <usize>(2 + d) << 2);
-      }
+    const partialAt = <usize>word(opAt, ATTEND_PARTIALS_AT) + (<usize>((partial + block - blockBegin) * heads + headOffset) * <usize>(2 + d) << 2);
+    const blockAt = direct ? partialAt : Scratch.block(scratchAt, d);
+    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1, blockAt);
+    for (let i: usize = 0; i < <usize>h && !direct; i++) {
+      if (partial === NO_PARTIAL) merge_state(stateAt + i * stateBytes, blockAt + i * stateBytes, d);
+      else memory.copy(partialAt + i * (<usize>(2 + d) << 2), blockAt + i * stateBytes, <usize>(2 + d) << 2);
     }
   }
   if (partial !== NO_PARTIAL) return -1;
@@ -187,8 +182,9 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
           const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) !== 0, block);
           if (page >= word(opAt, ATTEND_PAGES)) return row;
           const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * <usize>word(opAt, ATTEND_HEAD_BYTES);
-          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), PAGE);
-          const stateAt = Scratch.state(scratchAt, d), blockAt = Scratch.block(scratchAt, d);
+          const blockAt = Scratch.block(scratchAt, d);
+          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), false, blockAt);
+          const stateAt = Scratch.state(scratchAt, d);
           if (pass === 0) {
             merge_state(stateAt, blockAt, d);
             continue;

@@ -105,7 +105,7 @@ function block(
   pageAt: number,
   queries: readonly Float32Array[],
   spans: readonly Span[],
-  piece = PAGE,
+  streams = 0,
 ): Float32Array {
   const [h, d] = [queries.length, queries[0].length];
   const states = (2 + padded(d)) * 6 * 4;
@@ -115,7 +115,16 @@ function block(
     kernels.stage_query(scratch.at, arena.in(query), i, h, d);
     kernels.stage_span(scratch.at, i, spans[i][0], spans[i][1], d);
   });
-  kernels.attend_block(scratch.at, pageAt, cache.type, h, d, Math.fround(1 / Math.sqrt(d)), piece);
+  kernels.attend_block(
+    scratch.at,
+    pageAt,
+    cache.type,
+    h,
+    d,
+    Math.fround(1 / Math.sqrt(d)),
+    streams,
+    scratch.at + blockAt,
+  );
   return arena.f32(scratch).slice(blockAt / 4, blockAt / 4 + h * (2 + padded(d)));
 }
 
@@ -134,21 +143,24 @@ describe.each(CACHES)(`attention, $cache cache, seed ${SEED}`, (cache) => {
         const h = 1 + (round % 6);
         const content = head(d, PAGE);
         const queries = Array.from({ length: h }, () => random.floats(d));
-        const spans = someSpans(h);
+        // Every third round all see a whole page: it is read as streams where a query is alone.
+        const spans = round % 3 === 2 ? queries.map((): Span => [0, PAGE]) : someSpans(h);
         const seen = spans.filter(([begin, end]) => begin < end);
         const [first, last] = [Math.min(...seen.map(([begin]) => begin)), Math.max(...seen.map(([, end]) => end))];
         const stride = 2 + padded(d);
-        const [tile, ...alone] = onBoth(
+        const [tile, together, ...alone] = onBoth(
           (kernels, arena) => {
             const { at } = stored(kernels, arena, cache, content, d, first, last);
             return [
               block(kernels, arena, cache, at, queries, spans),
-              // Each alone, and in pieces of another size.
-              ...queries.map((query, i) => block(kernels, arena, cache, at, [query], [spans[i]], 16)),
+              // All, and each alone, in streams.
+              block(kernels, arena, cache, at, queries, spans, 1),
+              ...queries.map((query, i) => block(kernels, arena, cache, at, [query], [spans[i]], 1)),
             ];
           },
           (d + round) % 16,
         );
+        expectSameBits(together, tile, "in streams");
         const [keys, values] = [content.keys.map(cache.kept), content.values.map(cache.kept)];
         spans.forEach(([begin, end], i) => {
           const state = tile.slice(i * stride, i * stride + 2 + d);

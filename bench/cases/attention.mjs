@@ -11,8 +11,8 @@ const CACHE = {
   f32: { code: 0, headBytes: PAGE * D * 8, values: (count) => noise(count), loop: "attendF32" },
   q8: { code: 1, headBytes: 2 * (PAGE * D + PAGE * 4), values: (count) => pattern(Int8Array, count), loop: "attendQ8" },
 };
-/** Positions and features at a time where a page comes from memory (assembly/attend.ts). */
-const STREAM_PIECE = 16;
+/** Where results stand behind the rest of the scratch. */
+const BLOCK = 1 << 16;
 const SCALE = 1 / Math.sqrt(D);
 
 function block(cache, h) {
@@ -57,7 +57,7 @@ function block(cache, h) {
         exports.stage_span(scratch, i, 0, PAGE, D);
       }
       return {
-        call: () => exports.attend_block(scratch, head, code, h, D, SCALE, PAGE),
+        call: () => exports.attend_block(scratch, head, code, h, D, SCALE, 0, scratch + BLOCK),
         outputs: [[scratch, 1 << 17]],
       };
     },
@@ -88,7 +88,7 @@ const fromMemory = {
     exports.stage_span(scratch, 0, 0, PAGE, D);
     const { code, headBytes } = CACHE.f32;
     const call = alongStream(arena, headBytes, (head) =>
-      exports.attend_block(scratch, head, code, 1, D, SCALE, STREAM_PIECE),
+      exports.attend_block(scratch, head, code, 1, D, SCALE, 1, scratch + BLOCK),
     );
     return { call, outputs: [[scratch, 1 << 17]] };
   },
