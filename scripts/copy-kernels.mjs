@@ -1,4 +1,9 @@
-// The compiled kernels go where the compiled TypeScript looks for them: dist/build beside dist/src.
-import { cpSync } from "node:fs";
+// The compiled kernels go beside the compiled hosts, which load them; bundlers find them by that.
+import { copyFileSync } from "node:fs";
 
-cpSync(new URL("../build", import.meta.url), new URL("../dist/build", import.meta.url), { recursive: true });
+for (const build of ["simd", "relaxed"]) {
+  copyFileSync(
+    new URL(`../build/${build}.wasm`, import.meta.url),
+    new URL(`../dist/src/host/${build}.wasm`, import.meta.url),
+  );
+}

@@ -30,7 +30,7 @@ function filesUnder(folder: string): string[] {
 }
 
 /** Clause and specifier of `import ... from "x"`, `import "x"`, `export ... from "x"`; then those of `import("x")`. */
-const STATEMENT = /^(?:import|export)\b([^;"']*?)["']([^"']+)["']/gm;
+const STATEMENT = /^(?:import|export)\b([^;"']*?\bfrom\s*|\s*)["']([^"']+)["']/gm;
 const DYNAMIC = /\bimport\(\s*["']([^"']+)["']/g;
 
 /** `import type`: erased. `import { type A }` is not: what is left of it still loads the file. */
@@ -41,7 +41,7 @@ function importsOf(file: string): Import[] {
   const found = [...text.matchAll(STATEMENT)].map(([, clause, specifier]) => ({ specifier, types: onlyTypes(clause) }));
   found.push(...[...text.matchAll(DYNAMIC)].map(([, specifier]) => ({ specifier, types: false })));
   return found
-    .filter(({ specifier }) => specifier.startsWith("."))
+    .filter(({ specifier }) => specifier.startsWith(".") && !specifier.endsWith(".wasm"))
     .map(({ specifier, types }) => {
       const to = relative(ROOT, resolve(ROOT, dirname(file), specifier));
       return { from: file, to: to.endsWith(".ts") ? to : `${to}.ts`, types };
@@ -62,8 +62,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ["index.ts", "generate"],
   generate: ["model", "tokenizer"],
   model: ["runtime", "checkpoint"],
-  runtime: ["assembly/abi.ts"],
-  checkpoint: [],
+  runtime: ["assembly/abi.ts", "host"],
+  checkpoint: ["host"],
+  host: [],
   tokenizer: [],
   "error.ts": [],
 };
@@ -71,9 +72,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Imports that skip a layer downwards, of a file or of a folder, with the reason. Each must exist: an exception that is no longer needed fails. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/generate/load-options.ts -> assembly/abi.ts": "MAX_THREADS bounds the option `threads`",
-  "src/generate/load-options.ts -> src/runtime/module.ts": "the type Build is the option `build`",
-  "src/generate/model.ts -> src/runtime/module.ts": "loadModel chooses the build before there is a model",
-  "src/generate/model.ts -> src/runtime/spawn.ts": "the default of `threads` is the host's number of processors",
   "src/generate/model.ts -> src/checkpoint/open.ts": "loadModel opens what it is given",
   "model -> assembly/abi.ts": "rows, segments, tasks and page tables are written by the model and read by the kernels",
   "src/generate/model.ts -> src/checkpoint/checkpoint.ts": "types only: the opened checkpoint",
@@ -84,6 +82,9 @@ const excepted = (edge: Import) => exceptionsFor(edge).length > 0;
 /** The tokenizer reads what a checkpoint's header holds, as a type. */
 const isTokenizerType = ({ from, to, types }: Import) =>
   folderOf(from) === "tokenizer" && to === "src/checkpoint/checkpoint.ts" && types;
+
+/** What a host offers is said in `model.info` and asked for in options, as types. */
+const isHostType = ({ to, types }: Import) => to.startsWith("src/host/") && types;
 
 const KERNEL_READS = ["assembly/abi.ts", "assembly/lanes.ts", "assembly/tiles.ts"];
 /** Kernels that are built of other kernels. */
@@ -110,7 +111,7 @@ describe("imports", () => {
     const wrong = IMPORTS.filter((edge) => {
       const [from, to] = [folderOf(edge.from), folderOf(edge.to)];
       if (!edge.from.startsWith("src/") || from === "index.ts" || from === to || to === "error.ts") return false;
-      return !MAY_IMPORT[from]?.includes(to) && !isTokenizerType(edge) && !excepted(edge);
+      return !MAY_IMPORT[from]?.includes(to) && !isTokenizerType(edge) && !isHostType(edge) && !excepted(edge);
     });
     expect(wrong.map(show)).toEqual([]);
     const used = new Set(IMPORTS.flatMap(exceptionsFor));
@@ -130,6 +131,25 @@ describe("imports", () => {
     const edges = new Set(kernels.map(show));
     expect(Object.keys(KERNELS_OF_KERNELS).filter((edge) => !edges.has(edge))).toEqual([]);
     expect(inside.filter(({ from }) => from === "assembly/abi.ts").map(show)).toEqual([]);
+  });
+
+  it("of node: modules stay in the files of one host, the worker it starts, and the CLI", () => {
+    const importing = SOURCES.filter((file) =>
+      [...readFileSync(join(ROOT, file), "utf8").matchAll(STATEMENT)].some(
+        ([, clause, specifier]) => specifier.startsWith("node:") && !onlyTypes(clause),
+      ),
+    );
+    const allowed = /^src\/(cli\/|host\/(node|deno|bun|node-files|worker-threads)\.ts|runtime\/worker-node\.ts)/;
+    expect(importing.filter((file) => !allowed.test(file))).toEqual([]);
+    expect(
+      SOURCES.filter((file) => /(?<!typeof )import\(\s*["']node:/.test(readFileSync(join(ROOT, file), "utf8"))).filter(
+        (file) => !allowed.test(file),
+      ),
+    ).toEqual([]);
+    // Who runs where is asked of the host alone.
+    const asking = /\b(isNode|isDeno|isBun)\b|typeof (Deno|Bun|process)\b|versions\.(node|bun|deno)/;
+    const text = (file: string) => readFileSync(join(ROOT, file), "utf8");
+    expect(SOURCES.filter((file) => asking.test(text(file)) && !/^src\/(host|cli)\//.test(file))).toEqual([]);
   });
 
   it("make no cycle at run time (a cycle of types only is none)", () => {
@@ -172,7 +192,13 @@ describe("files", () => {
         .filter(Boolean);
     const barrel = (file: string) =>
       statements(file).every((statement) => /^export\b[^=]*\bfrom\s*"/.test(statement) || /^import\b/.test(statement));
-    const entries = ["src/index.ts", "assembly/index.ts", "src/cli/main.ts", "src/runtime/worker-node.ts"];
+    const entries = [
+      "src/index.ts",
+      "assembly/index.ts",
+      "src/cli/main.ts",
+      "src/runtime/worker-node.ts",
+      "src/runtime/worker-web.ts",
+    ];
     expect([...SOURCES, ...ASSEMBLY].filter((file) => barrel(file) && !entries.includes(file))).toEqual([]);
   });
 });

@@ -1,16 +1,18 @@
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { host } from "#host";
 import { EngineError } from "../error.ts";
+import type { Files } from "../host/host.ts";
 import type { ByteSource } from "./checkpoint.ts";
 
-/** A regular file on disk. `node:` modules are imported on use, so that this file may sit in a browser's graph. */
+/** A regular file on disk, where the host has any. */
 
 /** Node throws at 2^31 bytes a call; one gibibyte stays clear of it on every platform. */
 const READ_PIECE = 2 ** 30;
 
 export async function openFile(path: string): Promise<ByteSource> {
   const name = baseName(path);
-  const { open, constants } = await fileSystem(name);
+  const { open, constants } = filesOf(name).system;
   let handle: FileHandle;
   try {
     // O_NONBLOCK: opening a FIFO without a writer would otherwise wait for ever. It does nothing to regular files.
@@ -105,13 +107,11 @@ class FileSource implements ByteSource {
   }
 }
 
-async function fileSystem(name: string) {
-  try {
-    return await import("node:fs/promises");
-  } catch (cause) {
-    const what = "paths cannot be opened here: there is no file system; pass a URL, a File or bytes";
-    throw new EngineError("FILE_IO", what, { at: { source: "file", file: name }, cause });
-  }
+/** Throws where this host has no files. */
+export function filesOf(name: string): Files {
+  if (host.files) return host.files;
+  const what = "paths cannot be opened here: there is no file system; pass a URL, a File or bytes";
+  throw new EngineError("FILE_IO", what, { at: { source: "file", file: name } });
 }
 
 function openError(name: string, cause: unknown): EngineError {

@@ -1,6 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource, Checkpoint, StoredTensor } from "./checkpoint.ts";
-import { baseName, openFile } from "./file-source.ts";
+import { baseName, filesOf, openFile } from "./file-source.ts";
 import { type JsonLimits, readJson, readText } from "./json-file.ts";
 import { pointer } from "./json-scanner.ts";
 import { readSafetensors } from "./safetensors.ts";
@@ -134,7 +134,7 @@ async function openShard(path: string, name: string): Promise<ByteSource> {
  * allowed: the hub's cache, where `snapshots/<revision>/` links to `blobs/` beside it. Hard links cannot be told.
  */
 async function refuseEscape(path: string, name: string): Promise<void> {
-  const { realpath } = await import("node:fs/promises");
+  const { realpath } = filesOf(baseName(path)).system;
   let folder: string;
   let file: string;
   try {
@@ -157,7 +157,7 @@ function folderOf(path: string): string {
 }
 
 async function noWeights(path: string): Promise<EngineError> {
-  const { readdir } = await import("node:fs/promises");
+  const { readdir } = filesOf(baseName(path)).system;
   const names = await readdir(path).catch(() => []);
   const gguf = names.sort().find((name) => name.endsWith(".gguf"));
   const hint = gguf ? `; it holds ${quoteName(gguf)}: open that file` : "";

@@ -1,3 +1,4 @@
+import { host } from "#host";
 import { EngineError } from "../error.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
 import { openFolder } from "./folder.ts";
@@ -11,7 +12,7 @@ export type CheckpointLike = string | URL | Blob | Uint8Array | Checkpoint;
 export async function openCheckpoint(source: CheckpointLike): Promise<Checkpoint> {
   if (isCheckpoint(source)) return source;
   const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
-  const path = place instanceof URL && place.protocol === "file:" ? await pathOf(place) : place;
+  const path = place instanceof URL && place.protocol === "file:" ? pathOf(place) : place;
   if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
   const opened = await openSource(path);
   await refuseSafetensors(opened);
@@ -24,8 +25,7 @@ function isCheckpoint(source: CheckpointLike): source is Checkpoint {
 
 async function isFolder(path: string): Promise<boolean> {
   try {
-    const { stat } = await import("node:fs/promises");
-    return (await stat(path)).isDirectory();
+    return (await host.files?.system.stat(path))?.isDirectory() ?? false;
   } catch {
     return false; // Whatever it is, opening it gives the right error.
   }

@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
 import type { ByteSource } from "./checkpoint.ts";
-import { fileChanged, openFile } from "./file-source.ts";
+import { fileChanged, filesOf, openFile } from "./file-source.ts";
 import { openRemote } from "./remote-source.ts";
 
 /** Byte ranges of whatever the caller has: a path, a URL, a Blob or File, bytes in memory. */
@@ -28,17 +28,17 @@ export function urlOf(text: string): URL | null {
 }
 
 /** The path of a `file:` URL. */
-export async function pathOf(url: URL): Promise<string> {
-  const { fileURLToPath } = await import("node:url");
+export function pathOf(url: URL): string {
+  const files = filesOf(url.pathname);
   try {
-    return fileURLToPath(url);
+    return files.pathOf(url);
   } catch (cause) {
     throw new EngineError("FILE_MISSING", "a file URL that names no path here", { at: { source: "file" }, cause });
   }
 }
 
 async function openUrl(url: URL): Promise<ByteSource> {
-  if (url.protocol === "file:") return openFile(await pathOf(url));
+  if (url.protocol === "file:") return openFile(pathOf(url));
   if (url.protocol === "http:" || url.protocol === "https:") return openRemote(url);
   throw new EngineError("SOURCE_KIND", "only file:, http: and https: URLs can be read", {
     at: { source: "option", field: "source" },

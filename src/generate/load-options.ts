@@ -1,8 +1,8 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
+import type { Build } from "../host/build.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
-import type { Build } from "../runtime/module.ts";
 import { checkPlain, checkSignal } from "./options.ts";
 
 export interface LoadOptions {

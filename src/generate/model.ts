@@ -1,14 +1,15 @@
+import { host } from "#host";
 import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
+import type { Build } from "../host/build.ts";
+import type { Host } from "../host/host.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { openResident } from "../model/open.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
 import type { OpTime, ResidentModel } from "../model/resident.ts";
 import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
-import type { Build } from "../runtime/module.ts";
-import { availableThreads } from "../runtime/spawn.ts";
 import {
   type ChatMessage,
   type ChatTemplate,
@@ -30,6 +31,8 @@ import { Session } from "./session.ts";
 export interface ModelInfo {
   readonly name: string;
   readonly architecture: string;
+  /** The JavaScript runtime. */
+  readonly host: Host["name"];
   readonly build: { readonly name: Build; readonly reason: string };
   readonly wide: { readonly on: boolean; readonly reason: string };
   readonly threads: { readonly asked: number | undefined; readonly used: number; readonly reason: string };
@@ -136,8 +139,8 @@ export class Model {
   ): Promise<Model> {
     const { config, warnings } = readConfig(checkpoint);
     const mapped = mapWeights(checkpoint, config);
-    const cores = await availableThreads();
-    const threads = options.threads ?? cores;
+    const choice = host.threads();
+    const threads = options.threads ?? choice.count;
     const tokenizer = openTokens(config.vocab);
     const chat = tokenizer ? readTemplate(checkpoint) : null;
     const opened = await openResident(config, mapped.weights, { ...options, threads });
@@ -150,17 +153,13 @@ export class Model {
     return new Model(resident, tokenizer, chat, {
       name: checkpoint.name,
       architecture: config.architecture,
+      host: host.name,
       build: { name: kernels.build, reason: kernels.reason },
       wide: kernels.wide,
       threads: {
         asked: options.threads,
         used: resident.threads.count,
-        reason:
-          options.threads !== undefined
-            ? "asked for"
-            : cores > 0
-              ? `the host has ${cores} cores`
-              : "the host has no worker threads",
+        reason: options.threads !== undefined ? "asked for" : choice.reason,
       },
       context: plan.sizes.context,
       cache: options.cache,

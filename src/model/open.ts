@@ -1,5 +1,6 @@
 import { EngineError } from "../error.ts";
-import type { Build, Kernels } from "../runtime/module.ts";
+import type { Build } from "../host/build.ts";
+import type { Kernels } from "../runtime/module.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
 import { ResidentModel } from "./resident.ts";

@@ -13,11 +13,11 @@ import {
   WORD_SCRATCH_BYTES,
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
+import type { Crossing } from "../host/worker-start.ts";
 import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
 import type { OpPlace, Program } from "../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
-import type { Crossing } from "../runtime/worker.ts";
 import { Cache } from "./cache.ts";
 import { type ModelConfig, ropeDivisors, ropeFrequencies } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";

@@ -1,5 +1,6 @@
 import type { StoredType } from "../checkpoint/checkpoint.ts";
-import { type Build, type Kernels, openKernels } from "../runtime/module.ts";
+import type { Build } from "../host/build.ts";
+import { type Kernels, openKernels } from "../runtime/module.ts";
 import type { CacheType } from "./cache.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { type CreateConfig, randomModelCheckpoint } from "./random.ts";

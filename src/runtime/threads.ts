@@ -1,3 +1,4 @@
+import { host } from "#host";
 import {
   CONTROL_AT,
   STATUS_ABORTED,
@@ -25,9 +26,9 @@ import {
   WORD_WAKES,
 } from "../../assembly/abi.ts";
 import { EngineError, modelDisposed } from "../error.ts";
+import type { Crossing, Spawned } from "../host/worker-start.ts";
 import type { Memory } from "./memory.ts";
-import { type Spawned, spawn } from "./spawn.ts";
-import { type Crossing, type Instance, instantiate, walk } from "./worker.ts";
+import { type Instance, instantiate, walk } from "./worker.ts";
 
 /**
  * The threads of a model: `count` resident workers, or with 0 the caller's own thread, which yields to its event loop every
@@ -44,8 +45,6 @@ export interface Fault {
 
 export type RunResult = { status: "done" } | { status: "stopped"; memory: number } | { status: "fault"; fault: Fault };
 
-/** A lone caller's thread gives its event loop a turn after so many milliseconds of work. */
-const YIELD_MS = 12;
 /** How long workers may take to start. */
 const START_MS = 30_000;
 
@@ -83,7 +82,7 @@ export class Threads {
     }
     const starts = Array.from({ length: count }, async (_, thread) => {
       const start = { module, memories: memories.map((memory) => memory.wasm), crossings, thread };
-      threads.#workers[thread] = await spawn(start, START_MS, (reason) => threads.#fail(thread, reason));
+      threads.#workers[thread] = await host.spawn(start, START_MS, (reason) => threads.#fail(thread, reason));
     });
     // All of them: those that started must be ended too.
     const failed = (await Promise.allSettled(starts)).find((start) => start.status === "rejected");
@@ -163,13 +162,13 @@ export class Threads {
   async #walkHere(first: number, last: number, signal: AbortSignal | undefined): Promise<[number, number]> {
     const memories = this.#memories.map((memory) => memory.wasm);
     for (let from = first; ; ) {
-      if (performance.now() > this.#turnedAt + YIELD_MS) {
-        await turn();
+      if (performance.now() >= this.#turnedAt + host.turnMs) {
+        await host.turn();
         this.#turnedAt = performance.now();
         if (signal?.aborted || this.#closing) return [STATUS_ABORTED, from];
       }
       for (const { control } of this.#memories) {
-        new Float64Array(control.buffer, CONTROL_AT + WORD_DEADLINE * 4, 1)[0] = this.#turnedAt + YIELD_MS;
+        new Float64Array(control.buffer, CONTROL_AT + WORD_DEADLINE * 4, 1)[0] = this.#turnedAt + host.turnMs;
       }
       const [status, memory] = walk(this.#instances, memories, this.#crossings, 0, from, last);
       if (status !== STATUS_YIELD) return [status, memory];
@@ -222,17 +221,4 @@ export class Threads {
 /** Address of the first op of the next run of a memory. */
 export function startAt(memory: Memory, pc: number): void {
   memory.control[WORD_PC] = pc;
-}
-
-/** A turn of the event loop. */
-function turn(): Promise<void> {
-  if (typeof setImmediate === "function") return new Promise((resolve) => setImmediate(resolve));
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
 }

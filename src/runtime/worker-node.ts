@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { serve, type WorkerStart } from "./worker.ts";
+import type { WorkerStart } from "../host/worker-start.ts";
+import { serve } from "./worker.ts";
 
-/** Entry of a worker thread on Node. */
+/** Entry of a worker of node:worker_threads. */
 parentPort?.postMessage("ready");
 serve(workerData as WorkerStart);

@@ -12,26 +12,11 @@ import {
   WORD_THREADS,
   WORD_WAKES,
 } from "../../assembly/abi.ts";
+import type { Crossing, WorkerStart } from "../host/worker-start.ts";
 
 /**
  * A resident worker: one instance of the kernels per memory; waits for a step, walks its share of every program, reports.
  */
-
-/** What crosses from memory i - 1 to memory i before its program starts. */
-export interface Crossing {
-  readonly from: number; // byte addresses
-  readonly to: number;
-  readonly rowBytes: number;
-  /** Word of the control block that holds the number of rows. */
-  readonly rowsWord: number;
-}
-
-export interface WorkerStart {
-  readonly module: WebAssembly.Module;
-  readonly memories: readonly WebAssembly.Memory[];
-  readonly crossings: readonly (Crossing | null)[];
-  readonly thread: number;
-}
 
 export interface Instance {
   run(control: number, thread: number): number;

@@ -1,40 +1,10 @@
+import { Worker } from "node:worker_threads";
 import { EngineError } from "../error.ts";
-import type { WorkerStart } from "./worker.ts";
+import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
 
-/** Starting a worker on this host, and whether it can have any. */
-
-export interface Spawned {
-  /** Whether this worker keeps the process alive. */
-  ref(): void;
-  unref(): void;
-  /** Resolves when the worker is gone; ends it by force where it does not go by itself. */
-  end(): Promise<void>;
-}
-
-const END_MS = 2_000;
-
-/** Threads a model gets when nobody says, and at most. */
-export async function availableThreads(): Promise<number> {
-  if (isNode()) {
-    const { availableParallelism } = await import("node:os");
-    return availableParallelism();
-  }
-  return 0;
-}
-
-function isNode(): boolean {
-  return typeof process !== "undefined" && typeof process.versions?.node === "string";
-}
-
-/** Resolves when the worker waits for its first step. `onDeath` hears of an exit nobody asked for. */
+/** Workers of node:worker_threads: Node, Deno and Bun have them, with an exit event and ref(), which web workers lack. */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
-  if (!isNode())
-    throw new EngineError("THREADS_UNSUPPORTED", "this host has no worker threads", {
-      at: { source: "option", field: "threads" },
-      limit: "0",
-    });
-  const { Worker } = await import("node:worker_threads");
-  const worker = new Worker(new URL("./worker-node.js", import.meta.url), {
+  const worker = new Worker(new URL("../runtime/worker-node.js", import.meta.url), {
     workerData: start,
     stdout: false,
     stderr: false,

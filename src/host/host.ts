@@ -1,0 +1,42 @@
+import type { Build } from "./build.ts";
+import type { Spawned, WorkerStart } from "./worker-start.ts";
+
+/**
+ * What the engine asks of the JavaScript runtime under it. One file a runtime, and what that runtime gets wrong is handled there
+ * alone; which of them is loaded is said by the conditions under `imports` in package.json: `#host`.
+ */
+export interface Host {
+  readonly name: "node" | "deno" | "bun" | "browser" | "workerd";
+  /** undefined: there are no paths here. */
+  readonly files: Files | undefined;
+  /** Workers a model gets when nobody says. */
+  threads(): ThreadChoice;
+  /** Resolves when the worker waits for its first step; `onDeath` hears of an end that nobody asked for. */
+  spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned>;
+  /** Whether relaxed SIMD can be had, and how. `probe`: a module that needs it. */
+  relaxed(probe: Uint8Array<ArrayBuffer>): Promise<Answer>;
+  /** Whether the compiler can be told to pair vectors into 256 bits. */
+  wide(): Answer;
+  compile(build: Build, wide: boolean): Promise<WebAssembly.Module>;
+  /** A turn of the event loop, as short as this runtime has. */
+  turn(): Promise<void>;
+  /** Work of the caller's thread between two turns, in milliseconds of performance.now(); 0: a turn after every step. */
+  readonly turnMs: number;
+}
+
+export interface ThreadChoice {
+  readonly count: number;
+  /** Why so many, for `model.info`. */
+  readonly reason: string;
+}
+
+export interface Answer {
+  readonly on: boolean;
+  readonly reason: string;
+}
+
+export interface Files {
+  readonly system: typeof import("node:fs/promises");
+  /** Throws where a file URL names no path. */
+  pathOf(url: URL): string;
+}

@@ -1,0 +1,95 @@
+import { availableParallelism } from "node:os";
+import { setFlagsFromString } from "node:v8";
+import type { Build } from "./build.ts";
+import type { Answer, Host } from "./host.ts";
+import { files, readKernels } from "./node-files.ts";
+import { spawn } from "./worker-threads.ts";
+
+/**
+ * Node. Its V8 takes flags while it runs, and gets three: the optimising compiler at once, 20-40 ms for the module (by default V8
+ * starts with slow code and replaces it function by function, which the first prefill pays for); relaxed SIMD on Node 20; pairing
+ * of vectors. Flags are the process's, so they are set around one synchronous compilation and put back.
+ */
+
+interface V8Flags {
+  /** The optimising compiler at once. */
+  readonly eager: readonly string[];
+  /** Switches relaxed SIMD on where the host has it behind a flag. */
+  readonly relaxed?: string;
+  readonly wide?: string;
+}
+
+const EAGER = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+/** Inlining wants the counts that slow code collects: without them V8 14 stops the process. */
+const EAGER_24 = [...EAGER, "--no-wasm-inlining"];
+const WIDE = "--experimental-wasm-revectorize"; // Node 22 has the flag without effect
+
+/** By Node's major version, each tried; one that is not here gets no flags. */
+const V8_FLAGS: Readonly<Record<number, V8Flags>> = {
+  20: { eager: EAGER, relaxed: "--experimental-wasm-relaxed-simd" },
+  22: { eager: EAGER },
+  24: { eager: EAGER_24, wide: WIDE },
+  26: { eager: EAGER_24, wide: WIDE },
+};
+const WIDE_NODES = `Node ${Object.keys(V8_FLAGS)
+  .filter((version) => V8_FLAGS[Number(version)].wide)
+  .join(" and ")}`;
+const MAJOR = Number.parseInt(process.versions.node, 10);
+const FLAGS: V8Flags = V8_FLAGS[MAJOR] ?? { eager: [] };
+
+/** An empty custom section "wide": V8 shares code between modules of equal bytes, and narrow code is not wanted here. */
+const WIDE_SECTION = [0, 5, 4, 119, 105, 100, 101];
+
+export const host: Host = {
+  name: "node",
+  files,
+  turnMs: 12,
+
+  threads() {
+    const cores = availableParallelism();
+    return { count: cores, reason: `the host has ${cores} core${cores > 1 ? "s" : ""}` };
+  },
+
+  spawn,
+
+  async relaxed(probe): Promise<Answer> {
+    if (WebAssembly.validate(probe)) return { on: true, reason: "the host has relaxed SIMD" };
+    const behind = FLAGS.relaxed !== undefined && withFlags([FLAGS.relaxed], () => WebAssembly.validate(probe));
+    return behind
+      ? { on: true, reason: "the host has relaxed SIMD, switched on in V8 for this module" }
+      : { on: false, reason: "the host has no relaxed SIMD" };
+  },
+
+  wide(): Answer {
+    if (!FLAGS.wide) return { on: false, reason: `V8 pairs vectors in ${WIDE_NODES}, this is Node ${MAJOR}` };
+    if (process.arch !== "x64") return { on: false, reason: `V8 pairs vectors on x64 alone, this is ${process.arch}` };
+    return { on: true, reason: "V8 pairs vectors into 256 bits" };
+  },
+
+  async compile(build: Build, wide: boolean): Promise<WebAssembly.Module> {
+    const bytes = await readKernels(build);
+    if (FLAGS.eager.length === 0) return await WebAssembly.compile(bytes);
+    const flags = [...FLAGS.eager, build === "relaxed" ? FLAGS.relaxed : undefined, wide ? FLAGS.wide : undefined];
+    const source = wide ? Uint8Array.from([...bytes, ...WIDE_SECTION]) : bytes;
+    return withFlags(
+      flags.filter((flag) => flag !== undefined),
+      () => new WebAssembly.Module(source),
+    );
+  },
+
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+/** `work` under V8 flags that are put back after it. */
+function withFlags<Result>(flags: readonly string[], work: () => Result): Result {
+  for (const flag of flags) setFlagsFromString(flag);
+  try {
+    return work();
+  } finally {
+    for (const flag of flags) setFlagsFromString(opposite(flag));
+  }
+}
+
+function opposite(flag: string): string {
+  return flag.startsWith("--no-") ? `--${flag.slice(5)}` : `--no-${flag.slice(2)}`;
+}

@@ -1,0 +1,63 @@
+import { EngineError } from "../error.ts";
+import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
+
+/**
+ * Web workers. They have no exit event: a worker says itself that it is ready and that it is done; an exception it does not
+ * catch is the only death that is heard of.
+ */
+export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
+  // The form that bundlers know: they replace the address and bundle the worker.
+  const worker = new Worker(new URL("../runtime/worker-web.js", import.meta.url), { type: "module" });
+  const { promise: ready, resolve: isReady, reject: isDead } = parts<void>();
+  const { promise: gone, resolve: isGone } = parts<void>();
+  let [started, ended] = [false, false];
+  worker.onmessage = ({ data }) => (data === "ready" ? isReady() : isGone());
+  const die = (reason: string) => {
+    if (!started) isDead(failed(reason));
+    else if (!ended) onDeath(reason);
+    ended = true;
+    isGone();
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    die(event.message || "its script could not be loaded");
+  };
+  worker.onmessageerror = () => die("it could not read what it was sent");
+  const timer = setTimeout(() => isDead(failed("no answer")), startMs);
+  try {
+    worker.postMessage(start);
+    await ready;
+    started = true;
+  } catch (cause) {
+    worker.terminate();
+    throw cause instanceof EngineError ? cause : failed(String(cause));
+  } finally {
+    clearTimeout(timer);
+  }
+  return {
+    ref() {},
+    unref() {},
+    async end() {
+      ended = true;
+      const late = setTimeout(isGone, END_MS);
+      await gone;
+      clearTimeout(late);
+      worker.terminate();
+    },
+  };
+}
+
+function failed(reason: string): EngineError {
+  return new EngineError("WORKER_START", `a worker did not start: ${reason}`, { at: { source: "worker" } });
+}
+
+/** Promise.withResolvers, which not every browser in use has. */
+function parts<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,26 @@
+import { EngineError } from "../error.ts";
+import type { Host } from "./host.ts";
+import relaxed from "./relaxed.wasm";
+import simd from "./simd.wasm";
+import { noWide, validateRelaxed } from "./web-host.ts";
+
+/**
+ * workerd, the runtime of Cloudflare Workers. No code is compiled while it runs: the kernels are imported as modules. No threads.
+ * Its clock stands still while a request computes, so the event loop gets its turn after every step.
+ */
+export const host: Host = {
+  name: "workerd",
+  files: undefined,
+  turnMs: 0,
+  threads: () => ({ count: 0, reason: "the host has no worker threads" }),
+  async spawn() {
+    throw new EngineError("THREADS_UNSUPPORTED", "this host has no worker threads", {
+      at: { source: "option", field: "threads" },
+      limit: "0",
+    });
+  },
+  relaxed: validateRelaxed,
+  wide: noWide,
+  compile: async (build) => (build === "simd" ? simd : relaxed),
+  turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
+};

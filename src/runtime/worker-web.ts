@@ -1,0 +1,16 @@
+import type { WorkerStart } from "../host/worker-start.ts";
+import { serve } from "./worker.ts";
+
+/** Entry of a web worker. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<WorkerStart>) => void;
+  postMessage(message: string): void;
+  close(): void;
+};
+
+scope.onmessage = ({ data }) => {
+  scope.postMessage("ready");
+  serve(data);
+  scope.postMessage("gone");
+  scope.close();
+};
