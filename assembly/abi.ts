@@ -220,7 +220,9 @@ export const MATMUL_MATRICES = 1;
 export const MATMUL_FUSED = 2;
 /** 1: V8 pairs vectors, so float tiles take two groups. */
 export const MATMUL_WIDE = 3;
-export const MATMUL_WORDS = 4; // then MATRIX_WORDS each
+/** 1: integer tiles sum in i32 (tile_q4_0_q8_add). */
+export const MATMUL_DOT_ADD = 4;
+export const MATMUL_WORDS = 5; // then MATRIX_WORDS each
 export const MATRIX_SEGMENTS_AT = 0;
 export const MATRIX_TYPE = 1;
 export const MATRIX_FORM = 2;

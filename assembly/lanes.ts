@@ -23,6 +23,12 @@ export class Lanes {
     return i16x8.add(even, odd);
   }
 
+  /** sum + four adjacent products, i32 lanes: one instruction where the processor has AVX-VNNI and V8 knows it, else three. */
+  @inline static dotAddI8I7(a: v128, b: v128, sum: v128): v128 {
+    if (RELAXED) return i32x4.relaxed_dot_i8x16_i7x16_add_s(a, b, sum);
+    return i32x4.add(sum, i32x4.dot_i16x8_s(Lanes.dotI8I7(a, b), i16x8.splat(1)));
+  }
+
   /** Lanes summed in one fixed order: (0 + 1) + (2 + 3). */
   @inline static sum(a: v128): f32 {
     return f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));

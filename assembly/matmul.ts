@@ -6,7 +6,7 @@
  */
 
 import {
-  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_FUSED, MATMUL_GROUPS, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
+  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_DOT_ADD, MATMUL_FUSED, MATMUL_GROUPS, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
   MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
   SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
@@ -16,7 +16,7 @@ import {
   dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused,
   gemv4_f32_f32, gemv4_f32_f32_fused, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./weights/float";
-import { dequantize_q4_0, gemv8_q4_0_q8, tile_q4_0_q8 } from "./weights/q4_0";
+import { dequantize_q4_0, gemv8_q4_0_q8, tile_q4_0_q8, tile_q4_0_q8_add } from "./weights/q4_0";
 import { dequantize_q8_0, gemv8_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
 
 @inline function word(at: usize, index: i32): u32 {
@@ -76,18 +76,18 @@ export function matmul_least(opAt: usize): i32 {
 }
 
 export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
-  const fused = word(opAt, MATMUL_FUSED) !== 0, wide = word(opAt, MATMUL_WIDE) !== 0;
+  const fused = word(opAt, MATMUL_FUSED) !== 0, wide = word(opAt, MATMUL_WIDE) !== 0, dotAdd = word(opAt, MATMUL_DOT_ADD) !== 0;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES) && begin < end; matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
     const units = matrix_units(matrixAt);
-    if (begin < units) matmul_matrix(matrixAt, scratchAt, fused, wide, begin, min(end, units));
+    if (begin < units) matmul_matrix(matrixAt, scratchAt, fused, wide, dotAdd, begin, min(end, units));
     begin = max(begin - units, 0);
     end -= units;
   }
 }
 
 /** Units [begin, end) of one matrix: group fastest, then block of tiles, then segment. */
-function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, begin: i32, end: i32): void {
+function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, dotAdd: bool, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const tilesPerBlock = <i32>word(matrixAt, MATRIX_TILES);
   const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
@@ -95,7 +95,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: boo
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
-      if (begin < groups) matmul_block(matrixAt, scratchAt, fused, wide, segment, block, begin, min(end, groups));
+      if (begin < groups) matmul_block(matrixAt, scratchAt, fused, wide, dotAdd, segment, block, begin, min(end, groups));
       begin = max(begin - groups, 0);
       end -= groups;
     }
@@ -103,7 +103,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: boo
 }
 
 /** Groups [groupBegin, groupEnd) of one block of row tiles. */
-function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
+function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, dotAdd: bool, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
   const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
@@ -128,7 +128,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
     const count = min(MATMUL_GROUPS, groupEnd - group), groupAt = weightAt + <usize>group * bytes;
     if (tiles <= FEW_TILES) touch(scratchAt, groupAt, <usize>count * bytes);
     if (form === PANEL_F32) float_groups(matrixAt, scratchAt, fused, wide, type, groupAt, rows, first, tileBegin, tileEnd, group, count);
-    else integer_groups(matrixAt, scratchAt, form, groupAt, bytes, rows, first, tileBegin, tileEnd, group, count);
+    else integer_groups(matrixAt, scratchAt, form, dotAdd, groupAt, bytes, rows, first, tileBegin, tileEnd, group, count);
   }
 }
 
@@ -152,7 +152,7 @@ function touch(scratchAt: usize, at: usize, bytes: usize): void {
 }
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
-function integer_groups(matrixAt: usize, scratchAt: usize, form: u32, groupAt: usize, bytes: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
+function integer_groups(matrixAt: usize, scratchAt: usize, form: u32, dotAdd: bool, groupAt: usize, bytes: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
   const cols = <usize>word(matrixAt, MATRIX_COLS), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
@@ -163,6 +163,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, form: u32, groupAt: u
     for (let one = 0; one < count; one++) {
       const sumAt = scratchAt + <usize>one * SUM_BYTES, at = groupAt + <usize>one * bytes;
       if (form === PANEL_Q16_PAIRS) tile_q8_0_q16(h, sumAt, at, panelAt + (values << 1), scaleAt + scales, blocks);
+      else if (dotAdd) tile_q4_0_q8_add(h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
       else tile_q4_0_q8(h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);

@@ -157,7 +157,12 @@ describe.each(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
       ];
       if (name === "q8_0") kernels.tile_q8_0_q16(rows.length, out.at, packed.at, panel, scaleAt, cols / 32);
       else kernels.tile_q4_0_q8(rows.length, out.at, packed.at, panel, scaleAt, sumAt, cols / 32);
-      return arena.f32(out);
+      const gathered = arena.f32(out).slice();
+      if (name === "q4_0") {
+        kernels.tile_q4_0_q8_add(rows.length, out.at, packed.at, panel, scaleAt, sumAt, cols / 32);
+        expectSameBits(arena.f32(out), gathered, "sums in i32");
+      }
+      return gathered;
     }, shift);
 
   it(`tile of ${name}: |error| <= 1e-6 of the terms against the same q, NMSE <= ${format.nmse} unquantised; a row has the bits of height 1`, () => {

@@ -30,6 +30,7 @@ export async function openResident(source: Source, wish: Wish = {}): Promise<Res
       activations: "q8",
       threads: 2,
       wide: false,
+      dotAdd: false,
       maxMemory: undefined,
       memoryLimit: undefined,
       ...wish,

@@ -21,72 +21,89 @@ const SCALES: usize = 128;
 
 class Tile {
   /** s + (gathered - 8 * sum of x) * (row scale * output scales). */
-  @inline static scale(sum: v128, gathered: v128, ones: v128, offset: v128, row: v128, scales: v128): v128 {
-    const dot = i32x4.sub(i32x4.dot_i16x8_s(gathered, ones), offset);
+  @inline static scale(sum: v128, gathered: v128, ones: v128, offset: v128, row: v128, scales: v128, add: bool): v128 {
+    const dot = add ? gathered : i32x4.sub(i32x4.dot_i16x8_s(gathered, ones), offset);
     return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, scales)));
   }
 
-  @inline static dot(x: v128, w: v128, sum: v128): v128 {
-    return i16x8.add(sum, Lanes.dotI8I7(x, w));
+  /** Products gather in i16, or where `add` in i32. */
+  @inline static dot(x: v128, w: v128, sum: v128, add: bool): v128 {
+    return add ? Lanes.dotAddI8I7(x, w, sum) : i16x8.add(sum, Lanes.dotI8I7(x, w));
   }
 
-  @inline static q4(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  /** Nibbles count from 0: where sums are i32 they begin with that taken off, else it is taken off at the end. */
+  @inline static begin(blockSumAt: usize, add: bool): v128 {
+    return add ? i32x4.shl(i32x4.neg(v128.load32_splat(blockSumAt)), 3) : i16x8.splat(0);
+  }
+
+  @inline static offset(blockSumAt: usize, add: bool): v128 {
+    return add ? i32x4.splat(0) : i32x4.shl(v128.load32_splat(blockSumAt), 3);
+  }
+
+  @inline static q4(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const mask = i8x16.splat(15), ones = i16x8.splat(1);
     const high: usize = <usize>(h << 4); // quad + 4 of the same tile
     for (let block = 0; block < blocks; block++) {
-      let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+      let c00 = Tile.begin(blockSumAt, add), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
       let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+      if (add) {
+        if (h > 1) { c10 = Tile.begin(blockSumAt + 4, add); c11 = c10; }
+        if (h > 2) { c20 = Tile.begin(blockSumAt + 8, add); c21 = c20; }
+        if (h > 3) { c30 = Tile.begin(blockSumAt + 12, add); c31 = c30; }
+        if (h > 4) { c40 = Tile.begin(blockSumAt + 16, add); c41 = c40; }
+        if (h > 5) { c50 = Tile.begin(blockSumAt + 20, add); c51 = c50; }
+      }
       const end = weightAt + SCALES;
       while (weightAt < end) {
         const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
         let low0 = v128.and(w0, mask), low1 = v128.and(w1, mask);
         let x = v128.load32_splat(panelAt, 0);
-        c00 = Tile.dot(x, low0, c00); c01 = Tile.dot(x, low1, c01);
-        if (h > 1) { x = v128.load32_splat(panelAt, 4); c10 = Tile.dot(x, low0, c10); c11 = Tile.dot(x, low1, c11); }
-        if (h > 2) { x = v128.load32_splat(panelAt, 8); c20 = Tile.dot(x, low0, c20); c21 = Tile.dot(x, low1, c21); }
-        if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Tile.dot(x, low0, c30); c31 = Tile.dot(x, low1, c31); }
-        if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Tile.dot(x, low0, c40); c41 = Tile.dot(x, low1, c41); }
-        if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Tile.dot(x, low0, c50); c51 = Tile.dot(x, low1, c51); }
+        c00 = Tile.dot(x, low0, c00, add); c01 = Tile.dot(x, low1, c01, add);
+        if (h > 1) { x = v128.load32_splat(panelAt, 4); c10 = Tile.dot(x, low0, c10, add); c11 = Tile.dot(x, low1, c11, add); }
+        if (h > 2) { x = v128.load32_splat(panelAt, 8); c20 = Tile.dot(x, low0, c20, add); c21 = Tile.dot(x, low1, c21, add); }
+        if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Tile.dot(x, low0, c30, add); c31 = Tile.dot(x, low1, c31, add); }
+        if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Tile.dot(x, low0, c40, add); c41 = Tile.dot(x, low1, c41, add); }
+        if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Tile.dot(x, low0, c50, add); c51 = Tile.dot(x, low1, c51, add); }
         // Not i8x16.shr_u, which is a shift of words and a mask of its own.
         low0 = v128.and(i16x8.shr_u(w0, 4), mask);
         low1 = v128.and(i16x8.shr_u(w1, 4), mask);
         const highAt = panelAt + high;
         x = v128.load32_splat(highAt, 0);
-        c00 = Tile.dot(x, low0, c00); c01 = Tile.dot(x, low1, c01);
-        if (h > 1) { x = v128.load32_splat(highAt, 4); c10 = Tile.dot(x, low0, c10); c11 = Tile.dot(x, low1, c11); }
-        if (h > 2) { x = v128.load32_splat(highAt, 8); c20 = Tile.dot(x, low0, c20); c21 = Tile.dot(x, low1, c21); }
-        if (h > 3) { x = v128.load32_splat(highAt, 12); c30 = Tile.dot(x, low0, c30); c31 = Tile.dot(x, low1, c31); }
-        if (h > 4) { x = v128.load32_splat(highAt, 16); c40 = Tile.dot(x, low0, c40); c41 = Tile.dot(x, low1, c41); }
-        if (h > 5) { x = v128.load32_splat(highAt, 20); c50 = Tile.dot(x, low0, c50); c51 = Tile.dot(x, low1, c51); }
+        c00 = Tile.dot(x, low0, c00, add); c01 = Tile.dot(x, low1, c01, add);
+        if (h > 1) { x = v128.load32_splat(highAt, 4); c10 = Tile.dot(x, low0, c10, add); c11 = Tile.dot(x, low1, c11, add); }
+        if (h > 2) { x = v128.load32_splat(highAt, 8); c20 = Tile.dot(x, low0, c20, add); c21 = Tile.dot(x, low1, c21, add); }
+        if (h > 3) { x = v128.load32_splat(highAt, 12); c30 = Tile.dot(x, low0, c30, add); c31 = Tile.dot(x, low1, c31, add); }
+        if (h > 4) { x = v128.load32_splat(highAt, 16); c40 = Tile.dot(x, low0, c40, add); c41 = Tile.dot(x, low1, c41, add); }
+        if (h > 5) { x = v128.load32_splat(highAt, 20); c50 = Tile.dot(x, low0, c50, add); c51 = Tile.dot(x, low1, c51, add); }
         weightAt += 32;
         panelAt += <usize>(h << 2);
       }
       const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
       weightAt += 32;
       panelAt += high;
-      let row = v128.load32_splat(scaleAt, 0), offset = i32x4.shl(v128.load32_splat(blockSumAt, 0), 3);
-      s00 = Tile.scale(s00, c00, ones, offset, row, scales0); s01 = Tile.scale(s01, c01, ones, offset, row, scales1);
+      let row = v128.load32_splat(scaleAt, 0), offset = Tile.offset(blockSumAt, add);
+      s00 = Tile.scale(s00, c00, ones, offset, row, scales0, add); s01 = Tile.scale(s01, c01, ones, offset, row, scales1, add);
       if (h > 1) {
-        row = v128.load32_splat(scaleAt, 4); offset = i32x4.shl(v128.load32_splat(blockSumAt, 4), 3);
-        s10 = Tile.scale(s10, c10, ones, offset, row, scales0); s11 = Tile.scale(s11, c11, ones, offset, row, scales1);
+        row = v128.load32_splat(scaleAt, 4); offset = Tile.offset(blockSumAt + 4, add);
+        s10 = Tile.scale(s10, c10, ones, offset, row, scales0, add); s11 = Tile.scale(s11, c11, ones, offset, row, scales1, add);
       }
       if (h > 2) {
-        row = v128.load32_splat(scaleAt, 8); offset = i32x4.shl(v128.load32_splat(blockSumAt, 8), 3);
-        s20 = Tile.scale(s20, c20, ones, offset, row, scales0); s21 = Tile.scale(s21, c21, ones, offset, row, scales1);
+        row = v128.load32_splat(scaleAt, 8); offset = Tile.offset(blockSumAt + 8, add);
+        s20 = Tile.scale(s20, c20, ones, offset, row, scales0, add); s21 = Tile.scale(s21, c21, ones, offset, row, scales1, add);
       }
       if (h > 3) {
-        row = v128.load32_splat(scaleAt, 12); offset = i32x4.shl(v128.load32_splat(blockSumAt, 12), 3);
-        s30 = Tile.scale(s30, c30, ones, offset, row, scales0); s31 = Tile.scale(s31, c31, ones, offset, row, scales1);
+        row = v128.load32_splat(scaleAt, 12); offset = Tile.offset(blockSumAt + 12, add);
+        s30 = Tile.scale(s30, c30, ones, offset, row, scales0, add); s31 = Tile.scale(s31, c31, ones, offset, row, scales1, add);
       }
       if (h > 4) {
-        row = v128.load32_splat(scaleAt, 16); offset = i32x4.shl(v128.load32_splat(blockSumAt, 16), 3);
-        s40 = Tile.scale(s40, c40, ones, offset, row, scales0); s41 = Tile.scale(s41, c41, ones, offset, row, scales1);
+        row = v128.load32_splat(scaleAt, 16); offset = Tile.offset(blockSumAt + 16, add);
+        s40 = Tile.scale(s40, c40, ones, offset, row, scales0, add); s41 = Tile.scale(s41, c41, ones, offset, row, scales1, add);
       }
       if (h > 5) {
-        row = v128.load32_splat(scaleAt, 20); offset = i32x4.shl(v128.load32_splat(blockSumAt, 20), 3);
-        s50 = Tile.scale(s50, c50, ones, offset, row, scales0); s51 = Tile.scale(s51, c51, ones, offset, row, scales1);
+        row = v128.load32_splat(scaleAt, 20); offset = Tile.offset(blockSumAt + 20, add);
+        s50 = Tile.scale(s50, c50, ones, offset, row, scales0, add); s51 = Tile.scale(s51, c51, ones, offset, row, scales1, add);
       }
       scaleAt += <usize>(h << 2);
       blockSumAt += <usize>(h << 2);
@@ -98,17 +115,29 @@ class Tile {
     if (h > 4) { v128.store(sumAt, s40, 128); v128.store(sumAt, s41, 144); }
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
+
+  @inline static each(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
+    switch (h) {
+      case 1: Tile.q4(1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 2: Tile.q4(2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 3: Tile.q4(3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 4: Tile.q4(4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 5: Tile.q4(5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      default: Tile.q4(6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add);
+    }
+  }
 }
 
 export function tile_q4_0_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  switch (h) {
-    case 1: Tile.q4(1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 2: Tile.q4(2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 3: Tile.q4(3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 4: Tile.q4(4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 5: Tile.q4(5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    default: Tile.q4(6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
-  }
+  Tile.each(h, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, false);
+}
+
+/**
+ * tile_q4_0_q8 with sums in i32: four products and their sum are one instruction on processors with AVX-VNNI under V8 12 and later, three
+ * elsewhere. src/runtime/dots.ts measures which tile is the faster one. The same integers, so the same bits.
+ */
+export function tile_q4_0_q8_add(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Tile.each(h, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, true);
 }
 
 /** One row, eight groups that follow each other: s [64] f32, as gemv8_q8_0_q16. The same sums in the same order as the tile of one row. */
@@ -128,24 +157,24 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
     while (at0 < end) {
       const x = v128.load32_splat(xAt, 0), y = v128.load32_splat(xAt, 16);
       const w0 = v128.load(at0, 0), w1 = v128.load(at0, 16);
-      c0 = Tile.dot(x, v128.and(w0, mask), c0); c1 = Tile.dot(x, v128.and(w1, mask), c1);
-      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1);
+      c0 = Tile.dot(x, v128.and(w0, mask), c0, false); c1 = Tile.dot(x, v128.and(w1, mask), c1, false);
+      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, false); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, false);
       const w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
-      c2 = Tile.dot(x, v128.and(w2, mask), c2); c3 = Tile.dot(x, v128.and(w3, mask), c3);
-      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3);
+      c2 = Tile.dot(x, v128.and(w2, mask), c2, false); c3 = Tile.dot(x, v128.and(w3, mask), c3, false);
+      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, false); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, false);
       const w4 = v128.load(at2, 0), w5 = v128.load(at2, 16);
-      c4 = Tile.dot(x, v128.and(w4, mask), c4); c5 = Tile.dot(x, v128.and(w5, mask), c5);
-      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5);
+      c4 = Tile.dot(x, v128.and(w4, mask), c4, false); c5 = Tile.dot(x, v128.and(w5, mask), c5, false);
+      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, false); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, false);
       const w6 = v128.load(at3, 0), w7 = v128.load(at3, 16);
-      c6 = Tile.dot(x, v128.and(w6, mask), c6); c7 = Tile.dot(x, v128.and(w7, mask), c7);
-      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7);
+      c6 = Tile.dot(x, v128.and(w6, mask), c6, false); c7 = Tile.dot(x, v128.and(w7, mask), c7, false);
+      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, false); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, false);
       at0 += 32; at1 += 32; at2 += 32; at3 += 32;
       xAt += 4;
     }
-    s0 = Tile.scale(s0, c0, ones, offset, row, v128.load(at0, 0)); s1 = Tile.scale(s1, c1, ones, offset, row, v128.load(at0, 16));
-    s2 = Tile.scale(s2, c2, ones, offset, row, v128.load(at1, 0)); s3 = Tile.scale(s3, c3, ones, offset, row, v128.load(at1, 16));
-    s4 = Tile.scale(s4, c4, ones, offset, row, v128.load(at2, 0)); s5 = Tile.scale(s5, c5, ones, offset, row, v128.load(at2, 16));
-    s6 = Tile.scale(s6, c6, ones, offset, row, v128.load(at3, 0)); s7 = Tile.scale(s7, c7, ones, offset, row, v128.load(at3, 16));
+    s0 = Tile.scale(s0, c0, ones, offset, row, v128.load(at0, 0), false); s1 = Tile.scale(s1, c1, ones, offset, row, v128.load(at0, 16), false);
+    s2 = Tile.scale(s2, c2, ones, offset, row, v128.load(at1, 0), false); s3 = Tile.scale(s3, c3, ones, offset, row, v128.load(at1, 16), false);
+    s4 = Tile.scale(s4, c4, ones, offset, row, v128.load(at2, 0), false); s5 = Tile.scale(s5, c5, ones, offset, row, v128.load(at2, 16), false);
+    s6 = Tile.scale(s6, c6, ones, offset, row, v128.load(at3, 0), false); s7 = Tile.scale(s7, c7, ones, offset, row, v128.load(at3, 16), false);
     at0 += 32; at1 += 32; at2 += 32; at3 += 32;
     xAt = panelAt;
     c0 = i16x8.splat(0); c1 = c0; c2 = c0; c3 = c0; c4 = c0; c5 = c0; c6 = c0; c7 = c0;
@@ -153,24 +182,24 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
     while (at4 < end) {
       const x = v128.load32_splat(xAt, 0), y = v128.load32_splat(xAt, 16);
       const w0 = v128.load(at4, 0), w1 = v128.load(at4, 16);
-      c0 = Tile.dot(x, v128.and(w0, mask), c0); c1 = Tile.dot(x, v128.and(w1, mask), c1);
-      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1);
+      c0 = Tile.dot(x, v128.and(w0, mask), c0, false); c1 = Tile.dot(x, v128.and(w1, mask), c1, false);
+      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, false); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, false);
       const w2 = v128.load(at5, 0), w3 = v128.load(at5, 16);
-      c2 = Tile.dot(x, v128.and(w2, mask), c2); c3 = Tile.dot(x, v128.and(w3, mask), c3);
-      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3);
+      c2 = Tile.dot(x, v128.and(w2, mask), c2, false); c3 = Tile.dot(x, v128.and(w3, mask), c3, false);
+      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, false); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, false);
       const w4 = v128.load(at6, 0), w5 = v128.load(at6, 16);
-      c4 = Tile.dot(x, v128.and(w4, mask), c4); c5 = Tile.dot(x, v128.and(w5, mask), c5);
-      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5);
+      c4 = Tile.dot(x, v128.and(w4, mask), c4, false); c5 = Tile.dot(x, v128.and(w5, mask), c5, false);
+      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, false); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, false);
       const w6 = v128.load(at7, 0), w7 = v128.load(at7, 16);
-      c6 = Tile.dot(x, v128.and(w6, mask), c6); c7 = Tile.dot(x, v128.and(w7, mask), c7);
-      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7);
+      c6 = Tile.dot(x, v128.and(w6, mask), c6, false); c7 = Tile.dot(x, v128.and(w7, mask), c7, false);
+      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, false); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, false);
       at4 += 32; at5 += 32; at6 += 32; at7 += 32;
       xAt += 4;
     }
-    s8 = Tile.scale(s8, c0, ones, offset, row, v128.load(at4, 0)); s9 = Tile.scale(s9, c1, ones, offset, row, v128.load(at4, 16));
-    s10 = Tile.scale(s10, c2, ones, offset, row, v128.load(at5, 0)); s11 = Tile.scale(s11, c3, ones, offset, row, v128.load(at5, 16));
-    s12 = Tile.scale(s12, c4, ones, offset, row, v128.load(at6, 0)); s13 = Tile.scale(s13, c5, ones, offset, row, v128.load(at6, 16));
-    s14 = Tile.scale(s14, c6, ones, offset, row, v128.load(at7, 0)); s15 = Tile.scale(s15, c7, ones, offset, row, v128.load(at7, 16));
+    s8 = Tile.scale(s8, c0, ones, offset, row, v128.load(at4, 0), false); s9 = Tile.scale(s9, c1, ones, offset, row, v128.load(at4, 16), false);
+    s10 = Tile.scale(s10, c2, ones, offset, row, v128.load(at5, 0), false); s11 = Tile.scale(s11, c3, ones, offset, row, v128.load(at5, 16), false);
+    s12 = Tile.scale(s12, c4, ones, offset, row, v128.load(at6, 0), false); s13 = Tile.scale(s13, c5, ones, offset, row, v128.load(at6, 16), false);
+    s14 = Tile.scale(s14, c6, ones, offset, row, v128.load(at7, 0), false); s15 = Tile.scale(s15, c7, ones, offset, row, v128.load(at7, 16), false);
     at4 += 32; at5 += 32; at6 += 32; at7 += 32;
     panelAt += 32;
     scaleAt += 4;

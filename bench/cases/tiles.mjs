@@ -29,6 +29,7 @@ export const CALLS = {
   tile2_f32_fused: ["f32", 2, (run, h, sums, at, [x]) => run(h, sums, at, at + GROUP_BYTES.f32, x, COLS)],
   tile_q8_0_q16: ["q8_0", 1, (run, h, sums, at, [x, scales]) => run(h, sums, at, x, scales, BLOCKS)],
   tile_q4_0_q8: ["q4_0", 1, (run, h, sums, at, [x, scales, xSums]) => run(h, sums, at, x, scales, xSums, BLOCKS)],
+  tile_q4_0_q8_add: ["q4_0", 1, (run, h, sums, at, [x, scales, xSums]) => run(h, sums, at, x, scales, xSums, BLOCKS)],
   gemv4_f32_f32: ["f32", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_f32_f32_fused: ["f32", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_f16_f32: ["f16", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
@@ -76,7 +77,7 @@ function tile(kernel, h) {
 export const tiles = [
   ...["tile_f32_fused", "tile2_f32_fused"].flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
   ...["tile_f32", "tile2_f32"].flatMap((kernel) => [1, 6].map((h) => tile(kernel, h))),
-  ...["tile_q8_0_q16", "tile_q4_0_q8"].flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
+  ...["tile_q8_0_q16", "tile_q4_0_q8", "tile_q4_0_q8_add"].flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
   ...Object.keys(CALLS)
     .filter((kernel) => kernel.startsWith("gemv"))
     .map((kernel) => tile(kernel, 1)),

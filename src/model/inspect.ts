@@ -35,6 +35,7 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
   const { weights } = mapped;
   const plan = planModel(config, weights, {
     wide: false,
+    dotAdd: false,
     context: undefined,
     cache: "f32",
     activations: "q8",

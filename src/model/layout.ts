@@ -48,6 +48,8 @@ export interface Sizes {
   readonly tileRows: number;
   /** V8 pairs vectors into 256 bits. */
   readonly wide: boolean;
+  /** 4-bit tiles sum in i32. */
+  readonly dotAdd: boolean;
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   /** Rows and keys of one `trace` step. */

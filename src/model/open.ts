@@ -10,7 +10,7 @@ import { planKernels } from "./wide-check.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
-export interface OpenOptions extends SizeOptions, LoadOptions {
+export interface OpenOptions extends Omit<SizeOptions, "dotAdd">, LoadOptions {
   readonly build: Build | undefined;
 }
 

@@ -17,6 +17,8 @@ export interface SizeOptions {
   readonly threads: number;
   /** V8 pairs vectors into 256 bits. */
   readonly wide: boolean;
+  /** 4-bit tiles sum in i32, the faster way on some hosts; the same bits. */
+  readonly dotAdd: boolean;
   /** Bytes of all memories together at most. */
   readonly maxMemory: number | undefined;
   /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
@@ -100,6 +102,7 @@ function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number
     threads: options.threads,
     tileRows: chooseTileRows(weights, options),
     wide: options.wide,
+    dotAdd: options.dotAdd,
     cache: options.cache,
     activations: options.activations,
     traceRows: Math.min(TRACE_ROWS, rows),

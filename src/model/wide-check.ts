@@ -1,8 +1,10 @@
 import type { StoredType } from "../checkpoint/checkpoint.ts";
 import type { Build } from "../host/build.ts";
+import { addsDots } from "../runtime/dots.ts";
 import { type Kernels, openKernels } from "../runtime/module.ts";
 import type { CacheType } from "./cache.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
+import { formsOf } from "./layout.ts";
 import { type CreateConfig, randomModelCheckpoint } from "./random.ts";
 import { allFloat, ResidentModel } from "./resident.ts";
 import { type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
@@ -73,11 +75,12 @@ export const NARROW_DIGESTS: Readonly<Record<string, number>> = {
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: SizeOptions & { readonly build: Build | undefined },
+  options: Omit<SizeOptions, "wide" | "dotAdd"> & { readonly wide: boolean; readonly build: Build | undefined },
 ): Promise<{ kernels: Kernels; plan: ModelPlan }> {
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide);
-    return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on }) };
+    const dotAdd = formsOf(weights, options.activations).has("q8 quads") && addsDots(kernels);
+    return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on, dotAdd }) };
   };
   const wide = await open(options.wide);
   if (!wide.kernels.wide.on) return wide;
@@ -115,6 +118,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<W
     activations: check.activations,
     threads: 0,
     wide: kernels.wide.on,
+    dotAdd: formsOf(weights, check.activations).has("q8 quads") && addsDots(kernels),
     maxMemory: undefined,
     memoryLimit: undefined,
   });

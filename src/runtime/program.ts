@@ -86,11 +86,13 @@ export class Program {
   readonly places: OpPlace[] = [];
   /** The part of the model that the next ops belong to, for profiles. */
   part = "";
-  /** V8 pairs vectors: kernels choose their tiles for that. */
+  /** V8 pairs vectors: kernels choose their tiles for that. 4-bit tiles sum in i32: dots.ts. */
   readonly wide: boolean;
+  readonly dotAdd: boolean;
 
-  constructor(wide = false) {
+  constructor({ wide, dotAdd } = { wide: false, dotAdd: false }) {
     this.wide = wide;
+    this.dotAdd = dotAdd;
   }
 
   /** Names of STOP ops by their order: taps. */
@@ -198,7 +200,7 @@ export class Program {
 
   /** Several matrices in one op; `fused`: float weights may round once a multiply-add. */
   matmul(matrices: readonly MatrixOp[], fused: boolean): void {
-    const operands = [matrices.length, fused ? 1 : 0, this.wide ? 1 : 0];
+    const operands = [matrices.length, fused ? 1 : 0, this.wide ? 1 : 0, this.dotAdd ? 1 : 0];
     for (const { segments, weights, table, panel, out, column = 0, residual, bias } of matrices) {
       const { type, rows, cols } = weights[0];
       for (const weight of weights) {
