@@ -4,11 +4,13 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
 
 /** Workers of node:worker_threads: Node, Deno and Bun have them, with an exit event and ref(), which web workers lack. */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
-  const worker = new Worker(new URL("../runtime/worker-node.js", import.meta.url), {
-    workerData: start,
-    stdout: false,
-    stderr: false,
-  });
+  let worker: Worker;
+  try {
+    const script = new URL("../runtime/worker-node.js", import.meta.url);
+    worker = new Worker(script, { workerData: start, stdout: false, stderr: false });
+  } catch (cause) {
+    throw notStarted(String(cause), cause);
+  }
   let ended = false;
   const gone = new Promise<void>((resolve) => {
     worker.once("exit", (code) => {
@@ -24,7 +26,7 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
     const timer = setTimeout(() => reject(failed("no answer")), startMs);
     const failed = (reason: string) => {
       clearTimeout(timer);
-      return new EngineError("WORKER_START", `a worker thread did not start: ${reason}`, { at: { source: "worker" } });
+      return notStarted(reason);
     };
     worker.once("message", () => {
       clearTimeout(timer);
@@ -49,4 +51,11 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
       clearTimeout(timer);
     },
   };
+}
+
+function notStarted(reason: string, cause?: unknown): EngineError {
+  return new EngineError("WORKER_START", `a worker thread did not start: ${reason}`, {
+    at: { source: "worker" },
+    cause,
+  });
 }

@@ -3,5 +3,4 @@ import type { WorkerStart } from "../host/worker-start.ts";
 import { serve } from "./worker.ts";
 
 /** Entry of a worker of node:worker_threads. */
-parentPort?.postMessage("ready");
-serve(workerData as WorkerStart);
+serve(workerData as WorkerStart, () => parentPort?.postMessage("ready"));

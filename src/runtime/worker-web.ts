@@ -9,8 +9,7 @@ const scope = globalThis as unknown as {
 };
 
 scope.onmessage = ({ data }) => {
-  scope.postMessage("ready");
-  serve(data);
+  serve(data, () => scope.postMessage("ready"));
   scope.postMessage("gone");
   scope.close();
 };

@@ -59,10 +59,11 @@ function cross(from: WebAssembly.Memory, to: WebAssembly.Memory, crossing: Cross
   new Uint8Array(to.buffer, crossing.to, bytes).set(new Uint8Array(from.buffer, crossing.from, bytes));
 }
 
-/** Serves steps until the step word turns negative. */
-export function serve({ module, memories, crossings, thread }: WorkerStart): void {
+/** Serves steps until the step word turns negative; `onReady` when it waits for the first. */
+export function serve({ module, memories, crossings, thread }: WorkerStart, onReady: () => void): void {
   const control = new Int32Array(memories[0].buffer, CONTROL_AT, CONTROL_BYTES / 4);
   const instances = memories.map((memory) => instantiate(module, memory));
+  onReady();
   let step = 0;
   for (;;) {
     Atomics.wait(control, WORD_STEP, step);
