@@ -77,6 +77,8 @@ export interface Workerd {
   stderr(): string;
   /** Asks it to end, and resolves with its exit code or signal. */
   stop(): Promise<number | NodeJS.Signals | null>;
+  /** Ends it whatever it does. */
+  kill(): Promise<unknown>;
 }
 
 export async function serve(options: ServeOptions): Promise<Workerd> {
@@ -111,6 +113,10 @@ export async function serve(options: ServeOptions): Promise<Workerd> {
     stderr: () => stderr,
     stop() {
       child.kill("SIGTERM");
+      return ended;
+    },
+    kill() {
+      child.kill("SIGKILL");
       return ended;
     },
   };

@@ -38,9 +38,15 @@ function describe({ info: { name, host, build, threads, context, memory } }) {
   return { response: Response.json({ name, host, build, threads, context, memory }), done: Promise.resolve() };
 }
 
+/** Whoever compresses on the way (Cloudflare, `wrangler dev`) holds text back until there is enough of it. */
+const STREAMED = {
+  "content-type": "text/plain; charset=utf-8",
+  "content-encoding": "identity",
+  "cache-control": "no-store, no-transform",
+};
+
 function stream(generation) {
-  const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" };
-  return new Response(generation.toReadableStream(), { headers });
+  return new Response(generation.toReadableStream(), { headers: STREAMED });
 }
 
 /**
