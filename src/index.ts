@@ -3,7 +3,7 @@
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { type Inspection, inspectCheckpoint } from "./model/inspect.ts";
 
-export type { StoredType } from "./checkpoint/checkpoint.ts";
+export type { ByteSource, StoredType } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export { EngineError, type ErrorPlace } from "./error.ts";
 export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadModel } from "../dist/src/index.js";
 import type { ByteSource } from "../src/checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
 import { openSource } from "../src/checkpoint/source.ts";
+import { EngineError } from "../src/error.ts";
 import { writeGguf } from "./write-gguf.ts";
 
 const CONTENT = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7919) >> 3);
@@ -224,6 +227,82 @@ describe("F10 an http: URL", () => {
     const checkpoint = await openCheckpoint(`${origin}/m.gguf`);
     expect([...checkpoint.tensors.keys()]).toEqual(["t"]);
     await checkpoint.close();
+  });
+});
+
+describe("a ByteSource of the caller", () => {
+  const over = (bytes: Uint8Array, parts: Partial<Record<keyof ByteSource, unknown>> = {}) => {
+    const own = {
+      name: "bucket.gguf",
+      size: bytes.length,
+      closed: 0,
+      read: async (offset: number, into: Uint8Array) => into.set(bytes.subarray(offset, offset + into.length)),
+      close: async () => {
+        own.closed++;
+      },
+      ...parts,
+    };
+    return own as ByteSource & { closed: number };
+  };
+
+  test("serves a checkpoint, and a model", async () => {
+    const checkpoint = await openCheckpoint(over(GGUF));
+    expect([checkpoint.name, ...checkpoint.tensors.keys()]).toEqual(["bucket.gguf", "t"]);
+    await checkpoint.close();
+    const source = over(readFileSync(new URL("../models/storyteller-q8_0.gguf", import.meta.url)));
+    const model = await loadModel(source, { threads: 0, context: 64 });
+    expect(source.closed).toBe(1);
+    const text = await model.generate("Once upon a time", { maxTokens: 4, temperature: 0 }).text();
+    expect(text).toBe(" there was a quiet");
+    await model.dispose();
+  });
+
+  test.each<[string, Partial<Record<keyof ByteSource, unknown>>]>([
+    ["size", { size: Number.NaN }],
+    ["size", { size: -1 }],
+    ["size", { size: 1.5 }],
+    ["size", { size: 2 ** 53 }],
+    ["size", { size: "100" }],
+    ["name", { name: undefined }],
+    ["read", { read: null }],
+    ["close", { close: 7 }],
+    ["verify", { verify: true }],
+  ])("whose %s is wrong is SOURCE_SHAPE: %o", async (field, parts) => {
+    const error = await openSource(over(GGUF, parts)).catch((error) => error);
+    expect([error.code, error.message]).toEqual(["SOURCE_SHAPE", expect.stringContaining(field)]);
+  });
+
+  test("that throws is FILE_IO with its cause and offset, wherever it throws, and is closed", async () => {
+    const cause = new Error("the bucket is gone");
+    const failing = async () => {
+      throw cause;
+    };
+    const source = over(GGUF, { read: failing });
+    const error = await openCheckpoint(source).catch((error) => error);
+    expect([error.code, error.at, error.cause, source.closed]).toEqual([
+      "FILE_IO",
+      { source: "file", file: "bucket.gguf", offset: 0 },
+      cause,
+      1,
+    ]);
+    const throwing = () => {
+      throw cause;
+    };
+    await expect(openCheckpoint(over(GGUF, { read: throwing }))).rejects.toMatchObject({ code: "FILE_IO" });
+    const opened = await openCheckpoint(over(GGUF, { verify: failing, close: failing }));
+    await expect(opened.verify!()).rejects.toMatchObject({ code: "FILE_IO", cause });
+    await expect(opened.close()).rejects.toMatchObject({ code: "FILE_IO", cause });
+  });
+
+  test("keeps its own typed errors, and the reason of an abort that reached it first", async () => {
+    const own = new EngineError("REMOTE_SHORT", "cut");
+    await expect(openCheckpoint(over(GGUF, { read: () => Promise.reject(own) }))).rejects.toBe(own);
+    const abort = new AbortController();
+    const read = async () => {
+      abort.abort(new Error("enough"));
+      throw new Error("fetch failed");
+    };
+    await expect(loadModel(over(GGUF, { read }), { signal: abort.signal })).rejects.toThrow("enough");
   });
 });
 

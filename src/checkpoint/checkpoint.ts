@@ -12,18 +12,23 @@ export const STORED_BLOCKS: Record<StoredType, { elements: number; bytes: number
   q4_0: { elements: 32, bytes: 18 },
 };
 
-/** A range of bytes that can be read piecewise; knows nothing of formats. */
+/**
+ * A range of bytes that can be read piecewise; knows nothing of formats. Callers may write their own: a bucket, a cache, a socket.
+ * What it throws that is no EngineError becomes `FILE_IO`.
+ */
 export interface ByteSource {
   /** Base name, for messages. */
   readonly name: string;
+  /** Bytes; asked once. */
   readonly size: number;
   /**
    * Fills `into` whole from `offset`; `into` may lie in shared memory.
    * A short file is `FILE_CHANGED`, an I/O failure `FILE_IO`.
    */
   read(offset: number, into: Uint8Array): Promise<void>;
-  /** Where the source can tell: `FILE_CHANGED` if it is no longer what was opened. Call it after the last read. */
+  /** Where the source can tell: `FILE_CHANGED` if it is no longer what was opened. Called after the last read. */
   verify?(): Promise<void>;
+  /** Called once the checkpoint is read, and after every error. */
   close(): Promise<void>;
 }
 

@@ -3,11 +3,11 @@ import { EngineError } from "../error.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
 import { openFolder } from "./folder.ts";
 import { openGguf } from "./gguf.ts";
-import { openSource, pathOf, urlOf } from "./source.ts";
+import { openSource, pathOf, type SourceLike, urlOf } from "./source.ts";
 
 /** Opens whatever holds a model: a folder, a GGUF file, or a checkpoint that is open already. */
 
-export type CheckpointLike = string | URL | Blob | Uint8Array | Checkpoint;
+export type CheckpointLike = SourceLike | Checkpoint;
 
 export async function openCheckpoint(source: CheckpointLike): Promise<Checkpoint> {
   if (isCheckpoint(source)) return source;
@@ -58,8 +58,8 @@ async function looksLikeSafetensors(source: ByteSource): Promise<boolean> {
   return head[8] === 0x7b && length <= BigInt(source.size - 8);
 }
 
-/** Where the other shards of a split file are; a blob has no neighbours. */
-function siblingsOf(place: string | URL | Blob | Uint8Array): ((name: string) => Promise<ByteSource>) | undefined {
+/** Where the other shards of a split file are; a blob or a source of the caller has no neighbours. */
+function siblingsOf(place: SourceLike): ((name: string) => Promise<ByteSource>) | undefined {
   if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place));
   if (typeof place !== "string") return undefined;
   const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);

@@ -1,9 +1,10 @@
 import { EngineError } from "../error.ts";
+import { CallerSource } from "./caller-source.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { fileChanged, filesOf, openFile } from "./file-source.ts";
 import { openRemote } from "./remote-source.ts";
 
-/** Byte ranges of whatever the caller has: a path, a URL, a Blob or File, bytes in memory. */
+/** Byte ranges of whatever the caller has: a path, a URL, a Blob or File, bytes in memory, or a source of their own. */
 
 export type SourceLike = string | URL | Blob | Uint8Array | ByteSource;
 
@@ -15,7 +16,7 @@ export async function openSource(source: SourceLike): Promise<ByteSource> {
   if (source instanceof URL) return openUrl(source);
   if (source instanceof Uint8Array) return new BytesSource(source);
   if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
-  if (isByteSource(source)) return source;
+  if (isByteSource(source)) return new CallerSource(source);
   throw new EngineError("SOURCE_KIND", "this is not a path, URL, Blob, Uint8Array or ByteSource", {
     at: { source: "option", field: "source" },
     actual: typeof source,

@@ -56,7 +56,7 @@ export type Prompt = string | ArrayLike<number>;
 
 export interface ChatOptions extends GenerateOptions, RenderOptions {}
 
-/** Loads a GGUF file (its first shard where split), or a Hugging Face folder. */
+/** Loads a GGUF file (its first shard where split), or a Hugging Face folder; bytes that lie elsewhere through a ByteSource. */
 export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
   const checked = checkLoadOptions(options);
   checked.signal?.throwIfAborted();
@@ -65,6 +65,10 @@ export async function loadModel(source: CheckpointLike, options?: LoadOptions): 
     const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
     await verify(checkpoint, model);
     return model;
+  } catch (error) {
+    // A source that was told to stop by the same signal fails in its own words.
+    checked.signal?.throwIfAborted();
+    throw error;
   } finally {
     await checkpoint.close();
   }

@@ -6,7 +6,9 @@ import { noWide, validateRelaxed } from "./web-host.ts";
 
 /**
  * workerd, the runtime of Cloudflare Workers. No code is compiled while it runs: the kernels are imported as modules. No threads.
- * Its clock stands still while a request computes, so the event loop gets its turn after every step.
+ * Where it is deployed its clock stands still while a request computes, so the event loop gets its turn after every step; the binary
+ * on one's own machine has a clock of whole milliseconds, and there a longer step yields at each of them.
+ * Timers and promises live with the request that made them: requests that share a model take turns (examples/edge).
  */
 export const host: Host = {
   name: "workerd",
