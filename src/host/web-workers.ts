@@ -7,7 +7,7 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
  */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
   // The form that bundlers know: they replace the address and bundle the worker.
-  const worker = new Worker(new URL("../runtime/worker-web.js", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("./worker-web.js", import.meta.url), { type: "module" });
   const { promise: ready, resolve: isReady, reject: isDead } = parts<void>();
   const { promise: gone, resolve: isGone } = parts<void>();
   let [started, ended] = [false, false];

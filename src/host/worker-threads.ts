@@ -4,7 +4,7 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
 
 /** Workers of node:worker_threads: Node, Deno and Bun have them, with an exit event and ref(), which web workers lack. */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
-  const worker = new Worker(new URL("../runtime/worker-node.js", import.meta.url), {
+  const worker = new Worker(new URL("./worker-node.js", import.meta.url), {
     workerData: start,
     stdout: false,
     stderr: false,
