@@ -20,7 +20,7 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    die(event.message || "its script could not be loaded");
+    die(event.message || "worker-web.js could not be loaded: serve it beside the script");
   };
   worker.onmessageerror = () => die("it could not read what it was sent");
   const timer = setTimeout(() => isDead(failed("no answer")), startMs);
