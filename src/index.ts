@@ -1,4 +1,5 @@
-/** The public surface. */
+/// <reference lib="esnext.disposable" preserve="true" />
+/** The public surface. A model can be held with `await using`, which its types say with the library of that proposal. */
 
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { type Inspection, inspectCheckpoint } from "./model/inspect.ts";

@@ -222,6 +222,23 @@ describe("F10 an http: URL", () => {
     await expect(source.read(0, new Uint8Array(5))).rejects.toMatchObject({ code: "REMOTE_CHANGED" });
   });
 
+  test("that takes bytes=0-0 for the whole file, as sirv does, is read", async () => {
+    serve = (request, response) => {
+      if (request.headers.range === "bytes=0-0") request.headers.range = `bytes=0-${CONTENT.length - 1}`;
+      ranges(CONTENT)(request, response);
+    };
+    const source = await openSource(`${origin}/content.bin`);
+    expect(source.size).toBe(CONTENT.length);
+  });
+
+  test("that cuts a range at the end of a small file is read", async () => {
+    serve = (_, response) => response.writeHead(206, { "content-range": "bytes 0-0/1" }).end("x");
+    const source = await openSource(`${origin}/one.bin`);
+    const into = new Uint8Array(1);
+    await source.read(0, into);
+    expect([source.size, into[0]]).toEqual([1, 0x78]);
+  });
+
   test("serves a checkpoint", async () => {
     serve = ranges(GGUF);
     const checkpoint = await openCheckpoint(`${origin}/m.gguf`);

@@ -3,7 +3,7 @@ import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import type { Build } from "../host/build.ts";
-import type { Host } from "../host/host.ts";
+import type { HostName } from "../host/host-facts.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { openResident } from "../model/open.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
@@ -32,7 +32,7 @@ export interface ModelInfo {
   readonly name: string;
   readonly architecture: string;
   /** The JavaScript runtime. */
-  readonly host: Host["name"];
+  readonly host: HostName;
   readonly build: { readonly name: Build; readonly reason: string };
   readonly wide: { readonly on: boolean; readonly reason: string };
   readonly threads: { readonly asked: number | undefined; readonly used: number; readonly reason: string };

@@ -1,4 +1,5 @@
 import type { Build } from "./build.ts";
+import type { Answer, HostName } from "./host-facts.ts";
 import type { Spawned, WorkerStart } from "./worker-start.ts";
 
 /**
@@ -6,7 +7,7 @@ import type { Spawned, WorkerStart } from "./worker-start.ts";
  * alone; which of them is loaded is said by the conditions under `imports` in package.json: `#host`.
  */
 export interface Host {
-  readonly name: "node" | "deno" | "bun" | "browser" | "workerd";
+  readonly name: HostName;
   /** undefined: there are no paths here. */
   readonly files: Files | undefined;
   /** Workers a model gets when nobody says. */
@@ -27,11 +28,6 @@ export interface Host {
 export interface ThreadChoice {
   readonly count: number;
   /** Why so many, for `model.info`. */
-  readonly reason: string;
-}
-
-export interface Answer {
-  readonly on: boolean;
   readonly reason: string;
 }
 

@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import type { Build } from "./build.ts";
-import type { Answer, Host } from "./host.ts";
+import type { Host } from "./host.ts";
+import type { Answer } from "./host-facts.ts";
 import { files, readKernels } from "./node-files.ts";
 import { spawn } from "./worker-threads.ts";
 

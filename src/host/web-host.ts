@@ -1,4 +1,4 @@
-import type { Answer } from "./host.ts";
+import type { Answer } from "./host-facts.ts";
 
 /** What runtimes share that take no flags. */
 

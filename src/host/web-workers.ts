@@ -7,7 +7,7 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
  */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
   // The form that bundlers know: they replace the address and bundle the worker.
-  const worker = new Worker(new URL("../runtime/worker-web.js", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("./worker-web.js", import.meta.url), { type: "module" });
   const { promise: ready, resolve: isReady, reject: isDead } = parts<void>();
   const { promise: gone, resolve: isGone } = parts<void>();
   let [started, ended] = [false, false];
@@ -20,7 +20,7 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    die(event.message || "its script could not be loaded");
+    die(event.message || "worker-web.js could not be loaded: serve it beside the script");
   };
   worker.onmessageerror = () => die("it could not read what it was sent");
   const timer = setTimeout(() => isDead(failed("no answer")), startMs);

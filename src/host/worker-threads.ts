@@ -6,7 +6,7 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
   let worker: Worker;
   try {
-    const script = new URL("../runtime/worker-node.js", import.meta.url);
+    const script = new URL("./worker-node.js", import.meta.url);
     worker = new Worker(script, { workerData: start, stdout: false, stderr: false });
   } catch (cause) {
     throw notStarted(String(cause), cause);

@@ -1,7 +1,7 @@
 import { host } from "#host";
 import { EngineError } from "../error.ts";
 import type { Build } from "../host/build.ts";
-import type { Answer } from "../host/host.ts";
+import type { Answer } from "../host/host-facts.ts";
 
 /**
  * Which build of the kernels this host gets, and whether its compiler pairs their vectors. Wide is no build: it is V8's own pairing

@@ -1,7 +1,7 @@
 import type { WorkerStart } from "../host/worker-start.ts";
 import { serve } from "./worker.ts";
 
-/** Entry of a web worker. */
+/** Entry of a web worker; the build makes it one file beside the hosts. */
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<WorkerStart>) => void;
   postMessage(message: string): void;

@@ -1,0 +1,8 @@
+/** What a host says of itself, for `model.info`. Apart from Host, so that the public types of a page name nothing of Node. */
+
+export type HostName = "node" | "deno" | "bun" | "browser" | "workerd";
+
+export interface Answer {
+  readonly on: boolean;
+  readonly reason: string;
+}
