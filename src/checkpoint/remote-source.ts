@@ -22,6 +22,8 @@ class RemoteSource implements ByteSource {
   readonly size: number;
   readonly #url: URL;
   readonly #etag: string | null;
+  /** Ends requests that run: a server that stalls would keep its connection for ever. */
+  readonly #closed = new AbortController();
 
   constructor(url: URL, name: string, size: number, etag: string | null) {
     this.#url = url;
@@ -43,7 +45,7 @@ class RemoteSource implements ByteSource {
 
   /** Bytes that arrived before the body ended or the connection broke. */
   async #readOnce(offset: number, into: Uint8Array): Promise<number> {
-    const response = await requestRange(this.#url, this.name, offset, into.length);
+    const response = await requestRange(this.#url, this.name, offset, into.length, this.#closed.signal);
     await this.#checkSame(response, offset, into.length);
     const reader = response.body!.getReader();
     let done = 0;
@@ -86,14 +88,22 @@ class RemoteSource implements ByteSource {
     });
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
 }
 
-async function requestRange(url: URL, name: string, offset: number, length: number): Promise<Response> {
+async function requestRange(
+  url: URL,
+  name: string,
+  offset: number,
+  length: number,
+  signal?: AbortSignal,
+): Promise<Response> {
   const headers = { range: `bytes=${offset}-${offset + length - 1}`, "accept-encoding": "identity" };
   let response: Response;
   try {
-    response = await fetch(url, { headers });
+    response = await fetch(url, { headers, signal });
   } catch (cause) {
     throw new EngineError("REMOTE_FAILED", "the server cannot be reached", {
       at: { source: "file", file: name, offset },

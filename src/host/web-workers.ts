@@ -6,8 +6,7 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
  * catch is the only death that is heard of.
  */
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
-  // The form that bundlers know: they replace the address and bundle the worker.
-  const worker = new Worker(new URL("../runtime/worker-web.js", import.meta.url), { type: "module" });
+  const worker = open();
   const { promise: ready, resolve: isReady, reject: isDead } = parts<void>();
   const { promise: gone, resolve: isGone } = parts<void>();
   let [started, ended] = [false, false];
@@ -45,6 +44,16 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
       worker.terminate();
     },
   };
+}
+
+function open(): Worker {
+  try {
+    // The form that bundlers know: they replace the address and bundle the worker.
+    return new Worker(new URL("../runtime/worker-web.js", import.meta.url), { type: "module" });
+  } catch (cause) {
+    // A script of another site, as a CDN's.
+    throw failed(String(cause));
+  }
 }
 
 function failed(reason: string): EngineError {

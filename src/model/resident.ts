@@ -18,6 +18,7 @@ import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
 import type { OpPlace, Program } from "../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
+import { orAborted } from "./abortable.ts";
 import { Cache } from "./cache.ts";
 import { type ModelConfig, ropeDivisors, ropeFrequencies } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";
@@ -125,9 +126,12 @@ export class ResidentModel {
           },
     );
     const memories = placed.map(({ memory }) => memory);
-    const threads = await Threads.start(options.threads, kernels.module, memories, crossings);
+    const starting = Threads.start(options.threads, kernels.module, memories, crossings);
+    const threads = await orAborted(starting, options.signal, (late) => late.dispose());
     try {
-      const divisors = weights.ropeDivisors ? await readVector(weights.ropeDivisors) : ropeDivisors(config);
+      const divisors = weights.ropeDivisors
+        ? await readVector(weights.ropeDivisors, options.signal)
+        : ropeDivisors(config);
       const frequencies = ropeFrequencies(config, divisors);
       for (const { layout, memory } of placed) memory.f32(layout.frequencies).set(frequencies);
       // Until the trace program is written, its place holds the packing ops of the loader.
