@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CHROMIUM, FaultyServer, launch, openPage, reach, stopWhen, textOf, WHERE } from "./page.ts";
+import { CHROMIUM, FaultyServer, launch, openPage, reach, textOf, WHERE } from "./page.ts";
 
 /** What can go wrong between a page and its server: each a typed error that the page shows, nothing hangs, the next start works. */
 
@@ -10,23 +10,11 @@ const status =
   (_: IncomingMessage, response: ServerResponse) =>
     response.writeHead(code, { "content-type": "text/html" }).end(text);
 
-/** Says that the range comes, and lets it break off. */
-function cut(request: IncomingMessage, response: ServerResponse): unknown {
-  const [first, last] = /(\d+)-(\d+)/
-    .exec(request.headers.range ?? "")!
-    .slice(1)
-    .map(Number);
-  if (last - first < 1000) return undefined;
-  response.writeHead(206, {
-    "content-range": `bytes ${first}-${last}/12651776`,
-    "content-length": last - first + 1,
-  });
-  return response.write(Buffer.alloc(10), () => response.destroy());
-}
-
-/** Ranges beyond the header get no answer. */
-function stall({ headers }: IncomingMessage): unknown {
-  return Number(/(\d+)-/.exec(headers.range ?? "")?.[1]) > 1_000_000 ? "later, never" : undefined;
+/** Says that the range comes, and breaks off after ten bytes. */
+function cut(_: IncomingMessage, response: ServerResponse): unknown {
+  const write = response.write.bind(response);
+  response.write = ((piece: Buffer) => write(piece.subarray(0, 10), () => response.destroy())) as typeof response.write;
+  return undefined;
 }
 
 describe.skipIf(!CHROMIUM)(`a page whose server fails, ${WHERE}`, () => {
@@ -58,6 +46,8 @@ describe.skipIf(!CHROMIUM)(`a page whose server fails, ${WHERE}`, () => {
     expect(await reach(page, "done", "failed")).toBe("failed");
     expect(await textOf(page, "failure")).toMatch(message);
     expect(await page.locator("#failure").isVisible()).toBe(true);
+    // A browser remembers modules that it failed to fetch: they are asked for again by a reload alone.
+    if (path.endsWith("index.js")) await page.reload();
     await recovers(page);
   });
 
@@ -92,33 +82,33 @@ describe.skipIf(!CHROMIUM)(`a page whose server fails, ${WHERE}`, () => {
   });
 
   it.each([
-    ["the weights", stall, "loaded", 2],
-    ["the header", ({ url }: IncomingMessage) => url!.endsWith(".gguf") || undefined, "loading", 1],
-    ["the kernels", ({ url }: IncomingMessage) => url!.endsWith(".wasm") || undefined, "loading", 1],
-    ["the worker's script", ({ url }: IncomingMessage) => url!.endsWith("worker-web.js") || undefined, "loading", 1],
-  ] as const)("Stop ends a load that waits for %s", async (_, fault, id, nth) => {
-    server.fault = fault;
+    ["the model's header", ({ url }: IncomingMessage) => url!.endsWith(".gguf")],
+    ["weights", ({ headers }: IncomingMessage) => Number(/(\d+)-/.exec(headers.range ?? "")?.[1]) > 5_000_000],
+    ["the kernels", ({ url }: IncomingMessage) => url!.endsWith(".wasm")],
+    ["the worker's script", ({ url }: IncomingMessage) => url!.endsWith("worker-web.js")],
+  ])("Stop ends a load that waits for %s", async (_, swallows) => {
+    const waiting = new Promise<IncomingMessage>((resolve) => {
+      server.fault = (request) => {
+        if (!swallows(request)) return undefined;
+        resolve(request);
+        return "no answer";
+      };
+    });
     const { page, complaints } = await openPage(browser, server.url);
-    const asked = page.waitForRequest((request) => server.fault(toMessage(request), undefined as never) !== undefined);
-    if (id === "loaded") {
-      const stopped = await stopWhen(page, id, nth);
-      await page.click("#start");
-      expect(await stopped()).toBeLessThan(1000);
-    } else {
-      await page.click("#start");
-      await asked;
-      await page.click("#stop");
-    }
+    await page.click("#start");
+    const request = await waiting;
+    const pressed = performance.now();
+    await page.click("#stop");
     expect(await reach(page, "stopped", "done", "failed")).toBe("stopped");
+    expect(performance.now() - pressed).toBeLessThan(1000);
     expect(complaints).toEqual([]);
+    // Chromium keeps the request of a worker that was ended before its script came, and lets others of that address wait for it.
+    if (request.url!.endsWith("worker-web.js")) request.socket.destroy();
     await recovers(page);
   });
 
-  const toMessage = (request: { url(): string; headers(): Record<string, string> }) =>
-    ({ url: request.url(), headers: request.headers() }) as unknown as IncomingMessage;
-
   /** The next start works once the server does. */
-  async function recovers(page: Awaited<ReturnType<typeof openPage>>["page"]): Promise<void> {
+  async function recovers(page: Page): Promise<void> {
     server.fault = () => undefined;
     await page.click("#start");
     expect(await reach(page, "done", "failed")).toBe("done");

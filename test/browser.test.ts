@@ -1,7 +1,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel } from "../dist/src/index.js";
-import { CHROMIUM, launch, MODEL, openPage, reach, serveProject, stopWhen, textOf, WHERE } from "./page.ts";
+import { CHROMIUM, launch, MODEL, openPage, reach, serveProject, stopAfter, textOf, WHERE } from "./page.ts";
 
 /** The example page as a visitor meets it, isolated and not. */
 
@@ -46,7 +46,7 @@ describe.skipIf(!CHROMIUM)(`the page, ${WHERE}`, () => {
         // The bar went all the way before it was hidden.
         expect(await page.locator("#progress").evaluate((bar: HTMLProgressElement) => bar.value)).toBe(1);
 
-        const stopped = await stopWhen(page, "written", 3);
+        const stopped = await stopAfter(page, 3);
         await page.click("#start");
         expect(await stopped()).toBeLessThan(1000);
         const part = await textOf(page, "written");

@@ -100,31 +100,27 @@ export const textOf = (page: Page, id: string): Promise<string> =>
   page.locator(`#${id}`).evaluate((element) => element.textContent ?? "");
 
 /**
- * From now on the page presses its Stop when `id` changes for the `nth` time: no message between two processes is as quick as a
- * story. The result: milliseconds from there to the state "stopped".
+ * From now on the page presses its Stop when the story grows for the `nth` time: a message between two processes is slower than a
+ * story. The result gives the milliseconds from there to the state "stopped".
  */
-export function stopWhen(page: Page, id: string, nth: number): Promise<() => Promise<number>> {
-  return page
-    .evaluateHandle(
-      ({ id, nth }) =>
-        new Promise<{ ms: Promise<number> }>((armed) => {
-          const ms = new Promise<number>((resolve) => {
-            let seen = 0;
-            let pressed = 0;
-            const change = new MutationObserver(() => {
-              if (++seen !== nth) return;
-              change.disconnect();
-              pressed = performance.now();
-              document.getElementById("stop")!.click();
-            });
-            change.observe(document.getElementById(id)!, { attributes: true, childList: true });
-            new MutationObserver(() => {
-              if (document.body.dataset["state"] === "stopped") resolve(performance.now() - pressed);
-            }).observe(document.body, { attributes: true, attributeFilter: ["data-state"] });
-          });
-          armed({ ms });
-        }),
-      { id, nth },
-    )
-    .then((handle) => () => handle.evaluate(({ ms }) => ms));
+export async function stopAfter(page: Page, nth: number): Promise<() => Promise<number>> {
+  const handle = await page.evaluateHandle((nth) => {
+    // In an object: the promise itself would be awaited here.
+    const ms = new Promise<number>((resolve) => {
+      let seen = 0;
+      let pressed = 0;
+      const growth = new MutationObserver(() => {
+        if (++seen !== nth) return;
+        growth.disconnect();
+        pressed = performance.now();
+        document.getElementById("stop")!.click();
+      });
+      growth.observe(document.getElementById("written")!, { childList: true });
+      new MutationObserver(() => {
+        if (document.body.dataset["state"] === "stopped") resolve(performance.now() - pressed);
+      }).observe(document.body, { attributes: true, attributeFilter: ["data-state"] });
+    });
+    return { ms };
+  }, nth);
+  return () => handle.evaluate(({ ms }) => ms);
 }

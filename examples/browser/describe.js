@@ -10,6 +10,6 @@ export function describeModel({ name, threads, build, memory }) {
 export function describeFailure(error) {
   if (typeof error?.code === "string" && error.message.startsWith(error.code)) return error.message;
   if (error instanceof TypeError && /dynamically imported module|importing a module|module script/i.test(error.message))
-    return `ENGINE_MISSING: the engine cannot be loaded; run "npm run build" and look whether dist/ is served (${error.message})`;
+    return `ENGINE_MISSING: the engine cannot be loaded; run "npm run build" and look whether dist/ is served, then reload (${error.message})`;
   return `${error?.name ?? "Error"}: ${error?.message ?? error}`;
 }

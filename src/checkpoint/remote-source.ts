@@ -9,12 +9,13 @@ const ATTEMPTS = 3;
 /** Bytes a request: a broken connection costs at most this much, and a request is rare enough not to matter. */
 const RANGE_PIECE = 64 * 2 ** 20;
 
-export async function openRemote(url: URL): Promise<ByteSource> {
+/** The signal ends this request and all later ones: a server that stalls would keep them for ever. */
+export async function openRemote(url: URL, signal?: AbortSignal): Promise<ByteSource> {
   const name = remoteName(url);
-  const response = await requestRange(url, name, 0, 1);
+  const response = await requestRange(url, name, 0, 1, signal);
   await response.body?.cancel();
   const { total } = contentRange(response, name, 0, 1);
-  return new RemoteSource(url, name, total, response.headers.get("etag"));
+  return new RemoteSource(url, name, total, response.headers.get("etag"), signal);
 }
 
 class RemoteSource implements ByteSource {
@@ -22,14 +23,14 @@ class RemoteSource implements ByteSource {
   readonly size: number;
   readonly #url: URL;
   readonly #etag: string | null;
-  /** Ends requests that run: a server that stalls would keep its connection for ever. */
-  readonly #closed = new AbortController();
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(url: URL, name: string, size: number, etag: string | null) {
+  constructor(url: URL, name: string, size: number, etag: string | null, signal: AbortSignal | undefined) {
     this.#url = url;
     this.name = name;
     this.size = size;
     this.#etag = etag;
+    this.#signal = signal;
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
@@ -45,7 +46,7 @@ class RemoteSource implements ByteSource {
 
   /** Bytes that arrived before the body ended or the connection broke. */
   async #readOnce(offset: number, into: Uint8Array): Promise<number> {
-    const response = await requestRange(this.#url, this.name, offset, into.length, this.#closed.signal);
+    const response = await requestRange(this.#url, this.name, offset, into.length, this.#signal);
     await this.#checkSame(response, offset, into.length);
     const reader = response.body!.getReader();
     let done = 0;
@@ -88,9 +89,7 @@ class RemoteSource implements ByteSource {
     });
   }
 
-  async close(): Promise<void> {
-    this.#closed.abort();
-  }
+  async close(): Promise<void> {}
 }
 
 async function requestRange(
@@ -98,13 +97,14 @@ async function requestRange(
   name: string,
   offset: number,
   length: number,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Response> {
   const headers = { range: `bytes=${offset}-${offset + length - 1}`, "accept-encoding": "identity" };
   let response: Response;
   try {
     response = await fetch(url, { headers, signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new EngineError("REMOTE_FAILED", "the server cannot be reached", {
       at: { source: "file", file: name, offset },
       cause,

@@ -60,7 +60,7 @@ export interface ChatOptions extends GenerateOptions, RenderOptions {}
 export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
   const checked = checkLoadOptions(options);
   checked.signal?.throwIfAborted();
-  const checkpoint = await orAborted(openCheckpoint(source), checked.signal, (late) => late.close());
+  const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
   try {
     const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
     await verify(checkpoint, model);

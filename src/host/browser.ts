@@ -25,19 +25,19 @@ export const host: Host = {
     return { count: cores, reason: `the page is cross-origin isolated; the host has ${cores} cores` };
   },
 
-  async spawn(start, startMs, onDeath) {
+  async spawn(start, startMs, onDeath, signal) {
     const { count, reason } = host.threads();
-    if (count > 0) return spawn(start, startMs, onDeath);
+    if (count > 0) return spawn(start, startMs, onDeath, signal);
     throw new EngineError("THREADS_UNSUPPORTED", reason, { at: { source: "option", field: "threads" }, limit: "0" });
   },
 
   relaxed: validateRelaxed,
   wide: noWide,
 
-  async compile(build: Build) {
+  async compile(build: Build, _wide: boolean, signal?: AbortSignal) {
     // Two literals: bundlers look for them.
     const url = build === "simd" ? new URL("./simd.wasm", import.meta.url) : new URL("./relaxed.wasm", import.meta.url);
-    const bytes = await fetchKernels(url);
+    const bytes = await fetchKernels(url, signal);
     try {
       // Not compileStreaming: it refuses servers that do not know the type application/wasm.
       return await WebAssembly.compile(bytes);
@@ -54,12 +54,13 @@ export const host: Host = {
   turn: messageTurn,
 };
 
-async function fetchKernels(url: URL): Promise<ArrayBuffer> {
+async function fetchKernels(url: URL, signal: AbortSignal | undefined): Promise<ArrayBuffer> {
   let response: Response;
   try {
-    response = await fetch(url);
+    response = await fetch(url, { signal });
     if (response.ok) return await response.arrayBuffer();
   } catch (cause) {
+    signal?.throwIfAborted();
     throw missing(url, "the server cannot be reached, or its answer broke off", cause);
   }
   throw missing(url, `HTTP status ${response.status}`);

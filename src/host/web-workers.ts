@@ -5,7 +5,13 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
  * Web workers. They have no exit event: a worker says itself that it is ready and that it is done; an exception it does not
  * catch is the only death that is heard of.
  */
-export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
+export async function spawn(
+  start: WorkerStart,
+  startMs: number,
+  onDeath: (reason: string) => void,
+  signal?: AbortSignal,
+): Promise<Spawned> {
+  signal?.throwIfAborted();
   const worker = open();
   const { promise: ready, resolve: isReady, reject: isDead } = parts<void>();
   const { promise: gone, resolve: isGone } = parts<void>();
@@ -22,6 +28,8 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
     die(event.message || "its script could not be loaded");
   };
   worker.onmessageerror = () => die("it could not read what it was sent");
+  const abort = () => isDead(signal!.reason);
+  signal?.addEventListener("abort", abort);
   const timer = setTimeout(() => isDead(failed("no answer")), startMs);
   try {
     worker.postMessage(start);
@@ -29,9 +37,10 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
     started = true;
   } catch (cause) {
     worker.terminate();
-    throw cause instanceof EngineError ? cause : failed(String(cause));
+    throw cause instanceof EngineError || signal?.aborted ? cause : failed(String(cause));
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
   return {
     ref() {},

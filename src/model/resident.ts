@@ -18,7 +18,6 @@ import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
 import type { OpPlace, Program } from "../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
-import { orAborted } from "./abortable.ts";
 import { Cache } from "./cache.ts";
 import { type ModelConfig, ropeDivisors, ropeFrequencies } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";
@@ -126,8 +125,7 @@ export class ResidentModel {
           },
     );
     const memories = placed.map(({ memory }) => memory);
-    const starting = Threads.start(options.threads, kernels.module, memories, crossings);
-    const threads = await orAborted(starting, options.signal, (late) => late.dispose());
+    const threads = await Threads.start(options.threads, kernels.module, memories, crossings, options.signal);
     try {
       const divisors = weights.ropeDivisors
         ? await readVector(weights.ropeDivisors, options.signal)

@@ -73,10 +73,10 @@ export const NARROW_DIGESTS: Readonly<Record<string, number>> = {
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: SizeOptions & { readonly build: Build | undefined },
+  options: SizeOptions & { readonly build: Build | undefined; readonly signal?: AbortSignal },
 ): Promise<{ kernels: Kernels; plan: ModelPlan }> {
   const open = async (wide: boolean) => {
-    const kernels = await openKernels(options.build, wide);
+    const kernels = await openKernels(options.build, wide, options.signal);
     return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on }) };
   };
   const wide = await open(options.wide);
