@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type GenerationResult, inspect, loadModel, type Model } from "../dist/src/index.js";
@@ -222,6 +223,28 @@ describe("bad input gets a typed error and loses nothing", () => {
     const controller = new AbortController();
     setImmediate(() => controller.abort(reason));
     await expect(loadModel(blob as unknown as Blob, { signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  it("a source that falls silent amid the weights is given up when the signal comes", async () => {
+    const reason = new Error("no more answers");
+    const controller = new AbortController();
+    const file = new Blob([readFileSync(PATH)]);
+    const slice = file.slice.bind(file);
+    let silent = false;
+    file.slice = (...range) => {
+      const piece = slice(...range);
+      if (silent) piece.arrayBuffer = () => new Promise(() => {});
+      return piece;
+    };
+    const loading = loadModel(file, {
+      signal: controller.signal,
+      onProgress: ({ loaded }) => {
+        if (silent || loaded === 0) return;
+        silent = true;
+        setTimeout(() => controller.abort(reason), 10);
+      },
+    });
+    await expect(loading).rejects.toBe(reason);
   });
 
   it("a disposed model refuses, and what ran is rejected", async () => {

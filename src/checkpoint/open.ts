@@ -9,14 +9,15 @@ import { openSource, pathOf, type SourceLike, urlOf } from "./source.ts";
 
 export type CheckpointLike = SourceLike | Checkpoint;
 
-export async function openCheckpoint(source: CheckpointLike): Promise<Checkpoint> {
+/** The signal ends requests to servers, now and while the checkpoint is read. */
+export async function openCheckpoint(source: CheckpointLike, signal?: AbortSignal): Promise<Checkpoint> {
   if (isCheckpoint(source)) return source;
   const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
   const path = place instanceof URL && place.protocol === "file:" ? pathOf(place) : place;
   if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
-  const opened = await openSource(path);
+  const opened = await openSource(path, signal);
   await refuseSafetensors(opened);
-  return openGguf(opened, siblingsOf(path));
+  return openGguf(opened, siblingsOf(path, signal));
 }
 
 function isCheckpoint(source: CheckpointLike): source is Checkpoint {
@@ -59,8 +60,11 @@ async function looksLikeSafetensors(source: ByteSource): Promise<boolean> {
 }
 
 /** Where the other shards of a split file are; a blob or a source of the caller has no neighbours. */
-function siblingsOf(place: SourceLike): ((name: string) => Promise<ByteSource>) | undefined {
-  if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place));
+function siblingsOf(
+  place: SourceLike,
+  signal: AbortSignal | undefined,
+): ((name: string) => Promise<ByteSource>) | undefined {
+  if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place), signal);
   if (typeof place !== "string") return undefined;
   const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
   return (name) => openSource(folder + name);

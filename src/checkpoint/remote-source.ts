@@ -12,12 +12,13 @@ const RANGE_PIECE = 64 * 2 ** 20;
 /** Asked for first. Two, since sirv, in Vite's servers among others, answers `bytes=0-0` with the whole file. */
 const PROBE_BYTES = 2;
 
-export async function openRemote(url: URL): Promise<ByteSource> {
+/** The signal ends this request and all later ones: a server that stalls would keep them for ever. */
+export async function openRemote(url: URL, signal?: AbortSignal): Promise<ByteSource> {
   const name = remoteName(url);
-  const response = await requestRange(url, name, 0, PROBE_BYTES);
+  const response = await requestRange(url, name, 0, PROBE_BYTES, signal);
   await response.body?.cancel();
   const { total } = contentRange(response, name, 0, PROBE_BYTES);
-  return new RemoteSource(url, name, total, response.headers.get("etag"));
+  return new RemoteSource(url, name, total, response.headers.get("etag"), signal);
 }
 
 class RemoteSource implements ByteSource {
@@ -25,12 +26,14 @@ class RemoteSource implements ByteSource {
   readonly size: number;
   readonly #url: URL;
   readonly #etag: string | null;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(url: URL, name: string, size: number, etag: string | null) {
+  constructor(url: URL, name: string, size: number, etag: string | null, signal: AbortSignal | undefined) {
     this.#url = url;
     this.name = name;
     this.size = size;
     this.#etag = etag;
+    this.#signal = signal;
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
@@ -46,7 +49,7 @@ class RemoteSource implements ByteSource {
 
   /** Bytes that arrived before the body ended or the connection broke. */
   async #readOnce(offset: number, into: Uint8Array): Promise<number> {
-    const response = await requestRange(this.#url, this.name, offset, into.length);
+    const response = await requestRange(this.#url, this.name, offset, into.length, this.#signal);
     await this.#checkSame(response, offset, into.length);
     const reader = response.body!.getReader();
     let done = 0;
@@ -92,12 +95,19 @@ class RemoteSource implements ByteSource {
   async close(): Promise<void> {}
 }
 
-async function requestRange(url: URL, name: string, offset: number, length: number): Promise<Response> {
+async function requestRange(
+  url: URL,
+  name: string,
+  offset: number,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
   const headers = { range: `bytes=${offset}-${offset + length - 1}`, "accept-encoding": "identity" };
   let response: Response;
   try {
-    response = await fetch(url, { headers });
+    response = await fetch(url, { headers, signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new EngineError("REMOTE_FAILED", "the server cannot be reached", {
       at: { source: "file", file: name, offset },
       cause,

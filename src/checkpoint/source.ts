@@ -11,9 +11,9 @@ export type SourceLike = string | URL | Blob | Uint8Array | ByteSource;
 /** A blob's bytes are copied twice on their way; larger pieces would only raise the peak. */
 const BLOB_PIECE = 64 * 2 ** 20;
 
-export async function openSource(source: SourceLike): Promise<ByteSource> {
-  if (typeof source === "string") return urlOf(source) ? openUrl(urlOf(source)!) : openFile(source);
-  if (source instanceof URL) return openUrl(source);
+export async function openSource(source: SourceLike, signal?: AbortSignal): Promise<ByteSource> {
+  if (typeof source === "string") return urlOf(source) ? openUrl(urlOf(source)!, signal) : openFile(source);
+  if (source instanceof URL) return openUrl(source, signal);
   if (source instanceof Uint8Array) return new BytesSource(source);
   if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
   if (isByteSource(source)) return new CallerSource(source);
@@ -38,9 +38,9 @@ export function pathOf(url: URL): string {
   }
 }
 
-async function openUrl(url: URL): Promise<ByteSource> {
+async function openUrl(url: URL, signal?: AbortSignal): Promise<ByteSource> {
   if (url.protocol === "file:") return openFile(pathOf(url));
-  if (url.protocol === "http:" || url.protocol === "https:") return openRemote(url);
+  if (url.protocol === "http:" || url.protocol === "https:") return openRemote(url, signal);
   throw new EngineError("SOURCE_KIND", "only file:, http: and https: URLs can be read", {
     at: { source: "option", field: "source" },
     actual: url.protocol,

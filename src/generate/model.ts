@@ -4,6 +4,7 @@ import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
+import { orAborted } from "../model/abortable.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { openResident } from "../model/open.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
@@ -17,7 +18,6 @@ import {
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import { orAborted } from "./abortable.ts";
 import { GenerationBatch } from "./batch.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.ts";
@@ -60,7 +60,7 @@ export interface ChatOptions extends GenerateOptions, RenderOptions {}
 export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
   const checked = checkLoadOptions(options);
   checked.signal?.throwIfAborted();
-  const checkpoint = await orAborted(openCheckpoint(source), checked.signal, (late) => late.close());
+  const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
   try {
     const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
     await verify(checkpoint, model);

@@ -12,13 +12,17 @@ export interface Host {
   readonly files: Files | undefined;
   /** Workers a model gets when nobody says. */
   threads(): ThreadChoice;
-  /** Resolves when the worker waits for its first step; `onDeath` hears of an end that nobody asked for. */
-  spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned>;
+  /**
+   * Resolves when the worker waits for its first step; `onDeath` hears of an end that nobody asked for. The signal ends the wait
+   * where a worker's script comes over a network.
+   */
+  spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void, signal?: AbortSignal): Promise<Spawned>;
   /** Whether relaxed SIMD can be had, and how. `probe`: a module that needs it. */
   relaxed(probe: Uint8Array<ArrayBuffer>): Promise<Answer>;
   /** Whether the compiler can be told to pair vectors into 256 bits. */
   wide(): Answer;
-  compile(build: Build, wide: boolean): Promise<WebAssembly.Module>;
+  /** The signal ends a fetch. */
+  compile(build: Build, wide: boolean, signal?: AbortSignal): Promise<WebAssembly.Module>;
   /** A turn of the event loop, as short as this runtime has. */
   turn(): Promise<void>;
   /** Work of the caller's thread between two turns, in milliseconds of performance.now(); 0: a turn after every step. */

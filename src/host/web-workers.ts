@@ -5,9 +5,14 @@ import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
  * Web workers. They have no exit event: a worker says itself that it is ready and that it is done; an exception it does not
  * catch is the only death that is heard of.
  */
-export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
-  // The form that bundlers know: they replace the address and bundle the worker.
-  const worker = new Worker(new URL("./worker-web.js", import.meta.url), { type: "module" });
+export async function spawn(
+  start: WorkerStart,
+  startMs: number,
+  onDeath: (reason: string) => void,
+  signal?: AbortSignal,
+): Promise<Spawned> {
+  signal?.throwIfAborted();
+  const worker = open();
   const { promise: ready, resolve: isReady, reject: isDead } = parts<void>();
   const { promise: gone, resolve: isGone } = parts<void>();
   let [started, ended] = [false, false];
@@ -23,6 +28,8 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
     die(event.message || "worker-web.js could not be loaded: serve it beside the script");
   };
   worker.onmessageerror = () => die("it could not read what it was sent");
+  const abort = () => isDead(signal!.reason);
+  signal?.addEventListener("abort", abort);
   const timer = setTimeout(() => isDead(failed("no answer")), startMs);
   try {
     worker.postMessage(start);
@@ -30,9 +37,10 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
     started = true;
   } catch (cause) {
     worker.terminate();
-    throw cause instanceof EngineError ? cause : failed(String(cause));
+    throw cause instanceof EngineError || signal?.aborted ? cause : failed(String(cause));
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
   return {
     ref() {},
@@ -45,6 +53,16 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
       worker.terminate();
     },
   };
+}
+
+function open(): Worker {
+  try {
+    // The form that bundlers know: they replace the address and bundle the worker.
+    return new Worker(new URL("./worker-web.js", import.meta.url), { type: "module" });
+  } catch (cause) {
+    // A script of another site, as a CDN's.
+    throw failed(String(cause));
+  }
 }
 
 function failed(reason: string): EngineError {

@@ -5,6 +5,7 @@ import type { Memory, Tensor } from "../runtime/memory.ts";
 import type { Packed } from "../runtime/packed.ts";
 import { Program } from "../runtime/program.ts";
 import { startAt, type Threads } from "../runtime/threads.ts";
+import { orAborted } from "./abortable.ts";
 import type { Layout } from "./layout.ts";
 import type { Matrix, Vector } from "./weights.ts";
 
@@ -53,7 +54,7 @@ export async function loadWeights(
   for (let index = 0; index < layouts.length; index++) {
     const layout = layouts[index];
     const memory = memories[index];
-    for (const { vector, to } of layout.vectors) memory.f32(to).set(await readVector(vector));
+    for (const { vector, to } of layout.vectors) memory.f32(to).set(await readVector(vector, options.signal));
     for (const [weight, table] of layout.tablesOf) writeTable(memory, layout, weight, table);
     await packMatrices(layout, memory, programs[index], index, threads, options, (bytes) => {
       loaded += bytes;
@@ -90,11 +91,10 @@ async function packMatrices(
       for (const piece of pieces(matrix, half)) {
         options.signal?.throwIfAborted();
         const at = layout.staging.at + (turn++ % 2) * half;
-        // The pack before last has ended; the last one may still run on the other half.
-        await matrix.stored.source.read(
-          matrix.stored.offset + piece.offset,
-          memory.bytes.subarray(at, at + piece.bytes),
-        );
+        // The pack before last has ended; the last one may still run on the other half. A source that never answers is left
+        // to itself: whatever it still writes goes to a memory that nobody reads.
+        const into = memory.bytes.subarray(at, at + piece.bytes);
+        await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), options.signal);
         await packing;
         packing = packPiece(memory, program, index, threads, matrix, to, piece, at, options.signal);
         packing.catch(() => {});
@@ -185,9 +185,9 @@ function* pieces(matrix: Matrix, most: number): Generator<Piece> {
 }
 
 /** A vector as f32: exact, whatever float type it was stored in. */
-export async function readVector({ name, length, stored }: Vector): Promise<Float32Array> {
+export async function readVector({ name, length, stored }: Vector, signal?: AbortSignal): Promise<Float32Array> {
   const bytes = new Uint8Array(stored.bytes);
-  await stored.source.read(stored.offset, bytes);
+  await orAborted(stored.source.read(stored.offset, bytes), signal);
   const values = new Float32Array(length);
   const view = new DataView(bytes.buffer);
   for (let index = 0; index < length; index++) {

@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { Build } from "../host/build.ts";
 import type { Kernels } from "../runtime/module.ts";
+import { orAborted } from "./abortable.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
 import { ResidentModel } from "./resident.ts";
@@ -23,7 +24,7 @@ export interface Opened {
 
 export async function openResident(config: ModelConfig, weights: ModelWeights, options: OpenOptions): Promise<Opened> {
   const open = async (weights: ModelWeights, warnings: readonly string[]): Promise<Opened> => {
-    const { kernels, plan } = await planKernels(config, weights, options);
+    const { kernels, plan } = await orAborted(planKernels(config, weights, options), options.signal);
     const { sizes, layouts } = plan;
     const resident = await ResidentModel.load({ ...options, kernels, config, weights, sizes, layouts });
     return { resident, kernels, plan, warnings: [...plan.warnings, ...warnings] };

@@ -125,9 +125,11 @@ export class ResidentModel {
           },
     );
     const memories = placed.map(({ memory }) => memory);
-    const threads = await Threads.start(options.threads, kernels.module, memories, crossings);
+    const threads = await Threads.start(options.threads, kernels.module, memories, crossings, options.signal);
     try {
-      const divisors = weights.ropeDivisors ? await readVector(weights.ropeDivisors) : ropeDivisors(config);
+      const divisors = weights.ropeDivisors
+        ? await readVector(weights.ropeDivisors, options.signal)
+        : ropeDivisors(config);
       const frequencies = ropeFrequencies(config, divisors);
       for (const { layout, memory } of placed) memory.f32(layout.frequencies).set(frequencies);
       // Until the trace program is written, its place holds the packing ops of the loader.

@@ -75,10 +75,14 @@ export const NARROW_DIGESTS: Readonly<Record<string, number>> = {
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: Omit<SizeOptions, "wide" | "dotAdd"> & { readonly wide: boolean; readonly build: Build | undefined },
+  options: Omit<SizeOptions, "wide" | "dotAdd"> & {
+    readonly wide: boolean;
+    readonly build: Build | undefined;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<{ kernels: Kernels; plan: ModelPlan }> {
   const open = async (wide: boolean) => {
-    const kernels = await openKernels(options.build, wide);
+    const kernels = await openKernels(options.build, wide, options.signal);
     const dotAdd = formsOf(weights, options.activations).has("q8 quads") && addsDots(kernels);
     return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on, dotAdd }) };
   };

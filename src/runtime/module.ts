@@ -5,7 +5,8 @@ import type { Answer } from "../host/host-facts.ts";
 
 /**
  * Which build of the kernels this host gets, and whether its compiler pairs their vectors. Wide is no build: it is V8's own pairing
- * of adjacent 128-bit operations into 256-bit ones, the same bits in up to half the time. Each is compiled once a process.
+ * of adjacent 128-bit operations into 256-bit ones, the same bits in up to half the time. Each is compiled once a process, but by
+ * loads that start together: one that is aborted must not take the other's fetch with it.
  */
 
 export interface Kernels {
@@ -23,13 +24,13 @@ const RELAXED_PROBE = new Uint8Array([
   0, 253, 15, 253, 133, 2, 11,
 ]);
 
-const compiled = new Map<string, Promise<WebAssembly.Module>>();
+const compiled = new Map<string, WebAssembly.Module>();
 
 /** `wanted` undefined: relaxed where the host has it, else simd. `wide` is a wish. */
-export async function openKernels(wanted: Build | undefined, wide: boolean): Promise<Kernels> {
+export async function openKernels(wanted: Build | undefined, wide: boolean, signal?: AbortSignal): Promise<Kernels> {
   const [build, reason] = await chooseBuild(wanted);
   const wideness = wide ? host.wide() : { on: false, reason: "not asked for" };
-  return { build, reason, wide: wideness, module: await compile(build, wideness.on) };
+  return { build, reason, wide: wideness, module: await compile(build, wideness.on, signal) };
 }
 
 async function chooseBuild(wanted: Build | undefined): Promise<[Build, string]> {
@@ -44,13 +45,9 @@ async function chooseBuild(wanted: Build | undefined): Promise<[Build, string]> 
   });
 }
 
-function compile(build: Build, wide: boolean): Promise<WebAssembly.Module> {
+async function compile(build: Build, wide: boolean, signal: AbortSignal | undefined): Promise<WebAssembly.Module> {
   const name = wide ? `${build} wide` : build;
-  let module = compiled.get(name);
-  if (!module) {
-    module = host.compile(build, wide);
-    compiled.set(name, module);
-    module.catch(() => compiled.delete(name));
-  }
+  const module = compiled.get(name) ?? (await host.compile(build, wide, signal));
+  compiled.set(name, module);
   return module;
 }

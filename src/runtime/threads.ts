@@ -73,6 +73,7 @@ export class Threads {
     module: WebAssembly.Module,
     memories: readonly Memory[],
     crossings: readonly (Crossing | null)[],
+    signal?: AbortSignal,
   ): Promise<Threads> {
     const threads = new Threads(memories, crossings);
     for (const memory of memories) memory.control[WORD_THREADS] = Math.max(1, count);
@@ -82,7 +83,7 @@ export class Threads {
     }
     const starts = Array.from({ length: count }, async (_, thread) => {
       const start = { module, memories: memories.map((memory) => memory.wasm), crossings, thread };
-      threads.#workers[thread] = await host.spawn(start, START_MS, (reason) => threads.#fail(thread, reason));
+      threads.#workers[thread] = await host.spawn(start, START_MS, (reason) => threads.#fail(thread, reason), signal);
     });
     // All of them: those that started must be ended too.
     const failed = (await Promise.allSettled(starts)).find((start) => start.status === "rejected");

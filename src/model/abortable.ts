@@ -1,17 +1,18 @@
-/** What `opening` gives, unless the signal comes first; what comes after it is closed. */
+/** What `opening` gives, unless the signal comes first; what comes after it is handed to `onLate`, to be closed. */
 export async function orAborted<Opened>(
   opening: Promise<Opened>,
   signal: AbortSignal | undefined,
-  onLate: (opened: Opened) => unknown,
+  onLate: (opened: Opened) => unknown = () => {},
 ): Promise<Opened> {
   if (!signal) return opening;
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
   });
   try {
-    return await Promise.race([opening, aborted]);
+    return await Promise.race([aborted, opening]);
   } catch (error) {
     if (signal.aborted) opening.then(onLate, () => {});
     throw error;
