@@ -40,7 +40,7 @@ const chromium = {
     const pages = collectModules(folder, "page.mjs", "browser");
     for (const [path, bytes] of collectModules(
       folder,
-      "node_modules/wasmaverick/dist/src/runtime/worker-web.js",
+      "node_modules/wasmaverick/dist/src/host/worker-web.js",
       "browser",
     ))
       pages.set(path, bytes);
