@@ -3,7 +3,7 @@
 // empty folder, runs one case (conformance/case.mjs) in each runtime, build and number of threads, and compares the digests.
 // Exit code 1 where any differs or does not run.
 
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +30,9 @@ process.exitCode = failed > 0 || digests.size !== 1 ? 1 : 0;
 
 /** The tarball that would be published, and the runtimes, without any install script. */
 async function install() {
+  // In a clone that was never installed: what is needed to build.
+  if (!existsSync(join(PROJECT, "dist/src/index.js")))
+    await succeed("npm", ["install"], { cwd: PROJECT, limitMs: 600_000 });
   const out = await succeed("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
     cwd: PROJECT,
   });
