@@ -139,7 +139,7 @@ describe("imports", () => {
         ([, clause, specifier]) => specifier.startsWith("node:") && !onlyTypes(clause),
       ),
     );
-    const allowed = /^src\/(cli\/|host\/(node|deno|bun|node-files|worker-threads)\.ts|runtime\/worker-node\.ts)/;
+    const allowed = /^src\/(cli\/|host\/(node|node-like|node-files|worker-threads)\.ts|runtime\/worker-node\.ts)/;
     expect(importing.filter((file) => !allowed.test(file))).toEqual([]);
     expect(
       SOURCES.filter((file) => /(?<!typeof )import\(\s*["']node:/.test(readFileSync(join(ROOT, file), "utf8"))).filter(

@@ -1,22 +1,5 @@
-import { availableParallelism } from "node:os";
-import { setImmediate } from "node:timers";
 import type { Host } from "./host.ts";
-import { files, readKernels } from "./node-files.ts";
-import { noWide, validateRelaxed } from "./web-host.ts";
-import { spawn } from "./worker-threads.ts";
+import { nodeLike } from "./node-like.ts";
 
 /** Bun: node:worker_threads and node:fs as it has them. */
-export const host: Host = {
-  name: "bun",
-  files,
-  turnMs: 12,
-  threads() {
-    const cores = availableParallelism();
-    return { count: cores, reason: `the host has ${cores} core${cores > 1 ? "s" : ""}` };
-  },
-  spawn,
-  relaxed: validateRelaxed,
-  wide: noWide,
-  compile: async (build) => await WebAssembly.compile(await readKernels(build)),
-  turn: () => new Promise((resolve) => setImmediate(resolve)),
-};
+export const host: Host = { ...nodeLike, name: "bun" };

@@ -1,10 +1,9 @@
-import { availableParallelism } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
 import type { Answer } from "./host-facts.ts";
-import { files, readKernels } from "./node-files.ts";
-import { spawn } from "./worker-threads.ts";
+import { readKernels } from "./node-files.ts";
+import { nodeLike } from "./node-like.ts";
 
 /**
  * Node. Its V8 takes flags while it runs, and gets three: the optimising compiler at once, 20-40 ms for the module (by default V8
@@ -42,16 +41,8 @@ const FLAGS: V8Flags = V8_FLAGS[MAJOR] ?? { eager: [] };
 const WIDE_SECTION = [0, 5, 4, 119, 105, 100, 101];
 
 export const host: Host = {
+  ...nodeLike,
   name: "node",
-  files,
-  turnMs: 12,
-
-  threads() {
-    const cores = availableParallelism();
-    return { count: cores, reason: `the host has ${cores} core${cores > 1 ? "s" : ""}` };
-  },
-
-  spawn,
 
   async relaxed(probe): Promise<Answer> {
     if (WebAssembly.validate(probe)) return { on: true, reason: "the host has relaxed SIMD" };
@@ -77,8 +68,6 @@ export const host: Host = {
       () => new WebAssembly.Module(source),
     );
   },
-
-  turn: () => new Promise((resolve) => setImmediate(resolve)),
 };
 
 /** `work` under V8 flags that are put back after it. */
