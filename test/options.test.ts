@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EngineError } from "../src/error.ts";
+import { chooseThreads } from "../src/generate/load-options.ts";
 import { checkOptions, checkTokenIds } from "../src/generate/options.ts";
 
 const LIMITS = { vocab: 260, context: 512 };
@@ -282,4 +283,14 @@ test("checkTokenIds gives the ids back or REQ_TOKEN_ID with the index (P09)", ()
     const error = errorOf(() => checkTokenIds([1, 2, id], 260, at));
     expect([error.code, error.at?.source, error.at?.field]).toEqual(["REQ_TOKEN_ID", "prompt", "[2]"]);
   }
+});
+
+test("threads by default: the host's cores, at most as many as the kernels count, and the reason says so", () => {
+  const host = (count: number) => ({ count, reason: `the host has ${count} cores` });
+  expect(chooseThreads(undefined, host(8))).toEqual(host(8));
+  expect(chooseThreads(3, host(96))).toEqual({ count: 3, reason: "asked for" });
+  expect(chooseThreads(undefined, host(96))).toEqual({
+    count: 64,
+    reason: "the host has 96 cores; at most 64 threads",
+  });
 });

@@ -1,6 +1,7 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { Build } from "../host/build.ts";
+import type { ThreadChoice } from "../host/host.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
 import { checkPlain, checkSignal } from "./options.ts";
@@ -51,6 +52,13 @@ const NAMES = [
   "onProgress",
   "signal",
 ];
+
+/** Threads of a model: as asked for, else as many as the host has and the kernels can count. */
+export function chooseThreads(asked: number | undefined, host: ThreadChoice): ThreadChoice {
+  if (asked !== undefined) return { count: asked, reason: "asked for" };
+  if (host.count <= MAX_THREADS) return host;
+  return { count: MAX_THREADS, reason: `${host.reason}; at most ${MAX_THREADS} threads` };
+}
 
 /** Every value checked; a name that is not an option is an error. `extra` lists names that the caller looks at itself. */
 export function checkLoadOptions(options: LoadOptions | undefined, extra: readonly string[] = []): CheckedLoadOptions {

@@ -20,7 +20,7 @@ import {
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GenerationBatch } from "./batch.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
-import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.ts";
+import { type CheckedLoadOptions, checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
 import { checkCall, checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
 import { Candidates } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -143,8 +143,7 @@ export class Model {
   ): Promise<Model> {
     const { config, warnings } = readConfig(checkpoint);
     const mapped = mapWeights(checkpoint, config);
-    const choice = host.threads();
-    const threads = options.threads ?? choice.count;
+    const { count: threads, reason } = chooseThreads(options.threads, host.threads());
     const tokenizer = openTokens(config.vocab);
     const chat = tokenizer ? readTemplate(checkpoint) : null;
     const opened = await openResident(config, mapped.weights, { ...options, threads });
@@ -163,7 +162,7 @@ export class Model {
       threads: {
         asked: options.threads,
         used: resident.threads.count,
-        reason: options.threads !== undefined ? "asked for" : choice.reason,
+        reason,
       },
       context: plan.sizes.context,
       cache: options.cache,
