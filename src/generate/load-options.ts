@@ -1,7 +1,7 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { Build } from "../host/build.ts";
-import type { ThreadChoice } from "../host/host.ts";
+import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
 import { checkPlain, checkSignal } from "./options.ts";

@@ -6,3 +6,9 @@ export interface Answer {
   readonly on: boolean;
   readonly reason: string;
 }
+
+export interface ThreadChoice {
+  readonly count: number;
+  /** Why so many, for `model.info`. */
+  readonly reason: string;
+}

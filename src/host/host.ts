@@ -1,5 +1,5 @@
 import type { Build } from "./build.ts";
-import type { Answer, HostName } from "./host-facts.ts";
+import type { Answer, HostName, ThreadChoice } from "./host-facts.ts";
 import type { Spawned, WorkerStart } from "./worker-start.ts";
 
 /**
@@ -27,12 +27,6 @@ export interface Host {
   turn(): Promise<void>;
   /** Work of the caller's thread between two turns, in milliseconds of performance.now(); 0: a turn after every step. */
   readonly turnMs: number;
-}
-
-export interface ThreadChoice {
-  readonly count: number;
-  /** Why so many, for `model.info`. */
-  readonly reason: string;
 }
 
 export interface Files {
