@@ -105,7 +105,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   for (let i = 0; i < h; i++) {
     const rowAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(firstRow + i / width) * <usize>(heads + 2 * kvHeads) * <usize>d << 2);
     stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, h, d);
-    clear_state(stateAt + <usize>i * stateBytes, d);
+    if (partial === NO_PARTIAL) clear_state(stateAt + <usize>i * stateBytes, d);
   }
   const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END);
   for (let block = blockBegin; block < blockEnd; block++) {

@@ -1,9 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** Runs a program to its end and gives its stdout; an exit code other than 0 throws with what it printed. */
-export async function run(program, args, { cwd, env } = {}) {
-  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+/**
+ * Runs a program to its end and gives its stdout; an exit code other than 0 throws with what it printed. One that is not done after
+ * `limitMs` is killed.
+ */
+export async function run(program, args, { cwd, env, limitMs } = {}) {
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: limitMs,
+    killSignal: "SIGKILL",
+  });
   const [out, err] = [[], []];
   child.stdout.on("data", (piece) => out.push(piece));
   child.stderr.on("data", (piece) => err.push(piece));

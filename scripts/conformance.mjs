@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { succeed } from "./conformance/processes.mjs";
+import { run } from "./command.mjs";
 import { RUNTIMES } from "./conformance/runtimes.mjs";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
@@ -32,14 +32,14 @@ process.exitCode = failed > 0 || digests.size !== 1 ? 1 : 0;
 async function install() {
   // In a clone that was never installed: what is needed to build.
   if (!existsSync(join(PROJECT, "dist/src/index.js")))
-    await succeed("npm", ["install"], { cwd: PROJECT, limitMs: 600_000 });
-  const out = await succeed("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
+    await run("npm", ["install"], { cwd: PROJECT, limitMs: 600_000 });
+  const out = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
     cwd: PROJECT,
   });
   const [{ filename }] = JSON.parse(out);
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
   const packages = [`./${filename}`, ...chosen.flatMap((runtime) => runtime.packages)];
-  await succeed("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...packages], {
+  await run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...packages], {
     cwd: folder,
     limitMs: 600_000,
   });
@@ -58,17 +58,17 @@ async function runAll(runtime) {
   }
 }
 
-async function runOne({ name }, { version, run }, { threads, build }) {
+async function runOne({ name }, opened, { threads, build }) {
   const what = `${build.padEnd(8)} ${threads} thread${threads === 1 ? " " : "s"}`;
   try {
-    const result = await run({ threads, build });
+    const result = await opened.run({ threads, build });
     if (result.build !== build || result.threads !== threads) throw new Error(`ran ${JSON.stringify(result)} instead`);
     digests.add(result.digest);
     console.log(
-      `${name.padEnd(9)} ${version.padEnd(11)} ${what} ${String(result.rate).padStart(6)} tokens/s  ${result.digest}`,
+      `${name.padEnd(9)} ${opened.version.padEnd(11)} ${what} ${String(result.rate).padStart(6)} tokens/s  ${result.digest}`,
     );
   } catch (error) {
-    report(name, version, what, error);
+    report(name, opened.version, what, error);
   }
 }
 

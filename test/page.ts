@@ -2,37 +2,21 @@
  * examples/browser in a real Chromium: finds the browser, drives the page, and serves it with faults.
  */
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { findChromium, NAMES } from "../scripts/chromium-path.mjs";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const MODEL = join(ROOT, "models/storyteller-q8_0.gguf");
-const NAMES = ["chromium", "chromium-browser", "google-chrome"];
-
 /** The browser that CHROMIUM names, else the first on PATH; undefined: there is none. */
-export const CHROMIUM = process.env["CHROMIUM"] ?? onPath();
+export const CHROMIUM = findChromium();
 export const WHERE = CHROMIUM
   ? "in Chromium"
   : `skipped: no Chromium (CHROMIUM names none, PATH has no ${NAMES.join(", ")})`;
-
-function onPath(): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 export const launch = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM });
 

@@ -1,12 +1,14 @@
 // Which runtimes take part, where each comes from, and how it is started. Every one has `run(threads, build)` -> the result of case.mjs.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { findChromium } from "../chromium-path.mjs";
+import { run } from "../command.mjs";
 import { serveFiles } from "./files.mjs";
 import { collectModules } from "./modules.mjs";
-import { succeed } from "./processes.mjs";
 import { startWorkerd } from "./workerd.mjs";
 
 const BUILDS = ["simd", "relaxed"];
+/** A process that did not end by itself is killed, and has failed. */
+const CASE_MS = 120_000;
 const cases = (threads) => threads.flatMap((count) => BUILDS.map((build) => ({ threads: count, build })));
 
 /** Packages are pinned: a run from a clean clone is the same run. */
@@ -20,13 +22,13 @@ function inProcess(name, packages, binary, args = []) {
     cases: cases([1, 2]),
     async open({ folder, model }) {
       const command = binary.startsWith("/") ? binary : join(folder, "node_modules", binary);
-      const version = (await succeed(command, ["--version"])).match(/\d+\.\d+\.\d+/)[0];
-      const run = async ({ threads, build }) => {
+      const version = (await run(command, ["--version"])).match(/\d+\.\d+\.\d+/)[0];
+      const runCase = async ({ threads, build }) => {
         const allowed = args.map((arg) => arg.replace("MODEL", model).replace("FOLDER", folder));
-        const out = await succeed(command, [...allowed, "in-process.mjs", model, threads, build], { cwd: folder });
-        return JSON.parse(out);
+        const script = [...allowed, "in-process.mjs", model, threads, build];
+        return JSON.parse(await run(command, script, { cwd: folder, limitMs: CASE_MS }));
       };
-      return { version, run, async close() {} };
+      return { version, run: runCase, async close() {} };
     },
   };
 }
@@ -51,7 +53,7 @@ const chromium = {
       files.set(path, join(folder, path));
     }
     const server = await serveFiles(pages, files);
-    const browser = await driver.launch({ executablePath: await findChromium(), args: ["--no-sandbox"] });
+    const browser = await driver.launch({ executablePath: await installedChromium(), args: ["--no-sandbox"] });
     const page = await browser.newPage();
     const failures = [];
     page.on("pageerror", (error) => failures.push(String(error)));
@@ -73,16 +75,11 @@ const chromium = {
 };
 
 /** From the PATH, or from Debian's registry where this may install. */
-async function findChromium() {
-  const onPath = () =>
-    (process.env.PATH ?? "")
-      .split(":")
-      .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
-      .find(existsSync);
-  const found = process.env.CHROMIUM ?? onPath();
+async function installedChromium() {
+  const found = findChromium();
   if (found) return found;
-  await succeed("apt-get", ["install", "-y", "-q", "chromium"], { limitMs: 600_000 });
-  return onPath();
+  await run("apt-get", ["install", "-y", "-q", "chromium"], { limitMs: 600_000 });
+  return findChromium();
 }
 
 const workerd = {

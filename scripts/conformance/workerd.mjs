@@ -2,14 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { run } from "../command.mjs";
 import { serveFiles } from "./files.mjs";
 import { collectModules } from "./modules.mjs";
-import { succeed } from "./processes.mjs";
 
 /** workerd over the modules of the package; the model comes from a server behind a binding. */
 export async function startWorkerd(folder, model) {
   const binary = join(folder, "node_modules/@cloudflare/workerd-linux-64/bin/workerd");
-  const version = (await succeed(binary, ["--version"])).match(/\d{4}-\d{2}-\d{2}/)[0];
+  const version = (await run(binary, ["--version"])).match(/\d{4}-\d{2}-\d{2}/)[0];
   const site = join(folder, "workerd");
   const modules = [...collectModules(folder, "worker.mjs", "workerd")].map(([path, bytes]) => {
     mkdirSync(dirname(join(site, path)), { recursive: true });

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "../command.mjs";
 import { openChromium, outcomeOf } from "./chromium.mjs";
-import { run } from "./command.mjs";
 import { APP, MODEL } from "./installed.mjs";
 import { problemOf } from "./outcome.mjs";
 import { NODE, PAGES, PINS } from "./recipes.mjs";

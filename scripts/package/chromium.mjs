@@ -1,8 +1,7 @@
-import { accessSync, constants } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { findChromium, NAMES } from "../chromium-path.mjs";
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const LIMIT_MS = 60_000;
 
 /** `playwright-core` of `folder` drives the Chromium of this machine: it downloads none. */
@@ -10,20 +9,9 @@ export async function openChromium(folder) {
   const { chromium } = createRequire(join(folder, "package.json"))("playwright-core");
   // Root, as in containers, has no sandbox.
   const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  return await chromium.launch({ executablePath: findChromium(), args });
-}
-
-function findChromium() {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    for (const name of NAMES) {
-      const path = join(folder, name);
-      try {
-        accessSync(path, constants.X_OK);
-        return path;
-      } catch {}
-    }
-  }
-  throw new Error(`no Chromium on PATH, expected one of ${NAMES.join(", ")}`);
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error(`no Chromium on PATH, expected one of ${NAMES.join(", ")}`);
+  return await chromium.launch({ executablePath, args });
 }
 
 /** Opens a page of app/page.js and gives what it says; a page that says nothing rejects with what it did say. */

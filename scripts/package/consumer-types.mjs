@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "./command.mjs";
+import { run } from "../command.mjs";
 import { ROOT } from "./pack.mjs";
 
 const SOURCE = `import { type Inspection, inspect, loadModel, type Model } from "wasmaverick";

@@ -1,7 +1,7 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { run } from "./command.mjs";
+import { run } from "../command.mjs";
 import { problemOf } from "./outcome.mjs";
 import { ROOT } from "./pack.mjs";
 

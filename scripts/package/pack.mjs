@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { run } from "./command.mjs";
+import { run } from "../command.mjs";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,4 +1,4 @@
-import { run } from "./command.mjs";
+import { run } from "../command.mjs";
 
 const PUBLINT = "0.3.25";
 const ATTW = "0.18.5";

@@ -1,7 +1,7 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { run } from "./command.mjs";
+import { run } from "../command.mjs";
 
 /**
  * The least a user writes for each bundler; README.md says the same. Every build happens in `folder`, where the package is installed,

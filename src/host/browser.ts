@@ -1,7 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
-import { messageTurn, noWide, validateRelaxed } from "./web-host.ts";
+import { messageTurn, noThreads, noWide, validateRelaxed } from "./web-host.ts";
 import { spawn } from "./web-workers.ts";
 
 /** A page, or a worker of one. Workers share memory only where the page is cross-origin isolated. */
@@ -28,7 +28,7 @@ export const host: Host = {
   async spawn(start, startMs, onDeath, signal) {
     const { count, reason } = host.threads();
     if (count > 0) return spawn(start, startMs, onDeath, signal);
-    throw new EngineError("THREADS_UNSUPPORTED", reason, { at: { source: "option", field: "threads" }, limit: "0" });
+    throw noThreads(reason);
   },
 
   relaxed: validateRelaxed,

@@ -1,6 +1,7 @@
+import { EngineError } from "../error.ts";
 import type { Answer } from "./host-facts.ts";
 
-/** What runtimes share that take no flags. */
+/** What runtimes share that take no flags, and those without workers. */
 
 export async function validateRelaxed(probe: Uint8Array<ArrayBuffer>): Promise<Answer> {
   const on = WebAssembly.validate(probe);
@@ -19,4 +20,8 @@ export function messageTurn(): Promise<void> {
     };
     port2.postMessage(0);
   });
+}
+
+export function noThreads(reason: string): EngineError {
+  return new EngineError("THREADS_UNSUPPORTED", reason, { at: { source: "option", field: "threads" }, limit: "0" });
 }

@@ -1,8 +1,7 @@
-import { EngineError } from "../error.ts";
 import type { Host } from "./host.ts";
 import relaxed from "./relaxed.wasm";
 import simd from "./simd.wasm";
-import { noWide, validateRelaxed } from "./web-host.ts";
+import { noThreads, noWide, validateRelaxed } from "./web-host.ts";
 
 /**
  * workerd, the runtime of Cloudflare Workers. No code is compiled while it runs: the kernels are imported as modules. No threads.
@@ -16,10 +15,7 @@ export const host: Host = {
   turnMs: 0,
   threads: () => ({ count: 0, reason: "the host has no worker threads" }),
   async spawn() {
-    throw new EngineError("THREADS_UNSUPPORTED", "this host has no worker threads", {
-      at: { source: "option", field: "threads" },
-      limit: "0",
-    });
+    throw noThreads("this host has no worker threads");
   },
   relaxed: validateRelaxed,
   wide: noWide,

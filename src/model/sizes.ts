@@ -75,13 +75,13 @@ function chooseContext(config: ModelConfig, asked: number | undefined): number {
   return asked;
 }
 
-/**
- * Integer tiles of 6 rows spill in 128 bits on Node 20: 5 rows 74 GOP/s, 6 rows 67 (q8_0; in 256 bits 132 and 134). Float tiles
- * want 6 everywhere. Panels of one model share a height, since a router reads a float panel beside an integer one.
- */
+/** Integer tiles of 6 rows spill in 128 bits on Node 20: 5 rows 74 GOP/s, 6 rows 67 (q8_0; in 256 bits 132 and 134). */
+export const integerTileRows = (wide: boolean): number => (wide ? TILE_ROWS : 5);
+
+/** Float tiles want 6 rows everywhere. Panels of one model share a height, since a router reads a float panel beside an integer one. */
 function chooseTileRows(weights: ModelWeights, { activations, wide }: SizeOptions): number {
   const integers = [...formsOf(weights, activations)].some((form) => form !== "f32");
-  return integers && !wide ? 5 : TILE_ROWS;
+  return integers ? integerTileRows(wide) : TILE_ROWS;
 }
 
 function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number, options: SizeOptions): Sizes {

@@ -7,7 +7,7 @@ import { type ModelConfig, readConfig } from "./config.ts";
 import { formsOf } from "./layout.ts";
 import { type CreateConfig, randomModelCheckpoint } from "./random.ts";
 import { allFloat, ResidentModel } from "./resident.ts";
-import { type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
+import { integerTileRows, type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
 import { type ModelWeights, mapWeights } from "./weights.ts";
 
 /**
@@ -83,7 +83,7 @@ export async function planKernels(
 ): Promise<{ kernels: Kernels; plan: ModelPlan }> {
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, options.signal);
-    const dotAdd = formsOf(weights, options.activations).has("q8 quads") && addsDots(kernels);
+    const dotAdd = chooseDots(kernels, weights, options.activations);
     return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on, dotAdd }) };
   };
   const wide = await open(options.wide);
@@ -96,6 +96,11 @@ export async function planKernels(
   const narrow = await open(false);
   const reason = `paired vectors gave other bits than single ones (${difference})`;
   return { ...narrow, kernels: { ...narrow.kernels, wide: { on: false, reason } } };
+}
+
+/** Measured only where the model has 4-bit tiles. */
+function chooseDots({ module, wide }: Kernels, weights: ModelWeights, activations: "q8" | "f32"): boolean {
+  return formsOf(weights, activations).has("q8 quads") && addsDots(module, integerTileRows(wide.on));
 }
 
 /** undefined: every digest is the narrow one; else what differed. */
@@ -122,7 +127,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<W
     activations: check.activations,
     threads: 0,
     wide: kernels.wide.on,
-    dotAdd: formsOf(weights, check.activations).has("q8 quads") && addsDots(kernels),
+    dotAdd: chooseDots(kernels, weights, check.activations),
     maxMemory: undefined,
     memoryLimit: undefined,
   });

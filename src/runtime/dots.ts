@@ -3,7 +3,7 @@
  * neither can be asked. Both give the same bits, so a clock may choose.
  */
 
-import type { Kernels } from "./module.ts";
+import { instantiate } from "./worker.ts";
 
 type Tile = (
   h: number,
@@ -23,16 +23,13 @@ const ROUNDS = 12;
 /** Where the difference is smaller it is noise, or a clock that stands still. */
 const FASTER = 0.95;
 
-/** Rows of a full tile: integer panels have 5 in 128 bits, 6 in 256. */
-const ROWS = { narrow: 5, wide: 6 };
-
 const chosen = new WeakMap<WebAssembly.Module, boolean>();
 
-/** true: tile_q4_0_q8_add. Measured once a module, about 2 ms. */
-export function addsDots({ module, wide }: Kernels): boolean {
+/** true: tile_q4_0_q8_add. Measured once a module, about 2 ms; `tileRows`: of a full tile. */
+export function addsDots(module: WebAssembly.Module, tileRows: number): boolean {
   let answer = chosen.get(module);
   if (answer === undefined) {
-    answer = measure(module, wide.on ? ROWS.wide : ROWS.narrow);
+    answer = measure(module, tileRows);
     chosen.set(module, answer);
   }
   return answer;
@@ -40,8 +37,7 @@ export function addsDots({ module, wide }: Kernels): boolean {
 
 function measure(module: WebAssembly.Module, tileRows: number): boolean {
   const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
-  const env = { memory, now: () => 0, abort: () => {} };
-  const kernels = new WebAssembly.Instance(module, { env }).exports as unknown as Record<string, Tile>;
+  const kernels = instantiate(module, memory) as unknown as Record<string, Tile>;
   const time = (tile: Tile) => {
     const begun = performance.now();
     for (let call = 0; call < CALLS; call++) tile(tileRows, AT, 2 * AT, 4 * AT, 6 * AT, 7 * AT, BLOCKS);

@@ -1,0 +1,2 @@
+export const NAMES: readonly string[];
+export function findChromium(): string | undefined;
