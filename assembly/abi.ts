@@ -26,6 +26,20 @@ export const TYPE_F16 = 1;
 export const TYPE_BF16 = 2;
 export const TYPE_Q8_0 = 3;
 export const TYPE_Q4_0 = 4;
+export const TYPE_Q4_1 = 5;
+export const TYPE_Q5_0 = 6;
+export const TYPE_Q5_1 = 7;
+export const TYPE_Q2_K = 8;
+export const TYPE_Q3_K = 9;
+export const TYPE_Q4_K = 10;
+export const TYPE_Q5_K = 11;
+export const TYPE_Q6_K = 12;
+export const TYPE_IQ4_NL = 13;
+export const TYPE_IQ4_XS = 14;
+export const TYPE_MXFP4 = 15;
+export const TYPE_TQ1_0 = 16;
+export const TYPE_TQ2_0 = 17;
+export const TYPE_F8_E4M3 = 18;
 
 // ---- activation panels: what a matmul reads; rows of a tile interleaved ----
 
@@ -33,7 +47,7 @@ export const TYPE_Q4_0 = 4;
 export const PANEL_F32 = 0;
 /** [cols / 2][tile rows] pairs of i16; scales [blocks][tile rows] f32 */
 export const PANEL_Q16_PAIRS = 1;
-/** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows] i32 */
+/** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows]: of the first and of the last 16 inputs, i16 each */
 export const PANEL_Q8_QUADS = 2;
 
 // ---- cache types ----
@@ -316,9 +330,10 @@ export const PACK_ROWS = 7; // of the matrix
 export const PACK_COLS = 8;
 export const PACK_ROW_BEGIN = 9; // what the source holds; a multiple of GROUP
 export const PACK_ROW_END = 10;
-export const PACK_COL_BEGIN = 11; // quantised: 0
+export const PACK_COL_BEGIN = 11; // of a stored type that is packed as it is: 0
 export const PACK_COL_END = 12;
-export const PACK_WORDS = 13;
+export const PACK_SCALES_AT = 13; // [rows] f32 that outputs are multiplied by; 0: none
+export const PACK_WORDS = 14;
 
 export const PROBABILITIES_OUT_AT = 19; // after the words of ATTEND: [heads][rows][keys] f32
 export const PROBABILITIES_KEYS = 20;

@@ -29,6 +29,12 @@ export class Lanes {
     return i32x4.add(sum, i32x4.dot_i16x8_s(Lanes.dotI8I7(a, b), i16x8.splat(1)));
   }
 
+  /** table[index] of every byte; indexes are 0..15. */
+  @inline static lookup(table: v128, index: v128): v128 {
+    if (RELAXED) return i8x16.relaxed_swizzle(table, index);
+    return i8x16.swizzle(table, index);
+  }
+
   /** Lanes summed in one fixed order: (0 + 1) + (2 + 3). */
   @inline static sum(a: v128): f32 {
     return f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
@@ -43,6 +49,10 @@ export class Lanes {
     // The arithmetic shift copies the sign down and the mask keeps its first copy; 2^112 moves the exponent bias from 15 to 127.
     const bits = v128.and(i32x4.shr_s(i32x4.shl(halves_u32x4, 16), 3), i32x4.splat(0x8fffffff));
     return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+  }
+
+  @inline static halfToF32(half: u32): f32 {
+    return f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0);
   }
 
   /** Four f16 as they are packed (weights/float.ts), sign-extended to i32 lanes -> f32 times 2^-102, no denormals. */

@@ -9,26 +9,25 @@ import {
   BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_DOT_ADD, MATMUL_FUSED, MATMUL_GROUPS, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
   MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
-  SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q8_0,
+  SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_K, TYPE_Q8_0,
 } from "./abi";
 import { Segments, Tiles } from "./tiles";
 import {
-  dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused,
+  gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused,
   gemv4_f32_f32, gemv4_f32_f32_fused, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./weights/float";
-import { dequantize_q4_0, gemv8_q4_0_q8, tile_q4_0_q8, tile_q4_0_q8_add } from "./weights/q4_0";
-import { dequantize_q8_0, gemv8_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
+import { gemv8_iq4_nl_q16, tile_iq4_nl_q16 } from "./weights/iq4_nl";
+import { dequantize, group_bytes, ROWS_BYTES } from "./weights/packed";
+import { gemv8_q4_0_q8, tile_q4_0_q8, tile_q4_0_q8_add } from "./weights/q4_0";
+import { gemv8_q4_1_q8, tile_q4_1_q8 } from "./weights/q4_1";
+import { gemv8_q4_k_q8, tile_q4_k_q8 } from "./weights/q4_k";
+import { gemv8_q5_0_q8, tile_q5_0_q8 } from "./weights/q5_0";
+import { gemv8_q5_k_q8, tile_q5_k_q8 } from "./weights/q5_k";
+import { gemv8_q6_k_q8, tile_q6_k_q8 } from "./weights/q6_k";
+import { gemv8_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));
-}
-
-/** Bytes of one packed group. */
-export function group_bytes(type: u32, cols: i32): usize {
-  if (type === TYPE_F32) return <usize>cols * 32;
-  if (type === TYPE_Q8_0) return <usize>(cols / BLOCK) * 288;
-  if (type === TYPE_F16 || type === TYPE_BF16) return <usize>cols * 16;
-  return <usize>(cols / BLOCK) * 160;
 }
 
 /** Blocks of tiles of a segment of `rows` rows. */
@@ -128,7 +127,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
     const count = min(MATMUL_GROUPS, groupEnd - group), groupAt = weightAt + <usize>group * bytes;
     if (tiles <= FEW_TILES) touch(scratchAt, groupAt, <usize>count * bytes);
     if (form === PANEL_F32) float_groups(matrixAt, scratchAt, fused, wide, type, groupAt, rows, first, tileBegin, tileEnd, group, count);
-    else integer_groups(matrixAt, scratchAt, form, dotAdd, groupAt, bytes, rows, first, tileBegin, tileEnd, group, count);
+    else integer_groups(matrixAt, scratchAt, type, form, dotAdd, groupAt, bytes, rows, first, tileBegin, tileEnd, group, count);
   }
 }
 
@@ -152,7 +151,7 @@ function touch(scratchAt: usize, at: usize, bytes: usize): void {
 }
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
-function integer_groups(matrixAt: usize, scratchAt: usize, form: u32, dotAdd: bool, groupAt: usize, bytes: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
+function integer_groups(matrixAt: usize, scratchAt: usize, type: u32, form: u32, dotAdd: bool, groupAt: usize, bytes: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
   const cols = <usize>word(matrixAt, MATRIX_COLS), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
@@ -162,11 +161,29 @@ function integer_groups(matrixAt: usize, scratchAt: usize, form: u32, dotAdd: bo
     const values = <usize>(first + from) * cols, scales = <usize>(first + from) * (<usize>blocks << 2);
     for (let one = 0; one < count; one++) {
       const sumAt = scratchAt + <usize>one * SUM_BYTES, at = groupAt + <usize>one * bytes;
-      if (form === PANEL_Q16_PAIRS) tile_q8_0_q16(h, sumAt, at, panelAt + (values << 1), scaleAt + scales, blocks);
-      else if (dotAdd) tile_q4_0_q8_add(h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
-      else tile_q4_0_q8(h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
+      if (form === PANEL_Q16_PAIRS) tile_q16(type, h, sumAt, at, panelAt + (values << 1), scaleAt + scales, blocks);
+      else tile_q8(type, dotAdd, h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
+  }
+}
+
+function tile_q16(type: u32, h: i32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
+  if (type === TYPE_Q8_0) tile_q8_0_q16(h, sumAt, at, panelAt, scaleAt, blocks);
+  else tile_iq4_nl_q16(h, sumAt, at, panelAt, scaleAt, blocks);
+}
+
+function tile_q8(type: u32, dotAdd: bool, h: i32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  switch (type) {
+    case TYPE_Q4_0:
+      if (dotAdd) tile_q4_0_q8_add(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
+      else tile_q4_0_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
+      break;
+    case TYPE_Q4_1: tile_q4_1_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q5_0: tile_q5_0_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q4_K: tile_q4_k_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q5_K: tile_q5_k_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    default: tile_q6_k_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
   }
 }
 
@@ -198,8 +215,21 @@ function gemv(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: us
   const blocks = cols / BLOCK;
   const scales = <usize>entry * (<usize>blocks << 2);
   const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + scales;
-  if (type === TYPE_Q8_0) gemv8_q8_0_q16(sumAt, groupAt, panelAt + <usize>entry * (<usize>cols << 1), scaleAt, blocks);
-  else gemv8_q4_0_q8(sumAt, groupAt, panelAt + <usize>entry * <usize>cols, scaleAt, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, blocks);
+  if (word(matrixAt, MATRIX_FORM) === PANEL_Q16_PAIRS) {
+    const pairsAt = panelAt + <usize>entry * (<usize>cols << 1);
+    if (type === TYPE_Q8_0) gemv8_q8_0_q16(sumAt, groupAt, pairsAt, scaleAt, blocks);
+    else gemv8_iq4_nl_q16(sumAt, groupAt, pairsAt, scaleAt, blocks);
+    return;
+  }
+  const quadsAt = panelAt + <usize>entry * <usize>cols, blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT) + scales;
+  switch (type) {
+    case TYPE_Q4_0: gemv8_q4_0_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q4_1: gemv8_q4_1_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q5_0: gemv8_q5_0_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q4_K: gemv8_q4_k_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
+    case TYPE_Q5_K: gemv8_q5_k_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
+    default: gemv8_q6_k_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks);
+  }
 }
 
 /**
@@ -217,12 +247,12 @@ function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
   const low = rows / tiles, higher = rows - low * tiles;
   const bytes = group_bytes(type, cols), stored = type === TYPE_F32;
   const pieceBytes = stored ? bytes : PIECE_BYTES;
-  const sumsAt = scratchAt + <usize>MATMUL_GROUPS * PIECE_BYTES;
+  const rowsAt = scratchAt + <usize>MATMUL_GROUPS * PIECE_BYTES, sumsAt = rowsAt + ROWS_BYTES;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * VISIT_BYTES);
   const step = stored && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
-    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, groupAt + <usize>one * bytes, col, colEnd);
+    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, groupAt + <usize>one * bytes, cols, col, colEnd, rowsAt);
     let sumAt = sumsAt;
     for (let tile = tileBegin; tile < tileEnd; tile++, sumAt += VISIT_BYTES) {
       const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
@@ -251,14 +281,6 @@ function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
 const PIECE_BYTES: usize = DEQUANTIZE_COLS * GROUP * 4;
 const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
 const VISIT_BYTES: usize = <usize>MATMUL_GROUPS * SUM_BYTES;
-
-/** Inputs [col, colEnd) of a group as f32. */
-function dequantize(type: u32, intoAt: usize, groupAt: usize, col: i32, colEnd: i32): void {
-  if (type === TYPE_BF16) dequantize_bf16(intoAt, groupAt, col, colEnd);
-  else if (type === TYPE_F16) dequantize_f16(intoAt, groupAt, col, colEnd);
-  else if (type === TYPE_Q8_0) dequantize_q8_0(intoAt, groupAt, col, colEnd);
-  else dequantize_q4_0(intoAt, groupAt, col, colEnd);
-}
 
 /**
  * Sums of `count` groups from `group` on, [h][8] each, `apart` bytes from one group to the next (+ bias) (+ residual) -> out rows

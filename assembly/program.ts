@@ -13,11 +13,9 @@ import {
   COMBINE_SCORES_AT, COMBINE_SHARED_AT, COMBINE_USED, COMBINE_X_AT, EMBED_AREA_AT, EMBED_AREA_ROWS, EMBED_COLS,
   EMBED_OUT_AT, EMBED_ROWS_AT, EMBED_TYPE, EMBED_VOCAB, EMBED_WEIGHT_AT, FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER,
   FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE, OP_EMBED, OP_END,
-  OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_AT, PACK_COLS,
-  PACK_COL_BEGIN, PACK_COL_END, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROWS, PACK_ROW_BEGIN, PACK_ROW_END,
-  PACK_SOURCE_AT, PACK_SOURCE_TYPE, PACK_TYPE, PROFILE_BYTES, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
+  OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN, PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
   ROUTE_PICKS_AT, ROUTE_SCORES_AT, ROUTE_SEGMENTS_AT, ROUTE_SOFTMAX, ROUTE_USED, ROW_FLAGS, ROW_FLAG_EMBEDDING, ROW_INPUT,
-  ROW_POSITION, ROW_WORDS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, TYPE_Q4_0, TYPE_Q8_0,
+  ROW_POSITION, ROW_WORDS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, TYPE_BF16, TYPE_F16, TYPE_F32,
   WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PROBABILITIES,
   WORD_PROFILE_AT, WORD_PROFILE_FROM, WORD_PROFILE_WORDS,
   WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
@@ -26,10 +24,10 @@ import { attend, attend_units, merge, probabilities, rope } from "./attend";
 import { combine_f32, route_f32 } from "./kernels/feedforward";
 import { angles_f32, temperature_f32 } from "./kernels/rope";
 import { matmul, matmul_least, matmul_most, matmul_units } from "./matmul";
+import { pack } from "./pack";
 import { panel, panel_units } from "./panel";
-import { embed_float, pack_float } from "./weights/float";
-import { embed_q4_0, pack_q4_0 } from "./weights/q4_0";
-import { embed_q8_0, pack_q8_0 } from "./weights/q8_0";
+import { embed_float } from "./weights/float";
+import { embed_packed } from "./weights/packed";
 
 /** Milliseconds of a monotonic clock; asked only by a lone thread with a deadline, and for a profile. */
 // @ts-ignore: decorator
@@ -195,7 +193,7 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
 /** Units [begin, end) of an op. Returns -1, or the row at fault. */
 function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
   switch (opcode) {
-    case OP_EMBED: return embed(at, begin, end);
+    case OP_EMBED: return embed(at, scratchAt, begin, end);
     case OP_ANGLES: angles(at, begin, end); return -1;
     case OP_PANEL: panel(at, scratchAt, begin, end); return -1;
     case OP_MATMUL: matmul(at, scratchAt, begin, end); return -1;
@@ -204,14 +202,14 @@ function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, beg
     case OP_MERGE: merge(at, scratchAt, begin, end); return -1;
     case OP_ROUTE: return route(at, scratchAt, <i32>word(control, WORD_ROWS));
     case OP_COMBINE: combine(at, begin, end); return -1;
-    case OP_PACK: return pack(at, begin, end);
+    case OP_PACK: return pack(at, scratchAt, begin, end);
     case OP_PROBABILITIES: return probabilities(at, scratchAt, <i32>word(control, WORD_ROWS), begin, end);
     case OP_ADD: add(at, begin, end); return -1;
     default: return 0;
   }
 }
 
-function embed(at: usize, begin: i32, end: i32): i32 {
+function embed(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
   const cols = <i32>word(at, EMBED_COLS), type = word(at, EMBED_TYPE), weightAt = <usize>word(at, EMBED_WEIGHT_AT);
   for (let row = begin; row < end; row++) {
     const rowAt = <usize>word(at, EMBED_ROWS_AT) + (<usize>(row * ROW_WORDS) << 2);
@@ -223,9 +221,8 @@ function embed(at: usize, begin: i32, end: i32): i32 {
       continue;
     }
     if (input >= word(at, EMBED_VOCAB)) return row;
-    if (type === TYPE_Q8_0) embed_q8_0(outAt, weightAt, input, cols);
-    else if (type === TYPE_Q4_0) embed_q4_0(outAt, weightAt, input, cols);
-    else embed_float(outAt, weightAt, type, input, cols);
+    if (type === TYPE_F32 || type === TYPE_F16 || type === TYPE_BF16) embed_float(outAt, weightAt, type, input, cols);
+    else embed_packed(type, outAt, weightAt, input, cols, scratchAt);
   }
   return -1;
 }
@@ -266,24 +263,4 @@ function add(at: usize, begin: i32, end: i32): void {
     const xAt = <usize>word(at, ADD_X_AT) + offset;
     store<f32>(xAt, load<f32>(xAt) + load<f32>(<usize>word(at, ADD_BRANCH_AT) + offset));
   }
-}
-
-/** Units: groups of 8 outputs of the piece. Returns -1 or the first output of a group with a weight that is no number. */
-function pack(at: usize, begin: i32, end: i32): i32 {
-  const type = <i32>word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
-  const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
-  for (let unit = begin; unit < end; unit++) {
-    const group = rowBegin / GROUP + unit;
-    let finite: bool;
-    if (type === TYPE_Q8_0) finite = pack_q8_0(packedAt, sourceAt, rows, cols, rowBegin, group);
-    else if (type === TYPE_Q4_0) finite = pack_q4_0(packedAt, sourceAt, rows, cols, rowBegin, group);
-    else {
-      finite = pack_float(
-        packedAt, sourceAt, type, <i32>word(at, PACK_SOURCE_TYPE), rows, cols, rowBegin, <usize>word(at, PACK_OUTPUT_STRIDE), <usize>word(at, PACK_INPUT_STRIDE),
-        <i32>word(at, PACK_COL_BEGIN), <i32>word(at, PACK_COL_END), group,
-      );
-    }
-    if (!finite) return group * GROUP;
-  }
-  return -1;
 }

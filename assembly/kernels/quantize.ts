@@ -54,7 +54,11 @@ export function quantize_f32_q16_pairs(panelAt: usize, scaleAt: usize, xAt: usiz
   }
 }
 
-/** PANEL_Q8_QUADS: element quad p of a block at (block * 8 + p) * h + lane, four i8; the block's sum of q beside it. */
+@inline function total(four_i32x4: v128): i32 {
+  return i32x4.extract_lane(four_i32x4, 0) + i32x4.extract_lane(four_i32x4, 1) + i32x4.extract_lane(four_i32x4, 2) + i32x4.extract_lane(four_i32x4, 3);
+}
+
+/** PANEL_Q8_QUADS: element quad p of a block at (block * 8 + p) * h + lane, four i8; the sums of its halves beside it. */
 export function quantize_f32_q8_quads(panelAt: usize, scaleAt: usize, sumAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
   const step = <usize>h << 2;
   let to = panelAt + (<usize>lane << 2);
@@ -64,16 +68,18 @@ export function quantize_f32_q8_quads(panelAt: usize, scaleAt: usize, sumAt: usi
     const largest = max_magnitude(blockAt);
     const inverse = inverse_scale(largest, 127);
     store<f32>(scaleAt + offset, largest / 127);
-    let sum_i32x4 = i32x4.splat(0);
+    let first_i32x4 = i32x4.splat(0), last_i32x4 = first_i32x4;
     for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32) {
       const low = quantize4(blockAt + k, inverse), high = quantize4(blockAt + k + 16, inverse);
-      sum_i32x4 = i32x4.add(sum_i32x4, i32x4.add(low, high));
+      if (k < 64) first_i32x4 = i32x4.add(first_i32x4, i32x4.add(low, high));
+      else last_i32x4 = i32x4.add(last_i32x4, i32x4.add(low, high));
       const eight_i16x8 = i16x8.narrow_i32x4_s(low, high);
       const eight_i8x16 = i8x16.narrow_i16x8_s(eight_i16x8, eight_i16x8);
       v128.store32_lane(to, eight_i8x16, 0);
       v128.store32_lane(to + step, eight_i8x16, 1);
       to += step * 2;
     }
-    store<i32>(sumAt + offset, i32x4.extract_lane(sum_i32x4, 0) + i32x4.extract_lane(sum_i32x4, 1) + i32x4.extract_lane(sum_i32x4, 2) + i32x4.extract_lane(sum_i32x4, 3));
+    store<i16>(sumAt + offset, <i16>total(first_i32x4));
+    store<i16>(sumAt + offset + 2, <i16>total(last_i32x4));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Weights stored as q4_0: pack, embed, dequantise, and the 4-bit register tiles.
+ * Weights stored as q4_0: pack, dequantise, and the 4-bit register tiles.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (160 bytes):
  *
@@ -7,7 +7,7 @@
  *
  * tile_q4_0_q8, s = W x for one group and h <= 6 rows:
  *
- *   x  [blocks][8 quads][h] quads of i8 (PANEL_Q8_QUADS), scales [blocks][h] f32, sums of the block's x [blocks][h] i32
+ *   x  [blocks][8 quads][h] quads of i8 (PANEL_Q8_QUADS), scales [blocks][h] f32, sums of x over the block's halves [blocks][h], i16 each
  *
  * Nibbles stay unsigned (0..15, a legal 7-bit operand) and 8 * sum(x) is taken off once per block. Products gather in i16 for a
  * whole block: 8 steps x 2 x 127 x 15 = 30,480 fits. Exact in both builds; scaling as in q8_0.
@@ -33,11 +33,20 @@ class Tile {
 
   /** Nibbles count from 0: where sums are i32 they begin with that taken off, else it is taken off at the end. */
   @inline static begin(blockSumAt: usize, add: bool): v128 {
-    return add ? i32x4.shl(i32x4.neg(v128.load32_splat(blockSumAt)), 3) : i16x8.splat(0);
+    return add ? i32x4.dot_i16x8_s(v128.load32_splat(blockSumAt), i16x8.splat(-8)) : i16x8.splat(0);
   }
 
   @inline static offset(blockSumAt: usize, add: bool): v128 {
-    return add ? i32x4.splat(0) : i32x4.shl(v128.load32_splat(blockSumAt), 3);
+    return add ? i32x4.splat(0) : i32x4.dot_i16x8_s(v128.load32_splat(blockSumAt), i16x8.splat(8));
+  }
+
+  /** [4 outputs][4 k] codes -> one half of four rows of k. */
+  @inline static spread(outAt: usize, codes: v128, scales: v128): void {
+    const low = i32x4.splat(15), offset = i32x4.splat(8);
+    v128.store(outAt, f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(v128.and(codes, low), offset)), scales), 0);
+    v128.store(outAt, f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(v128.and(i32x4.shr_u(codes, 8), low), offset)), scales), 32);
+    v128.store(outAt, f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(v128.and(i32x4.shr_u(codes, 16), low), offset)), scales), 64);
+    v128.store(outAt, f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(i32x4.shr_u(codes, 24), offset)), scales), 96);
   }
 
   @inline static q4(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
@@ -150,7 +159,7 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
   let s8 = s0, s9 = s0, s10 = s0, s11 = s0;
   let s12 = s0, s13 = s0, s14 = s0, s15 = s0;
   for (let block = 0; block < blocks; block++) {
-    const row = v128.load32_splat(scaleAt), offset = i32x4.shl(v128.load32_splat(blockSumAt), 3);
+    const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, false);
     let xAt = panelAt;
     let c0 = i16x8.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
     let end = at0 + SCALES;
@@ -211,55 +220,35 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
   v128.store(sumAt, s12, 192); v128.store(sumAt, s13, 208); v128.store(sumAt, s14, 224); v128.store(sumAt, s15, 240);
 }
 
-@inline function nibble(blockAt: usize, lane: usize, k: usize): i32 {
-  const byte = <i32>load<u8>(blockAt + ((k & 15) >> 2) * 32 + lane * 4 + (k & 3));
-  return k < 16 ? byte & 15 : byte >> 4;
-}
-
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
 export function dequantize_q4_0(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
+  const mask = i8x16.splat(15);
   let at = groupAt + <usize>(begin / BLOCK) * BLOCK_BYTES;
-  for (let col = begin; col < end; col += BLOCK, at += BLOCK_BYTES) {
-    for (let k: usize = 0; k < <usize>BLOCK; k++) {
-      for (let lane: usize = 0; lane < <usize>GROUP; lane++, outAt += 4) {
-        store<f32>(outAt, <f32>(nibble(at, lane, k) - 8) * load<f32>(at + SCALES + (lane << 2)));
-      }
+  for (let col = begin; col < end; col += BLOCK, outAt += 1024) {
+    const scales0 = v128.load(at + SCALES, 0), scales1 = v128.load(at + SCALES, 16);
+    for (let quad: usize = 0; quad < 4; quad++, at += 32) {
+      const w0 = v128.load(at, 0), w1 = v128.load(at, 16), to = outAt + (quad << 7);
+      Tile.spread(to, v128.and(w0, mask), scales0); Tile.spread(to + 16, v128.and(w1, mask), scales1);
+      Tile.spread(to + 512, v128.and(i16x8.shr_u(w0, 4), mask), scales0); Tile.spread(to + 528, v128.and(i16x8.shr_u(w1, 4), mask), scales1);
     }
-  }
-}
-
-/** Row `row` of a packed matrix -> out [cols] f32. */
-export function embed_q4_0(outAt: usize, weightAt: usize, row: i32, cols: i32): void {
-  const blocks = cols / BLOCK;
-  const lane = <usize>(row % GROUP);
-  let at = weightAt + <usize>(row / GROUP) * <usize>blocks * BLOCK_BYTES;
-  for (let block = 0; block < blocks; block++, at += BLOCK_BYTES) {
-    const scale = load<f32>(at + SCALES + (lane << 2));
-    for (let k: usize = 0; k < <usize>BLOCK; k++, outAt += 4) store<f32>(outAt, <f32>(nibble(at, lane, k) - 8) * scale);
+    at += 32;
   }
 }
 
 /**
- * Stored rows (18-byte blocks: f16 scale, 16 bytes; byte j holds k = j low, k = j + 16 high) from rowBegin -> packed group
- * `group`. Rows past the matrix become zeros. Returns false where a scale is NaN or infinite.
+ * `lanes` stored rows (18-byte blocks: f16 scale, 16 bytes; byte j holds k = j low, k = j + 16 high), `rowBytes` apart, of `cols` inputs
+ * -> the blocks of one group; further lanes become zeros.
  */
-export function pack_q4_0(packedAt: usize, sourceAt: usize, rows: i32, cols: i32, rowBegin: i32, group: i32): bool {
-  const blocks = cols / BLOCK;
-  const groupAt = packedAt + <usize>group * <usize>blocks * BLOCK_BYTES;
-  let finite = true;
+export function pack_q4_0(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-    const row = group * GROUP + <i32>lane;
-    let from = sourceAt + <usize>(row - rowBegin) * <usize>blocks * 18;
-    let to = groupAt;
-    for (let block = 0; block < blocks; block++, from += 18, to += BLOCK_BYTES) {
-      const alive = row < rows;
+    const alive = <i32>lane < lanes;
+    let from = sourceAt + lane * rowBytes, to = packedAt;
+    for (let col = 0; col < cols; col += BLOCK, from += 18, to += BLOCK_BYTES) {
       const half = alive ? <u32>load<u16>(from) : 0;
-      finite = finite && (half & 0x7c00) !== 0x7c00;
-      store<f32>(to + SCALES + (lane << 2), f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0));
+      store<f32>(to + SCALES + (lane << 2), Lanes.halfToF32(half));
       for (let quad: usize = 0; quad < 4; quad++) {
         store<u32>(to + quad * 32 + lane * 4, alive ? load<u32>(from + 2 + quad * 4) : 0x88888888);
       }
     }
   }
-  return finite;
 }

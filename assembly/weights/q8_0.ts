@@ -1,5 +1,5 @@
 /**
- * Weights stored as q8_0: pack, embed, dequantise, and the register tiles that meet 16-bit activations.
+ * Weights stored as q8_0: pack, dequantise, and the register tiles that meet 16-bit activations.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (288 bytes):
  *
@@ -161,40 +161,20 @@ export function dequantize_q8_0(outAt: usize, groupAt: usize, begin: i32, end: i
   }
 }
 
-/** Row `row` of a packed matrix -> out [cols] f32. */
-export function embed_q8_0(outAt: usize, weightAt: usize, row: i32, cols: i32): void {
-  const blocks = cols / BLOCK;
-  const lane = <usize>(row % GROUP);
-  let at = weightAt + <usize>(row / GROUP) * <usize>blocks * BLOCK_BYTES;
-  for (let block = 0; block < blocks; block++, at += BLOCK_BYTES) {
-    const scale = load<f32>(at + SCALES + (lane << 2));
-    for (let k: usize = 0; k < <usize>BLOCK; k++, outAt += 4) {
-      store<f32>(outAt, <f32>load<i8>(at + (k >> 1) * 16 + lane * 2 + (k & 1)) * scale);
-    }
-  }
-}
-
 /**
- * Stored rows (34-byte blocks: f16 scale, 32 i8) from rowBegin -> packed group `group`. Rows past the matrix become zeros.
- * Returns false where a scale is NaN or infinite.
+ * `lanes` stored rows (34-byte blocks: f16 scale, 32 i8), `rowBytes` apart, of `cols` inputs -> the blocks of one group; further lanes
+ * become zeros.
  */
-export function pack_q8_0(packedAt: usize, sourceAt: usize, rows: i32, cols: i32, rowBegin: i32, group: i32): bool {
-  const blocks = cols / BLOCK;
-  const groupAt = packedAt + <usize>group * <usize>blocks * BLOCK_BYTES;
-  let finite = true;
+export function pack_q8_0(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-    const row = group * GROUP + <i32>lane;
-    let from = sourceAt + <usize>(row - rowBegin) * <usize>blocks * 34;
-    let to = groupAt;
-    for (let block = 0; block < blocks; block++, from += 34, to += BLOCK_BYTES) {
-      const alive = row < rows;
+    const alive = <i32>lane < lanes;
+    let from = sourceAt + lane * rowBytes, to = packedAt;
+    for (let col = 0; col < cols; col += BLOCK, from += 34, to += BLOCK_BYTES) {
       const half = alive ? <u32>load<u16>(from) : 0;
-      finite = finite && (half & 0x7c00) !== 0x7c00;
-      store<f32>(to + SCALES + (lane << 2), f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0));
+      store<f32>(to + SCALES + (lane << 2), Lanes.halfToF32(half));
       for (let pair: usize = 0; pair < 16; pair++) {
         store<u16>(to + pair * 16 + lane * 2, alive ? load<u16>(from + 2 + pair * 2) : 0);
       }
     }
   }
-  return finite;
 }

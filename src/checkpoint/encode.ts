@@ -5,14 +5,16 @@ import type { StoredType } from "./checkpoint.ts";
  * finite; every intermediate is rounded to f32 where the reference has a `float`.
  */
 
-/** Writes `values` (whole blocks) to `into`, from its start. */
-export function encode(type: StoredType, values: Float32Array, into: Uint8Array): void {
-  ENCODERS[type](values, into);
+/** Writes `values` (whole blocks) to `into`, from its start. False: there is no encoder for this type, and nothing is written. */
+export function encode(type: StoredType, values: Float32Array, into: Uint8Array): boolean {
+  const encoder = ENCODERS[type];
+  encoder?.(values, into);
+  return encoder !== undefined;
 }
 
 type Encoder = (values: Float32Array, into: Uint8Array) => void;
 
-const ENCODERS: Record<StoredType, Encoder> = {
+const ENCODERS: Partial<Record<StoredType, Encoder>> = {
   f32: (values, into) => into.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
   f16: encodeF16,
   bf16: encodeBf16,
@@ -22,13 +24,13 @@ const ENCODERS: Record<StoredType, Encoder> = {
 
 function encodeF16(values: Float32Array, into: Uint8Array): void {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i++) writeHalf(toF16(bits[i]), into, 2 * i);
+  for (let i = 0; i < bits.length; i++) writeBits(toF16(bits[i]), into, 2 * i);
 }
 
 /** Upper half of the f32, rounded. */
 function encodeBf16(values: Float32Array, into: Uint8Array): void {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i++) writeHalf((bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16, into, 2 * i);
+  for (let i = 0; i < bits.length; i++) writeBits((bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16, into, 2 * i);
 }
 
 /** Block: f16 d | 32 x i8 q, with d = max|x| / 127 and q = x / d rounded half away from zero. */
@@ -41,7 +43,7 @@ function encodeQ8(values: Float32Array, into: Uint8Array): void {
     }
     const scale = Math.fround(largest / 127);
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    writeScale(scale, into, at);
+    writeHalf(scale, into, at);
     for (let i = 0; i < 32; i++) {
       const x = Math.fround(values[start + i] * inverse);
       into[at + 2 + i] = x < 0 ? -Math.floor(0.5 - x) : Math.floor(x + 0.5);
@@ -56,7 +58,7 @@ function encodeQ4(values: Float32Array, into: Uint8Array): void {
     for (let i = start; i < start + 32; i++) if (Math.abs(values[i]) > Math.abs(largest)) largest = values[i];
     const scale = Math.fround(largest / -8);
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    writeScale(scale, into, at);
+    writeHalf(scale, into, at);
     for (let i = 0; i < 16; i++) {
       const low = nibble(values[start + i], inverse);
       into[at + 2 + i] = low | (nibble(values[start + 16 + i], inverse) << 4);
@@ -71,12 +73,13 @@ function nibble(value: number, inverse: number): number {
 const scaleValue = new Float32Array(1);
 const scaleBits = new Uint32Array(scaleValue.buffer);
 
-function writeScale(scale: number, into: Uint8Array, at: number): void {
+/** A number as f16. */
+export function writeHalf(scale: number, into: Uint8Array, at: number): void {
   scaleValue[0] = scale;
-  writeHalf(toF16(scaleBits[0]), into, at);
+  writeBits(toF16(scaleBits[0]), into, at);
 }
 
-function writeHalf(half: number, into: Uint8Array, at: number): void {
+function writeBits(half: number, into: Uint8Array, at: number): void {
   into[at] = half;
   into[at + 1] = half >>> 8;
 }

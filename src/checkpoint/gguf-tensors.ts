@@ -1,4 +1,4 @@
-import { quoteName } from "../error.ts";
+import { EngineError, quoteName } from "../error.ts";
 import { STORED_BLOCKS, type StoredTensor, type StoredType } from "./checkpoint.ts";
 import { decodeName } from "./gguf-metadata.ts";
 import type { HeaderWindow } from "./gguf-window.ts";
@@ -17,14 +17,15 @@ const MAX_TENSOR_BYTES = 8 + MAX_NAME_BYTES + 4 + 8 * MAX_DIMENSIONS + 4 + 8;
 const ELEMENTS_END = 2 ** 63;
 const BYTES_END = 2n ** 64n;
 
-const TYPES: Record<number, StoredType> = { 0: "f32", 1: "f16", 2: "q4_0", 8: "q8_0", 30: "bf16" };
-const SUPPORTED = "F32 (0), F16 (1), Q4_0 (2), Q8_0 (8), BF16 (30)";
-
-/** Types of ggml that are known and not read, for the message. The other numbers below 43 were removed. */
-const KNOWN_TYPES: Record<number, string> = {
+/** ggml's types, by number. The other numbers below 43 were removed. */
+const NAMES: Readonly<Record<number, string>> = {
+  0: "F32",
+  1: "F16",
+  2: "Q4_0",
   3: "Q4_1",
   6: "Q5_0",
   7: "Q5_1",
+  8: "Q8_0",
   9: "Q8_1",
   10: "Q2_K",
   11: "Q3_K",
@@ -46,6 +47,7 @@ const KNOWN_TYPES: Record<number, string> = {
   27: "I64",
   28: "F64",
   29: "IQ1_M",
+  30: "BF16",
   34: "TQ1_0",
   35: "TQ2_0",
   39: "MXFP4",
@@ -53,6 +55,20 @@ const KNOWN_TYPES: Record<number, string> = {
   41: "Q1_0",
   42: "Q2_0",
 };
+
+/** Those that weights may have. */
+const TYPES = new Map<number, StoredType>();
+for (const [number, name] of Object.entries(NAMES)) {
+  const type = name.toLowerCase();
+  if (Object.hasOwn(STORED_BLOCKS, type)) TYPES.set(Number(number), type as StoredType);
+}
+const SUPPORTED = [...TYPES.keys()].map((number) => `${NAMES[number]} (${number})`).join(", ");
+
+/** The number that a GGUF file gives a type. */
+export function ggmlType(type: StoredType): number {
+  for (const [number, stored] of TYPES) if (stored === type) return number;
+  throw new EngineError("GGUF_TENSOR_TYPE", `GGUF has no type ${type}`, { limit: SUPPORTED });
+}
 
 /** A tensor as its entry describes it; `offset` counts from the start of the data. */
 interface Entry {
@@ -156,9 +172,9 @@ function readDimensions(window: HeaderWindow, index: number): (number | bigint)[
 }
 
 function checkType(window: HeaderWindow, type: number, field: string, offset: number): StoredType {
-  const stored = TYPES[type];
+  const stored = TYPES.get(type);
   if (stored) return stored;
-  const known = KNOWN_TYPES[type];
+  const known = NAMES[type];
   const what = known ? `weights of type ${known} are not supported` : "there is no such tensor type";
   throw window.error("GGUF_TENSOR_TYPE", what, field, offset, SUPPORTED, type);
 }

@@ -1,6 +1,7 @@
 import { type ByteSource, type Checkpoint, STORED_BLOCKS, type StoredTensor, type StoredType } from "./checkpoint.ts";
 import { encode } from "./encode.ts";
 import { fileChanged } from "./file-source.ts";
+import { randomBlocks } from "./random-blocks.ts";
 
 /**
  * A checkpoint of random weights that exist only when they are read. Every value is a function of (seed, tensor, element),
@@ -76,7 +77,7 @@ class RandomSource implements ByteSource {
       const skipped = offset + done - piece * this.#pieceBytes;
       const count = Math.min(this.#pieceBytes - skipped, into.length - done);
       this.#fill(piece);
-      encode(this.#tensor.type, this.#values, bytes);
+      if (!encode(this.#tensor.type, this.#values, bytes)) randomBlocks(this.#tensor.type, this.#values, bytes);
       into.set(bytes.subarray(skipped, skipped + count), done);
       done += count;
     }

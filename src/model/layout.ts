@@ -283,7 +283,7 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
   const d = config.headSize;
   const padded = Math.ceil(d / 8) * 8;
   const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
-  const float = MATMUL_GROUPS * (DEQUANTIZE_COLS + 64 * TILE_ROWS) * GROUP * 4;
+  const float = ((MATMUL_GROUPS + 1) * DEQUANTIZE_COLS + MATMUL_GROUPS * 64 * TILE_ROWS) * GROUP * 4;
   const attention = 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12) + 64;
   const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
   return Math.ceil(Math.max(row, float, attention, route, 4 * (d + 2)) / 64) * 64 + 64;

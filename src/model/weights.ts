@@ -245,8 +245,11 @@ function slice(
   outputStride: number,
   inputStride: number,
 ): Matrix {
-  return { name, rows, cols, stored, start, outputStride, inputStride, type: stored.type };
+  return { name, rows, cols, stored, start, outputStride, inputStride, type: MEMORY_TYPES[stored.type] ?? stored.type };
 }
+
+/** Types that are kept as another one, without rounding anything. */
+const MEMORY_TYPES: Partial<Record<StoredType, StoredType>> = { iq4_xs: "iq4_nl", f8_e4m3: "f32" };
 
 const MOST_NAMED = 4;
 /** Enough for a message; a hostile configuration could ask for millions. */

@@ -37,7 +37,7 @@ import {
 import { EngineError } from "../error.ts";
 import type { Tensor } from "./memory.ts";
 import type { AttendOp, MatrixOp, PanelOp, RopeOp } from "./ops.ts";
-import { FORM_BYTES, FORM_WORDS, formOf, type Packed, TYPE_WORDS, type WeightType } from "./packed.ts";
+import { FORM_BYTES, FORM_WORDS, formOf, type Packed, typeWord, type WeightType } from "./packed.ts";
 
 /**
  * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
@@ -141,7 +141,7 @@ export class Program {
     expectShape("embed area", area.shape[1], weight.cols);
     this.#emit(OP_EMBED, EMBED_WORDS, [
       rows.at,
-      TYPE_WORDS[weight.type],
+      typeWord(weight.type),
       weight.at.at,
       weight.rows,
       weight.cols,
@@ -220,7 +220,7 @@ export class Program {
       const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[form] * panel.tileRows));
       operands.push(
         segments.at,
-        TYPE_WORDS[type],
+        typeWord(type),
         FORM_WORDS[form],
         table.at,
         rows,
@@ -334,22 +334,24 @@ export class Program {
     strides: readonly [output: number, input: number],
     to: Packed,
     piece: { rowBegin: number; rowEnd: number; colBegin: number; colEnd: number },
+    scales?: Tensor,
   ): void {
     if (piece.rowBegin % GROUP !== 0)
       throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
     this.#emit(OP_PACK, PACK_WORDS, [
       source,
-      TYPE_WORDS[sourceType],
+      typeWord(sourceType),
       strides[0],
       strides[1],
       to.at.at,
-      TYPE_WORDS[to.type],
+      typeWord(to.type),
       to.rows,
       to.cols,
       piece.rowBegin,
       piece.rowEnd,
       piece.colBegin,
       piece.colEnd,
+      scales?.at ?? 0,
     ]);
   }
 }

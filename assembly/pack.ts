@@ -1,0 +1,93 @@
+/**
+ * The PACK op: stored elements of a matrix, as they came from the file -> its packed form, converted where the model keeps
+ * another type than the file does. A unit is one group of 8 outputs of the piece.
+ */
+
+import {
+  GROUP, PACK_AT, PACK_COL_BEGIN, PACK_COL_END, PACK_COLS, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROW_BEGIN, PACK_ROWS, PACK_SCALES_AT, PACK_SOURCE_AT,
+  PACK_SOURCE_TYPE, PACK_TYPE, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS,
+} from "./abi";
+import { decode_row, finite_row } from "./blocks/row";
+import { pack_float } from "./weights/float";
+import { group_bytes, pack_rows, row_bytes } from "./weights/packed";
+
+/** Inputs converted at a time: 32 KiB of f32 rows, and as many stored ones at most. */
+const CONVERT_COLS: i32 = 1024;
+/** Bytes of scratch that a conversion wants. */
+export const PACK_SCRATCH: i32 = 2 * GROUP * CONVERT_COLS * 4;
+
+@inline function word(at: usize, index: i32): u32 {
+  return load<u32>(at + (<usize>index << 2));
+}
+
+@inline function is_float(type: u32): bool {
+  return type === TYPE_F32 || type === TYPE_F16 || type === TYPE_BF16;
+}
+
+/** Returns -1 or the first output of a group with a weight that is no number (or has no packed form). */
+export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
+  const type = word(at, PACK_TYPE), sourceType = word(at, PACK_SOURCE_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
+  const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
+  for (let unit = begin; unit < end; unit++) {
+    const group = rowBegin / GROUP + unit;
+    let finite = true;
+    if (is_float(type) && is_float(sourceType) && (type === sourceType || type === TYPE_F32)) {
+      finite = pack_float(
+        packedAt, sourceAt, type, sourceType, rows, cols, rowBegin, <usize>word(at, PACK_OUTPUT_STRIDE), <usize>word(at, PACK_INPUT_STRIDE),
+        <i32>word(at, PACK_COL_BEGIN), <i32>word(at, PACK_COL_END), group,
+      );
+    } else if (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS)) {
+      const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
+      for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
+      pack_rows(type, sourceType, packedAt + <usize>group * group_bytes(type, cols), fromAt, rowBytes, lanes, cols);
+    } else {
+      finite = convert(at, scratchAt, group);
+    }
+    if (!finite) return group * GROUP;
+  }
+  return -1;
+}
+
+/** One group of a piece by way of f32 rows, some inputs at a time. */
+function convert(at: usize, scratchAt: usize, group: i32): bool {
+  const type = word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS), colEnd = <i32>word(at, PACK_COL_END);
+  const lanes = min(GROUP, rows - group * GROUP);
+  for (let col = <i32>word(at, PACK_COL_BEGIN); col < colEnd; col += CONVERT_COLS) {
+    const count = min(CONVERT_COLS, colEnd - col);
+    if (!widen(at, scratchAt, group, lanes, col, count)) return false;
+    if (type === TYPE_F32) {
+      pack_float(<usize>word(at, PACK_AT), scratchAt, TYPE_F32, TYPE_F32, rows, cols, group * GROUP, count, 1, col, col + count, group);
+      continue;
+    }
+    return false; // ENCODE
+  }
+  return true;
+}
+
+/** Inputs [col, col + count) of a group's outputs -> rows of f32; false where one is no number. */
+function widen(at: usize, xAt: usize, group: i32, lanes: i32, col: i32, count: i32): bool {
+  const sourceType = word(at, PACK_SOURCE_TYPE), scalesAt = <usize>word(at, PACK_SCALES_AT), inputStride = <i32>word(at, PACK_INPUT_STRIDE);
+  const first = group * GROUP - <i32>word(at, PACK_ROW_BEGIN), skipped = col - <i32>word(at, PACK_COL_BEGIN), rowBytes = <usize>count << 2;
+  if (inputStride === 1) {
+    const stride = row_bytes(sourceType, <i32>word(at, PACK_OUTPUT_STRIDE));
+    const fromAt = <usize>word(at, PACK_SOURCE_AT) + <usize>first * stride + row_bytes(sourceType, skipped);
+    for (let lane: usize = 0; lane < <usize>lanes; lane++) decode_row(sourceType, xAt + lane * rowBytes, fromAt + lane * stride, count);
+  } else {
+    // Input-major: the outputs of one input lie together. They are decoded into the end of the scratch, which is free until rows are encoded.
+    const eightAt = xAt + GROUP * CONVERT_COLS * 4;
+    let fromAt = <usize>word(at, PACK_SOURCE_AT) + row_bytes(sourceType, skipped * inputStride + first);
+    for (let k: usize = 0; k < <usize>count; k++, fromAt += row_bytes(sourceType, inputStride)) {
+      decode_row(sourceType, eightAt, fromAt, lanes);
+      for (let lane: usize = 0; lane < <usize>lanes; lane++) store<u32>(xAt + lane * rowBytes + (k << 2), load<u32>(eightAt + (lane << 2)));
+    }
+  }
+  for (let lane: usize = 0; lane < <usize>lanes; lane++) {
+    const scale = scalesAt === 0 ? <f32>1 : load<f32>(scalesAt + (<usize>(group * GROUP) + lane << 2));
+    for (let offset: usize = 0; offset < rowBytes; offset += 4) {
+      const value = load<f32>(xAt + lane * rowBytes + offset) * scale;
+      if ((reinterpret<u32>(value) & 0x7f800000) === 0x7f800000) return false;
+      store<f32>(xAt + lane * rowBytes + offset, value);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,315 @@
+/**
+ * Register tiles of 4- and 5-bit codes that meet 8-bit activations (PANEL_Q8_QUADS): q4_1, q5_0, q4_k and q5_k.
+ *
+ * Packed form, per group of 8 outputs and block of 32 inputs: [4 quads][8 outputs][4 bytes], low nibbles k = 4 quad .. 4 quad + 3, high
+ * nibbles k + 16; five bits: then [8 outputs][4 bytes], bit q = the fifth bit of k = 4 q + byte. Around it the scales:
+ *
+ *   q4_1  128 codes | d [8] f32 | m [8] f32                               v = d code + m
+ *   q5_0  128 codes | 32 fifth bits | d [8] f32                           v = d (code - 16)
+ *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 | min pairs [8][2] u8) | 8 x 128 codes
+ *   q5_k  the same, | 8 x (128 codes | 32 fifth bits)                     v = (d scale) code - (dmin min)
+ *
+ * A pair holds the 6-bit scales of two blocks that follow each other.
+ *
+ * s [h][8] f32 = W x for h <= 6 rows. x: quads of i8, scales [blocks][h] f32, sums of its halves [blocks][h] (i16, i16).
+ * Codes are unsigned, a legal 7-bit operand. Products gather in i16: 16 of them hold 16 x 127 x 15, 8 hold 8 x 127 x 31, so five bits are
+ * widened twice a block. Widening multiplies by the block's scale: integers stay exact (63 x 32 x 127 x 31 < 2^23) up to the one
+ * conversion a block. Each value is s = s + row scale * (d * integer - dmin * integer), every operation rounded, in one order for
+ * one row and many.
+ */
+
+import { TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_K } from "../abi";
+import { Lanes } from "../lanes";
+
+/** d, dmin and the scales of eight blocks. */
+export const SUPER_HEAD: usize = 192;
+export const CODES: usize = 128;
+
+export class Quads {
+  @inline static supers(type: u32): bool {
+    return type === TYPE_Q4_K || type === TYPE_Q5_K;
+  }
+
+  @inline static fives(type: u32): bool {
+    return type === TYPE_Q5_0 || type === TYPE_Q5_K;
+  }
+
+  /** Bytes of a block without its scales, and of a whole one without those of its super-block. */
+  @inline static codeBytes(type: u32): usize {
+    return Quads.fives(type) ? CODES + 32 : CODES;
+  }
+
+  @inline static blockBytes(type: u32): usize {
+    return Quads.codeBytes(type) + (type === TYPE_Q4_1 ? 64 : type === TYPE_Q5_0 ? 32 : 0);
+  }
+
+  /** Stored scale of block 0..7 from the 12 bytes that q4_k and q5_k share; low six bits of four, the others cut in 4 + 2. */
+  @inline static storedScale(sixAt: usize, block: u32): u8 {
+    if (block < 4) return load<u8>(sixAt + block) & 63;
+    return (load<u8>(sixAt + block + 4) & 15) | (load<u8>(sixAt + block - 4) >> 6 << 4);
+  }
+
+  @inline static storedMin(sixAt: usize, block: u32): u8 {
+    if (block < 4) return load<u8>(sixAt + block + 4) & 63;
+    return (load<u8>(sixAt + block + 4) >> 4) | (load<u8>(sixAt + block) >> 6 << 4);
+  }
+
+  /** Scales or mins of block `block` for four outputs, each twice; pairsAt: those of its super-block. */
+  @inline static pairs(pairsAt: usize, block: i32): v128 {
+    const two_i32x4 = i32x4.shr_u(v128.load8x8_u(pairsAt + (<usize>(block & 6) << 4)), (block & 1) << 4);
+    return v128.or(v128.and(two_i32x4, i32x4.splat(0xffff)), i32x4.shl(two_i32x4, 16));
+  }
+
+  /** What widening multiplies four outputs by. */
+  @inline static widener(type: u32, headAt: usize, block: i32, half: usize): v128 {
+    return Quads.supers(type) ? Quads.pairs(headAt + 64 + (half << 3), block) : i16x8.splat(1);
+  }
+
+  @inline static mins(type: u32, headAt: usize, block: i32, half: usize): v128 {
+    return Quads.supers(type) ? Quads.pairs(headAt + 80 + (half << 3), block) : i16x8.splat(1);
+  }
+
+  @inline static scales(type: u32, headAt: usize, codesAt: usize, half: usize): v128 {
+    return v128.load((Quads.supers(type) ? headAt : codesAt + Quads.codeBytes(type)) + (half << 4));
+  }
+
+  @inline static minScales(type: u32, headAt: usize, codesAt: usize, half: usize): v128 {
+    if (type === TYPE_Q5_0) return f32x4.splat(0);
+    return v128.load((Quads.supers(type) ? headAt + 32 : codesAt + CODES + 32) + (half << 4));
+  }
+
+  @inline static fifthLow(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {
+    if (!Quads.fives(type)) return codes;
+    return v128.or(codes, v128.and(i16x8.shl(i16x8.shr_u(v128.load(bitsAt), step), 4), i8x16.splat(16)));
+  }
+
+  @inline static fifthHigh(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {
+    if (!Quads.fives(type)) return codes;
+    return v128.or(codes, v128.and(i16x8.shr_u(v128.load(bitsAt), step), i8x16.splat(16)));
+  }
+
+  @inline static dot(x: v128, w: v128, sum: v128): v128 {
+    return i16x8.add(sum, Lanes.dotI8I7(x, w));
+  }
+
+  @inline static widen(type: u32, sum: v128, gathered: v128, widener: v128): v128 {
+    const wide_i32x4 = i32x4.dot_i16x8_s(gathered, widener);
+    return Quads.fives(type) ? i32x4.add(sum, wide_i32x4) : wide_i32x4;
+  }
+
+  /** s + row * (scales * integers -+ minScales * (mins * sums of x)). */
+  @inline static finish(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
+    if (type === TYPE_Q5_0) {
+      const dot = i32x4.sub(integers, i32x4.dot_i16x8_s(sums, i16x8.splat(16)));
+      return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, scales)));
+    }
+    const codes = f32x4.mul(scales, f32x4.convert_i32x4_s(integers));
+    const least = f32x4.mul(minScales, f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(mins, sums)));
+    return f32x4.add(sum, f32x4.mul(row, Quads.supers(type) ? f32x4.sub(codes, least) : f32x4.add(codes, least)));
+  }
+
+  @inline static rows(type: u32, h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+    let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
+    let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
+    const mask = i8x16.splat(15);
+    const high: usize = <usize>(h << 4); // quad + 4 of the same tile
+    for (let block = 0; block < blocks; ) {
+      const headAt = weightAt;
+      if (Quads.supers(type)) weightAt += SUPER_HEAD;
+      const stop = Quads.supers(type) ? block + 8 : blocks;
+      for (; block < stop; block++) {
+        let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+        let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+        const k0 = Quads.widener(type, headAt, block, 0), k1 = Quads.widener(type, headAt, block, 1);
+        const codesAt = weightAt, end = weightAt + CODES;
+        let step = 0;
+        while (weightAt < end) {
+          let g00 = i16x8.splat(0), g01 = g00, g10 = g00, g11 = g00, g20 = g00, g21 = g00;
+          let g30 = g00, g31 = g00, g40 = g00, g41 = g00, g50 = g00, g51 = g00;
+          const part = Quads.fives(type) ? weightAt + CODES / 2 : end;
+          while (weightAt < part) {
+            const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
+            let low0 = Quads.fifthLow(type, v128.and(w0, mask), codesAt + CODES, step), low1 = Quads.fifthLow(type, v128.and(w1, mask), codesAt + CODES + 16, step);
+            let x = v128.load32_splat(panelAt, 0);
+            g00 = Quads.dot(x, low0, g00); g01 = Quads.dot(x, low1, g01);
+            if (h > 1) { x = v128.load32_splat(panelAt, 4); g10 = Quads.dot(x, low0, g10); g11 = Quads.dot(x, low1, g11); }
+            if (h > 2) { x = v128.load32_splat(panelAt, 8); g20 = Quads.dot(x, low0, g20); g21 = Quads.dot(x, low1, g21); }
+            if (h > 3) { x = v128.load32_splat(panelAt, 12); g30 = Quads.dot(x, low0, g30); g31 = Quads.dot(x, low1, g31); }
+            if (h > 4) { x = v128.load32_splat(panelAt, 16); g40 = Quads.dot(x, low0, g40); g41 = Quads.dot(x, low1, g41); }
+            if (h > 5) { x = v128.load32_splat(panelAt, 20); g50 = Quads.dot(x, low0, g50); g51 = Quads.dot(x, low1, g51); }
+            low0 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), codesAt + CODES, step);
+            low1 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), codesAt + CODES + 16, step);
+            const highAt = panelAt + high;
+            x = v128.load32_splat(highAt, 0);
+            g00 = Quads.dot(x, low0, g00); g01 = Quads.dot(x, low1, g01);
+            if (h > 1) { x = v128.load32_splat(highAt, 4); g10 = Quads.dot(x, low0, g10); g11 = Quads.dot(x, low1, g11); }
+            if (h > 2) { x = v128.load32_splat(highAt, 8); g20 = Quads.dot(x, low0, g20); g21 = Quads.dot(x, low1, g21); }
+            if (h > 3) { x = v128.load32_splat(highAt, 12); g30 = Quads.dot(x, low0, g30); g31 = Quads.dot(x, low1, g31); }
+            if (h > 4) { x = v128.load32_splat(highAt, 16); g40 = Quads.dot(x, low0, g40); g41 = Quads.dot(x, low1, g41); }
+            if (h > 5) { x = v128.load32_splat(highAt, 20); g50 = Quads.dot(x, low0, g50); g51 = Quads.dot(x, low1, g51); }
+            weightAt += 32;
+            panelAt += <usize>(h << 2);
+            step++;
+          }
+          c00 = Quads.widen(type, c00, g00, k0); c01 = Quads.widen(type, c01, g01, k1);
+          if (h > 1) { c10 = Quads.widen(type, c10, g10, k0); c11 = Quads.widen(type, c11, g11, k1); }
+          if (h > 2) { c20 = Quads.widen(type, c20, g20, k0); c21 = Quads.widen(type, c21, g21, k1); }
+          if (h > 3) { c30 = Quads.widen(type, c30, g30, k0); c31 = Quads.widen(type, c31, g31, k1); }
+          if (h > 4) { c40 = Quads.widen(type, c40, g40, k0); c41 = Quads.widen(type, c41, g41, k1); }
+          if (h > 5) { c50 = Quads.widen(type, c50, g50, k0); c51 = Quads.widen(type, c51, g51, k1); }
+        }
+        const d0 = Quads.scales(type, headAt, codesAt, 0), d1 = Quads.scales(type, headAt, codesAt, 1);
+        const e0 = Quads.minScales(type, headAt, codesAt, 0), e1 = Quads.minScales(type, headAt, codesAt, 1);
+        const m0 = Quads.mins(type, headAt, block, 0), m1 = Quads.mins(type, headAt, block, 1);
+        weightAt = codesAt + Quads.blockBytes(type);
+        panelAt += high;
+        let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
+        s00 = Quads.finish(type, s00, c00, row, sums, d0, m0, e0); s01 = Quads.finish(type, s01, c01, row, sums, d1, m1, e1);
+        if (h > 1) {
+          row = v128.load32_splat(scaleAt, 4); sums = v128.load32_splat(blockSumAt, 4);
+          s10 = Quads.finish(type, s10, c10, row, sums, d0, m0, e0); s11 = Quads.finish(type, s11, c11, row, sums, d1, m1, e1);
+        }
+        if (h > 2) {
+          row = v128.load32_splat(scaleAt, 8); sums = v128.load32_splat(blockSumAt, 8);
+          s20 = Quads.finish(type, s20, c20, row, sums, d0, m0, e0); s21 = Quads.finish(type, s21, c21, row, sums, d1, m1, e1);
+        }
+        if (h > 3) {
+          row = v128.load32_splat(scaleAt, 12); sums = v128.load32_splat(blockSumAt, 12);
+          s30 = Quads.finish(type, s30, c30, row, sums, d0, m0, e0); s31 = Quads.finish(type, s31, c31, row, sums, d1, m1, e1);
+        }
+        if (h > 4) {
+          row = v128.load32_splat(scaleAt, 16); sums = v128.load32_splat(blockSumAt, 16);
+          s40 = Quads.finish(type, s40, c40, row, sums, d0, m0, e0); s41 = Quads.finish(type, s41, c41, row, sums, d1, m1, e1);
+        }
+        if (h > 5) {
+          row = v128.load32_splat(scaleAt, 20); sums = v128.load32_splat(blockSumAt, 20);
+          s50 = Quads.finish(type, s50, c50, row, sums, d0, m0, e0); s51 = Quads.finish(type, s51, c51, row, sums, d1, m1, e1);
+        }
+        scaleAt += <usize>(h << 2);
+        blockSumAt += <usize>(h << 2);
+      }
+    }
+    v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16);
+    if (h > 1) { v128.store(sumAt, s10, 32); v128.store(sumAt, s11, 48); }
+    if (h > 2) { v128.store(sumAt, s20, 64); v128.store(sumAt, s21, 80); }
+    if (h > 3) { v128.store(sumAt, s30, 96); v128.store(sumAt, s31, 112); }
+    if (h > 4) { v128.store(sumAt, s40, 128); v128.store(sumAt, s41, 144); }
+    if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
+  }
+
+  @inline static tile(type: u32, h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+    switch (h) {
+      case 1: Quads.rows(type, 1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 2: Quads.rows(type, 2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 3: Quads.rows(type, 3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 4: Quads.rows(type, 4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 5: Quads.rows(type, 5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
+      default: Quads.rows(type, 6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
+    }
+  }
+
+  /**
+   * One row, four groups `apart` bytes from each other, at most eight blocks (a super-block): sums [32] go on. The same sums in the
+   * same order as the tile of one row.
+   */
+  @inline static four(type: u32, sumAt: usize, head0: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+    const mask = i8x16.splat(15);
+    const head1 = head0 + apart, head2 = head1 + apart, head3 = head2 + apart;
+    let at0 = Quads.supers(type) ? head0 + SUPER_HEAD : head0;
+    let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
+    let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
+    for (let block = 0; block < blocks; block++) {
+      const codes0 = at0, codes1 = codes0 + apart, codes2 = codes1 + apart, codes3 = codes2 + apart;
+      let at1 = codes1, at2 = codes2, at3 = codes3;
+      let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+      const end = at0 + CODES;
+      let step = 0;
+      while (at0 < end) {
+        let g0 = i16x8.splat(0), g1 = g0, g2 = g0, g3 = g0, g4 = g0, g5 = g0, g6 = g0, g7 = g0;
+        const part = Quads.fives(type) ? at0 + CODES / 2 : end;
+        while (at0 < part) {
+          const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
+          const w0 = v128.load(at0, 0), w1 = v128.load(at0, 16);
+          g0 = Quads.dot(x, Quads.fifthLow(type, v128.and(w0, mask), codes0 + CODES, step), g0);
+          g1 = Quads.dot(x, Quads.fifthLow(type, v128.and(w1, mask), codes0 + CODES + 16, step), g1);
+          g0 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), codes0 + CODES, step), g0);
+          g1 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), codes0 + CODES + 16, step), g1);
+          const w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
+          g2 = Quads.dot(x, Quads.fifthLow(type, v128.and(w2, mask), codes1 + CODES, step), g2);
+          g3 = Quads.dot(x, Quads.fifthLow(type, v128.and(w3, mask), codes1 + CODES + 16, step), g3);
+          g2 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), codes1 + CODES, step), g2);
+          g3 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), codes1 + CODES + 16, step), g3);
+          const w4 = v128.load(at2, 0), w5 = v128.load(at2, 16);
+          g4 = Quads.dot(x, Quads.fifthLow(type, v128.and(w4, mask), codes2 + CODES, step), g4);
+          g5 = Quads.dot(x, Quads.fifthLow(type, v128.and(w5, mask), codes2 + CODES + 16, step), g5);
+          g4 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), codes2 + CODES, step), g4);
+          g5 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), codes2 + CODES + 16, step), g5);
+          const w6 = v128.load(at3, 0), w7 = v128.load(at3, 16);
+          g6 = Quads.dot(x, Quads.fifthLow(type, v128.and(w6, mask), codes3 + CODES, step), g6);
+          g7 = Quads.dot(x, Quads.fifthLow(type, v128.and(w7, mask), codes3 + CODES + 16, step), g7);
+          g6 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), codes3 + CODES, step), g6);
+          g7 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), codes3 + CODES + 16, step), g7);
+          at0 += 32; at1 += 32; at2 += 32; at3 += 32;
+          panelAt += 4;
+          step++;
+        }
+        c0 = Quads.widen(type, c0, g0, Quads.widener(type, head0, block, 0)); c1 = Quads.widen(type, c1, g1, Quads.widener(type, head0, block, 1));
+        c2 = Quads.widen(type, c2, g2, Quads.widener(type, head1, block, 0)); c3 = Quads.widen(type, c3, g3, Quads.widener(type, head1, block, 1));
+        c4 = Quads.widen(type, c4, g4, Quads.widener(type, head2, block, 0)); c5 = Quads.widen(type, c5, g5, Quads.widener(type, head2, block, 1));
+        c6 = Quads.widen(type, c6, g6, Quads.widener(type, head3, block, 0)); c7 = Quads.widen(type, c7, g7, Quads.widener(type, head3, block, 1));
+      }
+      panelAt += 16;
+      const row = v128.load32_splat(scaleAt), sums = v128.load32_splat(blockSumAt);
+      s0 = Quads.finish(type, s0, c0, row, sums, Quads.scales(type, head0, codes0, 0), Quads.mins(type, head0, block, 0), Quads.minScales(type, head0, codes0, 0));
+      s1 = Quads.finish(type, s1, c1, row, sums, Quads.scales(type, head0, codes0, 1), Quads.mins(type, head0, block, 1), Quads.minScales(type, head0, codes0, 1));
+      s2 = Quads.finish(type, s2, c2, row, sums, Quads.scales(type, head1, codes1, 0), Quads.mins(type, head1, block, 0), Quads.minScales(type, head1, codes1, 0));
+      s3 = Quads.finish(type, s3, c3, row, sums, Quads.scales(type, head1, codes1, 1), Quads.mins(type, head1, block, 1), Quads.minScales(type, head1, codes1, 1));
+      s4 = Quads.finish(type, s4, c4, row, sums, Quads.scales(type, head2, codes2, 0), Quads.mins(type, head2, block, 0), Quads.minScales(type, head2, codes2, 0));
+      s5 = Quads.finish(type, s5, c5, row, sums, Quads.scales(type, head2, codes2, 1), Quads.mins(type, head2, block, 1), Quads.minScales(type, head2, codes2, 1));
+      s6 = Quads.finish(type, s6, c6, row, sums, Quads.scales(type, head3, codes3, 0), Quads.mins(type, head3, block, 0), Quads.minScales(type, head3, codes3, 0));
+      s7 = Quads.finish(type, s7, c7, row, sums, Quads.scales(type, head3, codes3, 1), Quads.mins(type, head3, block, 1), Quads.minScales(type, head3, codes3, 1));
+      at0 = codes0 + Quads.blockBytes(type);
+      scaleAt += 4;
+      blockSumAt += 4;
+    }
+    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
+  }
+
+  /** Sixteen codes, [4 outputs][4 k] bytes -> out [4 k][8 outputs] f32 (one half): scales * code -+ mins, or scales * (code - 16). */
+  @inline static spread(type: u32, outAt: usize, codes: v128, scales: v128, mins: v128): void {
+    const low = i32x4.splat(255);
+    v128.store(outAt, Quads.value(type, v128.and(codes, low), scales, mins), 0);
+    v128.store(outAt, Quads.value(type, v128.and(i32x4.shr_u(codes, 8), low), scales, mins), 32);
+    v128.store(outAt, Quads.value(type, v128.and(i32x4.shr_u(codes, 16), low), scales, mins), 64);
+    v128.store(outAt, Quads.value(type, i32x4.shr_u(codes, 24), scales, mins), 96);
+  }
+
+  @inline static value(type: u32, code: v128, scales: v128, mins: v128): v128 {
+    if (type === TYPE_Q5_0) return f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(code, i32x4.splat(16))), scales);
+    const scaled = f32x4.mul(f32x4.convert_i32x4_s(code), scales);
+    return Quads.supers(type) ? f32x4.sub(scaled, mins) : f32x4.add(scaled, mins);
+  }
+
+  /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
+  @inline static dequantize(type: u32, outAt: usize, groupAt: usize, begin: i32, end: i32): void {
+    const mask = i8x16.splat(15), pair = i32x4.splat(0xffff), size = Quads.blockBytes(type);
+    for (let block = begin >> 5; block < end >> 5; block++, outAt += 1024) {
+      const headAt = Quads.supers(type) ? groupAt + <usize>(block >> 3) * (SUPER_HEAD + 8 * size) : 0;
+      const codesAt = Quads.supers(type) ? headAt + SUPER_HEAD + <usize>(block & 7) * size : groupAt + <usize>block * size;
+      for (let half: usize = 0; half < 2; half++) {
+        let scales = Quads.scales(type, headAt, codesAt, half), mins = Quads.minScales(type, headAt, codesAt, half);
+        if (Quads.supers(type)) {
+          scales = f32x4.mul(scales, f32x4.convert_i32x4_s(v128.and(Quads.widener(type, headAt, block, half), pair)));
+          mins = f32x4.mul(mins, f32x4.convert_i32x4_s(v128.and(Quads.mins(type, headAt, block, half), pair)));
+        }
+        const bitsAt = codesAt + CODES + (half << 4);
+        for (let quad = 0; quad < 4; quad++) {
+          const w = v128.load(codesAt + (<usize>quad << 5) + (half << 4)), to = outAt + (<usize>quad << 7) + (half << 4);
+          Quads.spread(type, to, Quads.fifthLow(type, v128.and(w, mask), bitsAt, quad), scales, mins);
+          Quads.spread(type, to + 512, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w, 4), mask), bitsAt, quad), scales, mins);
+        }
+      }
+    }
+  }
+}
