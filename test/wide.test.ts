@@ -14,14 +14,18 @@ const kept = { ...digests };
 
 afterEach(() => void Object.assign(digests, kept));
 
-const CHECKS = (["f32", "f16", "bf16", "q8_0", "q4_0"] as const).flatMap((type) =>
-  (["f32", "q8"] as const).flatMap((cache) => {
-    const float = !type.startsWith("q");
-    return float
-      ? [false, true].map((fused) => ({ type, cache, fused, activations: "q8" as const }))
-      : (["q8", "f32"] as const).map((activations) => ({ type, cache, fused: false, activations }));
-  }),
-);
+const FLOATS = ["f32", "f16", "bf16"] as const;
+const INTEGERS = ["q8_0", "q4_0", "q4_1", "q5_0", "q4_k", "q5_k", "q6_k", "iq4_nl"] as const;
+/** Met by f32 whatever was asked for. */
+const GENERIC = ["q5_1", "q2_k", "q3_k", "mxfp4", "tq1_0", "tq2_0"] as const;
+
+const CHECKS = (["f32", "q8"] as const).flatMap((cache) => [
+  ...FLOATS.flatMap((type) => [false, true].map((fused) => ({ type, cache, fused, activations: "q8" as const }))),
+  ...INTEGERS.flatMap((type) =>
+    (["q8", "f32"] as const).map((activations) => ({ type, cache, fused: false, activations })),
+  ),
+  ...GENERIC.map((type) => ({ type, cache, fused: false, activations: "q8" as const })),
+]);
 
 it("every stored digest is what 128-bit code gives, both builds", async () => {
   expect(CHECKS.map(({ type, ...check }) => digestName(type, check)).sort()).toEqual(Object.keys(digests).sort());

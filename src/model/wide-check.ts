@@ -1,7 +1,8 @@
-import type { StoredType } from "../checkpoint/checkpoint.ts";
+import { STORED_BLOCKS, type StoredType } from "../checkpoint/checkpoint.ts";
 import type { Build } from "../host/build.ts";
 import { addsDots } from "../runtime/dots.ts";
 import { type Kernels, openKernels } from "../runtime/module.ts";
+import { formOf } from "../runtime/packed.ts";
 import type { CacheType } from "./cache.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { formsOf } from "./layout.ts";
@@ -44,6 +45,15 @@ const CONFIG: CreateConfig = {
   max_position_embeddings: 256,
   shared_expert: true,
 };
+/** Rows of whole blocks of 256. */
+const LARGE_CONFIG: CreateConfig = {
+  ...CONFIG,
+  hidden_size: 256,
+  intermediate_size: 256,
+  intermediate_size_mlp: 512,
+  num_attention_heads: 16,
+  num_key_value_heads: 4,
+};
 /** Rows of each step; together past a chunk and a page. */
 const STEPS = [1, 2, 3, 4, 5, 6, 7, 64, 1];
 
@@ -63,6 +73,42 @@ export const NARROW_DIGESTS: Readonly<Record<string, number>> = {
   "q4_0 q8, cache q8": 0x5e8d71ef,
   "q4_0 f32, cache f32": 0x24355502,
   "q4_0 f32, cache q8": 0x4fe7c102,
+  "q4_1 q8, cache f32": 0x9f9ae312,
+  "q4_1 q8, cache q8": 0xc1687809,
+  "q4_1 f32, cache f32": 0x61f275a0,
+  "q4_1 f32, cache q8": 0x8ee0a05b,
+  "q5_0 q8, cache f32": 0x5f9e9ccf,
+  "q5_0 q8, cache q8": 0xd064bb92,
+  "q5_0 f32, cache f32": 0xc87759bb,
+  "q5_0 f32, cache q8": 0x31bc4cce,
+  "q5_1 f32, cache f32": 0x572a4ebf,
+  "q5_1 f32, cache q8": 0x4eaf2c62,
+  "q2_k f32, cache f32": 0x56865fe8,
+  "q2_k f32, cache q8": 0x8b97492b,
+  "q3_k f32, cache f32": 0x077a955f,
+  "q3_k f32, cache q8": 0x01fc27e7,
+  "q4_k q8, cache f32": 0x61340c10,
+  "q4_k q8, cache q8": 0x98c559b8,
+  "q4_k f32, cache f32": 0xbd526f86,
+  "q4_k f32, cache q8": 0xdeab90f2,
+  "q5_k q8, cache f32": 0xe7d428f1,
+  "q5_k q8, cache q8": 0xbcc42479,
+  "q5_k f32, cache f32": 0x661006dd,
+  "q5_k f32, cache q8": 0x7a4dcd81,
+  "q6_k q8, cache f32": 0xba710cf4,
+  "q6_k q8, cache q8": 0x75164cf8,
+  "q6_k f32, cache f32": 0xc1514444,
+  "q6_k f32, cache q8": 0x670b4991,
+  "iq4_nl q8, cache f32": 0x359316e4,
+  "iq4_nl q8, cache q8": 0x5ccfe422,
+  "iq4_nl f32, cache f32": 0xb296ee41,
+  "iq4_nl f32, cache q8": 0xf34ec09d,
+  "mxfp4 f32, cache f32": 0x937bd9ac,
+  "mxfp4 f32, cache q8": 0x2cb094ca,
+  "tq1_0 f32, cache f32": 0x30fa6458,
+  "tq1_0 f32, cache q8": 0xa773cc32,
+  "tq2_0 f32, cache f32": 0x970d9ed8,
+  "tq2_0 f32, cache q8": 0xe70933cb,
   "f32 fused, cache f32": 0xf644be5a,
   "f32 fused, cache q8": 0xb2615b47,
   "f16 fused, cache f32": 0x551c2b4f,
@@ -114,11 +160,12 @@ async function findWideDifference(kernels: Kernels, check: WideCheck): Promise<s
 
 export function digestName(type: StoredType, { activations, cache, fused }: Omit<WideCheck, "types">): string {
   const float = type === "f32" || type === "f16" || type === "bf16";
-  return `${type} ${float ? (fused ? "fused" : "apart") : activations}, cache ${cache}`;
+  const met = formOf(type, activations) === "f32" ? "f32" : "q8";
+  return `${type} ${float ? (fused ? "fused" : "apart") : met}, cache ${cache}`;
 }
 
 export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<WideCheck, "types">): Promise<number> {
-  const checkpoint = randomModelCheckpoint(CONFIG, 1, type);
+  const checkpoint = randomModelCheckpoint(STORED_BLOCKS[type].elements === 256 ? LARGE_CONFIG : CONFIG, 1, type);
   const { config } = readConfig(checkpoint);
   const { weights } = mapWeights(checkpoint, config);
   const plan = planModel(config, weights, {
