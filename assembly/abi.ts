@@ -26,6 +26,20 @@ export const TYPE_F16 = 1;
 export const TYPE_BF16 = 2;
 export const TYPE_Q8_0 = 3;
 export const TYPE_Q4_0 = 4;
+export const TYPE_Q4_1 = 5;
+export const TYPE_Q5_0 = 6;
+export const TYPE_Q5_1 = 7;
+export const TYPE_Q2_K = 8;
+export const TYPE_Q3_K = 9;
+export const TYPE_Q4_K = 10;
+export const TYPE_Q5_K = 11;
+export const TYPE_Q6_K = 12;
+export const TYPE_IQ4_NL = 13;
+export const TYPE_IQ4_XS = 14;
+export const TYPE_MXFP4 = 15;
+export const TYPE_TQ1_0 = 16;
+export const TYPE_TQ2_0 = 17;
+export const TYPE_F8_E4M3 = 18;
 
 // ---- activation panels: what a matmul reads; rows of a tile interleaved ----
 
