@@ -17,4 +17,6 @@ export { decode_q4_0, decode_q4_1, decode_q5_0, decode_q5_1, decode_q8_0 } from 
 export { decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k } from "./blocks/k";
 export { decode_iq4_nl, decode_iq4_xs, decode_mxfp4 } from "./blocks/iq4";
 export { decode_tq1_0, decode_tq2_0 } from "./blocks/ternary";
-export { decode_row, finite_row } from "./blocks/row";
+export { encode_bf16, encode_f16, encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q8_0 } from "./blocks/encode";
+export { encode_q4_k, encode_q5_k, encode_q6_k } from "./blocks/encode_k";
+export { decode_row, encode_row, finite_row } from "./blocks/row";
