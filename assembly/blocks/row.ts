@@ -4,6 +4,8 @@ import {
   TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_F8_E4M3, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K,
   TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K, TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0,
 } from "../abi";
+import { encode_bf16, encode_f16, encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q8_0 } from "./encode";
+import { encode_q4_k, encode_q5_k, encode_q6_k } from "./encode_k";
 import { decode_bf16, decode_f16, decode_f32, decode_f8_e4m3 } from "./float";
 import { Half } from "./half";
 import { decode_iq4_nl, decode_iq4_xs, decode_mxfp4, finite_mxfp4 } from "./iq4";
@@ -101,4 +103,27 @@ export function finite_row(type: u32, fromAt: usize, count: i32): bool {
     case TYPE_F8_E4M3: return Finite.f8(fromAt, count);
     default: return false;
   }
+}
+
+/**
+ * The row stored as `type`, byte for byte as ggml's reference quantisers store it. False: a type that nothing is written in, a value that
+ * is not finite, or one too large for the type's f16.
+ */
+export function encode_row(type: u32, toAt: usize, xAt: usize, count: i32): bool {
+  if (!Finite.f32(xAt, count)) return false;
+  switch (type) {
+    case TYPE_F32: memory.copy(toAt, xAt, (<usize>count) << 2); return true;
+    case TYPE_F16: encode_f16(toAt, xAt, count); break;
+    case TYPE_BF16: encode_bf16(toAt, xAt, count); break;
+    case TYPE_Q8_0: encode_q8_0(toAt, xAt, count); break;
+    case TYPE_Q4_0: encode_q4_0(toAt, xAt, count); break;
+    case TYPE_Q4_1: encode_q4_1(toAt, xAt, count); break;
+    case TYPE_Q5_0: encode_q5_0(toAt, xAt, count); break;
+    case TYPE_Q5_1: encode_q5_1(toAt, xAt, count); break;
+    case TYPE_Q4_K: encode_q4_k(toAt, xAt, count); break;
+    case TYPE_Q5_K: encode_q5_k(toAt, xAt, count); break;
+    case TYPE_Q6_K: encode_q6_k(toAt, xAt, count); break;
+    default: return false;
+  }
+  return finite_row(type, toAt, count);
 }
