@@ -15,6 +15,8 @@ export const BLOCK = 32;
 export const PAGE = 64;
 /** Inputs that the generic float matmul dequantises at a time (8 KiB a group: stays in L1). */
 export const DEQUANTIZE_COLS = 256;
+/** Inputs that PACK converts at a time: 8 rows of f32 and as many stored ones lie in scratch. */
+export const CONVERT_COLS = 1024;
 
 /** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
 export const MATMUL_GROUPS = 4;

@@ -16,7 +16,6 @@ export { decode_q4_0, decode_q4_1, decode_q5_0, decode_q5_1, decode_q8_0 } from 
 export { decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k } from "./blocks/k";
 export { decode_iq4_nl, decode_iq4_xs, decode_mxfp4 } from "./blocks/iq4";
 export { decode_tq1_0, decode_tq2_0 } from "./blocks/ternary";
-export { decode_row, finite_row } from "./blocks/row";
 export { rmsnorm_f32 } from "./kernels/norm";
 export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
 export { combine_f32, route_f32, swiglu_f32 } from "./kernels/feedforward";
@@ -24,11 +23,6 @@ export { angles_f32, rope_f32, scale_f32, temperature_f32 } from "./kernels/rope
 export { store_cache_f32, store_cache_q8, widen_i8 } from "./kernels/cache";
 export { attend_block, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
 export { exp_f32 } from "./kernels/exp";
-export { decode_bf16, decode_f16, decode_f32, decode_f8_e4m3 } from "./blocks/float";
-export { decode_q4_0, decode_q4_1, decode_q5_0, decode_q5_1, decode_q8_0 } from "./blocks/legacy";
-export { decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k } from "./blocks/k";
-export { decode_iq4_nl, decode_iq4_xs, decode_mxfp4 } from "./blocks/iq4";
-export { decode_tq1_0, decode_tq2_0 } from "./blocks/ternary";
 export { encode_bf16, encode_f16, encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q8_0 } from "./blocks/encode";
 export { encode_q4_k, encode_q5_k, encode_q6_k } from "./blocks/encode_k";
 export { decode_row, encode_row, finite_row } from "./blocks/row";

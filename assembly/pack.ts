@@ -4,17 +4,12 @@
  */
 
 import {
-  GROUP, PACK_AT, PACK_COL_BEGIN, PACK_COL_END, PACK_COLS, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROW_BEGIN, PACK_ROWS, PACK_SCALES_AT, PACK_SOURCE_AT,
+  CONVERT_COLS, GROUP, PACK_AT, PACK_COL_BEGIN, PACK_COL_END, PACK_COLS, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROW_BEGIN, PACK_ROWS, PACK_SCALES_AT, PACK_SOURCE_AT,
   PACK_SOURCE_TYPE, PACK_TYPE, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS,
 } from "./abi";
-import { decode_row, finite_row } from "./blocks/row";
+import { decode_row, encode_row, finite_row } from "./blocks/row";
 import { pack_float } from "./weights/float";
 import { group_bytes, pack_rows, row_bytes } from "./weights/packed";
-
-/** Inputs converted at a time: 32 KiB of f32 rows, and as many stored ones at most. */
-const CONVERT_COLS: i32 = 1024;
-/** Bytes of scratch that a conversion wants. */
-export const PACK_SCRATCH: i32 = 2 * GROUP * CONVERT_COLS * 4;
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));
@@ -51,7 +46,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
 /** One group of a piece by way of f32 rows, some inputs at a time. */
 function convert(at: usize, scratchAt: usize, group: i32): bool {
   const type = word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS), colEnd = <i32>word(at, PACK_COL_END);
-  const lanes = min(GROUP, rows - group * GROUP);
+  const lanes = min(GROUP, rows - group * GROUP), storedAt = scratchAt + GROUP * CONVERT_COLS * 4;
   for (let col = <i32>word(at, PACK_COL_BEGIN); col < colEnd; col += CONVERT_COLS) {
     const count = min(CONVERT_COLS, colEnd - col);
     if (!widen(at, scratchAt, group, lanes, col, count)) return false;
@@ -59,7 +54,11 @@ function convert(at: usize, scratchAt: usize, group: i32): bool {
       pack_float(<usize>word(at, PACK_AT), scratchAt, TYPE_F32, TYPE_F32, rows, cols, group * GROUP, count, 1, col, col + count, group);
       continue;
     }
-    return false; // ENCODE
+    const rowBytes = row_bytes(type, count);
+    for (let lane: usize = 0; lane < <usize>lanes; lane++) {
+      if (!encode_row(type, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
+    }
+    pack_rows(type, type, <usize>word(at, PACK_AT) + <usize>group * group_bytes(type, cols) + group_bytes(type, col), storedAt, rowBytes, lanes, count);
   }
   return true;
 }

@@ -6,7 +6,8 @@ import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { readConfig } from "../dist/src/model/config.js";
 import { openResident } from "../dist/src/model/open.js";
 import { randomModelCheckpoint } from "../dist/src/model/random.js";
-import { mapWeights, widenF16 } from "../dist/src/model/weights.js";
+import { widenF16 } from "../dist/src/model/memory-types.js";
+import { mapWeights } from "../dist/src/model/weights.js";
 import { codeOf } from "./error-code.ts";
 import { allLogits, hash } from "./resident.ts";
 

@@ -4,6 +4,7 @@ import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
+import type { QuantizeType } from "../model/memory-types.ts";
 import { checkPlain, checkSignal } from "./options.ts";
 
 export interface LoadOptions {
@@ -17,8 +18,13 @@ export interface LoadOptions {
   context?: number;
   /** Keys and values as f32 (exact) or 8 bits (a quarter of the bytes). Default f32. */
   cache?: CacheType;
-  /** What quantised weights are multiplied with: integers by block (fast; 16 bits beside q8_0, 8 beside q4_0) or f32. Default q8. */
+  /** What quantised weights are multiplied with: integers by block (fast; 16 bits beside q8_0 and iq4_nl, 8 beside the others) or f32. Default q8. */
   activations?: "q8" | "f32";
+  /**
+   * Float weights (safetensors, or f32, f16 and bf16 of a GGUF file) are quantised while they are loaded; the embedding and the output of a
+   * 4-bit model become q6_k. Default: every weight as it is stored.
+   */
+  quantize?: QuantizeType;
   /** All memory the model may take: bytes, or "2GiB", "500MB". */
   maxMemory?: number | string;
   /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
@@ -34,6 +40,7 @@ export interface CheckedLoadOptions {
   readonly context: number | undefined;
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
+  readonly quantize: QuantizeType | undefined;
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
   readonly onProgress: ((progress: LoadProgress) => void) | undefined;
@@ -47,6 +54,7 @@ const NAMES = [
   "context",
   "cache",
   "activations",
+  "quantize",
   "maxMemory",
   "memoryLimit",
   "onProgress",
@@ -80,6 +88,7 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     context: integer("context", given["context"], 1, Number.MAX_SAFE_INTEGER),
     cache: oneOf("cache", given["cache"], ["f32", "q8"] as const) ?? "f32",
     activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
+    quantize: oneOf("quantize", given["quantize"], ["q8_0", "q4_0", "q4_k"] as const),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
     onProgress: progress(given["onProgress"]),

@@ -1,4 +1,5 @@
 import {
+  CONVERT_COLS,
   DEQUANTIZE_COLS,
   GROUP,
   MATMUL_GROUPS,
@@ -21,6 +22,7 @@ import {
 } from "../runtime/packed.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
+import { leastPieceBytes } from "./pieces.ts";
 import type { LayerRange } from "./placement.ts";
 import type { FeedForward, LayerWeights, Matrix, ModelWeights, Vector } from "./weights.ts";
 
@@ -285,17 +287,18 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
   const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
   const float = ((MATMUL_GROUPS + 1) * DEQUANTIZE_COLS + MATMUL_GROUPS * 64 * TILE_ROWS) * GROUP * 4;
   const attention = 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12) + 64;
+  const convert = 2 * GROUP * CONVERT_COLS * 4;
   const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
-  return Math.ceil(Math.max(row, float, attention, route, 4 * (d + 2)) / 64) * 64 + 64;
+  return Math.ceil(Math.max(row, float, convert, attention, route, 4 * (d + 2)) / 64) * 64 + 64;
 }
 
 /**
  * The loader stages file bytes over the activations, which nothing needs before the first step: two halves, each of at least
- * eight rows of the widest matrix. Where activations are smaller, the rest is reserved here.
+ * the largest piece that can be packed by itself. Where activations are smaller, the rest is reserved here.
  */
 function reserveStaging(plan: MemoryPlan, weights: ModelWeights, activations: Activations): void {
   const all = [weights.embedding, ...(weights.output ? [weights.output] : []), ...weights.layers.flatMap(matricesOf)];
-  const widest = Math.max(...all.map(({ cols, inputStride }) => Math.max(cols * GROUP, inputStride) * 4));
+  const widest = Math.max(...all.map(leastPieceBytes));
   const short = 2 * (widest + 64) - (plan.bytes - activations.x.at);
   if (short > 0) plan.reserve("staging", "bytes", [short]);
 }

@@ -1,4 +1,3 @@
-import { GROUP } from "../../assembly/abi.ts";
 import { STORED_BLOCKS } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
 import type { Memory, Tensor } from "../runtime/memory.ts";
@@ -7,6 +6,7 @@ import { Program } from "../runtime/program.ts";
 import { startAt, type Threads } from "../runtime/threads.ts";
 import { orAborted } from "./abortable.ts";
 import type { Layout } from "./layout.ts";
+import { leastPieceBytes, type Piece, pieces } from "./pieces.ts";
 import type { Matrix, Vector } from "./weights.ts";
 
 /**
@@ -27,16 +27,6 @@ export interface LoadOptions {
 
 /** Bytes of a piece at most: large enough that a wake costs nothing beside it, small enough to report progress. */
 const PIECE_BYTES = 4 * 1024 * 1024;
-
-interface Piece {
-  /** Bytes of the stored tensor. */
-  readonly offset: number;
-  readonly bytes: number;
-  readonly rowBegin: number;
-  readonly rowEnd: number;
-  readonly colBegin: number;
-  readonly colEnd: number;
-}
 
 export async function loadWeights(
   layouts: readonly Layout[],
@@ -83,7 +73,8 @@ async function packMatrices(
   options: LoadOptions,
   onPiece: (bytes: number) => void,
 ): Promise<void> {
-  const half = Math.min(PIECE_BYTES, Math.floor(layout.staging.bytes / 2 / 64) * 64);
+  const least = Math.max(...layout.matrices.map(({ matrix }) => leastPieceBytes(matrix)));
+  const half = Math.min(Math.max(PIECE_BYTES, least), Math.floor(layout.staging.bytes / 2 / 64) * 64);
   let packing: Promise<void> = Promise.resolve();
   let turn = 0;
   try {
@@ -126,7 +117,7 @@ async function packPiece(
   startAt(memory, program.at);
   const result = await threads.run(index, index, signal);
   if (result.status === "fault") {
-    if (matrix.stored.type === "f16" && isFinite16(memory, at, piece.bytes)) {
+    if (to.type === "f16" && isFinite16(memory, at, piece.bytes)) {
       throw new EngineError(UNPACKABLE_F16, `${matrix.stored.name} holds an f16 that has no packed form`, {
         at: { source: "kernel", file: matrix.stored.source.name, field: matrix.name },
         limit: "weights below 128",
@@ -148,40 +139,6 @@ export const UNPACKABLE_F16 = "WEIGHT_F16_RANGE";
 
 function isFinite16(memory: Memory, at: number, bytes: number): boolean {
   return new Uint16Array(memory.wasm.buffer, at, bytes / 2).every((half) => (half & 0x7c00) !== 0x7c00);
-}
-
-/** Row-major matrices are cut into rows (whole groups of 8), input-major ones (fused experts) into inputs. */
-function* pieces(matrix: Matrix, most: number): Generator<Piece> {
-  const { rows, cols, stored, start, outputStride, inputStride } = matrix;
-  const { elements, bytes } = STORED_BLOCKS[stored.type];
-  const byteOf = (element: number) => (element / elements) * bytes;
-  if (inputStride === 1) {
-    const step = Math.max(GROUP, Math.floor(most / byteOf(outputStride) / GROUP) * GROUP);
-    for (let row = 0; row < rows; row += step) {
-      const rowEnd = Math.min(rows, row + step);
-      yield {
-        offset: byteOf(start + row * outputStride),
-        bytes: byteOf((rowEnd - row) * outputStride),
-        rowBegin: row,
-        rowEnd,
-        colBegin: 0,
-        colEnd: cols,
-      };
-    }
-    return;
-  }
-  const step = Math.max(1, Math.floor(most / byteOf(inputStride)));
-  for (let col = 0; col < cols; col += step) {
-    const colEnd = Math.min(cols, col + step);
-    yield {
-      offset: byteOf(start + col * inputStride),
-      bytes: byteOf((colEnd - col - 1) * inputStride + rows),
-      rowBegin: 0,
-      rowEnd: rows,
-      colBegin: col,
-      colEnd,
-    };
-  }
 }
 
 /** A vector as f32: exact, whatever float type it was stored in. */

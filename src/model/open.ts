@@ -4,15 +4,18 @@ import type { Kernels } from "../runtime/module.ts";
 import { orAborted } from "./abortable.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
+import { type QuantizeType, quantizeWeights, widenF16 } from "./memory-types.ts";
 import { ResidentModel } from "./resident.ts";
 import type { ModelPlan, SizeOptions } from "./sizes.ts";
-import { type ModelWeights, widenF16 } from "./weights.ts";
+import type { ModelWeights } from "./weights.ts";
 import { planKernels } from "./wide-check.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
 export interface OpenOptions extends Omit<SizeOptions, "dotAdd">, LoadOptions {
   readonly build: Build | undefined;
+  /** Float weights become this type while they are loaded. */
+  readonly quantize?: QuantizeType | undefined;
 }
 
 export interface Opened {
@@ -29,11 +32,15 @@ export async function openResident(config: ModelConfig, weights: ModelWeights, o
     const resident = await ResidentModel.load({ ...options, kernels, config, weights, sizes, layouts });
     return { resident, kernels, plan, warnings: [...plan.warnings, ...warnings] };
   };
+  const kept = options.quantize ? quantizeWeights(weights, options.quantize) : { weights, warnings: [] };
   try {
-    return await open(weights, []);
+    return await open(kept.weights, kept.warnings);
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== UNPACKABLE_F16) throw error;
     const where = error.at?.field;
-    return await open(widenF16(weights), [`f16 weights of 128 and more (${where}): f16 matrices are kept as f32`]);
+    return await open(widenF16(kept.weights), [
+      ...kept.warnings,
+      `f16 weights of 128 and more (${where}): f16 matrices are kept as f32`,
+    ]);
   }
 }

@@ -76,31 +76,6 @@ export function mapWeights(checkpoint: Checkpoint, config: ModelConfig): { weigh
   return { weights, warnings: shelf.close(config.tiedEmbeddings ? names.output : undefined) };
 }
 
-/** The same weights, but f16 matrices become f32 in memory. */
-export function widenF16(weights: ModelWeights): ModelWeights {
-  const matrix = (one: Matrix): Matrix => (one.type === "f16" ? { ...one, type: "f32" } : one);
-  const feedForward = ({ gate, up, down }: FeedForward): FeedForward => ({
-    gate: matrix(gate),
-    up: matrix(up),
-    down: matrix(down),
-  });
-  return {
-    ...weights,
-    embedding: matrix(weights.embedding),
-    output: weights.output && matrix(weights.output),
-    layers: weights.layers.map((layer) => ({
-      ...layer,
-      q: matrix(layer.q),
-      k: matrix(layer.k),
-      v: matrix(layer.v),
-      o: matrix(layer.o),
-      dense: layer.dense && feedForward(layer.dense),
-      shared: layer.shared && feedForward(layer.shared),
-      experts: layer.experts.map(feedForward),
-    })),
-  };
-}
-
 function mapLayer(shelf: Shelf, names: Names, config: ModelConfig, layer: number): LayerWeights {
   const { hidden, heads, kvHeads, headSize, denseWidth, expertWidth, experts } = config;
   const ours = `layers.${layer}`;

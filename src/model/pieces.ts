@@ -1,0 +1,60 @@
+import { GROUP } from "../../assembly/abi.ts";
+import { STORED_BLOCKS } from "../checkpoint/checkpoint.ts";
+import type { Matrix } from "./weights.ts";
+
+/** How a stored matrix is cut into what is read and packed at a time. */
+
+export interface Piece {
+  /** Bytes of the stored tensor. */
+  readonly offset: number;
+  readonly bytes: number;
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+  readonly colBegin: number;
+  readonly colEnd: number;
+}
+
+/**
+ * Row-major matrices are cut into rows (whole groups of 8), input-major ones (fused experts) into inputs (whole blocks of the type
+ * they are kept in).
+ */
+export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
+  const { rows, cols, stored, start, outputStride, inputStride } = matrix;
+  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  const byteOf = (element: number) => (element / elements) * bytes;
+  if (inputStride === 1) {
+    const step = Math.max(GROUP, Math.floor(most / byteOf(outputStride) / GROUP) * GROUP);
+    for (let row = 0; row < rows; row += step) {
+      const rowEnd = Math.min(rows, row + step);
+      yield {
+        offset: byteOf(start + row * outputStride),
+        bytes: byteOf((rowEnd - row) * outputStride),
+        rowBegin: row,
+        rowEnd,
+        colBegin: 0,
+        colEnd: cols,
+      };
+    }
+    return;
+  }
+  const block = STORED_BLOCKS[matrix.type].elements;
+  const step = Math.max(block, Math.floor(most / byteOf(inputStride) / block) * block);
+  for (let col = 0; col < cols; col += step) {
+    const colEnd = Math.min(cols, col + step);
+    yield {
+      offset: byteOf(start + col * inputStride),
+      bytes: byteOf((colEnd - col - 1) * inputStride + rows),
+      rowBegin: 0,
+      rowEnd: rows,
+      colBegin: col,
+      colEnd,
+    };
+  }
+}
+
+/** Bytes of the smallest piece that can be packed by itself. */
+export function leastPieceBytes({ stored, type, outputStride, inputStride }: Matrix): number {
+  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  const least = inputStride === 1 ? GROUP * outputStride : STORED_BLOCKS[type].elements * inputStride;
+  return (least / elements) * bytes;
+}
