@@ -187,7 +187,9 @@ export const OP_COMBINE = 11;
 export const OP_PACK = 12;
 export const OP_PROBABILITIES = 13;
 export const OP_ADD = 14;
-export const OPCODES = 15;
+/** Operands of PACK; PACK_AT: stored rows [rowEnd - rowBegin] of PACK_TYPE. */
+export const OP_CONVERT = 15;
+export const OPCODES = 16;
 
 export const EMBED_ROWS_AT = 1; // row table
 export const EMBED_TYPE = 2;

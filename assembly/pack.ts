@@ -1,6 +1,6 @@
 /**
  * The PACK op: stored elements of a matrix, as they came from the file -> its packed form, converted where the model keeps
- * another type than the file does. A unit is one group of 8 outputs of the piece.
+ * another type than the file does. A unit is one group of 8 outputs of the piece. CONVERT writes stored rows instead.
  */
 
 import {
@@ -36,7 +36,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
       for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
       pack_rows(type, sourceType, packedAt + <usize>group * group_bytes(type, cols), fromAt, rowBytes, lanes, cols);
     } else {
-      finite = convert(at, scratchAt, group);
+      finite = convert_group(at, scratchAt, group);
     }
     if (!finite) return group * GROUP;
   }
@@ -44,7 +44,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
 }
 
 /** One group of a piece by way of f32 rows, some inputs at a time. */
-function convert(at: usize, scratchAt: usize, group: i32): bool {
+function convert_group(at: usize, scratchAt: usize, group: i32): bool {
   const type = word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS), colEnd = <i32>word(at, PACK_COL_END);
   const lanes = min(GROUP, rows - group * GROUP), storedAt = scratchAt + GROUP * CONVERT_COLS * 4;
   for (let col = <i32>word(at, PACK_COL_BEGIN); col < colEnd; col += CONVERT_COLS) {
@@ -61,6 +61,24 @@ function convert(at: usize, scratchAt: usize, group: i32): bool {
     pack_rows(type, type, <usize>word(at, PACK_AT) + <usize>group * group_bytes(type, cols) + group_bytes(type, col), storedAt, rowBytes, lanes, count);
   }
   return true;
+}
+
+/** The CONVERT op: stored elements of a piece -> stored rows of another type. A unit is 8 rows; the result is that of `pack`. */
+export function convert_rows(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
+  const type = word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
+  const rowBytes = row_bytes(type, cols);
+  for (let unit = begin; unit < end; unit++) {
+    const group = rowBegin / GROUP + unit, lanes = min(GROUP, rows - group * GROUP);
+    for (let col = 0; col < cols; col += CONVERT_COLS) {
+      const count = min(CONVERT_COLS, cols - col);
+      if (!widen(at, scratchAt, group, lanes, col, count)) return group * GROUP;
+      for (let lane: usize = 0; lane < <usize>lanes; lane++) {
+        const toAt = <usize>word(at, PACK_AT) + (<usize>(group * GROUP - rowBegin) + lane) * rowBytes + row_bytes(type, col);
+        if (!encode_row(type, toAt, scratchAt + lane * (<usize>count << 2), count)) return group * GROUP;
+      }
+    }
+  }
+  return -1;
 }
 
 /** Inputs [col, col + count) of a group's outputs -> rows of f32; false where one is no number. */

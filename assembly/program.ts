@@ -12,7 +12,7 @@ import {
   ANGLES_SCALE, ANGLES_TEMPERATURE_AT, COMBINE_BRANCH_AT, COMBINE_COLS, COMBINE_EXPERTS_AT, COMBINE_PICKS_AT,
   COMBINE_SCORES_AT, COMBINE_SHARED_AT, COMBINE_USED, COMBINE_X_AT, EMBED_AREA_AT, EMBED_AREA_ROWS, EMBED_COLS,
   EMBED_OUT_AT, EMBED_ROWS_AT, EMBED_TYPE, EMBED_VOCAB, EMBED_WEIGHT_AT, FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER,
-  FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE, OP_EMBED, OP_END,
+  FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE, OP_CONVERT, OP_EMBED, OP_END,
   OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN, PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
   ROUTE_PICKS_AT, ROUTE_SCORES_AT, ROUTE_SEGMENTS_AT, ROUTE_SOFTMAX, ROUTE_USED, ROW_FLAGS, ROW_FLAG_EMBEDDING, ROW_INPUT,
   ROW_POSITION, ROW_WORDS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, TYPE_BF16, TYPE_F16, TYPE_F32,
@@ -24,7 +24,7 @@ import { attend, attend_units, merge, probabilities, rope } from "./attend";
 import { combine_f32, route_f32 } from "./kernels/feedforward";
 import { angles_f32, temperature_f32 } from "./kernels/rope";
 import { matmul, matmul_least, matmul_most, matmul_units } from "./matmul";
-import { pack } from "./pack";
+import { convert_rows, pack } from "./pack";
 import { panel, panel_units } from "./panel";
 import { embed_float } from "./weights/float";
 import { embed_packed } from "./weights/packed";
@@ -185,7 +185,8 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
     case OP_COMBINE:
     case OP_ADD: return rows;
     case OP_PROBABILITIES: return word(control, WORD_PROBABILITIES) !== 0 ? rows : 0;
-    case OP_PACK: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
+    case OP_PACK:
+    case OP_CONVERT: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
     default: return 1; // unknown: one unit, which is the fault
   }
 }
@@ -203,6 +204,7 @@ function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, beg
     case OP_ROUTE: return route(at, scratchAt, <i32>word(control, WORD_ROWS));
     case OP_COMBINE: combine(at, begin, end); return -1;
     case OP_PACK: return pack(at, scratchAt, begin, end);
+    case OP_CONVERT: return convert_rows(at, scratchAt, begin, end);
     case OP_PROBABILITIES: return probabilities(at, scratchAt, <i32>word(control, WORD_ROWS), begin, end);
     case OP_ADD: add(at, begin, end); return -1;
     default: return 0;

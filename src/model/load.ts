@@ -112,7 +112,8 @@ async function packPiece(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const pack = new Program();
-  pack.pack(at, matrix.stored.type, [matrix.outputStride, matrix.inputStride], to, piece);
+  const { outputStride, inputStride, stored } = matrix;
+  pack.pack({ ...piece, at, type: stored.type, outputStride, inputStride }, to);
   memory.u32(program, 0, pack.bytes / 4).set(pack.words());
   startAt(memory, program.at);
   const result = await threads.run(index, index, signal);

@@ -1,5 +1,7 @@
+import { GROUP } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
 import type { Tensor } from "./memory.ts";
-import type { Packed, Panel } from "./packed.ts";
+import { type Packed, type Panel, typeWord, type WeightType } from "./packed.ts";
 
 /** Operands of the ops that take many, by name. */
 
@@ -70,4 +72,44 @@ export interface AttendOp {
   cache: CachePlace;
   out: Tensor;
   partials: Tensor;
+}
+
+/** A part of a stored matrix in memory: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd), the first element at `at`. */
+export interface StoredPiece {
+  readonly at: number;
+  readonly type: WeightType;
+  /** Elements from one output, and from one input, to the next. */
+  readonly outputStride: number;
+  readonly inputStride: number;
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+  readonly colBegin: number;
+  readonly colEnd: number;
+  /** f32 [rows] that outputs are multiplied by. */
+  readonly scales?: Tensor;
+}
+
+/** The words of PACK and CONVERT, which writes to `to`. */
+export function pieceOperands(
+  piece: StoredPiece,
+  to: number,
+  { type, rows, cols }: Pick<Packed, "type" | "rows" | "cols">,
+): number[] {
+  if (piece.rowBegin % GROUP !== 0)
+    throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
+  return [
+    piece.at,
+    typeWord(piece.type),
+    piece.outputStride,
+    piece.inputStride,
+    to,
+    typeWord(type),
+    rows,
+    cols,
+    piece.rowBegin,
+    piece.rowEnd,
+    piece.colBegin,
+    piece.colEnd,
+    piece.scales?.at ?? 0,
+  ];
 }

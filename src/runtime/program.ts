@@ -13,6 +13,7 @@ import {
   OP_ANGLES,
   OP_ATTEND,
   OP_COMBINE,
+  OP_CONVERT,
   OP_EMBED,
   OP_END,
   OP_MATMUL,
@@ -36,8 +37,8 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { Tensor } from "./memory.ts";
-import type { AttendOp, MatrixOp, PanelOp, RopeOp } from "./ops.ts";
-import { FORM_BYTES, FORM_WORDS, formOf, type Packed, typeWord, type WeightType } from "./packed.ts";
+import { type AttendOp, type MatrixOp, type PanelOp, pieceOperands, type RopeOp, type StoredPiece } from "./ops.ts";
+import { FORM_BYTES, FORM_WORDS, formOf, type Packed, typeWord } from "./packed.ts";
 
 /**
  * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
@@ -328,31 +329,13 @@ export class Program {
   }
 
   /** Stored elements of a matrix -> its packed form: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd) lie at `source`. */
-  pack(
-    source: number,
-    sourceType: WeightType,
-    strides: readonly [output: number, input: number],
-    to: Packed,
-    piece: { rowBegin: number; rowEnd: number; colBegin: number; colEnd: number },
-    scales?: Tensor,
-  ): void {
-    if (piece.rowBegin % GROUP !== 0)
-      throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
-    this.#emit(OP_PACK, PACK_WORDS, [
-      source,
-      typeWord(sourceType),
-      strides[0],
-      strides[1],
-      to.at.at,
-      typeWord(to.type),
-      to.rows,
-      to.cols,
-      piece.rowBegin,
-      piece.rowEnd,
-      piece.colBegin,
-      piece.colEnd,
-      scales?.at ?? 0,
-    ]);
+  pack(piece: StoredPiece, to: Packed): void {
+    this.#emit(OP_PACK, PACK_WORDS, pieceOperands(piece, to.at.at, to));
+  }
+
+  /** Stored elements of a matrix -> stored rows of another type at `to`. */
+  convert(piece: StoredPiece, to: number, shape: Pick<Packed, "type" | "rows" | "cols">): void {
+    this.#emit(OP_CONVERT, PACK_WORDS, pieceOperands(piece, to, shape));
   }
 }
 
