@@ -81,6 +81,21 @@ describe("files name a rule", () => {
     fc.assert(fc.property(nasty, run), property);
   });
 
+  test.each([
+    ["llama-bpe", true],
+    ["llama4", false],
+    ["smollm", false],
+    ["gpt-2", false],
+  ])("GGUF, rule %s: whole pieces are looked up before merging: %s", (pre, expected) => {
+    const one = gguf((metadata) => {
+      (metadata.get("tokenizer.ggml.tokens") as string[])[2040] = "qzxj"; // no merges make it
+      metadata.set("tokenizer.ggml.pre", pre);
+      const merges = metadata.get("tokenizer.ggml.merges") as string[];
+      metadata.set("tokenizer.ggml.merges", merges.slice(0, 100));
+    });
+    expect(one.encode("qzxj").length === 1).toBe(expected);
+  });
+
   test("the rules differ, so that a wrong one is seen", () => {
     const text = "I'LL say  12345 it's\n\n  //\n/x";
     const cuts = SPLIT_RULES.map((rule) => splitText(rule, text).join("|"));
