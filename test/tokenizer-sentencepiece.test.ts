@@ -131,6 +131,8 @@ describe("a Llama 2 vocabulary", () => {
     delete json.model.vocab["<0xF0>"];
     json.model.fuse_unk = false;
     expect(hf(json, size).encode("a\u{1f98b}\u{1f98c}")).toEqual([a, 0, 0]);
+    json.model.unk_token = "</s>";
+    expect(refusal(() => hf(json, size).encode("a\u{1f98b}")).code).toBe("TOK_BYTE");
     json.model.unk_token = null;
     expect(refusal(() => hf(json, size).encode("a\u{1f98b}")).code).toBe("TOK_BYTE");
   });
@@ -187,7 +189,6 @@ describe("bad files of this kind", () => {
     ["strips much", "TOK_COMPONENT", "prepend", (j) => (j.decoder.decoders[3].start = 2)],
     ["unknown token missing", "TOK_SPECIAL", "prepend", (j) => (j.model.unk_token = "<nope>")],
     ["T03 merge of nothing", "TOK_MERGE", "prepend", (j) => (j.model.merges[0] = ["q", "nope"])],
-    ["T09 normalised", "TOK_ADDED", "prepend", (j) => Object.assign(j.added_tokens[3], { normalized: true })],
     ["prefix suffix", "TOK_COMPONENT", "prepend", (j) => (j.model.continuing_subword_prefix = "##")],
     [
       "two tokens in front",
@@ -202,10 +203,19 @@ describe("bad files of this kind", () => {
     expect(refusal(() => hf(json, size)).code).toBe(code);
   });
 
-  test("a control token with the flag `normalized` is a warning", () => {
-    const json = sentencePieceJson("prepend");
-    json.added_tokens[1].normalized = true;
-    expect(hf(json, size).warnings.join()).toContain('"<s>"');
+  test("T09 the flag `normalized` of an added token has no meaning here: a warning", () => {
+    for (const [index, name] of [
+      [1, "<s>"],
+      [3, "<note>"],
+    ] as const) {
+      const json = sentencePieceJson("prepend");
+      json.added_tokens[index].normalized = true;
+      expect(hf(json, size).warnings.join()).toContain(name);
+      expect(hf(json, size).encode("<note>")).toEqual([3]);
+    }
+    const json = sentencePieceJson("first-nosplit");
+    json.added_tokens[3].normalized = true; // nothing is normalised
+    expect(hf(json, size).warnings).toEqual([]);
   });
 
   const key = (name: string): string => `tokenizer.ggml.${name}`;

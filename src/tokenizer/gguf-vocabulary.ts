@@ -34,7 +34,7 @@ function readByteLevel(checkpoint: Checkpoint, vocab: number): Vocabulary {
     pieceEnd: rule.pieceEnd,
     merges: readList(checkpoint, "merges"),
     ignoreMerges: rule.ggufIgnoreMerges,
-    // Files that name one name a control token: text must not turn into it.
+    // Files that name one name a control token: a text for which a byte is missing is refused.
     unknown: null,
     spacePrefix: NO_PREFIX,
     stripSpace: false,

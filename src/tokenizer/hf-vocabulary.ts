@@ -104,7 +104,6 @@ function readAddedTokens(
     }
     const control = token["special"] === true;
     if (normalised && (token["normalized"] ?? !control) === true) {
-      if (!control) return fail("TOK_ADDED", "unsupported flag normalized", `${field}/normalized`, content);
       normalised.push(`TOK_ADDED: ${quoteName(content)} is looked for in the text as given, not as normalised`);
     }
     if (texts[id] !== undefined && (texts[id] !== content || kinds[id] !== TOKEN_KIND.normal)) {

@@ -19,6 +19,8 @@ import type { TokenizerFault } from "./vocabulary.ts";
 export const SPACE = "\u2581";
 const SPACE_CODE = 0x2581;
 
+const utf8 = new TextEncoder();
+
 /** Units of text compared while merges are made from scores: Llama 2 needs 2 million. */
 const MERGE_WORK = 2 ** 28;
 
@@ -33,7 +35,7 @@ export const NO_PREFIX: SpacePrefix = { spans: "none", doubled: false };
 
 export const SENTENCEPIECE: Alphabet = {
   decode(text, into, at) {
-    return at + new TextEncoder().encodeInto(text.replaceAll(SPACE, " "), into.subarray(at)).written;
+    return at + utf8.encodeInto(text.replaceAll(SPACE, " "), into.subarray(at)).written;
   },
 
   spell: (piece) => piece.replaceAll(" ", SPACE),

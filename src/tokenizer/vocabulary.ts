@@ -109,7 +109,10 @@ export function faults(file: string): TokenizerFault {
 }
 
 export function buildVocabulary(raw: RawVocabulary): Vocabulary {
-  const { file, alphabet, unknown, fuseUnknown } = raw;
+  const { file, alphabet, fuseUnknown } = raw;
+  // Text must not begin or end a conversation, whatever a file calls its unknown token.
+  const structural = raw.unknown === null || raw.unknown === raw.bos || raw.stopIds.includes(raw.unknown);
+  const unknown = structural ? null : raw.unknown;
   const { bytes, offsets, byteIds } = tokenBytes(raw);
   const warnings = [...raw.warnings];
   const ids = normalIds(raw, warnings);
@@ -249,7 +252,8 @@ function markerIds({ file, tokensField, texts, kinds }: RawVocabulary): Map<stri
   for (let id = 0; id < texts.length; id++) {
     const text = texts[id];
     const field = `${tokensField}[${id}]`;
-    const control = kinds[id] === TOKEN_KIND.control || kinds[id] === TOKEN_KIND.unknown;
+    const unknown = kinds[id] === TOKEN_KIND.unknown && [...text].length > 1;
+    const control = kinds[id] === TOKEN_KIND.control || unknown;
     if (!control && STRUCTURAL.has(text)) fail("TOK_ADDED", `${quoteName(text)} is not a control token`, field);
     if ((!control && kinds[id] !== TOKEN_KIND.userDefined) || text === "") continue;
     if ([...text].length < 2)
