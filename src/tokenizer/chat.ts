@@ -9,6 +9,7 @@ import { EngineError } from "../error.ts";
 import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
 import { tokenName } from "./hf-vocabulary.ts";
 import { readMessages, readTools, readVariables } from "./messages.ts";
+import { Budget } from "./template/budget.ts";
 import { compileTemplate, type Program } from "./template/compile.ts";
 import { runTemplate } from "./template/interpreter.ts";
 import { type Dict, Text, type Value } from "./template/values.ts";
@@ -41,19 +42,17 @@ export interface TemplateTokens {
   readonly eosToken?: string;
 }
 
+const STUMBLES = new Set(["TPL_VALUE", "TPL_ATTR", "TPL_UNSUPPORTED"]);
+
 export class ChatTemplate {
   readonly source: string;
   readonly #program: Program;
   readonly #tokens: TemplateTokens;
-  /** Whether the template itself deals with contents that are lists of parts. */
-  readonly #readsParts: boolean;
 
   constructor(source: string, tokens: TemplateTokens = {}) {
     this.source = source;
     this.#program = compileTemplate(source);
     this.#tokens = tokens;
-    this.#readsParts =
-      /\bcontent\b['"\]]* +is +(?:not +)?(?:string|iterable|sequence)|\bin +\w+(?:\.|\[['"])content\b/.test(source);
   }
 
   /** The prompt as text. To feed a model use `encode`: tokens of text in which `<|eot|>` came from a message differ. */
@@ -71,16 +70,29 @@ export class ChatTemplate {
   }
 
   #run(messages: readonly ChatMessage[], options: ChatOptions): Text {
+    const budget = new Budget();
+    try {
+      return this.#runOnce(messages, options, true, budget);
+    } catch (error) {
+      // Lists of parts go in as they are. A template that takes contents for strings stumbles over them, and gets strings.
+      if (!(error instanceof EngineError && STUMBLES.has(error.code))) throw error;
+      if (!messages.some(({ content }) => Array.isArray(content))) throw error;
+      return this.#runOnce(messages, options, false, budget);
+    }
+  }
+
+  #runOnce(messages: readonly ChatMessage[], options: ChatOptions, parts: boolean, budget: Budget): Text {
     const { bosToken = "", eosToken = "" } = this.#tokens;
     const variables: Dict = new Map<string, Value>([
       ...readVariables(options.variables ?? {}),
-      ["messages", readMessages(messages, this.#readsParts)],
+      ["messages", readMessages(messages, parts)],
       ["add_generation_prompt", options.addGenerationPrompt ?? true],
       ["bos_token", new Text(bosToken)],
       ["eos_token", new Text(eosToken)],
+      ["documents", null],
     ]);
     variables.set("tools", options.tools === undefined ? null : readTools(options.tools));
-    return runTemplate(this.#program, variables, options.now ?? new Date());
+    return runTemplate(this.#program, variables, options.now ?? new Date(), budget);
   }
 }
 

@@ -2,11 +2,14 @@
  * Runs a template's syntax tree under a budget. Statements write into a builder; expressions give values.
  * The tree is the one of @huggingface/jinja; the meaning is that of Python's Jinja as transformers sets it up.
  */
-import { Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import type { Program } from "./compile.ts";
-import { Args, findFilter, findMethod, findTest, items } from "./filters.ts";
+import { Args, findFilter } from "./filters.ts";
 import { makeGlobals } from "./globals.ts";
+import { findMethod } from "./methods.ts";
 import { binary, subscript, unary } from "./operators.ts";
+import { items } from "./sequences.ts";
+import { findTest } from "./tests.ts";
 import { Callable, type Dict, Namespace, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
 
 /** A node of the library's tree, which does not export its types: fields as its parser fills them. */
@@ -32,8 +35,7 @@ class Scope {
   }
 }
 
-export function runTemplate(program: Program, variables: Dict, now: Date): Text {
-  const budget = new Budget();
+export function runTemplate(program: Program, variables: Dict, now: Date, budget: Budget): Text {
   const scope = new Scope(new Scope(undefined, makeGlobals(budget, now)), new Map(variables));
   return new Interpreter(budget).run(program, scope);
 }
@@ -268,10 +270,11 @@ class Interpreter {
       : property.type === "Identifier"
         ? new Text(property.value)
         : property.value;
-    return (
-      subscript(object, key, this.#budget) ??
-      (key instanceof Text ? findMethod(object, key.text, this.#budget) : undefined)
-    );
+    const method = key instanceof Text ? findMethod(object, key.text, this.#budget) : undefined;
+    // As in Python: `args.items` is the method though there may be an item of that name, `args["items"]` is the item.
+    if (method && !node.computed) return method;
+    const part = subscript(object, key, this.#budget);
+    return part === undefined ? method : part;
   }
 
   #arguments(nodes: readonly Node[], scope: Scope): { list: Value[]; named: Dict } {
@@ -301,12 +304,15 @@ class Interpreter {
       node.type === "CallExpression" ? this.#arguments(node.args, scope) : { list: [], named: new Map() };
     const name: string = node.type === "CallExpression" ? node.callee.value : node.value;
     if (value instanceof Text) this.#budget.text(value.text.length);
+    const test = /^is (not )?(.+)/.exec(name);
+    if (test) return findTest(test[2])(value, list[0], this.#budget) !== (test[1] !== undefined);
     return findFilter(name)(value, new Args(list, named), this.#budget);
   }
 }
 
 function loopVariables(list: readonly Value[], i: number): Dict {
   const { length } = list;
+  const cycle = new Callable((args) => args[i % args.length]);
   return new Map<string, Value>([
     ["index", i + 1],
     ["index0", i],
@@ -317,5 +323,6 @@ function loopVariables(list: readonly Value[], i: number): Dict {
     ["length", length],
     ["previtem", list[i - 1]],
     ["nextitem", list[i + 1]],
+    ["cycle", cycle],
   ]);
 }

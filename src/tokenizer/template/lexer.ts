@@ -3,6 +3,7 @@
  * The library's own lexer keeps no places and takes quadratic time over long runs of spaces.
  */
 import { EngineError } from "../../error.ts";
+import { endOfText, isSpace } from "./strings.ts";
 
 /** The library's token types that we make; its own declarations do not resolve under `nodenext`. */
 type TokenType =
@@ -73,7 +74,12 @@ const VALUE_ENDS = new Set<string>([
   "CloseParen",
   "CloseSquareBracket",
 ]);
-const ESCAPES: Record<string, string> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v" };
+const ESCAPES: Record<string, string> = {
+  ...{ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "0": "\0" },
+  ...{ "'": "'", '"': '"', "\\": "\\", "\n": "" },
+};
+
+const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})|([^xU]))/suy;
 
 export function place(source: string, offset: number): string {
   const before = source.slice(0, offset);
@@ -124,8 +130,9 @@ class Lexer {
     const end = open < 0 ? source.length : open;
     this.#at = end;
     let stop = end;
-    if (open >= 0 && source[open + 2] === "-") stop = start + source.slice(start, end).trimEnd().length;
-    else if (open >= 0 && source[open + 1] !== "{") stop = this.#lineStart(start, end);
+    const sign = open < 0 ? "" : source[open + 2];
+    if (sign === "-") stop = start + endOfText(source.slice(start, end));
+    else if (open >= 0 && sign !== "+" && source[open + 1] !== "{") stop = this.#lineStart(start, end);
     if (stop > start) this.#push(source.slice(start, stop), "Text", start);
   }
 
@@ -138,16 +145,16 @@ class Lexer {
 
   #afterTag(stripped: boolean, block: boolean): void {
     const source = this.#source;
-    if (stripped) while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
+    if (stripped) while (this.#at < source.length && isSpace(source[this.#at])) this.#at++;
     else if (block && source[this.#at] === "\n") this.#at++; // trim_blocks
   }
 
   #comment(): void {
     const close = this.#source.indexOf("#}", this.#at + 2);
     if (close < 0) throw syntaxError(this.#source, this.#at, "unterminated comment");
-    const stripped = this.#source[close - 1] === "-" && close - 1 >= this.#at + 2;
+    const sign = close - 1 >= this.#at + 2 ? this.#source[close - 1] : "";
     this.#at = close + 2;
-    this.#afterTag(stripped, true);
+    this.#afterTag(sign === "-", sign !== "+");
   }
 
   #code(open: string): void {
@@ -157,26 +164,45 @@ class Lexer {
     const close = block ? "%}" : "}}";
     const first = this.#tokens.length;
     this.#push(open, block ? "OpenStatement" : "OpenExpression", start);
-    this.#at += source[start + 2] === "-" ? 3 : 2;
+    this.#at += source[start + 2] === "-" || (block && source[start + 2] === "+") ? 3 : 2;
     let braces = 0;
     while (true) {
       while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
       if (this.#at >= source.length) throw syntaxError(source, start, `unterminated ${open}`);
       const stripped = source.startsWith(`-${close}`, this.#at);
-      if (braces === 0 && (stripped || source.startsWith(close, this.#at))) {
+      const kept = block && source.startsWith(`+${close}`, this.#at);
+      if (braces === 0 && (stripped || kept || source.startsWith(close, this.#at))) {
         this.#push(close, block ? "CloseStatement" : "CloseExpression", this.#at);
-        this.#at += stripped ? 3 : 2;
+        this.#at += stripped || kept ? 3 : 2;
         // transformers marks the assistant's words with {% generation %}: nothing to render.
         const word = this.#tokens[first + 1];
         if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value))
           this.#tokens.length = first;
-        this.#afterTag(stripped, block);
+        this.#afterTag(stripped, block && !kept);
+        if (block && this.#tokens.length === first + 3 && word.value === "raw") this.#raw(first);
         return;
       }
       if (source[this.#at] === "{") braces++;
       else if (source[this.#at] === "}") braces--;
       this.#item();
     }
+  }
+
+  /** `{% raw %}`: text up to the tag that ends it, whatever it looks like. */
+  #raw(first: number): void {
+    const [source, start] = [this.#source, this.#at];
+    const { offset } = this.#tokens[first];
+    this.#tokens.length = first;
+    const end = /\{%([-+]?)\s*endraw\s*([-+]?)%\}/g;
+    end.lastIndex = start;
+    const found = end.exec(source);
+    if (!found) throw syntaxError(source, offset, "unterminated raw");
+    let stop = found.index;
+    if (found[1] === "-") stop = start + endOfText(source.slice(start, stop));
+    else if (found[1] === "") stop = this.#lineStart(start, stop);
+    if (stop > start) this.#push(source.slice(start, stop), "Text", start);
+    this.#at = found.index + found[0].length;
+    this.#afterTag(found[2] === "-", found[2] === "");
   }
 
   /** One token inside a tag. */
@@ -222,16 +248,17 @@ class Lexer {
       if (at >= source.length) throw syntaxError(source, start, "unterminated string");
       if (source[at] !== "\\") continue;
       parts.push(source.slice(from, at));
-      const kind = source[++at];
-      const length = kind === "x" ? 2 : kind === "u" ? 4 : 0;
-      const hex = source.slice(at + 1, at + 1 + length);
-      if (length > 0) {
-        if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length < length) throw syntaxError(source, at, "bad escape");
-        parts.push(String.fromCharCode(Number.parseInt(hex, 16)));
-        at += length;
-      } else if (kind !== undefined && (kind in ESCAPES || "'\"\\".includes(kind))) parts.push(ESCAPES[kind] ?? kind);
-      else throw syntaxError(source, at, "unknown escape");
-      from = at + 1;
+      ESCAPE.lastIndex = at;
+      const found = ESCAPE.exec(source);
+      if (!found) throw syntaxError(source, at, "bad escape");
+      const [all, two, four, eight, kind] = found;
+      const hex = two ?? four ?? eight;
+      // As in Python, what is no escape stays as it is, and a newline after a backslash goes.
+      if (hex !== undefined) parts.push(String.fromCodePoint(Number.parseInt(hex, 16)));
+      else if (kind === "u") throw syntaxError(source, at, "bad escape");
+      else parts.push(ESCAPES[kind] ?? all);
+      from = at + all.length;
+      at = from - 1;
     }
     parts.push(source.slice(from, at));
     this.#at = at + 1;

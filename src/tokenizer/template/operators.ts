@@ -1,6 +1,6 @@
 /** Operators and subscripts, with Python's meaning. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { contains, items } from "./filters.ts";
+import { contains, items } from "./sequences.ts";
 import { equal, Float, Namespace, numeric, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
 
 export function unary(operator: string, value: Value): Value {

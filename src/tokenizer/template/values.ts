@@ -64,6 +64,19 @@ export class TextBuilder {
   }
 }
 
+/** A message's content as a list. Where a template prints it like a string, it is the parts' text without a seam. */
+export class Parts extends Array<Value> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  joined(budget: Budget): Text {
+    const out = new TextBuilder(budget);
+    for (const part of this) out.add(toText(part instanceof Map ? part.get("text") : part, budget));
+    return out.done();
+  }
+}
+
 export class Float {
   readonly value: number;
   constructor(value: number) {
@@ -131,8 +144,36 @@ export function equal(a: Value, b: Value, budget: Budget, depth = 0): boolean {
   return a === b;
 }
 
-const floatText = (value: number): string =>
-  Number.isInteger(value) && Math.abs(value) < 1e16 ? value.toFixed(1) : String(value);
+/** As Python's `repr`: exponents from 1e16 up and below 1e-4, of two digits at least. */
+function floatText(value: number): string {
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e16) return value.toFixed(1);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  const text = size >= 1e16 || size < 1e-4 ? value.toExponential() : String(value);
+  return text.replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+/** An integer's digits: JavaScript's own text has an exponent from 1e21 up. */
+const integerText = (value: number): string =>
+  Math.abs(value) < 1e21 || !Number.isFinite(value) ? String(value) : String(BigInt(value));
+
+/** As Python's `repr` of a string. */
+function quoted(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const inside = text.replace(/[\\'"]|[^\P{C}]|(?! )\p{Z}/gu, (char) => {
+    if (char === "\\" || char === quote) return `\\${char}`;
+    if (char === "'" || char === '"') return char;
+    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
+    if (short) return short;
+    const hex = char.codePointAt(0)!.toString(16);
+    return hex.length <= 2
+      ? `\\x${hex.padStart(2, "0")}`
+      : hex.length <= 4
+        ? `\\u${hex.padStart(4, "0")}`
+        : `\\U${hex.padStart(8, "0")}`;
+  });
+  return quote + inside + quote;
+}
 
 /** As Python's `str`. */
 export function toText(value: Value, budget: Budget): Text {
@@ -140,16 +181,18 @@ export function toText(value: Value, budget: Budget): Text {
   if (value === undefined) return new Text("");
   if (value === null) return new Text("None");
   if (typeof value === "boolean") return new Text(value ? "True" : "False");
-  if (typeof value === "number") return new Text(String(value));
+  if (typeof value === "number") return new Text(integerText(value));
   if (value instanceof Float) return new Text(floatText(value.value));
   if (value instanceof Callable) return new Text("<function>");
+  if (value instanceof Parts) return value.joined(budget);
   // Containers print like Python literals; they may hold the caller's strings anywhere, so all of it is foreign.
   return Text.foreign(new Writer(budget, { python: true }).write(value));
 }
 
 export interface JsonStyle {
   python?: boolean;
-  indent?: number;
+  /** Blanks, or a number of them. */
+  indent?: number | string;
   ascii?: boolean;
   sortKeys?: boolean;
   separators?: [string, string];
@@ -185,9 +228,11 @@ class Writer {
   #value(value: Value): void {
     const { python } = this.#style;
     if (value instanceof Text) this.#put(this.#string(value.text));
-    else if (value === null || value === undefined) this.#put(python ? "None" : "null");
+    else if (value === undefined && python) this.#put("Undefined");
+    else if (value === undefined) throw templateFault("TPL_VALUE", "an undefined value has no JSON");
+    else if (value === null) this.#put(python ? "None" : "null");
     else if (typeof value === "boolean") this.#put(python ? (value ? "True" : "False") : String(value));
-    else if (typeof value === "number") this.#put(String(value));
+    else if (typeof value === "number") this.#put(integerText(value));
     else if (value instanceof Float) this.#put(floatText(value.value));
     else if (value instanceof Callable) throw templateFault("TPL_VALUE", "a function has no JSON");
     else this.#container(value);
@@ -195,13 +240,12 @@ class Writer {
 
   #string(text: string): string {
     this.#budget.text(text.length);
+    if (this.#style.python) return quoted(text);
     const json = JSON.stringify(text);
     if (this.#style.ascii) {
       return json.replace(/[\x7f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
     }
-    if (!this.#style.python) return json;
-    if (text.includes("'") && !text.includes('"')) return `"${text}"`;
-    return `'${json.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+    return json;
   }
 
   #container(value: Value[] | Dict | Namespace): void {
@@ -209,9 +253,10 @@ class Writer {
     if (this.#open.size >= TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "values nested too deep to print");
     this.#open.add(value);
     const list = Array.isArray(value);
-    const indent = this.#style.indent ?? -1;
-    const [comma, colon] = this.#style.separators ?? [indent >= 0 ? "," : ", ", ": "];
-    const line = (depth: number): string => (indent >= 0 ? `\n${" ".repeat(indent * depth)}` : "");
+    const { indent } = this.#style;
+    const pad = typeof indent === "number" ? " ".repeat(indent) : indent;
+    const [comma, colon] = this.#style.separators ?? [pad === undefined ? ", " : ",", ": "];
+    const line = (depth: number): string => (pad === undefined ? "" : `\n${pad.repeat(depth)}`);
     const entries: [string, Value][] = list
       ? value.map((item) => ["", item])
       : [...(value instanceof Map ? value : value.values)];
