@@ -1,6 +1,6 @@
 /** What may follow `|`. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { attribute, items, length } from "./sequences.ts";
+import { attribute, items, length, pairs } from "./sequences.ts";
 import { asText, capitalize, indent, join, replace, titleFilter, trim } from "./strings.ts";
 import { findTest, type Test } from "./tests.ts";
 import { equal, Float, type JsonStyle, numeric, Text, toJson, toText, truthy, typeName, type Value } from "./values.ts";
@@ -87,12 +87,8 @@ function unique(value: Value, _: Args, budget: Budget): Value[] {
   return kept;
 }
 
-const pairs: Operation = (value) =>
-  value === undefined
-    ? []
-    : value instanceof Map
-      ? [...value].map(([key, item]) => [Text.foreign(key), item])
-      : wrong("not a mapping", value);
+const entries: Operation = (value) =>
+  value === undefined ? [] : value instanceof Map ? pairs(value) : wrong("not a mapping", value);
 
 export const changer =
   (change: (text: string) => string): Operation =>
@@ -101,10 +97,11 @@ export const changer =
     return text.changed(change(text.text));
   };
 
-const fallback: Operation = (value, args) =>
-  value === undefined || (truthy(args.get(1, "boolean")) && !truthy(value))
-    ? (args.get(0, "default_value") ?? new Text(""))
-    : value;
+const fallback: Operation = (value, args) => {
+  if (value !== undefined && !(truthy(args.get(1, "boolean")) && !truthy(value))) return value;
+  const given = args.get(0, "default_value");
+  return given === undefined ? new Text("") : given;
+};
 
 function toNumber(value: Value, args: Args, whole: boolean): Value {
   const given =
@@ -116,6 +113,11 @@ function toNumber(value: Value, args: Args, whole: boolean): Value {
   if (given === undefined) return args.get(0, "default") ?? (whole ? 0 : new Float(0));
   return whole ? Math.trunc(given) : new Float(given);
 }
+
+const reversed: Operation = (value, _, budget) => {
+  const list = [...items(value, budget)].reverse();
+  return value instanceof Text ? join(list, new Text(""), budget) : list;
+};
 
 const joined: Operation = (value, args, budget) => {
   const by = args.get(1, "attribute");
@@ -184,7 +186,7 @@ const FILTERS = new Map<string, Operation>([
   ["list", (value, _, budget) => [...items(value, budget)]],
   ["first", (value, _, budget) => items(value, budget)[0]],
   ["last", (value, _, budget) => items(value, budget).at(-1)],
-  ["reverse", (value, _, budget) => [...items(value, budget)].reverse()],
+  ["reverse", reversed],
   ["sort", sort],
   ["unique", unique],
   ["join", joined],
@@ -196,12 +198,12 @@ const FILTERS = new Map<string, Operation>([
   ["reject", selector(false, false)],
   ["selectattr", selector(true, true)],
   ["rejectattr", selector(false, true)],
-  ["items", pairs],
+  ["items", entries],
   [
     "dictsort",
     (value, args, budget) =>
       sort(
-        pairs(value, args, budget),
+        entries(value, args, budget) as Value[],
         new Args([
           args.get(2, "reverse"),
           args.get(0, "case_sensitive"),

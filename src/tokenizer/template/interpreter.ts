@@ -10,7 +10,18 @@ import { findMethod } from "./methods.ts";
 import { binary, subscript, unary } from "./operators.ts";
 import { items } from "./sequences.ts";
 import { findTest } from "./tests.ts";
-import { Callable, type Dict, Namespace, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
+import {
+  Callable,
+  type Dict,
+  Namespace,
+  Text,
+  TextBuilder,
+  Tuple,
+  toText,
+  truthy,
+  typeName,
+  type Value,
+} from "./values.ts";
 
 /** A node of the library's tree, which does not export its types: fields as its parser fills them. */
 // biome-ignore lint/suspicious/noExplicitAny: the node's `type` decides which fields there are
@@ -175,7 +186,7 @@ class Interpreter {
       const callback = rest.get("caller") ?? caller;
       if (callback) scope.variables.set("caller", callback);
       rest.delete("caller");
-      scope.variables.set("varargs", args.slice(parameters.length));
+      scope.variables.set("varargs", Tuple.from(args.slice(parameters.length)));
       scope.variables.set("kwargs", rest);
       return this.#render(body, scope);
     });
@@ -204,8 +215,9 @@ class Interpreter {
         return node.type === "IntegerLiteral" ? node.value : unary("float", node.value);
       case "StringLiteral":
         return new Text(node.value);
-      case "ArrayLiteral":
       case "TupleLiteral":
+        return Tuple.from(node.value as Node[], (item) => this.#value(item, scope));
+      case "ArrayLiteral":
         return node.value.map((item: Node) => this.#value(item, scope));
       case "ObjectLiteral":
         return this.#mapping(node, scope);

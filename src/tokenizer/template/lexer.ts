@@ -81,6 +81,10 @@ const ESCAPES: Record<string, string> = {
 
 const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})|([^xU]))/suy;
 
+const NUMBER = /[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?/y;
+/** The parser tells a float by its point, and knows no underscores. */
+const plainNumber = (text: string): string => text.replaceAll("_", "").replace(/^([-+]?\d+)(?=[eE])/, "$1.0");
+
 export function place(source: string, offset: number): string {
   const before = source.slice(0, offset);
   return `${before.split("\n").length}:${offset - before.lastIndexOf("\n")}`;
@@ -216,10 +220,13 @@ class Lexer {
     }
     const previous = this.#tokens[this.#tokens.length - 1].type;
     const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
-    const digits = /\d/.test(char) || sign ? this.#match(/[-+]?\d+(?:\.\d+)?/y) : undefined;
+    const digits = /\d/.test(char) || sign ? this.#match(NUMBER) : undefined;
     const name = this.#match(/\w+/y);
-    if (digits !== undefined) this.#take(previous === "Dot" ? digits.split(".")[0] : digits, "NumericLiteral");
-    else if (sign) this.#take(char, "UnaryOperator");
+    if (digits !== undefined) {
+      const text = previous === "Dot" ? digits.split(".")[0] : digits;
+      this.#push(plainNumber(text), "NumericLiteral", start);
+      this.#at += text.length;
+    } else if (sign) this.#take(char, "UnaryOperator");
     else if (name !== undefined) this.#take(name, "Identifier");
     else {
       const operator = OPERATORS.find(([text]) => source.startsWith(text, start));

@@ -1,7 +1,7 @@
 /** Methods of strings, mappings and lists. */
 import type { Budget } from "./budget.ts";
 import { Args, changer, type Operation, trimmer } from "./filters.ts";
-import { items } from "./sequences.ts";
+import { items, pairs } from "./sequences.ts";
 import { asText, capitalize, format, join, lines, replace, split, splitRight, titleWords, trim } from "./strings.ts";
 import { Callable, type Dict, numeric, Text, type Value } from "./values.ts";
 
@@ -76,7 +76,7 @@ const MAP_METHODS = new Map<string, Operation>([
       return key instanceof Text && map.has(key.text) ? map.get(key.text) : (args.get(1, "default") ?? null);
     },
   ],
-  ["items", (value) => [...(value as Dict)].map(([key, item]) => [Text.foreign(key), item])],
+  ["items", (value) => pairs(value as Dict)],
   ["keys", (value, _, budget) => items(value, budget)],
   ["values", (value) => [...(value as Dict).values()]],
 ]);

@@ -1,6 +1,6 @@
 /** What loops, `in`, `length` and attribute paths see in a value. */
 import { type Budget, templateFault } from "./budget.ts";
-import { equal, Namespace, Parts, Text, typeName, type Value } from "./values.ts";
+import { type Dict, equal, Namespace, Parts, Text, Tuple, typeName, type Value } from "./values.ts";
 
 /** What a loop runs over: items, keys of a mapping, characters. */
 export function items(value: Value, budget: Budget): Value[] {
@@ -17,6 +17,8 @@ export function items(value: Value, budget: Budget): Value[] {
   }
   return chars;
 }
+
+export const pairs = (map: Dict): Value[] => [...map].map(([key, item]) => Tuple.from([Text.foreign(key), item]));
 
 export function length(value: Value): number {
   if (value instanceof Text) return [...value.text].length;

@@ -64,6 +64,13 @@ export class TextBuilder {
   }
 }
 
+/** A list that prints in parentheses. */
+export class Tuple extends Array<Value> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+}
+
 /** A message's content as a list. Where a template prints it like a string, it is the parts' text without a seam. */
 export class Parts extends Array<Value> {
   static override get [Symbol.species](): ArrayConstructor {
@@ -261,13 +268,17 @@ class Writer {
       ? value.map((item) => ["", item])
       : [...(value instanceof Map ? value : value.values)];
     if (this.#style.sortKeys && !list) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    this.#put(list ? "[" : "{");
+    const round = this.#style.python === true && value instanceof Tuple;
+    this.#put(round ? "(" : list ? "[" : "{");
     for (const [i, [key, item]] of entries.entries()) {
       this.#put((i > 0 ? comma : "") + line(this.#open.size));
       if (!list) this.#put(this.#string(key) + colon);
       this.#value(item);
     }
     this.#open.delete(value);
-    this.#put((entries.length > 0 ? line(this.#open.size) : "") + (list ? "]" : "}"));
+    this.#put(
+      (entries.length > 0 ? line(this.#open.size) : "") +
+        (round ? (entries.length === 1 ? ",)" : ")") : list ? "]" : "}"),
+    );
   }
 }
