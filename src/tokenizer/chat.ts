@@ -55,17 +55,40 @@ export class ChatTemplate {
     this.#tokens = tokens;
   }
 
+  /**
+   * SHA-256 of the template's text (UTF-8), 64 lower-case hexadecimal digits: tells which template a checkpoint carries.
+   * Browsers have the digest on secure pages only; elsewhere HOST_CRYPTO.
+   */
+  async hash(): Promise<string> {
+    const subtle = globalThis.crypto?.subtle;
+    if (subtle === undefined) {
+      throw new EngineError("HOST_CRYPTO", "no SHA-256 here: browsers offer it on secure pages only", {
+        at: { source: "template" },
+      });
+    }
+    const digest = await subtle.digest("SHA-256", new TextEncoder().encode(this.source));
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
   /** The prompt as text. To feed a model use `encode`: tokens of text in which `<|eot|>` came from a message differ. */
   render(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
     return this.#run(messages, options).text;
   }
 
+  /**
+   * The prompt as ids. Control tokens arise from the template's own text only. The begin token stands in front once, whether
+   * the template prints it, the tokenizer adds it, or both; later ones, as Llama 2 prints for every turn, stay.
+   */
   encode(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const { text, marks } = this.#run(messages, options);
     checkControlTokens(tokenizer, text, marks);
     const ids = tokenizer.encode(text, { specialTokens: true, plain: marks });
-    // Most templates print the begin token themselves.
-    if (tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos) ids.unshift(tokenizer.bos);
+    const { bos } = tokenizer;
+    if (bos === null) return ids;
+    const start = ids.findIndex((id) => id !== bos);
+    const printed = start < 0 ? ids.length : start;
+    if (printed > 1) ids.splice(0, printed - 1);
+    if (printed === 0 && tokenizer.addBos) ids.unshift(bos);
     return ids;
   }
 

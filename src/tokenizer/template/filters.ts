@@ -31,8 +31,8 @@ const asChars = (value: Value): string | undefined => (value instanceof Text ? v
 /** Methods take strings only. */
 export const trimmer =
   (left: boolean, right: boolean): Operation =>
-  (value, args) =>
-    trim(asText(value), asChars(args.get(0, "chars")), left, right);
+  (value, args, budget) =>
+    trim(asText(value), asChars(args.get(0, "chars")), left, right, budget);
 
 const indentation: Operation = (value, args, budget) => {
   const width = args.get(0, "width") ?? 4;
@@ -40,10 +40,11 @@ const indentation: Operation = (value, args, budget) => {
   return indent(toText(value, budget), pad, truthy(args.get(1, "first")), truthy(args.get(2, "blank")), budget);
 };
 
-function compare(a: Value, b: Value, caseSensitive: boolean): number {
+function compare(a: Value, b: Value, caseSensitive: boolean, budget: Budget): number {
   const [x, y] = [numeric(a), numeric(b)];
   if (x !== undefined && y !== undefined) return x - y;
   if (!(a instanceof Text && b instanceof Text)) return wrong("cannot order these", b);
+  budget.spend((a.text.length + b.text.length) >> 3);
   const [s, t] = caseSensitive ? [a.text, b.text] : [a.text.toLowerCase(), b.text.toLowerCase()];
   return s < t ? -1 : s > t ? 1 : 0;
 }
@@ -52,10 +53,16 @@ function sort(value: Value, args: Args, budget: Budget): Value[] {
   const list = items(value, budget);
   budget.spend(list.length * Math.ceil(Math.log2(list.length + 1)) * 4);
   const by = args.get(2, "attribute");
-  const key = (item: Value): Value => (by === undefined || by === null ? item : attribute(item, by));
+  const key = (item: Value): Value => (by === undefined || by === null ? item : attribute(item, by, budget));
   const sign = truthy(args.get(0, "reverse")) ? -1 : 1;
   const caseSensitive = truthy(args.get(1, "case_sensitive"));
-  return [...list].sort((a, b) => sign * compare(key(a), key(b), caseSensitive));
+  return [...list].sort((a, b) => sign * compare(key(a), key(b), caseSensitive, budget));
+}
+
+/** Pays for one item of many that go through a filter or a test. */
+function handle(item: Value, budget: Budget): void {
+  budget.spend(4);
+  if (item instanceof Text) budget.text(item.text.length);
 }
 
 const selector =
@@ -65,8 +72,8 @@ const selector =
     const test: Test = name === undefined ? truthy : findTest(asText(name).text);
     if (!truthy(value)) return [];
     return items(value, budget).filter((item) => {
-      budget.spend(4);
-      return test(byAttribute ? attribute(item, args.list[0]) : item, other, budget) === keep;
+      handle(item, budget);
+      return test(byAttribute ? attribute(item, args.list[0], budget) : item, other, budget) === keep;
     });
   };
 
@@ -74,10 +81,11 @@ function map(value: Value, args: Args, budget: Budget): Value[] {
   if (!truthy(value)) return [];
   const by = args.named.get("attribute");
   const filter = by === undefined ? findFilter(asText(args.list[0]).text) : undefined;
+  budget.spend(args.list.length);
   const rest = new Args(args.list.slice(1), args.named);
   return items(value, budget).map((item) => {
-    budget.spend(4);
-    return filter ? filter(item, rest, budget) : (attribute(item, by) ?? args.named.get("default"));
+    handle(item, budget);
+    return filter ? filter(item, rest, budget) : (attribute(item, by, budget) ?? args.named.get("default"));
   });
 }
 
@@ -87,13 +95,14 @@ function unique(value: Value, _: Args, budget: Budget): Value[] {
   return kept;
 }
 
-const entries: Operation = (value) =>
-  value === undefined ? [] : value instanceof Map ? pairs(value) : wrong("not a mapping", value);
+const entries: Operation = (value, _, budget) =>
+  value === undefined ? [] : value instanceof Map ? pairs(value, budget) : wrong("not a mapping", value);
 
 export const changer =
   (change: (text: string) => string): Operation =>
   (value, _, budget) => {
     const text = toText(value, budget);
+    budget.spend(text.text.length * 2); // some changes call back for every word
     return text.changed(change(text.text));
   };
 
@@ -106,7 +115,7 @@ const fallback: Operation = (value, args) => {
 function toNumber(value: Value, args: Args, whole: boolean): Value {
   const given =
     value instanceof Text
-      ? /^\s*[-+]?(\d+\.?\d*|\.\d+)\s*$/.test(value.text)
+      ? /^\s*[-+]?(\d+(?:\.\d*)?|\.\d+)\s*$/.test(value.text)
         ? Number(value.text)
         : undefined
       : numeric(value);
@@ -114,8 +123,14 @@ function toNumber(value: Value, args: Args, whole: boolean): Value {
   return whole ? Math.trunc(given) : new Float(given);
 }
 
-const reversed: Operation = (value, _, budget) => {
-  const list = [...items(value, budget)].reverse();
+function copy(value: Value, _: Args, budget: Budget): Value[] {
+  const list = items(value, budget);
+  budget.spend(list.length);
+  return [...list];
+}
+
+const reversed: Operation = (value, args, budget) => {
+  const list = copy(value, args, budget).reverse();
   return value instanceof Text ? join(list, new Text(""), budget) : list;
 };
 
@@ -123,7 +138,7 @@ const joined: Operation = (value, args, budget) => {
   const by = args.get(1, "attribute");
   const list = items(value, budget);
   const separator = args.get(0, "d");
-  const parts = by === undefined ? list : list.map((item) => attribute(item, by));
+  const parts = by === undefined ? list : list.map((item) => attribute(item, by, budget));
   return join(parts, separator === undefined ? new Text("") : toText(separator, budget), budget);
 };
 
@@ -143,8 +158,8 @@ const extreme =
     let best: Value;
     for (const item of items(value, budget)) {
       budget.spend(4);
-      const key = (one: Value): Value => (by === undefined ? one : attribute(one, by));
-      if (best === undefined || sign * compare(key(item), key(best), truthy(args.get(0, "case_sensitive"))) > 0)
+      const key = (one: Value): Value => (by === undefined ? one : attribute(one, by, budget));
+      if (best === undefined || sign * compare(key(item), key(best), truthy(args.get(0, "case_sensitive")), budget) > 0)
         best = item;
     }
     return best;
@@ -155,7 +170,7 @@ function sum(value: Value, args: Args, budget: Budget): Value {
   let total = args.get(1, "start") ?? 0;
   for (const item of items(value, budget)) {
     budget.spend(4);
-    const part = by === undefined || by === null ? item : attribute(item, by);
+    const part = by === undefined || by === null ? item : attribute(item, by, budget);
     const [a, b] = [numeric(total), numeric(part)];
     if (a === undefined || b === undefined) return wrong("only numbers are summed", part);
     total = total instanceof Float || part instanceof Float ? new Float(a + b) : a + b;
@@ -183,7 +198,7 @@ const FILTERS = new Map<string, Operation>([
   ["string", (value, _, budget) => toText(value, budget)],
   ["length", length],
   ["count", length],
-  ["list", (value, _, budget) => [...items(value, budget)]],
+  ["list", copy],
   ["first", (value, _, budget) => items(value, budget)[0]],
   ["last", (value, _, budget) => items(value, budget).at(-1)],
   ["reverse", reversed],
@@ -214,7 +229,7 @@ const FILTERS = new Map<string, Operation>([
   ],
   ["default", fallback],
   ["d", fallback],
-  ["trim", (value, args, budget) => trim(toText(value, budget), asChars(args.get(0, "chars")), true, true)],
+  ["trim", (value, args, budget) => trim(toText(value, budget), asChars(args.get(0, "chars")), true, true, budget)],
   ["upper", changer((text) => text.toUpperCase())],
   ["lower", changer((text) => text.toLowerCase())],
   ["title", changer(titleFilter)],

@@ -48,7 +48,13 @@ class Scope {
 
 export function runTemplate(program: Program, variables: Dict, now: Date, budget: Budget): Text {
   const scope = new Scope(new Scope(undefined, makeGlobals(budget, now)), new Map(variables));
-  return new Interpreter(budget).run(program, scope);
+  try {
+    return new Interpreter(budget).run(program, scope);
+  } catch (error) {
+    // The limits keep well below the stack's end, unless the caller stands at its edge already.
+    if (error instanceof RangeError) throw templateFault("TPL_DEPTH", "the template nests too deep to run");
+    throw error;
+  }
 }
 
 class Interpreter {
@@ -261,8 +267,11 @@ class Interpreter {
 
   #mapping(node: Node, scope: Scope): Dict {
     const map: Dict = new Map();
-    for (const [key, value] of node.value)
-      map.set(toText(this.#value(key, scope), this.#budget).text, this.#value(value, scope));
+    for (const [key, value] of node.value) {
+      const name = toText(this.#value(key, scope), this.#budget).text;
+      this.#budget.text(name.length);
+      map.set(name, this.#value(value, scope));
+    }
     return map;
   }
 
@@ -295,10 +304,14 @@ class Interpreter {
     for (const node of nodes) {
       if (node.type === "KeywordArgumentExpression") named.set(node.key.value, this.#value(node.value, scope));
       else if (node.type === "SpreadExpression")
-        for (const item of items(this.#value(node.argument, scope), this.#budget)) list.push(item);
+        for (const item of items(this.#value(node.argument, scope), this.#budget)) {
+          this.#budget.spend(4);
+          list.push(item);
+        }
       else if (node.type === "KeywordSpreadExpression") {
         const map = this.#value(node.argument, scope);
         if (!(map instanceof Map)) throw templateFault("TPL_VALUE", "** needs a mapping", typeName(map));
+        this.#budget.spend(map.size * 4);
         for (const [key, value] of map) named.set(key, value);
       } else list.push(this.#value(node, scope));
     }

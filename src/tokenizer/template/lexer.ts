@@ -3,6 +3,7 @@
  * The library's own lexer keeps no places and takes quadratic time over long runs of spaces.
  */
 import { EngineError } from "../../error.ts";
+import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import { endOfText, isSpace } from "./strings.ts";
 
 /** The library's token types that we make; its own declarations do not resolve under `nodenext`. */
@@ -81,6 +82,8 @@ const ESCAPES: Record<string, string> = {
 
 const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})|([^xU]))/suy;
 
+const NAME = /\w+/y;
+const BLANK = /\s/;
 const NUMBER = /[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?/y;
 /** The parser tells a float by its point, and knows no underscores. */
 const plainNumber = (text: string): string => text.replaceAll("_", "").replace(/^([-+]?\d+)(?=[eE])/, "$1.0");
@@ -123,6 +126,13 @@ class Lexer {
 
   #push(value: string, type: TokenType, offset: number): void {
     this.#tokens.push({ value, type, offset });
+    if (this.#tokens.length > TEMPLATE_LIMITS.tokens)
+      throw templateFault(
+        "TPL_SIZE",
+        "the template has too many words",
+        undefined,
+        `at most ${TEMPLATE_LIMITS.tokens}`,
+      );
   }
 
   /** Text up to the next tag, less the space that tags strip on either side. */
@@ -171,7 +181,7 @@ class Lexer {
     this.#at += source[start + 2] === "-" || (block && source[start + 2] === "+") ? 3 : 2;
     let braces = 0;
     while (true) {
-      while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
+      while (this.#at < source.length && BLANK.test(source[this.#at])) this.#at++;
       if (this.#at >= source.length) throw syntaxError(source, start, `unterminated ${open}`);
       const stripped = source.startsWith(`-${close}`, this.#at);
       const kept = block && source.startsWith(`+${close}`, this.#at);
@@ -221,7 +231,7 @@ class Lexer {
     const previous = this.#tokens[this.#tokens.length - 1].type;
     const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
     const digits = /\d/.test(char) || sign ? this.#match(NUMBER) : undefined;
-    const name = this.#match(/\w+/y);
+    const name = this.#match(NAME);
     if (digits !== undefined) {
       const text = previous === "Dot" ? digits.split(".")[0] : digits;
       this.#push(plainNumber(text), "NumericLiteral", start);

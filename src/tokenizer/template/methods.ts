@@ -2,15 +2,28 @@
 import type { Budget } from "./budget.ts";
 import { Args, changer, type Operation, trimmer } from "./filters.ts";
 import { items, pairs } from "./sequences.ts";
-import { asText, capitalize, format, join, lines, replace, split, splitRight, titleWords, trim } from "./strings.ts";
+import {
+  asText,
+  capitalize,
+  characters,
+  format,
+  join,
+  lines,
+  replace,
+  split,
+  splitRight,
+  titleWords,
+  trim,
+} from "./strings.ts";
 import { Callable, type Dict, numeric, Text, type Value } from "./values.ts";
 
 const affix =
   (test: (text: string, part: string) => boolean): Operation =>
-  (value, args) =>
-    (Array.isArray(args.list[0]) ? args.list[0] : [args.list[0]]).some((part) =>
-      test(asText(value).text, asText(part).text),
-    );
+  (value, args, budget) =>
+    (Array.isArray(args.list[0]) ? args.list[0] : [args.list[0]]).some((part) => {
+      budget.text(asText(part).text.length);
+      return test(asText(value).text, asText(part).text);
+    });
 
 const removed =
   (left: boolean): Operation =>
@@ -25,7 +38,7 @@ const removed =
 function find(value: Value, args: Args): number {
   const text = asText(value).text;
   const at = text.indexOf(asText(args.list[0]).text);
-  return at < 0 ? -1 : [...text.slice(0, at)].length;
+  return at < 0 ? -1 : characters(text, at);
 }
 
 const matching =
@@ -50,7 +63,10 @@ const TEXT_METHODS = new Map<string, Operation>([
   ["isdigit", matching(/^\p{Nd}+$/u)],
   ["isalpha", matching(/^\p{L}+$/u)],
   ["isalnum", matching(/^[\p{L}\p{N}]+$/u)],
-  ["isspace", (value) => asText(value).text !== "" && trim(asText(value), undefined, true, false).text === ""],
+  [
+    "isspace",
+    (value, _, budget) => asText(value).text !== "" && trim(asText(value), undefined, true, false, budget).text === "",
+  ],
   ["find", find],
   ["count", (value, args, budget) => split(asText(value), asText(args.list[0]), -1, budget).length - 1],
   ["split", (value, args, budget) => split(asText(value), args.get(0, "sep"), limit(args, 1, "maxsplit"), budget)],
@@ -71,14 +87,15 @@ const TEXT_METHODS = new Map<string, Operation>([
 const MAP_METHODS = new Map<string, Operation>([
   [
     "get",
-    (value, args) => {
+    (value, args, budget) => {
       const [map, key] = [value as Dict, args.list[0]];
+      if (key instanceof Text) budget.text(key.text.length);
       return key instanceof Text && map.has(key.text) ? map.get(key.text) : (args.get(1, "default") ?? null);
     },
   ],
-  ["items", (value) => pairs(value as Dict)],
+  ["items", (value, _, budget) => pairs(value as Dict, budget)],
   ["keys", (value, _, budget) => items(value, budget)],
-  ["values", (value) => [...(value as Dict).values()]],
+  ["values", (value, _, budget) => pairs(value as Dict, budget).map((pair) => (pair as Value[])[1])],
 ]);
 
 const LIST_METHODS = new Map<string, Operation>([

@@ -6,7 +6,18 @@ import { Text, TextBuilder, toText, typeName, type Value } from "./values.ts";
 const SPACES = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const SPACE = new RegExp(`[${SPACES}]`);
 
-export const isSpace = (char: string): boolean => SPACE.test(char);
+export function isSpace(char: string): boolean {
+  const code = char.charCodeAt(0);
+  if (code < 0x80) return code === 0x20 || (code >= 9 && code <= 13) || (code >= 0x1c && code < 0x20);
+  return SPACE.test(char);
+}
+
+/** Characters among the first `end` units, counted as Python does. */
+export function characters(text: string, end: number): number {
+  let count = end;
+  for (let i = 1; i < end; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--;
+  return count;
+}
 
 /** Where a text ends without the blanks behind it. */
 export function endOfText(text: string): number {
@@ -20,12 +31,15 @@ export function asText(value: Value): Text {
   throw templateFault("TPL_VALUE", "expected a string", typeName(value));
 }
 
-export function trim(text: Text, chars: string | undefined, left: boolean, right: boolean): Text {
-  const stripped = chars === undefined ? isSpace : (char: string) => chars.includes(char);
+export function trim(text: Text, chars: string | undefined, left: boolean, right: boolean, budget: Budget): Text {
+  if (chars) budget.spend(chars.length);
+  const set = new Set(chars);
+  const stripped = chars === undefined ? isSpace : (char: string) => set.has(char);
   let start = 0;
   let end = text.text.length;
   while (left && start < end && stripped(text.text[start])) start++;
   while (right && end > start && stripped(text.text[end - 1])) end--;
+  budget.spend((text.text.length - (end - start)) >> (chars ? 0 : 1));
   return text.slice(start, end);
 }
 
@@ -38,33 +52,46 @@ export function join(parts: readonly Value[], separator: Text, budget: Budget): 
   return out.done();
 }
 
-/** Pieces between matches of `gap`, which never matches nothing. */
-function cut(text: Text, gap: RegExp, limit: number, from: number, budget: Budget): { parts: Text[]; rest: number } {
+/** Finds the next gap from a place on: where it starts and ends. */
+type Find = (text: string, at: number) => [number, number] | undefined;
+
+const matches =
+  (pattern: RegExp): Find =>
+  (text, at) => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text);
+    return found ? [found.index, found.index + found[0].length] : undefined;
+  };
+
+/** Pieces between gaps, none of which is empty. */
+function cut(text: Text, gap: Find, limit: number, from: number, budget: Budget): { parts: Text[]; rest: number } {
   const parts: Text[] = [];
   let at = from;
   while (limit < 0 || parts.length < limit) {
     budget.spend(16); // measured: a piece costs about as much as a loop iteration
-    gap.lastIndex = at;
-    const found = gap.exec(text.text);
+    const found = gap(text.text, at);
     if (!found) break;
-    parts.push(text.slice(at, found.index));
-    at = found.index + found[0].length;
+    parts.push(text.slice(at, found[0]));
+    at = found[1];
   }
   return { parts, rest: at };
 }
 
-const literal = (text: string): RegExp => new RegExp(text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"), "g");
-
 /** `str.split`: without a separator at runs of blanks, none of which makes an empty piece. */
 export function split(text: Text, separator: Value, limit: number, budget: Budget): Text[] {
   if (separator === undefined || separator === null) {
-    const start = text.text.length - trim(text, undefined, true, false).text.length;
-    const { parts, rest } = cut(text, new RegExp(`[${SPACES}]+`, "g"), limit, start, budget);
+    const start = text.text.length - trim(text, undefined, true, false, budget).text.length;
+    const { parts, rest } = cut(text, matches(new RegExp(`[${SPACES}]+`, "g")), limit, start, budget);
     if (rest < text.text.length) parts.push(text.slice(rest, text.text.length));
     return parts;
   }
-  if (asText(separator).text === "") throw templateFault("TPL_VALUE", "empty separator");
-  const { parts, rest } = cut(text, literal(asText(separator).text), limit, 0, budget);
+  const between = asText(separator).text;
+  if (between === "") throw templateFault("TPL_VALUE", "empty separator");
+  const literal: Find = (whole, at) => {
+    const found = whole.indexOf(between, at);
+    return found < 0 ? undefined : [found, found + between.length];
+  };
+  const { parts, rest } = cut(text, literal, limit, 0, budget);
   return [...parts, text.slice(rest, text.text.length)];
 }
 
@@ -78,7 +105,7 @@ export function splitRight(text: Text, separator: Value, limit: number, budget: 
 
 /** `str.splitlines`. */
 export function lines(text: Text, budget: Budget): Text[] {
-  const { parts, rest } = cut(text, /\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/g, -1, 0, budget);
+  const { parts, rest } = cut(text, matches(/\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/g), -1, 0, budget);
   if (rest < text.text.length) parts.push(text.slice(rest, text.text.length));
   return parts;
 }
@@ -116,6 +143,7 @@ export function format(text: Text, list: readonly Value[], named: ReadonlyMap<st
   let at = 0;
   let next = 0;
   for (const { 0: field, index } of text.text.matchAll(/\{\{|\}\}|\{\w*\}|[{}]/g)) {
+    budget.spend(8);
     out.add(text.slice(at, index));
     at = index + field.length;
     const name = field.slice(1, -1);

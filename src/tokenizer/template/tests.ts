@@ -12,7 +12,8 @@ const cased = (text: string): boolean => text.toLowerCase() !== text.toUpperCase
 
 const order =
   (test: (a: number | string, b: number | string) => boolean): Test =>
-  (value, other) => {
+  (value, other, budget) => {
+    if (value instanceof Text && other instanceof Text) budget.text(Math.min(value.text.length, other.text.length));
     if (value instanceof Text && other instanceof Text) return test(value.text, other.text);
     const [a, b] = [numeric(value), numeric(other)];
     if (a === undefined || b === undefined) throw templateFault("TPL_VALUE", "cannot order these");

@@ -23,7 +23,14 @@ export class Text {
 
   slice(start: number, end: number): Text {
     const marks: number[] = [];
-    for (let i = 0; i < this.marks.length; i += 2) {
+    // The first range that ends behind the start.
+    let low = 0;
+    for (let high = this.marks.length / 2; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.marks[2 * middle + 1] <= start) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = 2 * low; i < this.marks.length && this.marks[i] < end; i += 2) {
       const from = Math.max(this.marks[i], start);
       const to = Math.min(this.marks[i + 1], end);
       if (from < to) marks.push(from - start, to - start);
@@ -228,7 +235,7 @@ class Writer {
 
   #put(text: string): void {
     this.#out += text;
-    this.#budget.spend(1 + (text.length >> 4));
+    this.#budget.spend(3 + (text.length >> 4));
     if (this.#out.length > TEMPLATE_LIMITS.output) this.#budget.text(this.#out.length);
   }
 
@@ -247,6 +254,7 @@ class Writer {
 
   #string(text: string): string {
     this.#budget.text(text.length);
+    if (this.#style.python || this.#style.ascii) this.#budget.spend(text.length * 3); // these call back for characters
     if (this.#style.python) return quoted(text);
     const json = JSON.stringify(text);
     if (this.#style.ascii) {
@@ -267,6 +275,7 @@ class Writer {
     const entries: [string, Value][] = list
       ? value.map((item) => ["", item])
       : [...(value instanceof Map ? value : value.values)];
+    this.#budget.spend(8 + entries.length * (this.#style.sortKeys ? 16 : 1));
     if (this.#style.sortKeys && !list) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     const round = this.#style.python === true && value instanceof Tuple;
     this.#put(round ? "(" : list ? "[" : "{");
