@@ -1,6 +1,6 @@
 /** Operators and subscripts, with Python's meaning. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { contains, items } from "./filters.ts";
+import { contains, items } from "./sequences.ts";
 import { equal, Float, Namespace, numeric, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
 
 export function unary(operator: string, value: Value): Value {
@@ -26,6 +26,7 @@ export function binary(operator: string, left: Value, right: Value, budget: Budg
   }
   if (left instanceof Text && right instanceof Text) {
     if (operator === "+") return concat(left, right, budget);
+    budget.text(Math.min(left.text.length, right.text.length));
     const order = compare(operator, left.text, right.text);
     if (order !== undefined) return order;
   }
@@ -88,8 +89,11 @@ export interface Slice {
 export function subscript(object: Value, key: Value | Slice, budget: Budget): Value {
   if (object === undefined) throw templateFault("TPL_ATTR", "attribute of an undefined value");
   if (isSlice(key)) return slice(object, key, budget);
-  if (object instanceof Map) return object.get(toText(key, budget).text);
-  if (object instanceof Namespace) return object.values.get(toText(key, budget).text);
+  if (object instanceof Map || object instanceof Namespace) {
+    const name = toText(key, budget).text;
+    budget.text(name.length);
+    return (object instanceof Map ? object : object.values).get(name);
+  }
   const index = numeric(key);
   if (index === undefined || !Number.isInteger(index)) return undefined;
   if (Array.isArray(object)) return object.at(index);
