@@ -23,7 +23,10 @@ export const sentencePiece = golden("sentencepiece.json.gz") as {
   llamaCpp: Record<"every" | "none", Ids>;
 };
 
-export function sentencePieceGguf(change: (metadata: Map<string, MetadataValue>) => void = () => {}): Tokenizer {
+export function sentencePieceGguf(
+  change: (metadata: Map<string, MetadataValue>) => void = () => {},
+  vocab = sentencePiece.pieces.length,
+): Tokenizer {
   const metadata = new Map<string, MetadataValue>([
     ["tokenizer.ggml.model", "llama"],
     ["tokenizer.ggml.tokens", [...sentencePiece.pieces]],
@@ -31,7 +34,7 @@ export function sentencePieceGguf(change: (metadata: Map<string, MetadataValue>)
     ["tokenizer.ggml.token_type", Int32Array.from(sentencePiece.kinds)],
   ]);
   change(metadata);
-  return openTokenizer(checkpoint({ format: "gguf", name: "test.gguf", metadata }), sentencePiece.pieces.length)!;
+  return openTokenizer(checkpoint({ format: "gguf", name: "test.gguf", metadata }), vocab)!;
 }
 
 /** `variant`: how spaces are escaped, `prepend`, `replace` or `<Metaspace scheme>-<split or nosplit>`. */

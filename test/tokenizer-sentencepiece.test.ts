@@ -244,4 +244,20 @@ describe("bad files of this kind", () => {
     expect(milliseconds(() => (code = refusal(() => sentencePieceGguf(change)).code))).toBeLessThan(1000);
     expect(code).toBe("TOK_LENGTH");
   });
+
+  test("T03 so are tokens that join in more ways than any real vocabulary's", () => {
+    const all: string[] = [];
+    for (let length = 1, words = [""]; length <= 16; length++) {
+      words = words.flatMap((word) => [`${word}a`, `${word}b`]);
+      all.push(...words);
+    }
+    const change = (m: Map<string, MetadataValue>) => {
+      m.set(key("tokens"), all).set(key("scores"), new Float32Array(all.length));
+      m.set(key("token_type"), new Int32Array(all.length).fill(1));
+    };
+    let code = "";
+    const time = milliseconds(() => (code = refusal(() => sentencePieceGguf(change, all.length)).code));
+    expect(code).toBe("TOK_MERGE");
+    expect(time).toBeLessThan(3000);
+  });
 });

@@ -6,9 +6,6 @@
 
 const SLOT = 4; // left, right, rank, merged
 
-/** Llama 4 has 439,802. */
-export const MAX_MERGES = 4_194_304;
-
 /** (left id, right id) -> (rank, merged id): open addressing in one typed array, no strings and no objects. */
 export class MergeTable {
   readonly slots: Int32Array;

@@ -11,7 +11,7 @@
  * - no pattern cuts the text.
  */
 import { type Alphabet, missingByte, writeBytes } from "./alphabet.ts";
-import { MAX_MERGES, MergeTable } from "./bpe.ts";
+import { MergeTable } from "./bpe.ts";
 import type { PieceEnd } from "./split.ts";
 import type { TokenizerFault } from "./vocabulary.ts";
 
@@ -21,8 +21,9 @@ const SPACE_CODE = 0x2581;
 
 const utf8 = new TextEncoder();
 
-/** Units of text compared while merges are made from scores: Llama 2 needs 2 million. */
+/** Bounds on making merges from scores: units of text compared, and merges (Llama 2: 1 million and 58,980). */
 const MERGE_WORK = 2 ** 28;
+const SCORED_MERGES = 2 ** 20;
 
 /** Before which spans of text (from one marker to the next) a space is put. */
 export interface SpacePrefix {
@@ -124,7 +125,7 @@ export function scoredMerges(
       const right = left === undefined ? undefined : ids.get(text.slice(cut));
       if (right !== undefined) found.push(left!, right, id);
     }
-    if (found.length > MAX_MERGES * 3) fail("TOK_MERGE", `more than ${MAX_MERGES} merges`, fields.tokens);
+    if (found.length > SCORED_MERGES * 3) fail("TOK_MERGE", `more than ${SCORED_MERGES} merges`, fields.tokens);
   }
   const table = new MergeTable(found.length / 3);
   for (let i = 0; i < found.length; i += 3) {

@@ -5,7 +5,7 @@
  */
 import { EngineError, quoteName } from "../error.ts";
 import type { Alphabet, SymbolTokens, SymbolWriter } from "./alphabet.ts";
-import { MAX_MERGES, MergeTable } from "./bpe.ts";
+import { MergeTable } from "./bpe.ts";
 import { freePieceEnd, type SpacePrefix, scoredMerges } from "./sentencepiece.ts";
 import type { PieceEnd } from "./split.ts";
 
@@ -13,6 +13,7 @@ import type { PieceEnd } from "./split.ts";
 export const TOKEN_KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 const LIMITS = {
+  merges: 4_194_304, // Llama 4 has 439,802
   tokenBytes: 4096, // the longest of Llama 4 has 113
   markerUnits: 256, // control and user-defined tokens: bounds the look-ahead at every "<" of a prompt
   warnings: 32,
@@ -215,7 +216,7 @@ function mergeTable(raw: RawVocabulary, ids: ReadonlyMap<string, number>, warnin
   if (merges instanceof Float32Array) {
     return scoredMerges(ids, merges, fail, { tokens: raw.tokensField, scores: mergesField });
   }
-  if (merges.length > MAX_MERGES) fail("TOK_MERGE", `more than ${MAX_MERGES} merges`, mergesField, merges.length);
+  if (merges.length > LIMITS.merges) fail("TOK_MERGE", `more than ${LIMITS.merges} merges`, mergesField, merges.length);
   const table = new MergeTable(merges.length);
   let repeated = 0;
   for (let rank = 0; rank < merges.length; rank++) {
