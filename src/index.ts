@@ -23,9 +23,9 @@ export {
 } from "./generate/model.ts";
 export type { ModelInfo } from "./generate/model-info.ts";
 export type { GenerateOptions } from "./generate/options.ts";
-export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
 export type { DivergenceOptions, Measured, PerplexityOptions, PerplexityProgress } from "./generate/perplexity.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
+export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
 export type { SampledToken } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
 export type { Session } from "./generate/session.ts";
