@@ -313,7 +313,10 @@ describe("hostile configurations", () => {
   const rope = TEXT["rope_parameters"] as Json;
   /** Code -> field -> values that it refuses; `rope.x` is a field of `rope_parameters`. */
   const refused: Record<string, Record<string, unknown[]>> = {
-    CONFIG_ARCH: { model_type: ["llama", undefined], architectures: [undefined, [], ["LlamaForCausalLM"], "llama4"] },
+    CONFIG_ARCH: {
+      model_type: ["qwen3", undefined, ["llama4_text"]],
+      architectures: [undefined, [], ["LlamaForCausalLM"], "llama4"],
+    },
     CONFIG_MISSING: { hidden_size: [undefined], vocab_size: [null], num_local_experts: [null], "rope.factor": [null] },
     CONFIG_RANGE: {
       num_hidden_layers: [0, -1, 1.5, 513, 1e9, "48", true, [8]],
@@ -365,7 +368,7 @@ describe("hostile configurations", () => {
   test("a head size that is derived and no integer is CONFIG_HEADS, a dense width that is needed CONFIG_MISSING", () => {
     expect(fault(() => hf({ head_dim: null, num_attention_heads: 6 })).code).toBe("CONFIG_HEADS");
     expect(fault(() => hf({ intermediate_size_mlp: null })).code).toBe("CONFIG_MISSING");
-    const old = { rope_parameters: null, rope_scaling: { type: "linear" } };
+    const old = { rope_parameters: null, rope_scaling: { type: "yarn" } };
     expect(fault(() => hf(old)).at?.field).toBe("/rope_scaling/type");
   });
 

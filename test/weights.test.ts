@@ -10,6 +10,7 @@ const [VOCAB, HIDDEN, WIDTH, DENSE, HEADS, KV, SIZE, EXPERTS] = [50, 12, 5, 7, 4
 
 const CONFIG: ModelConfig = {
   ...{ architecture: "llama4", vocab: VOCAB, hidden: HIDDEN, heads: HEADS, kvHeads: KV, headSize: SIZE },
+  ...{ attentionBias: false, feedForwardBias: false },
   ...{ denseWidth: DENSE, expertWidth: WIDTH, experts: EXPERTS, expertsUsed: 1, router: "sigmoid", sharedExpert: true },
   ...{ chunk: 8, normEps: 1e-5, ropeTheta: 500000, ropeScaling: null, temperatureFloor: 8, temperatureScale: 0.1 },
   ...{ context: 64, tiedEmbeddings: false, bos: null, eos: [] },
@@ -280,8 +281,8 @@ describe("randomModelCheckpoint", () => {
 });
 
 describe("rope", () => {
-  const scout: RopeScaling = { factor: 16, lowFrequency: 1, highFrequency: 1, originalContext: 64 };
-  const smooth: RopeScaling = { factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 64 };
+  const scout = { type: "llama3" as const, factor: 16, lowFrequency: 1, highFrequency: 1, originalContext: 64 };
+  const smooth = { type: "llama3" as const, factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 64 };
   const rope = (headSize: number, ropeScaling: RopeScaling | null, ropeTheta = 500000): ModelConfig => ({
     ...CONFIG,
     ...{ headSize, ropeScaling, ropeTheta: Math.fround(ropeTheta) },
