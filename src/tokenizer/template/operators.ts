@@ -35,8 +35,10 @@ export function binary(operator: string, left: Value, right: Value, budget: Budg
     return [...left, ...right];
   }
   if (Array.isArray(left) && typeof right === "number" && operator === "*") {
-    budget.spend(left.length * Math.max(0, right));
-    return Array.from({ length: Math.max(0, right) }, () => left).flat();
+    budget.spend(4 * (1 + left.length) * Math.max(0, right));
+    const list: Value[] = [];
+    for (let i = 0; i < right; i++) for (const item of left) list.push(item);
+    return list;
   }
   if (left instanceof Text && typeof right === "number" && operator === "*") return repeat(left, right, budget);
   const [a, b] = [numeric(left), numeric(right)];
