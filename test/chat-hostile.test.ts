@@ -60,6 +60,8 @@ describe("what one step handles is paid for by its size", () => {
     ["format fields", "TPL_FUEL", text("{% set y = ns.s.format(1, x=2) %}", "{0}{x}")],
     ["escapes", "TPL_FUEL", text("{% set y = [ns.s] | tojson(ensure_ascii=true) %}", "é")],
     ["quotes", "TPL_FUEL", text("{% set y = [ns.s] | string %}", "\\n")],
+    ["lists repeated", "TPL_FUEL", "{{ ([1] * 600000) * 600000 }}"],
+    ["nothing, for ever", "TPL_FUEL", "{{ [] * 10 ** 400 }}"],
     ["lists copied", "TPL_FUEL", list("{% set y = l | list %}")],
     ["lists spread", "TPL_FUEL", list("{% set y = 'a'.upper(*l) %}")],
     [

@@ -25,8 +25,12 @@ export function readMessages(messages: unknown, keepParts: boolean): Value[] {
     const calls = Array.isArray(message["tool_calls"]) && message["tool_calls"].length > 0;
     const content = readContent(message, calls, `${field}/content`, keepParts);
     empty &&= !calls && isEmpty(content);
-    const fields = Object.entries(message).filter(([key, value]) => key !== "content" && value !== undefined);
-    const value = new Map(fields.map(([key, item]): [string, Value] => [key, toValue(item, `${field}/${key}`)]));
+    // In the caller's order: a template may print the whole message.
+    const value = new Map<string, Value>();
+    for (const [key, item] of Object.entries(message)) {
+      if (key === "content") value.set(key, content);
+      else if (item !== undefined) value.set(key, toValue(item, `${field}/${key}`));
+    }
     return value.set("content", content);
   });
   if (empty) throw fault("REQ_EMPTY_PROMPT", "there is no message with content", "/messages");

@@ -24,7 +24,8 @@ export class Budget {
 
   spend(steps: number): void {
     this.#steps += steps;
-    if (this.#steps > TEMPLATE_LIMITS.steps) {
+    // Not `>`: 0 times infinity steps are too many, too.
+    if (!(this.#steps <= TEMPLATE_LIMITS.steps)) {
       throw templateFault(
         "TPL_FUEL",
         "the template takes too many steps",

@@ -104,14 +104,16 @@ function testsWithArguments(tokens: readonly Token[]): Token[] {
   const out: Token[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i];
-    const binary = token.type === "Identifier" && BINARY_TESTS.has(token.value) && isTest(tokens, i);
-    const end = binary ? argumentEnd(tokens, i + 1) : i + 1;
     out.push(token);
-    if (end === i + 1) continue;
+    if (token.type !== "Identifier" || !isTest(tokens, i)) continue;
+    const end = BINARY_TESTS.has(token.value) ? argumentEnd(tokens, i + 1) : i + 1;
+    // A filter may follow a test, too, which the parser does not expect.
+    if (end === i + 1 && tokens[end]?.type !== "Pipe") continue;
     const negated = tokens[i - 1].value === "not";
     out.length -= negated ? 3 : 2;
     out.push({ ...token, value: "|", type: "Pipe" });
     out.push({ ...token, value: `is ${negated ? "not " : ""}${token.value}` });
+    if (end === i + 1) continue;
     if (tokens[i + 1].type === "OpenParen") continue;
     out.push({ ...token, value: "(", type: "OpenParen" }, ...tokens.slice(i + 1, end));
     out.push({ ...token, value: ")", type: "CloseParen" });

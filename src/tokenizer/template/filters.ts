@@ -89,9 +89,19 @@ function map(value: Value, args: Args, budget: Budget): Value[] {
   });
 }
 
-function unique(value: Value, _: Args, budget: Budget): Value[] {
+function unique(value: Value, args: Args, budget: Budget): Value[] {
+  const by = args.get(1, "attribute");
+  const caseSensitive = truthy(args.get(0, "case_sensitive"));
   const kept: Value[] = [];
-  for (const item of items(value, budget)) if (!kept.some((one) => equal(one, item, budget))) kept.push(item);
+  const keys: Value[] = [];
+  for (const item of items(value, budget)) {
+    const key = by === undefined ? item : attribute(item, by, budget);
+    const folded = key instanceof Text && !caseSensitive ? new Text(key.text.toLowerCase()) : key;
+    if (key instanceof Text) budget.text(key.text.length);
+    if (keys.some((one) => equal(one, folded, budget))) continue;
+    keys.push(folded);
+    kept.push(item);
+  }
   return kept;
 }
 

@@ -34,6 +34,12 @@ export function binary(operator: string, left: Value, right: Value, budget: Budg
     budget.spend(left.length + right.length);
     return [...left, ...right];
   }
+  if (Array.isArray(left) && typeof right === "number" && operator === "*") {
+    budget.spend(4 * (1 + left.length) * Math.max(0, right));
+    const list: Value[] = [];
+    for (let i = 0; i < right; i++) for (const item of left) list.push(item);
+    return list;
+  }
   if (left instanceof Text && typeof right === "number" && operator === "*") return repeat(left, right, budget);
   const [a, b] = [numeric(left), numeric(right)];
   if (a !== undefined && b !== undefined) {
@@ -94,7 +100,7 @@ export function subscript(object: Value, key: Value | Slice, budget: Budget): Va
     budget.text(name.length);
     return (object instanceof Map ? object : object.values).get(name);
   }
-  const index = numeric(key);
+  const index = key instanceof Float ? undefined : numeric(key); // Python has no 1.0th item
   if (index === undefined || !Number.isInteger(index)) return undefined;
   if (Array.isArray(object)) return object.at(index);
   return object instanceof Text ? charAt(object, index, budget) : undefined;
