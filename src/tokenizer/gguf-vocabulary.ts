@@ -30,6 +30,7 @@ function readByteLevel(checkpoint: Checkpoint, vocab: number): Vocabulary {
   return buildVocabulary({
     ...common(checkpoint, tokens, bos, eos),
     mergesField: `${PREFIX}merges`,
+    kind: rule.name,
     alphabet: BYTE_LEVEL,
     pieceEnd: rule.pieceEnd,
     merges: readList(checkpoint, "merges"),
@@ -52,6 +53,7 @@ function readSentencePiece(checkpoint: Checkpoint, vocab: number): Vocabulary {
   return buildVocabulary({
     ...common(checkpoint, tokens, bos, eos),
     mergesField: `${PREFIX}scores`,
+    kind: "sentencepiece",
     alphabet: SENTENCEPIECE,
     pieceEnd: null,
     merges: readScores(checkpoint, vocab),

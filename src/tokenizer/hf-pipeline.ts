@@ -18,6 +18,7 @@ export function isRecord(value: unknown): value is JsonRecord {
 }
 
 export interface Pipeline {
+  readonly kind: string;
   readonly alphabet: Alphabet;
   /** Null: nothing cuts the text. */
   readonly pieceEnd: PieceEnd | null;
@@ -52,13 +53,14 @@ export function readPipeline(root: JsonRecord, model: JsonRecord): Pipeline {
   return { ...text, normalised: normalizers.length > 0, ...readTemplate(root["post_processor"]) };
 }
 
-type TextRules = Pick<Pipeline, "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace">;
+type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace">;
 
 function readByteLevel(model: JsonRecord, normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
   if (model["byte_fallback"] === true) unsupported("/model/byte_fallback", "true");
   for (const { type, field } of normalizers) unsupported(field, type);
   for (const { type, field } of decoders) if (type !== "ByteLevel") unsupported(field, type);
-  return { alphabet: BYTE_LEVEL, pieceEnd: readRule(cutters).pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false };
+  const { name, pieceEnd } = readRule(cutters);
+  return { kind: name, alphabet: BYTE_LEVEL, pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false };
 }
 
 function unsupported(field: string, actual?: string): never {
@@ -119,7 +121,7 @@ function readSentencePiece(normalizers: Part[], cutters: Part[], decoders: Part[
   const [metaspace, extra] = cutters;
   if (extra) unsupported(extra.field, extra.type);
   const escaping = metaspace ? readMetaspace(metaspace, normalizers) : readNormalizers(normalizers);
-  return { alphabet: SENTENCEPIECE, ...escaping, stripSpace: readDecoders(decoders) };
+  return { kind: "sentencepiece", alphabet: SENTENCEPIECE, ...escaping, stripSpace: readDecoders(decoders) };
 }
 
 type Escaping = Pick<TextRules, "pieceEnd" | "spacePrefix">;

@@ -28,6 +28,7 @@ export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabul
     file: FILE,
     tokensField: "tokens",
     mergesField: "model.merges",
+    kind: pipeline.kind,
     alphabet,
     pieceEnd: pipeline.pieceEnd,
     texts: tokens.texts,

@@ -45,6 +45,8 @@ export interface TokenStream {
 export class Tokenizer {
   /** Number of ids, equal to the rows of the model's embedding. */
   readonly vocabSize: number;
+  /** What kind of vocabulary it is: "llama4", "llama-bpe", "smollm", "gpt2" (byte level), "sentencepiece" or "bytes". */
+  readonly kind: string;
   readonly bos: number | null;
   /** Whether the file says that a text begins with `bos`. */
   readonly addBos: boolean;
@@ -64,6 +66,7 @@ export class Tokenizer {
     this.#pieces = new PieceEncoder(vocabulary);
     this.#markers = new MarkerScanner(vocabulary);
     this.vocabSize = vocabulary.size;
+    this.kind = vocabulary.kind;
     this.bos = vocabulary.bos;
     this.addBos = vocabulary.addBos;
     this.eos = vocabulary.eos;
@@ -200,6 +203,7 @@ export function byteTokenizer(vocab = 260): Tokenizer {
   return new Tokenizer({
     file,
     size: vocab,
+    kind: "bytes",
     alphabet: BYTE_LEVEL,
     pieceEnd: LLAMA4.pieceEnd,
     symbols: BYTE_LEVEL.symbolWriter({ file, ids: new Map(), byteIds, unknown: null, fuseUnknown: false }),

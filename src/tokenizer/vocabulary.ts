@@ -53,6 +53,8 @@ export interface RawVocabulary {
   readonly file: string;
   readonly tokensField: string;
   readonly mergesField: string;
+  /** The split rule's name, or "sentencepiece". */
+  readonly kind: string;
   readonly alphabet: Alphabet;
   /** Null: nothing cuts the text but what no merge can cross. */
   readonly pieceEnd: PieceEnd | null;
@@ -77,6 +79,7 @@ export interface RawVocabulary {
 export interface Vocabulary {
   readonly file: string;
   readonly size: number;
+  readonly kind: string;
   readonly alphabet: Alphabet;
   readonly pieceEnd: PieceEnd;
   readonly symbols: SymbolWriter;
@@ -120,6 +123,7 @@ export function buildVocabulary(raw: RawVocabulary): Vocabulary {
   return {
     file,
     size: raw.texts.length,
+    kind: raw.kind,
     alphabet,
     pieceEnd: raw.pieceEnd ?? freePieceEnd(ids),
     symbols: alphabet.symbolWriter({ file, ids, byteIds, unknown, fuseUnknown }),
