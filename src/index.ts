@@ -20,13 +20,16 @@ export {
   type Prompt,
 } from "./generate/model.ts";
 export type { GenerateOptions } from "./generate/options.ts";
+export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
 export type { SampledToken } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
 export type { Session } from "./generate/session.ts";
 export type { LayerConfig, ModelConfig } from "./model/config.ts";
 export type { Inspection } from "./model/inspect.ts";
 export type { LoadProgress } from "./model/load.ts";
+export type { Quantized, QuantizeProgress } from "./model/quantize.ts";
 export type { CreateConfig } from "./model/random.ts";
+export type { Recipe } from "./model/recipes.ts";
 export type { TapData } from "./model/taps.ts";
 export type { ChatMessage } from "./tokenizer/chat.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";

@@ -37,20 +37,20 @@ export function encode_bf16(toAt: usize, xAt: usize, count: i32): void {
 
 class Block {
   /** Greatest size of 32 values. */
-  @inline static size(xAt: usize): f32 {
+  static size(xAt: usize): f32 {
     let most = f32x4.abs(v128.load(xAt));
     for (let at: usize = 16; at < 128; at += 16) most = f32x4.max(most, f32x4.abs(v128.load(xAt + at)));
     return Lanes.max(most);
   }
 
-  @inline static max(xAt: usize): f32 {
+  static max(xAt: usize): f32 {
     let most = v128.load(xAt);
     for (let at: usize = 16; at < 128; at += 16) most = f32x4.max(most, v128.load(xAt + at));
     return Lanes.max(most);
   }
 
   /** The first of the least: of -0 and 0 the one that comes first. */
-  @inline static min(xAt: usize): f32 {
+  static min(xAt: usize): f32 {
     let most = f32x4.neg(v128.load(xAt));
     for (let at: usize = 16; at < 128; at += 16) most = f32x4.max(most, f32x4.neg(v128.load(xAt + at)));
     return Block.first(xAt, -Lanes.max(most), false);
@@ -63,7 +63,7 @@ class Block {
   }
 
   /** The first of 32 values that equals `value`, by size where `sized`. */
-  @inline static first(xAt: usize, value: f32, sized: bool): f32 {
+  static first(xAt: usize, value: f32, sized: bool): f32 {
     const wanted = f32x4.splat(value);
     for (let end = xAt + 128; xAt < end; xAt += 16) {
       const x = v128.load(xAt), found = i32x4.bitmask(f32x4.eq(sized ? f32x4.abs(x) : x, wanted));
@@ -82,7 +82,7 @@ class Block {
   }
 
   /** 16 values -> bytes of 0..most. */
-  @inline static sixteen(xAt: usize, low: f32, inverse: f32, half: f32, most: i32): v128 {
+  static sixteen(xAt: usize, low: f32, inverse: f32, half: f32, most: i32): v128 {
     const l = f32x4.splat(low), i = f32x4.splat(inverse), h = f32x4.splat(half);
     const first = i16x8.narrow_i32x4_s(Block.four(xAt, l, i, h), Block.four(xAt + 16, l, i, h));
     const second = i16x8.narrow_i32x4_s(Block.four(xAt + 32, l, i, h), Block.four(xAt + 48, l, i, h));

@@ -45,7 +45,7 @@ class Shifted {
    * over the range; then for each of steps + 1 other spreads fit scale and offset to its q by least squares and keep the best.
    * As in the reference, a better offset moves the range of the spreads after it.
    */
-  @inline static search(at: usize, foundAt: usize, most: f32, begin: f32, steps: i32): void {
+  static search(at: usize, foundAt: usize, most: f32, begin: f32, steps: i32): void {
     const end = at + 128, zero = f32x4.splat(0), top = f32x4.splat(most);
     let low = Four.x(at, 32), high = low, squares = zero;
     for (let i = at; i < end; i += 4) {
@@ -114,7 +114,7 @@ class Shifted {
   }
 
   /** Greatest of eight scales or offsets, not below 0. */
-  @inline static most(foundAt: usize): f32 {
+  static most(foundAt: usize): f32 {
     let most: f32 = 0;
     for (let j: usize = 0; j < 8; j++) most = max(most, load<f32>(Shifted.of(foundAt, j)));
     return most;
@@ -125,7 +125,7 @@ class Shifted {
   }
 
   /** Eight scales or offsets in units of most / 63, one a byte. */
-  @inline static sixths(foundAt: usize, most: f32): u64 {
+  static sixths(foundAt: usize, most: f32): u64 {
     const inverse: f32 = most > 0 ? <f32>63 / most : 0;
     let bytes: u64 = 0;
     for (let j: usize = 0; j < 8; j++) {
@@ -144,7 +144,7 @@ class Shifted {
   }
 
   /** 16 values of sub-block j. */
-  @inline static sixteen(xAt: usize, d: f32, offset: f32, inverse: f32, low: f32, most: f32): v128 {
+  static sixteen(xAt: usize, d: f32, offset: f32, inverse: f32, low: f32, most: f32): v128 {
     const dd = f32x4.splat(d), oo = f32x4.splat(offset), ii = f32x4.splat(inverse), ll = f32x4.splat(low), top = f32x4.splat(most);
     if (d == 0) {
       return Four.bytes(Shifted.four(xAt, dd, oo, ii, ll, top, true), Shifted.four(xAt + 16, dd, oo, ii, ll, top, true),
@@ -272,7 +272,7 @@ class Signed {
   }
 
   /** 16 values in units of d, counted from -32; where d is 0, as the search had them. */
-  @inline static sixteen(xAt: usize, d: f32, inverse: f32): v128 {
+  static sixteen(xAt: usize, d: f32, inverse: f32): v128 {
     const dd = f32x4.splat(d), ii = f32x4.splat(inverse);
     const q = d == 0
       ? Four.bytes(Signed.four(xAt, dd, ii, true), Signed.four(xAt + 16, dd, ii, true), Signed.four(xAt + 32, dd, ii, true), Signed.four(xAt + 48, dd, ii, true))

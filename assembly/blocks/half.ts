@@ -43,7 +43,7 @@ export class Half {
   }
 
   /** Rounds to f16 and stores it. */
-  @inline static store(at: usize, value: f32): void {
+  static store(at: usize, value: f32): void {
     store<u16>(at, <u16>i32x4.extract_lane(Half.narrow(f32x4.splat(value)), 0));
   }
 

@@ -78,6 +78,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** GGUF key-value pairs; empty for folders. */
   readonly metadata: ReadonlyMap<string, MetadataValue>;
+  /** The bytes of a pair of `metadata` as the file has them, key, type and value. */
+  storedPair?(key: string): Promise<Uint8Array>;
   /** Parsed JSON files of an HF folder, where present: `config.json`, `tokenizer.json`, ... */
   readonly json: ReadonlyMap<string, unknown>;
   /** `chat_template.jinja` of a folder, where present. */

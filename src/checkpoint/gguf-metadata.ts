@@ -47,23 +47,24 @@ const NUMBERS: Record<number, NumberType> = {
 
 export interface Metadata {
   values: Map<string, MetadataValue>;
+  /** Where each pair lies in the file, key included: [first byte, byte behind it]. */
+  spans: Map<string, readonly [number, number]>;
   alignment: number;
   warnings: string[];
 }
 
 export async function readMetadata(window: HeaderWindow, count: number): Promise<Metadata> {
-  const metadata: Metadata = { values: new Map(), alignment: DEFAULT_ALIGNMENT, warnings: [] };
-  const keyOffsets = new Map<string, number>();
+  const metadata: Metadata = { values: new Map(), spans: new Map(), alignment: DEFAULT_ALIGNMENT, warnings: [] };
   for (let i = 0; i < count; i++) {
     const keyOffset = window.offset;
     const key = await readKey(window, `kv[${i}].key`);
-    const earlier = keyOffsets.get(key);
+    const earlier = metadata.spans.get(key);
     if (earlier !== undefined) {
-      const what = `the key ${quoteName(key)} occurs at bytes ${earlier} and ${keyOffset}`;
+      const what = `the key ${quoteName(key)} occurs at bytes ${earlier[0]} and ${keyOffset}`;
       throw window.error("GGUF_KEY_DUPLICATE", what, `kv[${key}]`, keyOffset);
     }
-    keyOffsets.set(key, keyOffset);
     await readValue(window, key, metadata);
+    metadata.spans.set(key, [keyOffset, window.offset]);
   }
   return metadata;
 }

@@ -9,6 +9,7 @@ import type { ByteSource, MetadataValue, StoredTensor } from "./checkpoint.ts";
 /** What one file says, its siblings left aside. */
 export interface GgufFile {
   source: ByteSource;
+  spans: Map<string, readonly [number, number]>;
   metadata: Map<string, MetadataValue>;
   tensors: Map<string, StoredTensor>;
   warnings: string[];

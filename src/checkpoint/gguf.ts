@@ -40,12 +40,19 @@ export async function openGguf(
     const verify = async () => {
       for (const opened of sources) await opened.verify?.();
     };
-    const { metadata } = first;
+    const { metadata, spans } = first;
+    const storedPair = async (key: string) => {
+      const [start, end] = spans.get(key)!;
+      const bytes = new Uint8Array(end - start);
+      await source.read(start, bytes);
+      return bytes;
+    };
     return {
       format: "gguf",
       name: source.name,
       tensors,
       metadata,
+      storedPair,
       json: new Map(),
       chatTemplate: undefined,
       warnings,
@@ -79,13 +86,13 @@ async function readGguf(source: ByteSource): Promise<GgufFile> {
   checkVersion(window);
   const tensorCount = readCount(window, "n_tensors", MAX_TENSORS, MIN_TENSOR_BYTES);
   const pairCount = readCount(window, "n_kv", MAX_PAIRS, MIN_PAIR_BYTES);
-  const { values, alignment, warnings } = await readMetadata(window, pairCount);
+  const { values, spans, alignment, warnings } = await readMetadata(window, pairCount);
   const { tensors, end } = await readTensors(window, tensorCount, alignment);
   const trailing = source.size - end;
   if (trailing > alignment) {
     warnings.push(`GGUF_TRAILING: ${quoteName(source.name)} has ${trailing} unused bytes after its last tensor`);
   }
-  return { source, metadata: values, tensors, warnings };
+  return { source, metadata: values, spans, tensors, warnings };
 }
 
 function checkMagic(window: HeaderWindow): void {

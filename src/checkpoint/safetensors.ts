@@ -21,7 +21,7 @@ const METADATA = "__metadata__";
 
 const RULES = { syntax: "ST_JSON", utf8: "ST_UTF8", depth: "ST_DEPTH", integer: "ST_INTEGER", maxDepth: 8 };
 
-const SUPPORTED: Record<string, StoredType> = { F32: "f32", F16: "f16", BF16: "bf16" };
+const SUPPORTED: Record<string, StoredType> = { F32: "f32", F16: "f16", BF16: "bf16", F8_E4M3: "f8_e4m3" };
 
 /** Bits an element of every dtype of the format. */
 const BITS = new Map<string, number>([

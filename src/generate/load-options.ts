@@ -4,7 +4,7 @@ import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
-import type { QuantizeType } from "../model/memory-types.ts";
+import { RECIPES, type Recipe } from "../model/recipes.ts";
 import { checkPlain, checkSignal } from "./options.ts";
 
 export interface LoadOptions {
@@ -24,7 +24,7 @@ export interface LoadOptions {
    * Float weights (safetensors, or f32, f16 and bf16 of a GGUF file) are quantised while they are loaded; the embedding and the output of a
    * 4-bit model become q6_k. Default: every weight as it is stored.
    */
-  quantize?: QuantizeType;
+  quantize?: Recipe;
   /** All memory the model may take: bytes, or "2GiB", "500MB". */
   maxMemory?: number | string;
   /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
@@ -40,7 +40,7 @@ export interface CheckedLoadOptions {
   readonly context: number | undefined;
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
-  readonly quantize: QuantizeType | undefined;
+  readonly quantize: Recipe | undefined;
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
   readonly onProgress: ((progress: LoadProgress) => void) | undefined;
@@ -88,7 +88,7 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     context: integer("context", given["context"], 1, Number.MAX_SAFE_INTEGER),
     cache: oneOf("cache", given["cache"], ["f32", "q8"] as const) ?? "f32",
     activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
-    quantize: oneOf("quantize", given["quantize"], ["q8_0", "q4_0", "q4_k"] as const),
+    quantize: oneOf("quantize", given["quantize"], RECIPES),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
     onProgress: progress(given["onProgress"]),

@@ -164,6 +164,10 @@ export function matricesOf(layer: LayerWeights): Matrix[] {
   return all;
 }
 
+export function matricesOfModel(weights: ModelWeights): Matrix[] {
+  return [weights.embedding, ...(weights.output ? [weights.output] : []), ...weights.layers.flatMap(matricesOf)];
+}
+
 /** Bytes of a layer: weights and, for the pages of its kind, its share of each. */
 export function layerBytes(config: ModelConfig, weights: ModelWeights, sizes: Sizes, index: number): number {
   const matrices = matricesOf(weights.layers[index]).reduce(
@@ -280,6 +284,9 @@ function reserveActivations(
   };
 }
 
+/** Scratch of PACK and CONVERT: eight rows of f32, and as many stored ones. */
+export const CONVERT_BYTES = 2 * GROUP * CONVERT_COLS * 4;
+
 /** The largest need of any op: see the head of each in assembly/. */
 function scratchBytes(config: ModelConfig, sizes: Sizes): number {
   const d = config.headSize;
@@ -287,9 +294,8 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
   const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
   const float = ((MATMUL_GROUPS + 1) * DEQUANTIZE_COLS + MATMUL_GROUPS * 64 * TILE_ROWS) * GROUP * 4;
   const attention = 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12) + 64;
-  const convert = 2 * GROUP * CONVERT_COLS * 4;
   const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
-  return Math.ceil(Math.max(row, float, convert, attention, route, 4 * (d + 2)) / 64) * 64 + 64;
+  return Math.ceil(Math.max(row, float, CONVERT_BYTES, attention, route, 4 * (d + 2)) / 64) * 64 + 64;
 }
 
 /**
@@ -297,8 +303,7 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
  * the largest piece that can be packed by itself. Where activations are smaller, the rest is reserved here.
  */
 function reserveStaging(plan: MemoryPlan, weights: ModelWeights, activations: Activations): void {
-  const all = [weights.embedding, ...(weights.output ? [weights.output] : []), ...weights.layers.flatMap(matricesOf)];
-  const widest = Math.max(...all.map(leastPieceBytes));
+  const widest = Math.max(...matricesOfModel(weights).map(leastPieceBytes));
   const short = 2 * (widest + 64) - (plan.bytes - activations.x.at);
   if (short > 0) plan.reserve("staging", "bytes", [short]);
 }

@@ -4,7 +4,8 @@ import type { Kernels } from "../runtime/module.ts";
 import { orAborted } from "./abortable.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
-import { type QuantizeType, quantizeWeights, widenF16 } from "./memory-types.ts";
+import { quantizeWeights, widenF16 } from "./memory-types.ts";
+import type { Recipe } from "./recipes.ts";
 import { ResidentModel } from "./resident.ts";
 import type { ModelPlan, SizeOptions } from "./sizes.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -15,7 +16,7 @@ import { planKernels } from "./wide-check.ts";
 export interface OpenOptions extends Omit<SizeOptions, "dotAdd">, LoadOptions {
   readonly build: Build | undefined;
   /** Float weights become this type while they are loaded. */
-  readonly quantize?: QuantizeType | undefined;
+  readonly quantize?: Recipe | undefined;
 }
 
 export interface Opened {

@@ -1,0 +1,75 @@
+import type { FileHandle } from "node:fs/promises";
+import { host } from "#host";
+import { EngineError } from "../error.ts";
+import { baseName } from "./file-source.ts";
+
+/** Where the bytes of a new file go, in order; nobody sees a file that is not whole. */
+export interface Sink {
+  write(bytes: Uint8Array): Promise<void>;
+  /** The file is whole. */
+  commit(): Promise<void>;
+  /** It will not be. Called after every error; never throws. */
+  discard(reason: unknown): Promise<void>;
+}
+
+/**
+ * A file that appears under `path` only when it is whole and on disk: bytes go to a temporary file beside it, which is synchronised and
+ * renamed. A file that is there already is replaced in that moment.
+ */
+export async function createFile(path: string): Promise<Sink> {
+  const name = baseName(path);
+  if (!host.files) {
+    throw new EngineError("FILE_UNSUPPORTED", "there are no files here: give a WritableStream", {
+      at: { source: "file", file: name },
+    });
+  }
+  const { open, rename, rm } = host.files.system;
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
+  const refuse = (cause: unknown) => {
+    const code = (cause as { code?: unknown } | null)?.code;
+    const what = `the file cannot be written${typeof code === "string" ? ` (${code})` : ""}`;
+    return new EngineError("FILE_WRITE", what, { at: { source: "file", file: name }, cause });
+  };
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, "wx");
+  } catch (cause) {
+    throw refuse(cause);
+  }
+  const discard = async () => {
+    await handle?.close().catch(() => {});
+    handle = undefined;
+    await rm(temporary, { force: true }).catch(() => {});
+  };
+  return {
+    async write(bytes) {
+      try {
+        // A write may be short.
+        for (let done = 0; done < bytes.length; ) done += (await handle!.write(bytes, done)).bytesWritten;
+      } catch (cause) {
+        throw refuse(cause);
+      }
+    },
+    async commit() {
+      try {
+        await handle!.sync();
+        await handle!.close();
+        handle = undefined;
+        await rename(temporary, path);
+      } catch (cause) {
+        throw refuse(cause);
+      }
+    },
+    discard,
+  };
+}
+
+/** A stream that the caller made; it is closed or aborted at the end. */
+export function streamSink(stream: WritableStream<Uint8Array>): Sink {
+  const writer = stream.getWriter();
+  return {
+    write: (bytes) => writer.write(bytes),
+    commit: () => writer.close(),
+    discard: (reason) => writer.abort(reason).catch(() => {}),
+  };
+}

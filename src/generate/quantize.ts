@@ -1,0 +1,90 @@
+import { host } from "#host";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { createFile, streamSink } from "../checkpoint/file-sink.ts";
+import { baseName, filesOf } from "../checkpoint/file-source.ts";
+import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
+import { EngineError } from "../error.ts";
+import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "../model/quantize.ts";
+import { RECIPES, type Recipe } from "../model/recipes.ts";
+import { checkLoadOptions, chooseThreads } from "./load-options.ts";
+import { checkPlain } from "./options.ts";
+
+export interface QuantizeOptions {
+  /** A stored type for all matrices, or a recipe of several. */
+  type: Recipe;
+  /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
+  threads?: number;
+  onProgress?: (progress: QuantizeProgress) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Writes `source` (a GGUF file or an HF folder) as a GGUF file of quantised weights: tensor by tensor, in bounded memory. A path appears
+ * only when the file is whole and on disk, and is never one of the source's own files (`QUANTIZE_TARGET`).
+ */
+export async function quantize(
+  source: CheckpointLike,
+  target: string | WritableStream<Uint8Array>,
+  options: QuantizeOptions,
+): Promise<Quantized> {
+  checkPlain(options);
+  const { type, ...rest } = options;
+  if (!RECIPES.includes(type)) {
+    throw new EngineError("OPTION_RANGE", "type", {
+      at: { source: "option", field: "type" },
+      actual: String(type),
+      limit: `one of ${RECIPES.join(", ")}`,
+    });
+  }
+  const { onProgress, ...others } = rest;
+  const checked = checkLoadOptions(others);
+  for (const name of Object.keys(others)) {
+    if (name !== "threads" && name !== "signal") {
+      throw new EngineError("OPTION_UNKNOWN", "this option does not belong to quantize", {
+        at: { source: "option", field: name },
+        limit: "one of type, threads, onProgress, signal",
+      });
+    }
+  }
+  const checkpoint = await openCheckpoint(source, checked.signal);
+  try {
+    if (typeof target === "string") await refuseSource(source, checkpoint, target);
+    const sink = typeof target === "string" ? await createFile(target) : streamSink(target);
+    try {
+      const { count: threads } = chooseThreads(checked.threads, host.threads());
+      const done = await quantizeCheckpoint(checkpoint, sink, {
+        recipe: type,
+        threads,
+        onProgress,
+        signal: checked.signal,
+      });
+      await sink.commit();
+      return done;
+    } catch (error) {
+      await sink.discard(error);
+      throw error;
+    }
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** A renamed file would replace its own input, which may be the only copy. */
+async function refuseSource(source: CheckpointLike, checkpoint: Checkpoint, target: string): Promise<void> {
+  if (typeof source !== "string" && !(source instanceof URL && source.protocol === "file:")) return;
+  const { system, pathOf } = filesOf(checkpoint.name);
+  const path = typeof source === "string" ? source : pathOf(source);
+  const real = async (one: string): Promise<string> => await system.realpath(one).catch(() => one);
+  const opened = await real(path);
+  const wanted = await real(target);
+  const inFolder = (await system.stat(opened)).isDirectory();
+  const folder = inFolder ? opened : opened.slice(0, opened.length - baseName(opened).length - 1);
+  const own = [...checkpoint.tensors.values()].map((tensor) => `${folder}/${tensor.source.name}`);
+  for (const one of new Set([opened, ...own])) {
+    if ((await real(one)) !== wanted) continue;
+    throw new EngineError("QUANTIZE_TARGET", "the new file would replace a file that it is made from", {
+      at: { source: "file", file: baseName(target) },
+      limit: "another name",
+    });
+  }
+}

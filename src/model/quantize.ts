@@ -1,0 +1,267 @@
+import { GROUP, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
+import { type Checkpoint, STORED_BLOCKS, type StoredTensor, type StoredType } from "../checkpoint/checkpoint.ts";
+import type { Sink } from "../checkpoint/file-sink.ts";
+import {
+  padding,
+  tensorBytes,
+  type WrittenTensor,
+  type WrittenValue,
+  writeHeader,
+  writePair,
+} from "../checkpoint/gguf-writer.ts";
+import { EngineError } from "../error.ts";
+import { Memory, MemoryPlan, type Tensor } from "../runtime/memory.ts";
+import { openKernels } from "../runtime/module.ts";
+import { Program } from "../runtime/program.ts";
+import { startAt, Threads } from "../runtime/threads.ts";
+import { orAborted } from "./abortable.ts";
+import { readConfig } from "./config.ts";
+import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
+import { raggedWarnings } from "./memory-types.ts";
+import { type Piece, pieces } from "./pieces.ts";
+import { type Recipe, recipeType } from "./recipes.ts";
+import { type Matrix, mapWeights } from "./weights.ts";
+
+/**
+ * A checkpoint -> a GGUF file of other types, tensor by tensor: a piece is read, converted by the threads, written. Memory is two
+ * pieces, whatever the size of the model.
+ */
+
+export interface QuantizeProgress {
+  readonly phase: "quantize";
+  /** Bytes of the new file. */
+  readonly loaded: number;
+  readonly total: number;
+  readonly tensor: string;
+}
+
+export interface QuantizeWork {
+  readonly recipe: Recipe;
+  readonly threads: number;
+  readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Quantized {
+  readonly bytes: number;
+  /** By type of the new file: tensors and bytes. */
+  readonly types: Readonly<Record<string, { tensors: number; bytes: number }>>;
+  readonly warnings: readonly string[];
+}
+
+/** A tensor of the new file and where its values come from: matrices one behind the other, or bytes that are copied. */
+interface Output extends WrittenTensor {
+  readonly matrices: readonly Matrix[];
+  readonly copied: StoredTensor | null;
+}
+
+/** Of a matrix read and converted at a time, where its rows are not larger. */
+const PIECE_ELEMENTS = 2 ** 22;
+const COPY_BYTES = 2 ** 23;
+
+export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, work: QuantizeWork): Promise<Quantized> {
+  const { config, warnings } = readConfig(checkpoint);
+  const { weights, warnings: mapped } = mapWeights(checkpoint, config);
+  const ragged = new Map<StoredType, number>();
+  const typeOf = (matrix: Matrix): StoredType => {
+    const chosen = recipeType(work.recipe, matrix, config.layers.length, weights.output === null);
+    if (chosen.ragged) ragged.set(chosen.type, (ragged.get(chosen.type) ?? 0) + 1);
+    return chosen.type;
+  };
+  const outputs = outputsOf(checkpoint, matricesOfModel(weights), typeOf);
+  const header = writeHeader(await pairsOf(checkpoint, outputs), outputs);
+  const total = outputs.reduce(
+    (sum, output) => sum + tensorBytes(output) + padding(tensorBytes(output)),
+    header.length,
+  );
+  const types: Record<string, { tensors: number; bytes: number }> = Object.create(null);
+  let loaded = 0;
+  const write = async (bytes: Uint8Array, tensor: string) => {
+    await sink.write(bytes);
+    loaded += bytes.length;
+    work.onProgress?.({ phase: "quantize", loaded, total, tensor });
+  };
+  await write(header, "header");
+  const converter = await Converter.open(
+    outputs.flatMap(({ matrices }) => matrices),
+    work,
+  );
+  try {
+    for (const output of outputs) {
+      const bytes = tensorBytes(output);
+      for (const matrix of output.matrices)
+        await converter.convert(matrix, output.type, (piece) => write(piece, output.name));
+      if (output.copied) await copyTensor(output.copied, (piece) => write(piece, output.name), work.signal);
+      await write(new Uint8Array(padding(bytes)), output.name);
+      types[output.type] ??= { tensors: 0, bytes: 0 };
+      types[output.type].tensors++;
+      types[output.type].bytes += bytes;
+    }
+  } finally {
+    await converter.dispose();
+  }
+  await checkpoint.verify?.();
+  return {
+    bytes: loaded,
+    types,
+    warnings: [...checkpoint.warnings, ...warnings, ...mapped, ...raggedWarnings(work.recipe, ragged)],
+  };
+}
+
+/** The tensors of a GGUF file in their order; those that are no matrices are copied as they are. */
+function outputsOf(
+  checkpoint: Checkpoint,
+  matrices: readonly Matrix[],
+  typeOf: (matrix: Matrix) => StoredType,
+): Output[] {
+  const byTensor = new Map<string, Matrix[]>();
+  for (const matrix of matrices) {
+    const parts = byTensor.get(matrix.stored.name);
+    if (parts) parts.push(matrix);
+    else byTensor.set(matrix.stored.name, [matrix]);
+  }
+  return [...checkpoint.tensors.values()].map((stored): Output => {
+    const parts = byTensor.get(stored.name) ?? [];
+    const type = parts.length === 0 ? stored.type : typeOf(parts[0]);
+    const { name, shape } = stored;
+    return type === stored.type
+      ? { name, shape, type, matrices: [], copied: stored }
+      : { name, shape, type, matrices: parts, copied: null };
+  });
+}
+
+/** `general.file_type` of ggml: most tensors' type. */
+const FILE_TYPES: Partial<Record<StoredType, number>> = {
+  f32: 0,
+  f16: 1,
+  q4_0: 2,
+  q4_1: 3,
+  q8_0: 7,
+  q5_0: 8,
+  q5_1: 9,
+  q4_k: 15,
+  q5_k: 17,
+  q6_k: 18,
+  bf16: 32,
+};
+const REPLACED = /^(?:general\.(?:file_type|quantization_version|alignment)$|split\.)/;
+
+async function pairsOf(checkpoint: Checkpoint, outputs: readonly Output[]): Promise<Uint8Array[]> {
+  const pairs: Uint8Array[] = [];
+  for (const key of checkpoint.metadata.keys()) {
+    if (!REPLACED.test(key)) pairs.push(await checkpoint.storedPair!(key));
+  }
+  const counts = new Map<StoredType, number>();
+  for (const { type, matrices } of outputs) counts.set(type, (counts.get(type) ?? 0) + (matrices.length > 0 ? 1 : 0));
+  const [most] = [...counts].sort(([, a], [, b]) => b - a)[0];
+  const own: [string, WrittenValue][] = [
+    ["general.file_type", { u32: FILE_TYPES[most] ?? 0 }],
+    ["general.quantization_version", { u32: 2 }],
+  ];
+  for (const [key, value] of own) pairs.push(writePair(key, value));
+  return pairs;
+}
+
+async function copyTensor(
+  stored: StoredTensor,
+  write: (piece: Uint8Array) => Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let offset = 0; offset < stored.bytes; offset += COPY_BYTES) {
+    signal?.throwIfAborted();
+    const piece = new Uint8Array(Math.min(COPY_BYTES, stored.bytes - offset));
+    await orAborted(stored.source.read(stored.offset + offset, piece), signal);
+    await write(piece);
+  }
+}
+
+/** One memory with threads that turn stored pieces into stored rows of another type. */
+class Converter {
+  readonly #memory: Memory;
+  readonly #threads: Threads;
+  readonly #program: Tensor;
+  readonly #source: Tensor;
+  readonly #out: Tensor;
+  readonly #signal: AbortSignal | undefined;
+
+  private constructor(
+    memory: Memory,
+    threads: Threads,
+    program: Tensor,
+    source: Tensor,
+    out: Tensor,
+    signal?: AbortSignal,
+  ) {
+    this.#memory = memory;
+    this.#threads = threads;
+    this.#program = program;
+    this.#source = source;
+    this.#out = out;
+    this.#signal = signal;
+  }
+
+  static async open(matrices: readonly Matrix[], work: QuantizeWork): Promise<Converter> {
+    const kernels = await openKernels(undefined, false, work.signal);
+    const plan = new MemoryPlan();
+    const program = plan.reserve("program", "u32", [64]);
+    const scratch = plan.reserve("scratch", "bytes", [Math.max(1, work.threads), CONVERT_BYTES]);
+    const source = plan.reserve("source", "bytes", [
+      Math.max(0, ...matrices.map((matrix) => storedBytes(matrix, pieceElements(matrix)))),
+    ]);
+    const out = plan.reserve("out", "f32", [Math.max(0, ...matrices.map(pieceElements))]);
+    const memory = new Memory(plan);
+    memory.control[WORD_SCRATCH_AT] = scratch.at;
+    memory.control[WORD_SCRATCH_BYTES] = CONVERT_BYTES;
+    const threads = await Threads.start(work.threads, kernels.module, [memory], [null], work.signal);
+    return new Converter(memory, threads, program, source, out, work.signal);
+  }
+
+  async convert(matrix: Matrix, type: StoredType, write: (rows: Uint8Array) => Promise<void>): Promise<void> {
+    const { elements, bytes } = STORED_BLOCKS[type];
+    for (const piece of pieces({ ...matrix, type }, storedBytes(matrix, pieceElements(matrix)))) {
+      this.#signal?.throwIfAborted();
+      const into = this.#memory.bytes.subarray(this.#source.at, this.#source.at + piece.bytes);
+      await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), this.#signal);
+      await this.#run(matrix, type, piece);
+      const written = ((piece.rowEnd - piece.rowBegin) * matrix.cols * bytes) / elements;
+      // A copy: streams and files may keep what they are given, and shared memory is refused by some.
+      await write(this.#memory.bytes.slice(this.#out.at, this.#out.at + written));
+    }
+  }
+
+  async #run(matrix: Matrix, type: StoredType, piece: Piece): Promise<void> {
+    const { outputStride, inputStride, stored, rows, cols } = matrix;
+    const program = new Program();
+    program.convert({ ...piece, at: this.#source.at, type: stored.type, outputStride, inputStride }, this.#out.at, {
+      type,
+      rows,
+      cols,
+    });
+    this.#memory.u32(this.#program, 0, program.bytes / 4).set(program.words());
+    startAt(this.#memory, this.#program.at);
+    const result = await this.#threads.run(0, 0, this.#signal);
+    if (result.status !== "fault") return;
+    throw new EngineError(
+      "WEIGHT_NONFINITE",
+      `${stored.name} holds a value that is no number, or is one no longer as ${type}`,
+      {
+        at: { source: "kernel", file: stored.source.name, field: `${matrix.name}, outputs from ${result.fault.row}` },
+        limit: "finite weights",
+      },
+    );
+  }
+
+  dispose(): Promise<void> {
+    return this.#threads.dispose();
+  }
+}
+
+/** Rows are converted whole, so input-major matrices (fused experts) are read as one piece. */
+function pieceElements({ cols, outputStride, inputStride }: Matrix): number {
+  return inputStride === 1 ? Math.max(PIECE_ELEMENTS, GROUP * outputStride) : cols * inputStride;
+}
+
+function storedBytes({ stored }: Matrix, count: number): number {
+  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  return Math.ceil(count / elements) * bytes;
+}

@@ -1,0 +1,46 @@
+import { STORED_BLOCKS, type StoredType } from "../checkpoint/checkpoint.ts";
+import type { Matrix } from "./weights.ts";
+
+/**
+ * Which type a matrix gets when a model is quantised. A recipe named after a type gives that type to every matrix, but for the one
+ * that makes the logits (the output, or the embedding where they are tied): beside 4-bit weights it is q6_k. Routers and vectors are
+ * never quantised: near-ties between experts are decided by last bits.
+ *
+ * q4_k_m is llama.cpp's mix: attention's v and every down matrix are q6_k in the first and last eighth of the layers and in every
+ * third between them.
+ */
+
+export const RECIPES = ["q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k", "q4_k_m"] as const;
+export type Recipe = (typeof RECIPES)[number];
+
+/** Types that a row of another length takes instead, the nearest first. */
+const FALLBACKS: Partial<Record<StoredType, readonly StoredType[]>> = {
+  q4_k: ["q5_0"],
+  q5_k: ["q5_1"],
+  q6_k: ["q8_0"],
+};
+const FOUR_BITS: ReadonlySet<Recipe> = new Set(["q4_0", "q4_1", "q4_k", "q4_k_m"]);
+
+/** The type for a matrix, and whether its rows forbade the one that was wanted. */
+export function recipeType(
+  recipe: Recipe,
+  { name, cols, type }: Pick<Matrix, "name" | "cols" | "type">,
+  layers: number,
+  tied: boolean,
+): { type: StoredType; ragged: boolean } {
+  if (name.endsWith(".router")) return { type: "f32", ragged: false };
+  const wanted = wantedType(recipe, name, layers, tied);
+  const fitting = [wanted, ...(FALLBACKS[wanted] ?? [])].find((one) => cols % STORED_BLOCKS[one].elements === 0);
+  return { type: fitting ?? type, ragged: fitting !== wanted };
+}
+
+function wantedType(recipe: Recipe, name: string, layers: number, tied: boolean): StoredType {
+  if (name === (tied ? "embedding" : "output") && FOUR_BITS.has(recipe)) return "q6_k";
+  if (recipe !== "q4_k_m") return recipe;
+  const place = /^layers\.(\d+)\.(?:v$|.*\.?down(?:\.\d+)?$)/.exec(name);
+  if (!place) return "q4_k";
+  const layer = Number(place[1]);
+  const eighth = Math.floor(layers / 8);
+  const more = layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2;
+  return more ? "q6_k" : "q4_k";
+}

@@ -1,0 +1,138 @@
+/**
+ * quantize: a GGUF file of other types. Blocks are held to the reference in blocks-encode.test.ts; here it is the file around them.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { inspect, loadModel, quantize } from "../dist/src/index.js";
+import { type Checkpoint, STORED_BLOCKS, type StoredTensor } from "../src/checkpoint/checkpoint.ts";
+import { encode } from "../src/checkpoint/encode.ts";
+import { openCheckpoint } from "../src/checkpoint/open.ts";
+import { codeOf } from "./error-code.ts";
+import * as oracle from "./oracle.ts";
+
+const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "quantize-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function bytesOf({ source, offset, bytes }: StoredTensor): Promise<Uint8Array> {
+  const into = new Uint8Array(bytes);
+  await source.read(offset, into);
+  return into;
+}
+
+async function withCheckpoints<T>(paths: string[], use: (...opened: Checkpoint[]) => Promise<T>): Promise<T> {
+  const opened = await Promise.all(paths.map((path) => openCheckpoint(path)));
+  try {
+    return await use(...opened);
+  } finally {
+    await Promise.all(opened.map((one) => one.close()));
+  }
+}
+
+it("every q8_0 matrix becomes the reference's q4_0 blocks, the output q6_k; metadata, names, order and vectors stay", async () => {
+  const target = join(folder, "q4_0.gguf");
+  const seen: number[] = [];
+  const done = await quantize(STORYTELLER, target, {
+    type: "q4_0",
+    onProgress: ({ loaded, total }) => {
+      seen.push(loaded);
+      expect(loaded).toBeLessThanOrEqual(total);
+    },
+  });
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(done.bytes).toBe(readFileSync(target).length);
+  expect(seen.at(-1)).toBe(done.bytes);
+  await withCheckpoints([STORYTELLER, target], async (from, to) => {
+    expect([...to.tensors.keys()]).toEqual([...from.tensors.keys()]);
+    const changed = /^general\.(?:file_type|quantization_version|alignment)$/;
+    for (const [key, value] of from.metadata)
+      if (!changed.test(key)) expect([key, to.metadata.get(key)]).toEqual([key, value]);
+    expect(to.metadata.get("general.file_type")).toBe(2);
+    const types: Record<string, { tensors: number; bytes: number }> = {};
+    for (const [name, tensor] of to.tensors) {
+      const before = from.tensors.get(name)!;
+      expect([name, tensor.shape]).toEqual([name, before.shape]);
+      types[tensor.type] ??= { tensors: 0, bytes: 0 };
+      types[tensor.type].tensors++;
+      types[tensor.type].bytes += tensor.bytes;
+      const stored = await bytesOf(before);
+      if (tensor.type === before.type) expect(Buffer.compare(await bytesOf(tensor), stored)).toBe(0);
+      if (tensor.type !== "q4_0") continue;
+      const values = Float32Array.from(oracle.dequantizeQ8_0(stored));
+      const expected = new Uint8Array((values.length / 32) * STORED_BLOCKS.q4_0.bytes);
+      encode("q4_0", values, expected);
+      expect([name, Buffer.compare(await bytesOf(tensor), expected)]).toEqual([name, 0]);
+    }
+    expect(done.types).toEqual(types);
+    expect(Object.keys(types).sort()).toEqual(
+      ["f32", "q4_0", to.tensors.has("output.weight") ? "q6_k" : "q4_0"].sort(),
+    );
+  });
+});
+
+it("the bytes do not depend on threads, and a WritableStream gets those of the file", async () => {
+  const target = join(folder, "one.gguf");
+  await quantize(STORYTELLER, target, { type: "q5_1", threads: 2 });
+  const chunks: Uint8Array[] = [];
+  const stream = new WritableStream<Uint8Array>({ write: (chunk) => void chunks.push(chunk) });
+  await quantize(STORYTELLER, stream, { type: "q5_1", threads: 0 });
+  expect(Buffer.compare(Buffer.concat(chunks), readFileSync(target))).toBe(0);
+});
+
+it("a recipe of 256 values a block on shorter rows says which types came instead; the file loads and speaks", async () => {
+  const target = join(folder, "q4_k_m.gguf");
+  const done = await quantize(STORYTELLER, target, { type: "q4_k_m" });
+  const { config, types } = await inspect(target);
+  const ragged = [config.hidden, config.denseWidth, config.expertWidth].some((width) => width % 256 !== 0);
+  expect(done.warnings.some((warning) => /no whole blocks of q4_k_m/.test(warning))).toBe(ragged);
+  expect(Object.keys(types)).toEqual(Object.keys(done.types));
+  const model = await loadModel(target, { threads: 0 });
+  try {
+    const { text } = await model.generate("Once upon a time", { maxTokens: 8, temperature: 0 }).result();
+    expect(text).toMatch(/^[,\w .!']+$/);
+  } finally {
+    await model.dispose();
+  }
+});
+
+it("no file is left behind by an abort or a full disk, and none is replaced by its own result", async () => {
+  const before = readdirSync(folder);
+  const aborted = AbortSignal.abort(new Error("enough"));
+  await expect(quantize(STORYTELLER, join(folder, "a.gguf"), { type: "q4_0", signal: aborted })).rejects.toThrow(
+    "enough",
+  );
+  const halfway = new AbortController();
+  const onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
+    if (loaded > total / 2) halfway.abort(new Error("half"));
+  };
+  const cut = quantize(STORYTELLER, join(folder, "b.gguf"), { type: "q4_0", signal: halfway.signal, onProgress });
+  await expect(cut).rejects.toThrow("half");
+  expect(await codeOf(() => quantize(STORYTELLER, join(folder, "no/such/place.gguf"), { type: "q4_0" }))).toBe(
+    "FILE_WRITE",
+  );
+  const copy = join(folder, "copy.gguf");
+  const bytes = readFileSync(STORYTELLER);
+  writeFileSync(copy, bytes);
+  expect(await codeOf(() => quantize(copy, copy, { type: "q4_0" }))).toBe("QUANTIZE_TARGET");
+  expect(
+    await codeOf(() => quantize(copy, `${folder}/../${folder.split("/").at(-1)}/copy.gguf`, { type: "q4_0" })),
+  ).toBe("QUANTIZE_TARGET");
+  expect(Buffer.compare(readFileSync(copy), bytes)).toBe(0);
+  rmSync(copy);
+  const full = new WritableStream<Uint8Array>({ write: () => Promise.reject(new Error("disk full")) });
+  await expect(quantize(STORYTELLER, full, { type: "q4_0" })).rejects.toThrow("disk full");
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+it("a type or an option that there is not is refused by name", async () => {
+  const ask = (options: object) =>
+    codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), options as { type: "q4_0" }));
+  expect(await ask({ type: "q3_k" })).toBe("OPTION_RANGE");
+  expect(await ask({ type: "q4_0", context: 5 })).toBe("OPTION_UNKNOWN");
+  expect(await ask({ type: "q4_0", thread: 5 })).toBe("OPTION_UNKNOWN");
+});
