@@ -29,6 +29,16 @@ function tile(format: Format, stored: Uint8Array, rows: readonly oracle.Quantize
   }, shift);
 }
 
+/** Eight groups by the kernel of one row: [64]. */
+function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shift = 0): Float32Array {
+  return onBoth((kernels, arena) => {
+    const packed = pack(kernels, arena, format, stored, 64, row.q.length);
+    const out = arena.out(256);
+    kernels[format.gemv](out.at, packed.at, ...panelOperands(arena, format.form, [row]));
+    return arena.f32(out);
+  }, shift);
+}
+
 describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
   const { values: step, bytes: blockBytes } = BLOCKS[format.name];
   const terms = (stored: Uint8Array) => termsOf(format.name, stored, blockBytes);
@@ -72,12 +82,16 @@ describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
           })),
         ];
         const negative = rows.map((row) => ({ ...row, q: row.q.map((q) => -q) }));
-        for (const six of [rows, negative])
-          expectSameBits(
-            tile(format, stored, six),
-            Float32Array.from(six.flatMap((row) => [...integerSums(terms(stored), row)])),
-            `codes ${byte}, scales ${fine}`,
-          );
+        const eight = terms(stored);
+        const all = Uint8Array.from({ length: 8 * stored.length }, (_, i) => stored[i % stored.length]);
+        for (const six of [rows, negative]) {
+          const expected = six.map((row) => integerSums(eight, row));
+          const what = `codes ${byte}, scales ${fine}`;
+          expectSameBits(tile(format, stored, six), Float32Array.from(expected.flatMap((sums) => [...sums])), what);
+          six.forEach((row, i) => {
+            expectSameBits(gemv(format, all, row), new Float32Array(64).fill(expected[i][0]), `${what}, one row`);
+          });
+        }
       }
     }
   });
@@ -87,13 +101,7 @@ describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
       const cols = blocks * 32;
       const stored = storedBlocks(random, format.name, (64 * cols) / step, true);
       const row = oracle.quantizeActivations(random.floats(cols), format.most);
-      const sums = onBoth((kernels, arena) => {
-        const packed = pack(kernels, arena, format, stored, 64, cols);
-        const out = arena.out(256);
-        kernels[format.gemv](out.at, packed.at, ...panelOperands(arena, format.form, [row]));
-        return arena.f32(out);
-      }, blocks % 16);
-      expectSameBits(sums, integerSums(terms(stored), row));
+      expectSameBits(gemv(format, stored, row, blocks % 16), integerSums(terms(stored), row));
     }
   });
 });
