@@ -64,7 +64,12 @@ function highest(rows) {
 }
 
 /** Loops of its own for each kernel: V8 must not have seen other types in them. */
-const plainFor = async (id) => await import(`./plain.mjs?${encodeURIComponent(id)}`);
+async function plainFor(id) {
+  const [loops, ofBlocks] = await Promise.all(
+    ["plain", "plain-blocks"].map((name) => import(`./${name}.mjs?${encodeURIComponent(id)}`)),
+  );
+  return { ...loops, ...ofBlocks };
+}
 
 /** The loop over typed arrays, or over addresses of copies of them; over the next operands each time where there are several sets. */
 function loopCalls({ operands, sizes }, loop, arena, inWasm) {

@@ -11,8 +11,8 @@ const FRAME = { left: 40, right: 10, top: 12, bottom: 44 };
 const LABEL_HEIGHT = 16;
 const KINDS = [
   { title: "f32", of: ["f32", "fused"], roof: "fused", unit: "GFLOP/s", x: [1 / 16, 16] },
-  { title: "i16 dots (q8_0)", of: ["i16"], roof: "i16", unit: "GOP/s", x: [1 / 2, 32] },
-  { title: "i8 dots (q4_0)", of: ["i8"], roof: "i8", unit: "GOP/s", x: [1, 64] },
+  { title: "i16 dots (q8_0, iq4_nl)", of: ["i16"], roof: "i16", unit: "GOP/s", x: [1 / 2, 32] },
+  { title: "i8 dots (q4, q5, q6)", of: ["i8"], roof: "i8", unit: "GOP/s", x: [1, 64] },
 ];
 
 export function rooflines({ ceilings, climbs }) {

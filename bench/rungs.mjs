@@ -14,7 +14,7 @@ export const RUNGS = ["javascript", "scalar", "simd", "relaxed", "wide", "thread
 /** rung -> modules, or { missing: why }. A module can be sent to a worker; its code goes along. */
 export async function compileRungs() {
   const [simd, relaxed] = await Promise.all(["simd", "relaxed"].map(kernelBytes));
-  const scalar = await assemble(["scalar.ts", "ceilings-scalar.ts"], SCALAR_BASE, []);
+  const scalar = await assemble(["scalar.ts", "scalar-blocks.ts", "ceilings-scalar.ts"], SCALAR_BASE, []);
   const simdCeilings = await assemble(["ceilings.ts"], CEILINGS_BASE, ["simd"]);
   const relaxedCeilings = await assemble(["ceilings.ts"], CEILINGS_BASE, ["simd", "relaxed-simd"]);
   const rungs = { scalar: [compile(scalar)], simd: [compile(simd), compile(simdCeilings)] };

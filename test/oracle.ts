@@ -57,29 +57,6 @@ export function fromBf16(half: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -133 : sign * (128 + fraction) * 2 ** (exponent - 134);
 }
 
-/** Blocks of 34 bytes: f16 scale, 32 signed bytes. */
-export function dequantizeQ8_0(stored: Uint8Array): Float64Array {
-  const values = new Float64Array((stored.length / 34) * 32);
-  for (let i = 0; i < values.length; i++) {
-    const block = Math.floor(i / 32) * 34;
-    const scale = fromF16(stored[block] | (stored[block + 1] << 8));
-    values[i] = ((stored[block + 2 + (i % 32)] << 24) >> 24) * scale;
-  }
-  return values;
-}
-
-/** Blocks of 18 bytes: f16 scale, 16 bytes; byte j holds elements j (low nibble) and j + 16 (high), each 8 too large. */
-export function dequantizeQ4_0(stored: Uint8Array): Float64Array {
-  const values = new Float64Array((stored.length / 18) * 32);
-  for (let i = 0; i < values.length; i++) {
-    const block = Math.floor(i / 32) * 18;
-    const scale = fromF16(stored[block] | (stored[block + 1] << 8));
-    const byte = stored[block + 2 + (i % 16)];
-    values[i] = ((i % 32 < 16 ? byte & 15 : byte >> 4) - 8) * scale;
-  }
-  return values;
-}
-
 // ---- activations ----
 
 /** Nearest integer, ties to even. */
@@ -96,7 +73,7 @@ export interface QuantizedRow {
 
 /**
  * Blocks of 32: scale = max|x| / most, q = round(x * (most / max|x|)), each step rounded to f32; a block below 1e-34 is zeros.
- * `most` is 32767 beside q8_0 weights and 127 beside q4_0.
+ * `most` is 32767 in pairs of i16 and 127 in quads of i8.
  */
 export function quantizeActivations(x: Numbers, most: number): QuantizedRow {
   const q = new Int16Array(x.length);

@@ -112,30 +112,36 @@ export function faultOf(control: Int32Array): Int32Array {
   );
 }
 
+/** Types of a matrix, in memory and in the file. */
+export interface Types {
+  readonly type: number;
+  readonly source: number;
+}
+
 /** A matrix that the program packs: [pack op, address]. */
 export function packOp(
   kernels: Kernels,
   arena: Arena,
-  type: number,
+  { type, source }: Types,
   stored: Uint8Array,
   rows: number,
   cols: number,
 ): [number[], number] {
   const { at } = arena.out(Math.ceil(rows / abi.GROUP) * kernels.group_bytes(type, cols));
-  const source = { SOURCE_AT: arena.in(stored), SOURCE_TYPE: type, OUTPUT_STRIDE: cols, INPUT_STRIDE: 1 };
-  return [op("PACK", { ...source, AT: at, TYPE: type, ROWS: rows, COLS: cols, ROW_END: rows, COL_END: cols }), at];
+  const from = { SOURCE_AT: arena.in(stored), SOURCE_TYPE: source, OUTPUT_STRIDE: cols, INPUT_STRIDE: 1 };
+  return [op("PACK", { ...from, AT: at, TYPE: type, ROWS: rows, COLS: cols, ROW_END: rows, COL_END: cols }), at];
 }
 
 /** Several matrices of one shape: their pack ops, and the table of their addresses. */
 export function packOps(
   kernels: Kernels,
   arena: Arena,
-  type: number,
+  types: Types,
   matrices: readonly { readonly bytes: Uint8Array }[],
   rows: number,
   cols: number,
 ) {
-  const packs = matrices.map(({ bytes }) => packOp(kernels, arena, type, bytes, rows, cols));
+  const packs = matrices.map(({ bytes }) => packOp(kernels, arena, types, bytes, rows, cols));
   return { ops: packs.map(([ops]) => ops), table: arena.in(Uint32Array.from(packs, ([, at]) => at)) };
 }
 

@@ -1,79 +1,83 @@
 /**
- * Weights as a file holds them, and what they mean: blocks of q8_0 and q4_0, elements of f32, f16 and bf16.
+ * Weights as a file holds them, and what they mean: blocks of every stored type, elements of f32, f16 and bf16.
  */
 import * as abi from "../assembly/abi.ts";
-import type { Random } from "./kernels.ts";
+import { BLOCKS, type BlockName } from "./blocks-golden.ts";
+import { on, type Random } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
+import { FORMATS } from "./packed-forms.ts";
 
 export const FINITE_SCALES = Uint16Array.from({ length: 65536 }, (_, i) => i).filter(
   (half) => (half & 0x7c00) !== 0x7c00,
 );
 
+/** Kept in memory as they are stored. */
+export const GENERIC = ["q5_1", "q2_k", "q3_k", "mxfp4", "tq1_0", "tq2_0"] as const satisfies readonly BlockName[];
+
 /** Stored blocks of random bytes; scales are any finite f16: negative, subnormal, zero. `tame`: of magnitude 2^-7 .. 2^-5. */
-export function storedBlocks(random: Random, count: number, blockBytes: number, tame = false): Uint8Array {
-  const stored = random.bytes(count * blockBytes);
-  for (let at = 0; at < stored.length; at += blockBytes) {
-    const scale = tame
-      ? (random.integer(0, 2) << 15) | (random.integer(8, 10) << 10) | random.integer(0, 1024)
-      : FINITE_SCALES[random.integer(0, FINITE_SCALES.length)];
-    stored[at] = scale & 255;
-    stored[at + 1] = scale >> 8;
+export function storedBlocks(random: Random, name: BlockName, count: number, tame = false): Uint8Array {
+  const { bytes, scales } = BLOCKS[name];
+  const stored = random.bytes(count * bytes);
+  for (let at = 0; at < stored.length; at += bytes) {
+    if (name === "mxfp4") stored[at] = tame ? random.integer(118, 121) : random.integer(0, 250);
+    for (const scaleAt of scales) {
+      const scale = tame
+        ? (random.integer(0, 2) << 15) | (random.integer(8, 10) << 10) | random.integer(0, 1024)
+        : FINITE_SCALES[random.integer(0, FINITE_SCALES.length)];
+      stored[at + scaleAt] = scale & 255;
+      stored[at + scaleAt + 1] = scale >> 8;
+    }
   }
   return stored;
 }
 
-export const FORMATS = [
-  {
-    name: "q8_0",
-    type: abi.TYPE_Q8_0,
-    stored: 34,
-    packed: 288,
-    dequantize: oracle.dequantizeQ8_0,
-    form: abi.PANEL_Q16_PAIRS,
-    panelBytes: 2,
-    most: 32767,
-    nmse: 1e-9,
-  },
-  {
-    name: "q4_0",
-    type: abi.TYPE_Q4_0,
-    stored: 18,
-    packed: 160,
-    dequantize: oracle.dequantizeQ4_0,
-    form: abi.PANEL_Q8_QUADS,
-    panelBytes: 1,
-    most: 127,
-    nmse: 1e-4,
-  },
-] as const;
-export type Format = (typeof FORMATS)[number];
+/** The values that blocks.test.ts holds against ggml. */
+export function decode(name: BlockName, stored: Uint8Array): Float32Array {
+  const { type, values, bytes } = BLOCKS[name];
+  const count = (stored.length / bytes) * values;
+  return on("simd", (kernels, arena) => {
+    const out = arena.out(4 * count);
+    kernels.decode_row(type, out.at, arena.in(stored), count);
+    return arena.f32(out);
+  });
+}
+
+/** A kind of weight: its type in memory and in the file, the integers it meets where there are any, and blocks of `step` inputs. */
+export interface Weight {
+  readonly name: string;
+  readonly type: number;
+  readonly source: number;
+  readonly form?: number;
+  readonly step: number;
+  readonly make: (count: number) => { readonly bytes: Uint8Array; readonly values: ArrayLike<number> };
+}
 
 /** Weights of each type, drawn from `random`: what a file holds, and what it means. */
-export const weightsFrom = (random: Random) => [
-  { name: "f32", type: abi.TYPE_F32, step: 1, make: (count: number) => stored(random.floats(count), (value) => value) },
-  {
-    name: "f16",
-    type: abi.TYPE_F16,
-    step: 1,
-    make: (count: number) => stored(halves(random, count, 0x2800), oracle.fromF16),
-  },
-  {
-    name: "bf16",
-    type: abi.TYPE_BF16,
-    step: 1,
-    make: (count: number) => stored(halves(random, count, 0x3e80), oracle.fromBf16),
-  },
-  ...FORMATS.map(({ name, type, stored: bytes, dequantize }) => ({
-    ...{ name, type, step: 32 },
+export function weightsFrom(random: Random): Weight[] {
+  const float = (name: "f32" | "f16" | "bf16", make: Weight["make"]) => {
+    const { type } = BLOCKS[name];
+    return { name, type, source: type, step: 1, make };
+  };
+  const blocks = (name: BlockName, type: number, form?: number) => ({
+    ...{ name, type, source: BLOCKS[name].type, form, step: BLOCKS[name].values },
     make: (count: number) => {
-      const bytesOfAll = storedBlocks(random, count / 32, bytes, true);
-      return { bytes: bytesOfAll, values: dequantize(bytesOfAll) };
+      const bytes = storedBlocks(random, name, count / BLOCKS[name].values, true);
+      return { bytes, values: decode(name, bytes) };
     },
-  })),
-];
+  });
+  return [
+    float("f32", (count) => elements(random.floats(count), (value) => value)),
+    float("f16", (count) => elements(halves(random, count, 0x2800), oracle.fromF16)),
+    float("bf16", (count) => elements(halves(random, count, 0x3e80), oracle.fromBf16)),
+    ...FORMATS.map(({ name, packed, form }) => blocks(name, BLOCKS[packed].type, form)),
+    ...GENERIC.map((name) => blocks(name, BLOCKS[name].type)),
+  ];
+}
 
-function stored<T extends Float32Array | Uint16Array>(elements: T, widen: (element: number) => number) {
-  return { bytes: new Uint8Array(elements.buffer), values: Float64Array.from(elements, widen) };
+export const formsOf = ({ form }: Weight) => [abi.PANEL_F32, ...(form === undefined ? [] : [form])];
+
+function elements<T extends Float32Array | Uint16Array>(stored: T, widen: (element: number) => number) {
+  return { bytes: new Uint8Array(stored.buffer), values: Float64Array.from(stored, widen) };
 }
 
 /** 16-bit patterns around an exponent, both signs. */

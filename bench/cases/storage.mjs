@@ -1,40 +1,72 @@
-// Weights on their way: packed when a model loads, embedded for a token, dequantised for a tile.
+// Weights on their way: decoded as files hold them, packed when a model loads, embedded for a token, dequantised for a tile.
 
 import { pattern } from "../arena.mjs";
-import { COLS, F16_TABLE, GROUP_BYTES, weightsFrom } from "./weights.mjs";
+import {
+  COLS,
+  F16_TABLE,
+  GROUP_BYTES,
+  INTEGER_TYPES,
+  loopName,
+  ROW_BYTES,
+  tableFor,
+  WORD,
+  weightsFrom,
+} from "./weights.mjs";
 
 const ROWS = 16;
 const GROUPS = ROWS / 8;
 const BLOCKS = COLS / 32;
-const TYPE = { f32: 0, f16: 1, bf16: 2 };
-/** Bytes of one stored element. */
-const STORED = { f32: 4, f16: 2, bf16: 2, q8_0: 34 / 32, q4_0: 18 / 32 };
 const PIECE = 256;
+/** Room for eight rows of a piece. */
+const ROWS_BYTES = 8 * PIECE * 4;
 
-/** What stored rows mean, without packing: the plain side of embed and dequantise. */
+const FLOATS = ["f32", "f16", "bf16"];
+/** Kept as they are stored. */
+const GENERIC = ["q5_1", "q2_k", "q3_k", "mxfp4", "tq1_0", "tq2_0"];
+const STORED_ONLY = ["iq4_xs", "f8_e4m3"];
+const ENCODED = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"];
+const hasLoop = (type) => FLOATS.includes(type) || INTEGER_TYPES.includes(type);
+
+/** What stored rows mean, without packing: the plain side of decode, embed and dequantise. */
 function widenLoop(type, count) {
-  const table = type === "f16" ? [F16_TABLE] : [];
-  const name = {
-    f32: "copy",
-    f16: "dequantizeF16",
-    bf16: "dequantizeBf16",
-    q8_0: "dequantizeQ8",
-    q4_0: "dequantizeQ4",
-  }[type];
+  if (!hasLoop(type)) return undefined;
   return {
-    name,
-    operands: () => [new Float32Array(count), ...weightsFrom(pattern, type, count), ...table],
+    name: type === "f32" ? "copy" : loopName("dequantize", type),
+    operands: () => [new Float32Array(count), ...weightsFrom(pattern, type, count), ...tableFor(type)],
     sizes: [count],
   };
 }
 
-function embed(type) {
-  const float = type in TYPE;
-  const kernel = float ? "embed_float" : `embed_${type}`;
-  const operands = float ? [TYPE[type]] : [];
+/** One call over 8 stored rows, or from f32 to them. */
+function blocks(kernel, type, outBytes, operands) {
   return {
     kernel,
-    shape: `${ROWS} rows of ${COLS}${float ? `, ${type}` : ""}`,
+    shape: `8 rows of ${COLS}${kernel.endsWith("row") ? `, ${type}` : ""}`,
+    group: "storage",
+    exports: [kernel],
+    bytes: 8 * ROW_BYTES[type] + (kernel === "finite_row" ? 0 : 8 * COLS * 4),
+    loop: kernel.startsWith("decode") ? widenLoop(type, 8 * COLS) : undefined,
+    prepare(exports, arena) {
+      const out = arena.zeros(outBytes);
+      const given = operands(arena, out);
+      const call = () => exports[kernel](...given);
+      return { call, outputs: [[out, outBytes]] };
+    },
+  };
+}
+
+const decode = (type) =>
+  blocks(`decode_${type}`, type, 8 * COLS * 4, (arena, out) => [out, arena.weights(8 * ROW_BYTES[type]), 8 * COLS]);
+const encode = (type) =>
+  blocks(`encode_${type}`, type, 8 * ROW_BYTES[type], (arena, out) => [out, arena.floats(8 * COLS), 8 * COLS]);
+const finite = (type) =>
+  blocks("finite_row", type, 4, (arena) => [WORD[type], arena.weights(8 * ROW_BYTES[type]), 8 * COLS]);
+
+function embed(type) {
+  const kernel = FLOATS.includes(type) ? "embed_float" : "embed_packed";
+  return {
+    kernel,
+    shape: `${ROWS} rows of ${COLS}, ${type}`,
     group: "storage",
     exports: [kernel],
     bytes: ROWS * COLS * (4 + GROUP_BYTES[type] / 8 / COLS),
@@ -42,8 +74,13 @@ function embed(type) {
     prepare(exports, arena) {
       const weights = arena.weights(GROUP_BYTES[type] * GROUPS);
       const out = arena.zeros(ROWS * COLS * 4);
+      const scratch = arena.zeros(2 * ROWS_BYTES);
+      const one =
+        kernel === "embed_float"
+          ? (to, row) => exports[kernel](to, weights, WORD[type], row, COLS)
+          : (to, row) => exports[kernel](WORD[type], to, weights, row, COLS, scratch);
       const call = () => {
-        for (let row = 0; row < ROWS; row++) exports[kernel](out + row * COLS * 4, weights, ...operands, row, COLS);
+        for (let row = 0; row < ROWS; row++) one(out + row * COLS * 4, row);
       };
       return { call, outputs: [[out, ROWS * COLS * 4]] };
     },
@@ -52,10 +89,11 @@ function embed(type) {
 
 /** A group of 8 outputs, a piece of inputs at a time, as the matmul with f32 activations does. */
 function dequantize(type) {
-  const kernel = `dequantize_${type}`;
+  const generic = GENERIC.includes(type);
+  const kernel = generic ? "dequantize" : `dequantize_${type}`;
   return {
     kernel,
-    shape: `8 rows of ${COLS}`,
+    shape: `8 rows of ${COLS}${generic ? `, ${type}` : ""}`,
     group: "storage",
     exports: [kernel],
     bytes: GROUP_BYTES[type] + 8 * COLS * 4,
@@ -64,8 +102,12 @@ function dequantize(type) {
     prepare(exports, arena) {
       const weights = arena.weights(GROUP_BYTES[type]);
       const out = arena.zeros(PIECE * 32);
+      const scratch = arena.zeros(ROWS_BYTES);
+      const one = generic
+        ? (col) => exports[kernel](WORD[type], out, weights, COLS, col, col + PIECE, scratch)
+        : (col) => exports[kernel](out, weights, col, col + PIECE);
       const call = () => {
-        for (let col = 0; col < COLS; col += PIECE) exports[kernel](out, weights, col, col + PIECE);
+        for (let col = 0; col < COLS; col += PIECE) one(col);
       };
       return { call, outputs: [[out, PIECE * 32]] };
     },
@@ -73,22 +115,26 @@ function dequantize(type) {
 }
 
 function pack(type) {
-  const float = type in TYPE;
+  const float = FLOATS.includes(type);
   const kernel = float ? "pack_float" : `pack_${type}`;
-  const storedBytes = ROWS * COLS * STORED[type];
   return {
     kernel,
     shape: `${ROWS} rows of ${COLS}${float ? `, ${type}` : ""}`,
     group: "storage",
     exports: [kernel],
-    bytes: storedBytes + GROUP_BYTES[type] * GROUPS,
+    bytes: ROWS * ROW_BYTES[type] + GROUP_BYTES[type] * GROUPS,
     loop: float ? packFloatLoop(type) : packBlocksLoop(type),
     prepare(exports, arena) {
-      const stored = arena.weights(storedBytes);
+      const stored = arena.weights(ROWS * ROW_BYTES[type]);
       const packed = arena.zeros(GROUP_BYTES[type] * GROUPS);
+      const word = WORD[type];
       const one = float
-        ? (group) => exports[kernel](packed, stored, TYPE[type], TYPE[type], ROWS, COLS, 0, COLS, 1, 0, COLS, group)
-        : (group) => exports[kernel](packed, stored, ROWS, COLS, 0, group);
+        ? (group) => exports[kernel](packed, stored, word, word, ROWS, COLS, 0, COLS, 1, 0, COLS, group)
+        : (group) => {
+            const from = stored + group * 8 * ROW_BYTES[type];
+            exports[kernel](packed + group * GROUP_BYTES[type], from, ROW_BYTES[type], 8, COLS);
+            return 1;
+          };
       let fine = 1;
       const call = () => {
         for (let group = 0; group < GROUPS; group++) fine &= one(group);
@@ -109,8 +155,12 @@ function packFloatLoop(type) {
   };
 }
 
+/** Of blocks that are a scale and codes in the order of the packed form: [bytes of codes, bytes of a piece]. */
+const CUT = { q8_0: [32, 2], q4_0: [16, 4], iq4_nl: [16, 2] };
+
 function packBlocksLoop(type) {
-  const [size, piece] = type === "q8_0" ? [32, 2] : [16, 4];
+  if (!(type in CUT)) return undefined;
+  const [size, piece] = CUT[type];
   return {
     name: "packBlocks",
     operands: () => [
@@ -121,5 +171,11 @@ function packBlocksLoop(type) {
   };
 }
 
-const ALL = ["f32", "f16", "bf16", "q8_0", "q4_0"];
-export const storage = [...ALL.map(embed), ...ALL.filter((type) => type !== "f32").map(dequantize), ...ALL.map(pack)];
+export const storage = [
+  ...[...FLOATS, ...INTEGER_TYPES, ...GENERIC, ...STORED_ONLY].map(decode),
+  ...ENCODED.map(encode),
+  ...["f32", "q4_k", "mxfp4"].map(finite),
+  ...[...FLOATS, ...INTEGER_TYPES, ...GENERIC].map(embed),
+  ...["f16", "bf16", ...INTEGER_TYPES, ...GENERIC].map(dequantize),
+  ...[...FLOATS, ...INTEGER_TYPES, "iq4_xs"].map(pack),
+];

@@ -3,16 +3,11 @@
 import { noise } from "../arena.mjs";
 import { alongStream } from "../ceilings.mjs";
 import { activations, arithmeticOf, CALLS, sumBytes } from "./tiles.mjs";
-import { COLS, F16_TABLE, GROUP_BYTES, matmulLoop, weightsFrom } from "./weights.mjs";
+import { COLS, GROUP_BYTES, matmulLoop, tableFor, weightsFrom } from "./weights.mjs";
 
 const CALL_BYTES = 8 << 20;
-const KERNELS = [
-  "gemv4_f32_f32_fused",
-  "gemv4_f16_f32_fused",
-  "gemv4_bf16_f32_fused",
-  "gemv8_q8_0_q16",
-  "gemv8_q4_0_q8",
-];
+/** Every kernel of one row; of the float ones those that fuse. */
+const KERNELS = Object.keys(CALLS).filter((kernel) => /^gemv4.*_fused$|^gemv8/.test(kernel));
 
 function stream(kernel) {
   const [type, width, run] = CALLS[kernel];
@@ -34,7 +29,6 @@ function stream(kernel) {
       operands(arena) {
         const x = noise(COLS);
         const out = new Float32Array(outputs);
-        const table = type === "f16" ? [F16_TABLE] : [];
         const { at, bytes: length } = arena.stream;
         return Array.from({ length: Math.floor(length / bytes) }, (_, step) => {
           let from = at + step * bytes;
@@ -43,7 +37,7 @@ function stream(kernel) {
             from += values.byteLength;
             return values;
           };
-          return [out, ...weightsFrom(pick, type, outputs * COLS), x, ...table];
+          return [out, ...weightsFrom(pick, type, outputs * COLS), x, ...tableFor(type)];
         });
       },
     },

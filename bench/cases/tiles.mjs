@@ -1,25 +1,35 @@
 // Register tiles, every height, and the kernels of one row, over weights that stay in the second cache.
 
-import { COLS, GROUP_BYTES, matmulLoop } from "./weights.mjs";
+import { COLS, GROUP_BYTES, INTEGER_TYPES, MEETS, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
 const TILE_ROWS = 6;
 const BLOCKS = COLS / 32;
-/** Groups of 8 outputs: 256 to 320 KiB. */
-const GROUPS = { f32: 4, f16: 8, bf16: 8, q8_0: 16, q4_0: 32 };
+/** Groups of 8 outputs: 256 to 320 KiB, and whole calls of the kernels of one row. */
+const groupsOf = (type) => (type === "f32" ? 4 : Math.floor((320 << 10) / GROUP_BYTES[type] / 8) * 8);
 
 /** Activations of h rows in the form that the type's tile reads. */
 export function activations(type, h, arena) {
-  if (type === "q8_0") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
-  if (type === "q4_0") {
+  if (MEETS[type] === "i16") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
+  if (MEETS[type] === "i8") {
     const sums = arena.zeros(BLOCKS * 4 * h);
     return [arena.weights(COLS * h), arena.floats(BLOCKS * h), sums];
   }
   return [arena.floats(COLS * h)];
 }
 
-const PANEL_BYTES = { f32: 4, f16: 4, bf16: 4, q8_0: 2 + 4 / 32, q4_0: 1 + 8 / 32 };
-const ARITHMETIC = { q8_0: "i16", q4_0: "i8" };
+const PANEL_BYTES = { i16: 2 + 4 / 32, i8: 1 + 8 / 32 };
+
+/** The tile and the kernel of one row of types that meet integers. */
+const integerCalls = INTEGER_TYPES.flatMap((type) => {
+  const met = { i16: "q16", i8: "q8" }[MEETS[type]];
+  const tile = [type, 1, (run, h, sums, at, x) => run(h, sums, at, ...x, BLOCKS)];
+  return [
+    [`tile_${type}_${met}`, tile],
+    ...(type === "q4_0" ? [["tile_q4_0_q8_add", tile]] : []),
+    [`gemv8_${type}_${met}`, [type, 8, (run, _, sums, at, x) => run(sums, at, ...x, BLOCKS)]],
+  ];
+});
 
 /** How each kernel is called: groups at a time, and its operands. */
 export const CALLS = {
@@ -27,27 +37,23 @@ export const CALLS = {
   tile_f32_fused: ["f32", 1, (run, h, sums, at, [x]) => run(h, sums, at, x, COLS)],
   tile2_f32: ["f32", 2, (run, h, sums, at, [x]) => run(h, sums, at, at + GROUP_BYTES.f32, x, COLS)],
   tile2_f32_fused: ["f32", 2, (run, h, sums, at, [x]) => run(h, sums, at, at + GROUP_BYTES.f32, x, COLS)],
-  tile_q8_0_q16: ["q8_0", 1, (run, h, sums, at, [x, scales]) => run(h, sums, at, x, scales, BLOCKS)],
-  tile_q4_0_q8: ["q4_0", 1, (run, h, sums, at, [x, scales, xSums]) => run(h, sums, at, x, scales, xSums, BLOCKS)],
-  tile_q4_0_q8_add: ["q4_0", 1, (run, h, sums, at, [x, scales, xSums]) => run(h, sums, at, x, scales, xSums, BLOCKS)],
   gemv4_f32_f32: ["f32", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_f32_f32_fused: ["f32", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_f16_f32: ["f16", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_f16_f32_fused: ["f16", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_bf16_f32: ["bf16", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
   gemv4_bf16_f32_fused: ["bf16", 4, (run, _, sums, at, [x]) => run(sums, at, x, COLS)],
-  gemv8_q8_0_q16: ["q8_0", 8, (run, _, sums, at, [x, scales]) => run(sums, at, x, scales, BLOCKS)],
-  gemv8_q4_0_q8: ["q4_0", 8, (run, _, sums, at, [x, scales, xSums]) => run(sums, at, x, scales, xSums, BLOCKS)],
+  ...Object.fromEntries(integerCalls),
 };
 
-export const arithmeticOf = (kernel) => ARITHMETIC[CALLS[kernel][0]] ?? (kernel.endsWith("_fused") ? "fused" : "f32");
+export const arithmeticOf = (kernel) => MEETS[CALLS[kernel][0]] ?? (kernel.endsWith("_fused") ? "fused" : "f32");
 /** Sums of one call: a second group's stand TILE_ROWS rows behind the first's. */
 export const sumBytes = (kernel) =>
   kernel.startsWith("gemv") ? 32 * CALLS[kernel][1] : 32 * TILE_ROWS * CALLS[kernel][1];
 
 function tile(kernel, h) {
   const [type, width, run] = CALLS[kernel];
-  const groups = GROUPS[type];
+  const groups = groupsOf(type);
   return {
     kernel,
     shape: `${h} row${h > 1 ? "s" : ""} x ${groups * 8} outputs`,
@@ -55,7 +61,7 @@ function tile(kernel, h) {
     exports: [kernel],
     arithmetic: arithmeticOf(kernel),
     work: 2 * h * groups * 8 * COLS,
-    bytes: groups * (GROUP_BYTES[type] + 32 * h) + h * COLS * PANEL_BYTES[type],
+    bytes: groups * (GROUP_BYTES[type] + 32 * h) + h * COLS * (PANEL_BYTES[MEETS[type]] ?? 4),
     loop: matmulLoop(type, h, groups * 8),
     prepare(exports, arena) {
       const weights = arena.weights(GROUP_BYTES[type] * groups);
@@ -77,7 +83,10 @@ function tile(kernel, h) {
 export const tiles = [
   ...["tile_f32_fused", "tile2_f32_fused"].flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
   ...["tile_f32", "tile2_f32"].flatMap((kernel) => [1, 6].map((h) => tile(kernel, h))),
-  ...["tile_q8_0_q16", "tile_q4_0_q8", "tile_q4_0_q8_add"].flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
+  ...integerCalls
+    .map(([kernel]) => kernel)
+    .filter((kernel) => kernel.startsWith("tile"))
+    .flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
   ...Object.keys(CALLS)
     .filter((kernel) => kernel.startsWith("gemv"))
     .map((kernel) => tile(kernel, 1)),
