@@ -17,7 +17,6 @@ const files = {
   q8_0: join(folder, "storyteller-q8_0.gguf"),
   q4_0: join(folder, "storyteller-q4_0.gguf"),
 };
-const vocab = 2048;
 
 async function withModel(file, options, work) {
   const model = await loadModel(file, options);
@@ -49,32 +48,18 @@ async function greedy(model, prompts) {
 
 const texts = [reference.perplexity.ids, ...reference.prompts.map(({ ids, greedy }) => [...ids, ...greedy])];
 
-async function logits(model) {
-  const all = [];
-  for (const ids of texts) all.push((await model.trace(ids, { taps: ["logits"] })).logits.data);
-  return all;
-}
-
-function logSoftmax(row) {
-  const largest = row.reduce((a, b) => Math.max(a, b));
-  const sum = row.reduce((total, value) => total + Math.exp(value - largest), 0);
-  return Float64Array.from(row, (value) => value - largest - Math.log(sum));
-}
-
-/** Mean KL(p || q) of the next-token distributions over all positions, in nats, and how often the likeliest id is the same. */
-function divergence(p, q) {
-  let sum = 0;
-  let rows = 0;
+/** Of all texts together: mean KL(P || Q) of the next-token distributions in nats, and how often the likeliest id is the same. */
+async function divergence(model, exact) {
+  let kl = 0;
   let same = 0;
-  p.forEach((text, index) => {
-    for (let at = 0; at < text.length; at += vocab, rows++) {
-      const a = logSoftmax(text.subarray(at, at + vocab));
-      const b = logSoftmax(q[index].subarray(at, at + vocab));
-      for (let id = 0; id < vocab; id++) sum += Math.exp(a[id]) * (a[id] - b[id]);
-      if (a.indexOf(Math.max(...a)) === b.indexOf(Math.max(...b))) same++;
-    }
-  });
-  return `mean KL ${(sum / rows).toExponential(2)}, same likeliest id ${((100 * same) / rows).toFixed(2)} %`;
+  let scored = 0;
+  for (const ids of texts) {
+    const one = await model.divergence(ids, exact, { window: Math.max(4, ids.length) });
+    kl += one.kl.mean * one.scored;
+    same += one.sameTop * one.scored;
+    scored += one.scored;
+  }
+  return `mean KL ${(kl / scored).toExponential(2)}, same likeliest id ${((100 * same) / scored).toFixed(2)} %`;
 }
 
 for (const threads of [1, 2])
@@ -88,8 +73,8 @@ for (const type of ["q8_0", "q4_0"]) {
     );
   }
 }
-const exact = await withModel(files.bf16, { threads: 2 }, logits);
-const score = await withModel(files.bf16, { threads: 2 }, (model) => model.score(reference.perplexity.ids));
+const exact = await loadModel(files.bf16, { threads: 2 });
+const score = await exact.score(reference.perplexity.ids);
 const nllError = Math.max(...reference.perplexity.nll.map((nll, index) => Math.abs(nll - score.nll[index])));
 console.log(
   `bf16 score: perplexity ${score.perplexity.toFixed(4)}, largest difference of one id's nll ${nllError.toExponential(1)} (${score.nll.length} / ${reference.perplexity.nll.length} ids)`,
@@ -102,5 +87,7 @@ for (const [name, file, options] of [
   ["q4_0, f32 activations", files.q4_0, { activations: "f32" }],
   ["q4_0", files.q4_0, {}],
 ]) {
-  console.log(`${name} against bf16: ${divergence(exact, await withModel(file, { threads: 2, ...options }, logits))}`);
+  const against = await withModel(file, { threads: 2, ...options }, (model) => divergence(model, exact));
+  console.log(`${name} against bf16: ${against}`);
 }
+await exact.dispose();

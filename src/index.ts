@@ -4,7 +4,8 @@
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { openSource, type SourceLike } from "./checkpoint/source.ts";
 import { StoredLogits } from "./generate/logits-file.ts";
-import { type Inspection, inspectCheckpoint } from "./model/inspect.ts";
+import { inspectCheckpoint, type ModelInspection } from "./model/inspect.ts";
+import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
 
 export type { ByteSource, StoredType } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
@@ -30,7 +31,6 @@ export type { SampledToken } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
 export type { Session } from "./generate/session.ts";
 export type { LayerConfig, ModelConfig } from "./model/config.ts";
-export type { Inspection } from "./model/inspect.ts";
 export type { LoadProgress } from "./model/load.ts";
 export type { Quantized, QuantizeProgress } from "./model/quantize.ts";
 export type { CreateConfig } from "./model/random.ts";
@@ -39,11 +39,16 @@ export type { TapData } from "./model/taps.ts";
 export type { ChatMessage } from "./tokenizer/chat.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
+/** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
+export interface Inspection extends ModelInspection, TextInspection {}
+
 /** What is in a checkpoint and what it would need, without loading it. */
 export async function inspect(source: CheckpointLike): Promise<Inspection> {
   const checkpoint = await openCheckpoint(source);
   try {
-    return inspectCheckpoint(checkpoint);
+    const model = await inspectCheckpoint(checkpoint);
+    const text = await inspectText(checkpoint, model.config.vocab);
+    return { ...model, ...text, warnings: [...model.warnings, ...text.warnings] };
   } finally {
     await checkpoint.close();
   }

@@ -209,13 +209,20 @@ describe("inspect", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain("11,809,024 total, 5,779,712 active per token");
     expect(stdout).toMatch(/^ +0 {2}dmdMdmdM$/m);
+    expect(stdout).toMatch(/^ +experts +q8_0 +12 tensors +6\.29 M +6\.68 MB$/m);
+    expect(stdout).toMatch(/^tokenizer +gpt2, rule llama4, 2,048 tokens$/m);
+    expect(stdout).toMatch(/^template +of the Llama 4 family, 249 characters\n +[0-9a-f]{64}$/m);
     expect(stdout).toMatch(/^ +q8_0 +8 x 256 x 256 +557 kB {2}blk\.1\.ffn_gate_exps\.weight$/m);
     expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   test("--json prints one object, with the tensors where they are asked for", async () => {
     const [brief, full] = await Promise.all([run("inspect", MODEL, "--json"), run("inspect", "--json", "--tensors")]);
-    expect(JSON.parse(brief.stdout)).toMatchObject({ parameters: { total: 11809024 }, tensorCount: 91 });
+    expect(JSON.parse(brief.stdout)).toMatchObject({
+      parameters: { total: 11809024 },
+      tensorCount: 91,
+      tokenizer: { bos: { id: 2041 } },
+    });
     expect(JSON.parse(full.stdout).tensors).toHaveLength(91);
   });
 });

@@ -19,10 +19,11 @@ export async function printInspection(command: InspectCommand): Promise<void> {
     title(inspection),
     parameters(inspection),
     shape(inspection.config),
+    words(inspection),
     layers(inspection),
     memory(inspection),
   ];
-  if (inspection.warnings.length > 0) sections.push(labelled(inspection.warnings.map((text) => ["warning", text])));
+  if (inspection.warnings.length > 0) sections.push(labelled(inspection.warnings.flatMap(warning)));
   if (command.tensors) sections.push(tensorList(inspection));
   const { bold } = stylesOf(process.stdout);
   const text = printable(sections.join("\n")).replace(/^\S+/gm, bold);
@@ -33,12 +34,16 @@ function title({ name, format, config, fileBytes }: Inspection): string {
   return `${name}  ${format}, ${config.architecture}, ${formatBytes(fileBytes)} of tensors\n`;
 }
 
-function parameters({ parameters: { total, active }, types }: Inspection): string {
-  const rows = Object.entries(types).map(([type, { tensors, elements, bytes }]) => {
-    return [type, `${formatCount(tensors)} tensors`, formatLarge(elements), formatBytes(bytes)];
-  });
+function parameters({ parameters: { total, active }, classes }: Inspection): string {
+  const rows = classes.map(({ class: name, type, tensors, elements, bytes }) => [
+    name,
+    type,
+    `${formatCount(tensors)} tensor${tensors === 1 ? " " : "s"}`,
+    formatLarge(elements),
+    formatBytes(bytes),
+  ]);
   const counts = labelled([["parameters", `${formatCount(total)} total, ${formatCount(active)} active per token`]]);
-  return counts + formatColumns(rows, "lrrr", INDENT);
+  return counts + formatColumns(rows, "llrrr", INDENT);
 }
 
 function shape(config: ModelConfig): string {
@@ -65,6 +70,39 @@ function shape(config: ModelConfig): string {
   return labelled(rows);
 }
 
+/** Tokenizer and chat template. */
+function words({ tokenizer, template }: Inspection): string {
+  if (!tokenizer) return labelled([["tokenizer", "none that can be used"]]);
+  const { kind, rule, size, bos, addBos, stop, special } = tokenizer;
+  const named = ({ id, name }: { id: number; name: string }) => `${name} ${id}`;
+  const begin = bos ? `${named(bos)}${addBos ? ", in front of a text" : ", not put in front of a text"}` : "none";
+  const rows = [
+    ["tokenizer", `${kind}${rule === null ? "" : `, rule ${rule}`}, ${formatCount(size)} tokens`],
+    ["begin", begin],
+    ["end", stop.length > 0 ? stop.map(named).join(", ") : "none"],
+    ["special", `${formatCount(special.count)} tokens${special.known.length > 0 ? ", among them" : ""}`],
+    ...wrap(special.known.map(named)).map((line) => ["", line]),
+  ];
+  if (!template) rows.push(["template", "none"]);
+  else {
+    const family = template.family ? `of the ${template.family} family` : "of no known family";
+    rows.push(["template", `${family}, ${formatCount(template.characters)} characters`]);
+    if (template.sha256 !== null) rows.push(["", template.sha256]);
+  }
+  return labelled(rows);
+}
+
+/** Beside each other, as many as a line holds. */
+function wrap(items: readonly string[], between = "  "): string[] {
+  const lines: string[] = [];
+  for (const item of items) {
+    const longer = lines.length > 0 ? `${lines.at(-1)}${between}${item}` : item;
+    if (lines.length > 0 && longer.length <= COLUMNS - LABEL_COLUMNS) lines[lines.length - 1] = longer;
+    else lines.push(item);
+  }
+  return lines;
+}
+
 const KINDS = [
   ["d", "dense, attention in chunks"],
   ["D", "dense, full attention"],
@@ -86,16 +124,21 @@ function layers({ layerMap }: Inspection): string {
   return `${labelled([["layers", String(layerMap.length)]])}${map}\n${formatColumns(legend, "ll", INDENT)}`;
 }
 
-function memory({ memory: { weights, cachePer1024, total, context } }: Inspection): string {
+function memory({ memory: { weights, cachePer1024, activations, total, context } }: Inspection): string {
   const { f32, q8 } = cachePer1024;
   const rows = [
     ["weights as packed", formatBytes(weights), ""],
+    ["tables, activations", formatBytes(activations), ""],
     ["cache of 1,024 tokens", "f32", "q8"],
   ];
   if (f32.full > 0) rows.push(["  full attention", formatBytes(f32.full), formatBytes(q8.full)]);
   if (f32.chunked > 0) rows.push(["  attention in chunks", formatBytes(f32.chunked), formatBytes(q8.chunked)]);
   const needed = `${formatBytes(total)} with a context of ${formatCount(context)} (f32 cache, 2 threads)`;
   return labelled([["memory", needed]]) + formatColumns(rows, "lrr", INDENT);
+}
+
+function warning(text: string): string[][] {
+  return wrap(text.split(" "), " ").map((line, index) => [index === 0 ? "warning" : "", line]);
 }
 
 /** Names last: those of Hugging Face are long. */
@@ -109,6 +152,7 @@ function tensorList({ tensors }: Inspection): string {
   return labelled([["tensors", formatCount(tensors.length)]]) + formatColumns(rows, "lrrl", "  ");
 }
 
+const COLUMNS = 80;
 const LABEL_COLUMNS = 13;
 const INDENT = " ".repeat(LABEL_COLUMNS);
 

@@ -1,19 +1,23 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, pageLayerBytes } from "./cache.ts";
-import { type ModelConfig, readConfig } from "./config.ts";
+import { type ModelConfig, readConfig, ropeDivisors } from "./config.ts";
 import { matricesOf } from "./layout.ts";
+import { readVector } from "./load.ts";
 import { planModel } from "./sizes.ts";
+import { type ClassSum, sumByClass } from "./tensor-classes.ts";
 import { type Matrix, type ModelWeights, mapWeights } from "./weights.ts";
 
-/** What is in a checkpoint and what it would need, without loading a tensor. */
-export interface Inspection {
+/** What is in a checkpoint and what it would need, without loading it. */
+export interface ModelInspection {
   readonly name: string;
   readonly format: Checkpoint["format"];
   readonly config: ModelConfig;
   readonly parameters: { readonly total: number; readonly active: number };
   /** By stored type: tensors, elements, bytes. */
   readonly types: Readonly<Record<string, { tensors: number; elements: number; bytes: number }>>;
+  /** By what they are for and stored type, in the order of the forward pass. */
+  readonly classes: readonly Readonly<ClassSum>[];
   readonly tensors: readonly { name: string; type: string; shape: readonly number[]; bytes: number }[];
   readonly fileBytes: number;
   /** One letter a layer: d dense, m mixture; upper case where attention sees everything (NoPE or full). */
@@ -22,14 +26,17 @@ export interface Inspection {
     readonly weights: number;
     /** Bytes of cache for 1,024 positions, by kind of layer and cache type. */
     readonly cachePer1024: Readonly<Record<"f32" | "q8", { full: number; chunked: number }>>;
-    /** Everything at the default context, f32 cache, two threads. */
+    /** At the default context, f32 cache, two threads: the cache, and whatever is neither cache nor matrix. */
+    readonly cache: number;
+    readonly activations: number;
+    /** Weights, cache and activations. */
     readonly total: number;
     readonly context: number;
   };
   readonly warnings: readonly string[];
 }
 
-export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
+export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelInspection> {
   const { config, warnings } = readConfig(checkpoint);
   const mapped = mapWeights(checkpoint, config);
   const { weights } = mapped;
@@ -56,7 +63,8 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
     types[type].elements += shape.reduce((product, size) => product * size, 1);
     types[type].bytes += bytes;
   }
-  const all = allMatrices(weights);
+  const packed = allMatrices(weights).reduce((sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols), 0);
+  const cacheBytes = plan.layouts.reduce((sum, { cacheAt }) => sum + cacheAt.full.bytes + cacheAt.chunked.bytes, 0);
   const cache = (type: "f32" | "q8") => {
     const layers = (chunked: boolean) => config.layers.filter((layer) => layer.chunked === chunked).length;
     const page = pageLayerBytes(config, type) * blocksOf(1024);
@@ -71,17 +79,45 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
       active: activeParameters(config, weights),
     },
     types,
+    classes: sumByClass(tensors),
     tensors,
     fileBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     layerMap: config.layers.map(({ moe, chunked }) => (chunked ? (moe ? "m" : "d") : moe ? "M" : "D")).join(""),
     memory: {
-      weights: all.reduce((sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols), 0),
+      weights: packed,
       cachePer1024: { f32: cache("f32"), q8: cache("q8") },
+      cache: cacheBytes,
+      activations: plan.bytes - packed - cacheBytes,
       total: plan.bytes,
       context: plan.sizes.context,
     },
-    warnings: [...checkpoint.warnings, ...warnings, ...mapped.warnings, ...plan.warnings],
+    warnings: [
+      ...checkpoint.warnings,
+      ...warnings,
+      ...mapped.warnings,
+      ...plan.warnings,
+      ...(await oldScaling(config, weights)),
+    ],
   };
+}
+
+/** Of Scout, as its corrected release has them: long wavelengths are divided by 16, the others not. */
+const SCOUT_EXPERTS = 16;
+const SCOUT_DIVISORS = [1, 16];
+const FLOAT_TYPES: readonly string[] = ["f32", "f16", "bf16"];
+
+/** The first files of Llama 4 Scout held the converter's scaling, factor 8 with a blend (llama-models PR 322). Trusted, but said. */
+async function oldScaling(config: ModelConfig, { ropeDivisors: stored }: ModelWeights): Promise<string[]> {
+  if (config.architecture !== "llama4" || config.experts !== SCOUT_EXPERTS) return [];
+  if (stored && !FLOAT_TYPES.includes(stored.stored.type)) return [];
+  // A few hundred bytes.
+  const divisors = stored ? await readVector(stored) : ropeDivisors(config);
+  const odd = divisors?.find((divisor) => !SCOUT_DIVISORS.includes(divisor));
+  if (odd === undefined) return [];
+  const value = Number(odd.toPrecision(4));
+  return [
+    `rope factors of ${value}, where a corrected Llama 4 Scout has 1 and 16: files older than 2025-04-10 are worse at long texts`,
+  ];
 }
 
 function allMatrices(weights: ModelWeights): Matrix[] {
