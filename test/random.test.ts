@@ -6,7 +6,7 @@ const TYPES = Object.keys(STORED_BLOCKS) as StoredType[];
 
 describe("a random checkpoint", () => {
   const bytesOf = async (type: StoredType, seed: number, second = false) => {
-    const shape = [3, 96, 64];
+    const shape = [3, 96, 256];
     const tensors = ["a", "b"].map((name) => ({ name, type, shape, scale: 0.5, mean: 1 }));
     const { source, bytes } = randomCheckpoint(tensors, seed).tensors.get(second ? "b" : "a")!;
     const into = new Uint8Array(bytes);

@@ -298,7 +298,7 @@ describe("randomModelCheckpoint", () => {
   });
 
   test("an unknown type and a missing configuration are typed errors", () => {
-    expect(fault(() => randomModelCheckpoint(original, 7, "q2_k" as StoredType)).at?.field).toBe("type");
+    expect(fault(() => randomModelCheckpoint(original, 7, "q9_k" as StoredType)).at?.field).toBe("type");
     expect(fault(() => randomModelCheckpoint(null as never, 7, "f32")).code).toBe("CONFIG_MISSING");
   });
 });
