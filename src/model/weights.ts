@@ -185,6 +185,8 @@ function slice(
 /** Types that are kept as another one, without rounding anything. */
 const MEMORY_TYPES: Partial<Record<StoredType, StoredType>> = { iq4_xs: "iq4_nl", f8_e4m3: "f32" };
 
+const VECTOR_TYPES: readonly StoredType[] = ["f32", "f16", "bf16"];
+
 const MOST_NAMED = 4;
 /** Enough for a message; a hostile configuration could ask for millions. */
 const MOST_MISSING = 100;
@@ -243,7 +245,11 @@ class Shelf {
   }
 
   vector(name: string, storedName: string, length: number): Vector {
-    return { name, length, stored: this.take(storedName, [length]), halvedHead: 0 };
+    const stored = this.take(storedName, [length]);
+    if (!VECTOR_TYPES.includes(stored.type)) {
+      throw this.#fault("vector has the wrong type", stored.name, VECTOR_TYPES.join(", "), stored.type);
+    }
+    return { name, length, stored, halvedHead: 0 };
   }
 
   /** Throws for what is missing or left over; `tiedOutput` names a matrix that the tied embedding replaces. */
