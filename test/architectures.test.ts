@@ -61,6 +61,14 @@ describe.each(LLAMA_CASES)("%s", (name) => {
   });
 });
 
+it("a folder quantised while it is loaded has its rows in order first: the bits of the quantised GGUF file", async () => {
+  const golden = goldenCase("dense-llama3");
+  const options = { quantize: "q8_0" } as const;
+  const gguf = hash(await logitsOf(golden.ggufPath(), golden.inputIds, options));
+  expect(hash(await logitsOf(golden.hfPath(), golden.inputIds, options))).toBe(gguf);
+  expect(hash(await logitsOf(golden.hfPath(), golden.inputIds))).not.toBe(gguf);
+});
+
 it("Mixtral with a tensor an expert, as old GGUF files have it, gives the same bits", async () => {
   const { weights, inputIds, ggufPath } = goldenCase("mixtral");
   const single = [...weights].flatMap(([name, tensor]) => {

@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MetadataValue } from "../src/checkpoint/checkpoint.ts";
+import { EngineError } from "../src/error.ts";
 import { readConfig, ropeDivisors } from "../src/model/config.ts";
 import { checkpoint, fault, folder, type Json } from "./configs.ts";
 
@@ -143,6 +145,8 @@ describe("Llama and Mixtral", () => {
     ["CONFIG_MOE", "/num_local_experts", { num_local_experts: 0 }, MIXTRAL],
     ["CONFIG_MOE", "/num_local_experts", { num_local_experts: 1e6 }, MIXTRAL],
     ["CONFIG_MOE", "/num_experts_per_tok", { num_experts_per_tok: 5 }, MIXTRAL],
+    ["CONFIG_MOE", "/num_experts_per_tok", { num_local_experts: 1, num_experts_per_tok: undefined }, MIXTRAL],
+    ["CONFIG_HEADS", "/num_key_value_heads", { num_attention_heads: 4, num_key_value_heads: undefined }, MIXTRAL],
     ["CONFIG_ROPE", "/rope_theta", { rope_theta: 0 }],
     ["CONFIG_ROPE", "/rope_scaling/type", { rope_scaling: { type: "dynamic", factor: 2 } }],
     ["CONFIG_ROPE", "/rope_scaling/factor", { rope_scaling: { type: "linear", factor: 0 } }],
@@ -184,4 +188,46 @@ describe("Llama and Mixtral", () => {
     const error = fault(() => fromLlamaKeys(changes, base));
     expect([error.code, error.at?.source, error.at?.field]).toEqual([code, "gguf", field]);
   });
+
+  const fields = [
+    ...Object.keys(MIXTRAL),
+    "head_dim",
+    "attention_bias",
+    "mlp_bias",
+    "rope_parameters",
+    "sliding_window",
+  ];
+  const values = fc.oneof(
+    fc.jsonValue(),
+    fc.integer(),
+    fc.constantFrom(0, -1, 2 ** 31, 2 ** 53, Number.NaN, undefined),
+  );
+  const mutation = fc.dictionary(fc.constantFrom(...fields), values, { maxKeys: 3 });
+
+  test("whatever stands in config.json or a GGUF key ends in a config or a typed error", () => {
+    fc.assert(
+      fc.property(mutation, fc.constantFrom(LLAMA, MIXTRAL), (changes, base) => {
+        expectTyped(() => llama(changes, base));
+      }),
+      { numRuns: 3000 },
+    );
+    const keys = Object.keys(MIXTRAL_KEYS).concat("llama.attention.key_length", "llama.rope.scale_linear");
+    const numbers = [fc.integer(), fc.double(), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n })];
+    const lists = fc.constantFrom<MetadataValue>(Int32Array.of(2, 2, 2, 2), new Float32Array(3), ["a"], []);
+    const key = fc.oneof(...numbers, fc.boolean(), fc.string(), lists);
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...keys), key, { maxKeys: 3 }), (changes) => {
+        expectTyped(() => fromLlamaKeys(changes as Record<string, MetadataValue>, MIXTRAL_KEYS));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  function expectTyped(run: () => unknown): void {
+    try {
+      run();
+    } catch (error) {
+      expect(error).toBeInstanceOf(EngineError);
+    }
+  }
 });

@@ -247,6 +247,15 @@ describe("mapWeights", () => {
     expect(halves("gguf", biased)).toEqual([0, 0, 0, 0, 0, undefined, 0, undefined]);
   });
 
+  test.each<StoredType>(["q8_0", "f8_e4m3"])("a vector stored as %s is refused, not read as f16", (type) => {
+    const shapes = { "token_embd.weight": [VOCAB, 32], "output.weight": [VOCAB, 32], "output_norm.weight": [32] };
+    const file = checkpoint("gguf", shapes);
+    const norm = file.tensors.get("output_norm.weight")!;
+    (file.tensors as Map<string, StoredTensor>).set(norm.name, { ...norm, type });
+    const error = fault(() => mapWeights(file, { ...CONFIG, hidden: 32, layers: [] }));
+    expect([error.code, error.at?.field, error.actual]).toEqual(["MODEL_TENSOR", "output_norm.weight", type]);
+  });
+
   test("quantised rows that do not end with a block are refused", () => {
     expect(fault(() => map("gguf", GGUF, CONFIG, "q8_0")).message).toMatch(/a multiple of 32/);
   });
@@ -298,7 +307,7 @@ describe("randomModelCheckpoint", () => {
   });
 
   test("an unknown type and a missing configuration are typed errors", () => {
-    expect(fault(() => randomModelCheckpoint(original, 7, "q9_k" as StoredType)).at?.field).toBe("type");
+    expect(fault(() => randomModelCheckpoint(original, 7, "iq1_s" as StoredType)).at?.field).toBe("type");
     expect(fault(() => randomModelCheckpoint(null as never, 7, "f32")).code).toBe("CONFIG_MISSING");
   });
 });

@@ -28,7 +28,7 @@ export function readHfConfig(checkpoint: Checkpoint): ReadConfig {
   const prefix = nested ? "/text_config" : "";
   for (const [path, object] of nested ? [["", top] as const, [prefix, text] as const] : [["", top] as const]) {
     const quantization = at(place, `${path}/quantization_config`, object["quantization_config"]);
-    if (quantization.value != null) throw refuse("CONFIG_QUANT", quantization, "weights as f32, f16 or bf16");
+    checkQuantization(quantization);
   }
   if (top["auto_map"] != null || text["auto_map"] != null) {
     warnings.push("config.json names code of its own (auto_map); it is not run");
@@ -39,6 +39,34 @@ export function readHfConfig(checkpoint: Checkpoint): ReadConfig {
   const eos = endIds(checkpoint, field, at(place, "/eos_token_id", top["eos_token_id"]));
   if (eos.length === 0) warnings.push("no eos_token_id: generation ends at its token limit only");
   return { config: deriveConfig({ architecture, field, eos, tied }), warnings, vocab: field("vocab_size").place };
+}
+
+/** 8-bit floats with a scale for each output or each tensor; whatever else there is would be read wrongly. */
+function checkQuantization(field: Field): void {
+  if (field.value == null) return;
+  const limit = "fbgemm_fp8, or compressed-tensors of 8-bit floats by channel or tensor";
+  const { value } = field;
+  if (!isObject(value)) throw refuse("CONFIG_QUANT", field, limit);
+  const method = value["quant_method"];
+  if (method === "fbgemm_fp8") return;
+  const groups = value["config_groups"];
+  if (method !== "compressed-tensors" || !isObject(groups)) {
+    throw refuse("CONFIG_QUANT", at(field.place, `${field.place.field}/quant_method`, method), limit);
+  }
+  for (const [name, group] of Object.entries(groups)) {
+    const weights = isObject(group) ? group["weights"] : undefined;
+    const known =
+      isObject(weights) &&
+      weights["num_bits"] === 8 &&
+      weights["type"] === "float" &&
+      ["channel", "tensor"].includes(weights["strategy"] as string);
+    if (!known)
+      throw refuse(
+        "CONFIG_QUANT",
+        at(field.place, `${field.place.field}/config_groups/${name}`, "weights of another kind"),
+        limit,
+      );
+  }
 }
 
 function findArchitecture(top: Json, place: ErrorPlace): Architecture {

@@ -187,7 +187,10 @@ function expertsOf({ architecture, field }: Hyperparameters, moe: boolean) {
   const sharedExpert = flag(own("shared_expert"), architecture.sharedExpert);
   if (!moe) return { experts: 0, expertsUsed: 0, router: "sigmoid" as const, sharedExpert: false };
   const experts = integer(field("num_local_experts"), "CONFIG_MOE", 1, MOST_EXPERTS, defaults["num_local_experts"]);
-  const expertsUsed = integer(field("num_experts_per_tok"), "CONFIG_MOE", 1, experts, defaults["num_experts_per_tok"]);
+  const used = field("num_experts_per_tok");
+  const expertsUsed = integer(used, "CONFIG_MOE", 1, experts, defaults["num_experts_per_tok"]);
+  // The class's default, too.
+  if (expertsUsed > experts) throw refuse("CONFIG_MOE", { ...used, value: expertsUsed }, `at most ${experts}`);
   return {
     experts,
     expertsUsed,

@@ -126,7 +126,7 @@ function allMatrices(weights: ModelWeights): Matrix[] {
 
 /** Parameters that one token reads: one embedding row counts as the whole matrix only where it is the output too. */
 function activeParameters(config: ModelConfig, weights: ModelWeights): number {
-  const size = ({ rows, cols }: Matrix) => rows * cols;
+  const size = ({ rows, cols, bias }: Matrix) => rows * cols + (bias ? rows : 0);
   let active = size(weights.output ?? weights.embedding) + config.hidden * (1 + 2 * weights.layers.length);
   for (const layer of weights.layers) {
     const expert = layer.experts[0];

@@ -141,6 +141,8 @@ export interface Layout {
   readonly scratch: Tensor; // [threads, bytes]
   /** Where file bytes are staged while loading: over the activations. */
   readonly staging: { readonly at: number; readonly bytes: number };
+  /** Of the matrix that is being packed, [outputs]. */
+  readonly scales: Tensor;
   /** What the loader fills, in order. */
   readonly matrices: readonly { matrix: Matrix; to: Packed }[];
   readonly vectors: readonly { vector: Vector; to: Tensor }[];
@@ -197,6 +199,8 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     const pageBytes = pageLayerBytes(config, sizes.cache);
     cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [layers, sizes.pages[kind], pageBytes]);
   }
+  const scaled = matricesOfModel(weights).filter((matrix) => matrix.scales !== null);
+  const scales = plan.reserve("scales", "f32", [Math.max(0, ...scaled.map(({ rows }) => rows))]);
   const packed = reserveWeights(plan, weights, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
   return {
@@ -210,6 +214,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     frequencies,
     scratch,
     staging,
+    scales,
     ...packed,
   };
 }

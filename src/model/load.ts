@@ -79,6 +79,11 @@ async function packMatrices(
   let turn = 0;
   try {
     for (const { matrix, to } of layout.matrices) {
+      const scales = await readScales(matrix, options.signal);
+      if (scales) {
+        await packing; // it may still read those of the matrix before
+        memory.f32(layout.scales, 0, scales.length).set(scales);
+      }
       for (const piece of pieces(matrix, half)) {
         options.signal?.throwIfAborted();
         const at = layout.staging.at + (turn++ % 2) * half;
@@ -88,7 +93,7 @@ async function packMatrices(
         await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), options.signal);
         if (matrix.halvedHead > 0) joinHalves(into, piece.bytes / (piece.rowEnd - piece.rowBegin), matrix.halvedHead);
         await packing;
-        packing = packPiece(memory, program, index, threads, matrix, to, piece, at, options.signal);
+        packing = packPiece(memory, layout, program, index, threads, matrix, to, piece, at, options.signal);
         packing.catch(() => {});
         onPiece(
           (matrixBytes(matrix) * (piece.rowEnd - piece.rowBegin) * (piece.colEnd - piece.colBegin)) /
@@ -103,6 +108,7 @@ async function packMatrices(
 
 async function packPiece(
   memory: Memory,
+  layout: Layout,
   program: Tensor,
   index: number,
   threads: Threads,
@@ -114,7 +120,8 @@ async function packPiece(
 ): Promise<void> {
   const pack = new Program();
   const { outputStride, inputStride, stored } = matrix;
-  pack.pack({ ...piece, at, type: stored.type, outputStride, inputStride }, to);
+  const scales = matrix.scales ? layout.scales : undefined;
+  pack.pack({ ...piece, at, type: stored.type, outputStride, inputStride, scales }, to);
   memory.u32(program, 0, pack.bytes / 4).set(pack.words());
   startAt(memory, program.at);
   const result = await threads.run(index, index, signal);
@@ -143,11 +150,19 @@ function isFinite16(memory: Memory, at: number, bytes: number): boolean {
   return new Uint16Array(memory.wasm.buffer, at, bytes / 2).every((half) => (half & 0x7c00) !== 0x7c00);
 }
 
+/** The scales of a matrix, one for each output. */
+export async function readScales({ rows, scales }: Matrix, signal?: AbortSignal): Promise<Float32Array | null> {
+  if (!scales) return null;
+  const values = await readVector(scales, signal);
+  return values.length === rows ? values : new Float32Array(rows).fill(values[0]);
+}
+
 /** A vector as f32: exact, whatever float type it was stored in. */
 export async function readVector(vector: Vector, signal?: AbortSignal): Promise<Float32Array> {
-  const { name, length, stored, halvedHead } = vector;
-  const bytes = new Uint8Array(stored.bytes);
-  await orAborted(stored.source.read(stored.offset, bytes), signal);
+  const { name, length, stored, start, halvedHead } = vector;
+  const { bytes: elementBytes } = STORED_BLOCKS[stored.type];
+  const bytes = new Uint8Array(length * elementBytes);
+  await orAborted(stored.source.read(stored.offset + start * elementBytes, bytes), signal);
   const values = new Float32Array(length);
   const view = new DataView(bytes.buffer);
   for (let index = 0; index < length; index++) {
@@ -156,7 +171,7 @@ export async function readVector(vector: Vector, signal?: AbortSignal): Promise<
     else values[index] = f16(view.getUint16(index * 2, true));
     if (!Number.isFinite(values[index])) {
       throw new EngineError("WEIGHT_NONFINITE", `${stored.name} holds a value that is no number`, {
-        at: { source: "kernel", file: stored.source.name, field: `${name}[${index}]` },
+        at: { source: "kernel", file: stored.source.name, field: `${name}[${start + index}]` },
         limit: "finite weights",
       });
     }

@@ -17,8 +17,9 @@ import { startAt, Threads } from "../runtime/threads.ts";
 import { orAborted } from "./abortable.ts";
 import { readConfig } from "./config.ts";
 import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
+import { readScales } from "./load.ts";
 import { raggedWarnings } from "./memory-types.ts";
-import { type Piece, pieces } from "./pieces.ts";
+import { joinHalves, type Piece, pieces } from "./pieces.ts";
 import { type Recipe, recipeType } from "./recipes.ts";
 import { type Matrix, mapWeights } from "./weights.ts";
 
@@ -175,70 +176,83 @@ async function copyTensor(
   }
 }
 
+interface Places {
+  readonly program: Tensor;
+  readonly source: Tensor;
+  readonly scales: Tensor;
+  readonly out: Tensor;
+}
+
 /** One memory with threads that turn stored pieces into stored rows of another type. */
 class Converter {
   readonly #memory: Memory;
   readonly #threads: Threads;
-  readonly #program: Tensor;
-  readonly #source: Tensor;
-  readonly #out: Tensor;
+  readonly #places: Places;
   readonly #signal: AbortSignal | undefined;
 
-  private constructor(
-    memory: Memory,
-    threads: Threads,
-    program: Tensor,
-    source: Tensor,
-    out: Tensor,
-    signal?: AbortSignal,
-  ) {
+  private constructor(memory: Memory, threads: Threads, places: Places, signal: AbortSignal | undefined) {
     this.#memory = memory;
     this.#threads = threads;
-    this.#program = program;
-    this.#source = source;
-    this.#out = out;
+    this.#places = places;
     this.#signal = signal;
   }
 
   static async open(matrices: readonly Matrix[], work: QuantizeWork): Promise<Converter> {
     const kernels = await openKernels(undefined, false, work.signal);
     const plan = new MemoryPlan();
-    const program = plan.reserve("program", "u32", [64]);
+    const most = (size: (matrix: Matrix) => number) => [Math.max(0, ...matrices.map(size))];
+    const places: Places = {
+      program: plan.reserve("program", "u32", [64]),
+      source: plan.reserve(
+        "source",
+        "bytes",
+        most((matrix) => storedBytes(matrix, pieceElements(matrix))),
+      ),
+      scales: plan.reserve(
+        "scales",
+        "f32",
+        most(({ rows, scales }) => (scales ? rows : 0)),
+      ),
+      out: plan.reserve("out", "f32", most(pieceElements)),
+    };
     const scratch = plan.reserve("scratch", "bytes", [Math.max(1, work.threads), CONVERT_BYTES]);
-    const source = plan.reserve("source", "bytes", [
-      Math.max(0, ...matrices.map((matrix) => storedBytes(matrix, pieceElements(matrix)))),
-    ]);
-    const out = plan.reserve("out", "f32", [Math.max(0, ...matrices.map(pieceElements))]);
     const memory = new Memory(plan);
     memory.control[WORD_SCRATCH_AT] = scratch.at;
     memory.control[WORD_SCRATCH_BYTES] = CONVERT_BYTES;
     const threads = await Threads.start(work.threads, kernels.module, [memory], [null], work.signal);
-    return new Converter(memory, threads, program, source, out, work.signal);
+    return new Converter(memory, threads, places, work.signal);
   }
 
   async convert(matrix: Matrix, type: StoredType, write: (rows: Uint8Array) => Promise<void>): Promise<void> {
     const { elements, bytes } = STORED_BLOCKS[type];
+    const scales = await readScales(matrix, this.#signal);
+    if (scales) this.#memory.f32(this.#places.scales, 0, scales.length).set(scales);
     for (const piece of pieces({ ...matrix, type }, storedBytes(matrix, pieceElements(matrix)))) {
       this.#signal?.throwIfAborted();
-      const into = this.#memory.bytes.subarray(this.#source.at, this.#source.at + piece.bytes);
+      const into = this.#memory.bytes.subarray(this.#places.source.at, this.#places.source.at + piece.bytes);
       await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), this.#signal);
+      if (matrix.halvedHead > 0) joinHalves(into, piece.bytes / (piece.rowEnd - piece.rowBegin), matrix.halvedHead);
       await this.#run(matrix, type, piece);
       const written = ((piece.rowEnd - piece.rowBegin) * matrix.cols * bytes) / elements;
       // A copy: streams and files may keep what they are given, and shared memory is refused by some.
-      await write(this.#memory.bytes.slice(this.#out.at, this.#out.at + written));
+      await write(this.#memory.bytes.slice(this.#places.out.at, this.#places.out.at + written));
     }
   }
 
   async #run(matrix: Matrix, type: StoredType, piece: Piece): Promise<void> {
     const { outputStride, inputStride, stored, rows, cols } = matrix;
     const program = new Program();
-    program.convert({ ...piece, at: this.#source.at, type: stored.type, outputStride, inputStride }, this.#out.at, {
-      type,
-      rows,
-      cols,
-    });
-    this.#memory.u32(this.#program, 0, program.bytes / 4).set(program.words());
-    startAt(this.#memory, this.#program.at);
+    program.convert(
+      { ...piece, at: this.#places.source.at, type: stored.type, outputStride, inputStride },
+      this.#places.out.at,
+      {
+        type,
+        rows,
+        cols,
+      },
+    );
+    this.#memory.u32(this.#places.program, 0, program.bytes / 4).set(program.words());
+    startAt(this.#memory, this.#places.program.at);
     const result = await this.#threads.run(0, 0, this.#signal);
     if (result.status !== "fault") return;
     throw new EngineError(

@@ -22,6 +22,8 @@ export interface Matrix {
   /** Type in memory: the stored one, but the router is always f32. */
   readonly type: StoredType;
   readonly bias: Vector | null; // [rows]
+  /** What each output's weights are multiplied by, [rows] or one for all: 8-bit floats have them. */
+  readonly scales: Vector | null;
   /** Rows of a head that are stored as two halves and in memory take turns: rope turns neighbours. 0: rows lie as stored. */
   readonly halvedHead: number;
 }
@@ -31,6 +33,8 @@ export interface Vector {
   readonly name: string;
   readonly length: number;
   readonly stored: StoredTensor;
+  /** Element of the stored tensor that it begins at. */
+  readonly start: number;
   /** As of a matrix. */
   readonly halvedHead: number;
 }
@@ -161,12 +165,21 @@ function partFinder(
   }
   const inputs = shelf.take(theirs + way.gateUp, [experts, hidden, 2 * width]);
   const outputs = shelf.take(theirs + way.down, [experts, width, hidden]);
+  const inputScales = shelf.scales(inputs, theirs + way.gateUp, experts * 2 * width);
+  const outputScales = shelf.scales(outputs, theirs + way.down, experts * hidden);
   return (part, expert, rows, cols) => {
-    if (part === "down") return slice(name(part, expert), outputs, rows, cols, expert * rows * cols, 1, rows);
-    const start = expert * hidden * 2 * width + (part === "up" ? width : 0);
-    return slice(name(part, expert), inputs, rows, cols, start, 1, 2 * width);
+    if (part === "down") {
+      const matrix = slice(name(part, expert), outputs, rows, cols, expert * rows * cols, 1, rows);
+      return { ...matrix, scales: scalesFrom(outputScales, expert * rows, rows) };
+    }
+    const half = part === "up" ? width : 0;
+    const matrix = slice(name(part, expert), inputs, rows, cols, expert * hidden * 2 * width + half, 1, 2 * width);
+    return { ...matrix, scales: scalesFrom(inputScales, expert * 2 * width + half, rows) };
   };
 }
+
+const scalesFrom = (all: Vector | null, start: number, rows: number): Vector | null =>
+  all && all.length > 1 ? { ...all, start, length: rows } : all;
 
 function slice(
   name: string,
@@ -179,11 +192,13 @@ function slice(
   halvedHead = 0,
 ): Matrix {
   const type = MEMORY_TYPES[stored.type] ?? stored.type;
-  return { name, rows, cols, stored, start, outputStride, inputStride, type, bias: null, halvedHead };
+  return { name, rows, cols, stored, start, outputStride, inputStride, type, bias: null, scales: null, halvedHead };
 }
 
 /** Types that are kept as another one, without rounding anything. */
 const MEMORY_TYPES: Partial<Record<StoredType, StoredType>> = { iq4_xs: "iq4_nl", f8_e4m3: "f32" };
+
+const VECTOR_TYPES: readonly StoredType[] = ["f32", "f16", "bf16"];
 
 const MOST_NAMED = 4;
 /** Enough for a message; a hostile configuration could ask for millions. */
@@ -231,7 +246,35 @@ class Shelf {
   }
 
   matrix(name: string, storedName: string, rows: number, cols: number, halvedHead = 0): Matrix {
-    return slice(name, this.take(storedName, [rows, cols]), rows, cols, 0, cols, 1, halvedHead);
+    const stored = this.take(storedName, [rows, cols]);
+    const matrix = slice(name, stored, rows, cols, 0, cols, 1, halvedHead);
+    return { ...matrix, scales: this.scales(stored, storedName, rows, halvedHead) };
+  }
+
+  /**
+   * The scales of a matrix of 8-bit floats, `<its name>_scale`: one for each of `outputs`, whatever axes of length 1 stand around them
+   * (fbgemm_fp8, compressed-tensors by channel), or one for all (compressed-tensors by tensor).
+   */
+  scales(stored: StoredTensor, storedName: string, outputs: number, halvedHead = 0): Vector | null {
+    if (stored.type !== "f8_e4m3") return null;
+    const name = `${storedName}_scale`;
+    const scale = this.#tensors.get(name);
+    if (!scale) {
+      this.#missing.push({ name, shape: [outputs, 1] });
+      return null;
+    }
+    this.#taken.add(name);
+    const count = scale.shape.reduce((product, size) => product * size, 1);
+    if (count !== outputs && count !== 1) {
+      throw this.#fault("scales of another number", scale.name, `${outputs} or 1`, printShape(scale.shape));
+    }
+    this.#expectVector(scale);
+    return { name, length: count, stored: scale, start: 0, halvedHead: count === 1 ? 0 : halvedHead };
+  }
+
+  #expectVector({ name, type }: StoredTensor): void {
+    if (VECTOR_TYPES.includes(type)) return;
+    throw this.#fault("vector has the wrong type", name, VECTOR_TYPES.join(", "), type);
   }
 
   /** With its bias, which a GGUF file may lack for one matrix and have for the next. */
@@ -243,7 +286,9 @@ class Shelf {
   }
 
   vector(name: string, storedName: string, length: number): Vector {
-    return { name, length, stored: this.take(storedName, [length]), halvedHead: 0 };
+    const stored = this.take(storedName, [length]);
+    this.#expectVector(stored);
+    return { name, length, stored, start: 0, halvedHead: 0 };
   }
 
   /** Throws for what is missing or left over; `tiedOutput` names a matrix that the tied embedding replaces. */
@@ -284,8 +329,8 @@ class Shelf {
 
 /** Vision towers, in HF folders and in Ollama's single files. */
 const VISION = /^(?:model\.)?(?:vision_model\.|multi_modal_projector\.)|^(?:v|mm)\./;
-/** Tables that old exports stored and that are computed. */
-const REDUNDANT = /(?:^|\.)rotary_emb\.inv_freq$/;
+/** Tables that old exports stored and that are computed; scales of 8-bit activations, which are f32 or finer integers here. */
+const REDUNDANT = /(?:^|\.)rotary_emb\.inv_freq$|(?:\.|_)(?:input|activation)_scale(?:_ub)?$/;
 
 /** The name in the text-only class: multimodal exporters nest it in one of two ways. */
 function plainName(name: string): string {

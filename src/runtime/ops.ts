@@ -86,7 +86,7 @@ export interface StoredPiece {
   readonly colBegin: number;
   readonly colEnd: number;
   /** f32 [rows] that outputs are multiplied by. */
-  readonly scales?: Tensor;
+  readonly scales?: Tensor | undefined;
 }
 
 /** The words of PACK and CONVERT, which writes to `to`. */
