@@ -1,7 +1,7 @@
 /** The wasm exports: `run`, and each kernel for its test. */
 
 export { run } from "./program";
-export { dequantize, embed_packed, group_bytes, pack_rows, row_bytes } from "./weights/packed";
+export { dequantize, embed_packed, group_bytes, pack_rows, row_bytes } from "./packed";
 export { dequantize_bf16, dequantize_f16, embed_float, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused, pack_float, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused } from "./weights/float";
 export { dequantize_q8_0, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./weights/q8_0";
 export { dequantize_q4_0, gemv8_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./weights/q4_0";

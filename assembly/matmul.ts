@@ -17,7 +17,7 @@ import {
   gemv4_f32_f32, gemv4_f32_f32_fused, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./weights/float";
 import { gemv8_iq4_nl_q16, tile_iq4_nl_q16 } from "./weights/iq4_nl";
-import { dequantize, group_bytes, ROWS_BYTES } from "./weights/packed";
+import { dequantize, group_bytes, ROWS_BYTES } from "./packed";
 import { gemv8_q4_0_q8, tile_q4_0_q8, tile_q4_0_q8_add } from "./weights/q4_0";
 import { gemv8_q4_1_q8, tile_q4_1_q8 } from "./weights/q4_1";
 import { gemv8_q4_k_q8, tile_q4_k_q8 } from "./weights/q4_k";

@@ -9,7 +9,7 @@ import {
 } from "./abi";
 import { decode_row, encode_row, finite_row } from "./blocks/row";
 import { pack_float } from "./weights/float";
-import { group_bytes, pack_rows, row_bytes } from "./weights/packed";
+import { group_bytes, pack_rows, row_bytes } from "./packed";
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));

@@ -27,7 +27,7 @@ import { matmul, matmul_least, matmul_most, matmul_units } from "./matmul";
 import { convert_rows, pack } from "./pack";
 import { panel, panel_units } from "./panel";
 import { embed_float } from "./weights/float";
-import { embed_packed } from "./weights/packed";
+import { embed_packed } from "./packed";
 
 /** Milliseconds of a monotonic clock; asked only by a lone thread with a deadline, and for a profile. */
 // @ts-ignore: decorator

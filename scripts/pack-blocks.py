@@ -118,6 +118,15 @@ def rows():
     # Sub-blocks so small beside their neighbours that their integer scale is 0, and some of nothing at all.
     yield normal() * np.repeat(np.exp2(random.choice([0, -1, -12, -60], 32)), 16)
     yield normal() * np.repeat(np.exp2(random.choice([0, -9, -14], 16)), 32) * 2.0**-18
+    # The last spread that q4_k and q5_k try is the best one of a sub-block.
+    for seed in [180, 213]:
+        yield np.repeat(np.random.default_rng(seed).normal(size=32), 16)
+    # The same for q6_k: one block of 60,000.
+    other = np.random.default_rng(3)
+    other.normal(size=2**20)
+    yield other.standard_t(2, size=2**20)[1796 * 256 :][:COLS]
+    # Sub-blocks that count as nothing beside some that do not.
+    yield normal() * np.repeat(np.exp2(random.choice([-43, -51], 32)), 16)
     # x / d + 8.5 (16.5) that only f32 rounds up to a whole number.
     yield np.resize(np.concatenate([[-8.0, -0.5 - 2**-24, 0.5, -0.5], random.integers(-8, 8, 28) - 0.5 - 2**-24]), size)
 

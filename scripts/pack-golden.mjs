@@ -1,5 +1,5 @@
 /**
- * Packs the reference tensors of the Llama 4 cases into test/golden, one file per case (format: test/golden/README.md).
+ * Packs the reference tensors of the model cases into test/golden, one file per case (format: test/golden/README.md).
  *
  *   node scripts/pack-golden.mjs SHARED_GOLDEN_DIR
  *
@@ -14,6 +14,8 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const CASES = ["text-a-scout", "text-b-maverick", "text-c-top2", "text-d-guard", "text-e-8192", "text-f-edges"];
+/** Other architectures, whose taps are `hidden.0..n`: embedding, after each layer, the last one normed. */
+const LLAMA_CASES = ["dense-llama3", "mixtral"];
 const LAYOUTS = {
   "text-a-scout": { linearised: "text-a-linearised", sharded: "text-a-sharded", split: "text-a-split" },
 };
@@ -113,12 +115,20 @@ function checkBf16(wide, narrow) {
   }
 }
 
+function tapName(name, golden) {
+  const index = Number(/^hidden\.(\d+)$/.exec(name)?.[1]);
+  if (Number.isNaN(index)) return name;
+  if (index === 0) return "embed";
+  return golden.has(`hidden.${index + 1}`) ? `layers.${index - 1}.out` : "norm";
+}
+
 function packCase(from, to, name) {
   const folder = join(from, name);
   const pack = new Pack();
   const gguf = readFileSync(join(folder, "model-f32.gguf"));
   pack.add("model-f32.gguf", "f32", [gguf.length / 4], gguf, 4);
-  for (const [tap, tensor] of readSafetensors(join(folder, "golden.safetensors"))) pack.addTap(tap, tensor);
+  const golden = readSafetensors(join(folder, "golden.safetensors"));
+  for (const [tap, tensor] of golden) pack.addTap(tapName(tap, golden), tensor);
   const long = join(folder, "long.safetensors");
   if (existsSync(long)) for (const [tap, tensor] of readSafetensors(long)) pack.addTap(`long.${tap}`, tensor);
   const sha = hashes(folder, "");
@@ -149,7 +159,7 @@ if (from === undefined) {
 }
 const to = fileURLToPath(new URL("../test/golden/", import.meta.url));
 mkdirSync(to, { recursive: true });
-for (const name of CASES) packCase(from, to, name);
+for (const name of [...CASES, ...LLAMA_CASES]) packCase(from, to, name);
 packBf16(from, to);
 for (const name of readdirSync(to).filter((file) => file.endsWith(".gz")))
   console.log(`${(statSync(join(to, name)).size / 1e6).toFixed(2).padStart(6)} MB  ${name}`);

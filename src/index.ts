@@ -2,24 +2,29 @@
 /** The public surface. A model can be held with `await using`, which its types say with the library of that proposal. */
 
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
+import { openSource, type SourceLike } from "./checkpoint/source.ts";
+import { StoredLogits } from "./generate/logits-file.ts";
 import { type Inspection, inspectCheckpoint } from "./model/inspect.ts";
 
 export type { ByteSource, StoredType } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export { EngineError, type ErrorPlace } from "./error.ts";
 export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";
+export type { Divergence, Perplexity } from "./generate/divergence.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
 export type { LoadOptions } from "./generate/load-options.ts";
+export type { StoredLogits } from "./generate/logits-file.ts";
 export {
   type ChatOptions,
   type CreateOptions,
   createModel,
   loadModel,
   type Model,
-  type ModelInfo,
-  type Prompt,
 } from "./generate/model.ts";
+export type { ModelInfo } from "./generate/model-info.ts";
 export type { GenerateOptions } from "./generate/options.ts";
+export type { DivergenceOptions, Measured, PerplexityOptions, PerplexityProgress } from "./generate/perplexity.ts";
+export type { Prompt } from "./generate/prompt-ids.ts";
 export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
 export type { SampledToken } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
@@ -42,4 +47,9 @@ export async function inspect(source: CheckpointLike): Promise<Inspection> {
   } finally {
     await checkpoint.close();
   }
+}
+
+/** The file that `model.perplexity` wrote through `saveLogits`, as a reference of `model.divergence`; the caller closes it. */
+export async function openLogits(source: SourceLike): Promise<StoredLogits> {
+  return await StoredLogits.open(await openSource(source));
 }

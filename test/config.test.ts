@@ -1,9 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue, StoredTensor } from "../src/checkpoint/checkpoint.ts";
-import { EngineError } from "../src/error.ts";
 import { type ModelConfig, readConfig } from "../src/model/config.ts";
-
-type Json = Record<string, unknown>;
+import { checkpoint, fault, folder, type Json } from "./configs.ts";
 
 /** Shaped like Scout, with sizes that differ from each other; as transformers 5 writes it. */
 const TEXT: Json = {
@@ -49,27 +47,6 @@ const KEYS: Record<string, MetadataValue> = {
 
 const MIXED = [1, 3, 5, 7];
 
-function checkpoint(format: Checkpoint["format"], shapes: Record<string, number[]>): Checkpoint {
-  const tensors = Object.entries(shapes).map(([name, shape]) => [
-    name,
-    { name, type: "f32", shape } as unknown as StoredTensor,
-  ]);
-  const empty = { metadata: new Map(), json: new Map(), chatTemplate: undefined, warnings: [] };
-  return {
-    format,
-    name: "tiny",
-    tensors: new Map(tensors as [string, StoredTensor][]),
-    ...empty,
-    close: async () => {},
-  };
-}
-
-function folder(config: unknown, generation?: unknown): Checkpoint {
-  const json = new Map([["config.json", config]]);
-  if (generation !== undefined) json.set("generation_config.json", generation);
-  return { ...checkpoint("safetensors", { "model.embed_tokens.weight": [512, 64] }), json };
-}
-
 function gguf(changes: Record<string, MetadataValue | undefined> = {}, moe = MIXED): Checkpoint {
   const shapes: Record<string, number[]> = { "token_embd.weight": [512, 64], "output.weight": [512, 64] };
   for (const layer of moe) shapes[`blk.${layer}.ffn_gate_inp.weight`] = [4, 64];
@@ -83,16 +60,6 @@ function hf(changes: Json = {}): ModelConfig {
 
 function fromKeys(changes: Record<string, MetadataValue | undefined> = {}, moe = MIXED): ModelConfig {
   return readConfig(gguf(changes, moe)).config;
-}
-
-function fault(run: () => unknown): EngineError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof EngineError) return error;
-    throw error;
-  }
-  throw new Error("nothing was refused");
 }
 
 function without(...names: string[]): Json {
@@ -313,7 +280,10 @@ describe("hostile configurations", () => {
   const rope = TEXT["rope_parameters"] as Json;
   /** Code -> field -> values that it refuses; `rope.x` is a field of `rope_parameters`. */
   const refused: Record<string, Record<string, unknown[]>> = {
-    CONFIG_ARCH: { model_type: ["llama", undefined], architectures: [undefined, [], ["LlamaForCausalLM"], "llama4"] },
+    CONFIG_ARCH: {
+      model_type: ["qwen3", undefined, ["llama4_text"]],
+      architectures: [undefined, [], ["LlamaForCausalLM"], "llama4"],
+    },
     CONFIG_MISSING: { hidden_size: [undefined], vocab_size: [null], num_local_experts: [null], "rope.factor": [null] },
     CONFIG_RANGE: {
       num_hidden_layers: [0, -1, 1.5, 513, 1e9, "48", true, [8]],
@@ -365,7 +335,7 @@ describe("hostile configurations", () => {
   test("a head size that is derived and no integer is CONFIG_HEADS, a dense width that is needed CONFIG_MISSING", () => {
     expect(fault(() => hf({ head_dim: null, num_attention_heads: 6 })).code).toBe("CONFIG_HEADS");
     expect(fault(() => hf({ intermediate_size_mlp: null })).code).toBe("CONFIG_MISSING");
-    const old = { rope_parameters: null, rope_scaling: { type: "linear" } };
+    const old = { rope_parameters: null, rope_scaling: { type: "yarn" } };
     expect(fault(() => hf(old)).at?.field).toBe("/rope_scaling/type");
   });
 

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../dist/src/index.js";
 import { checkOptions } from "../src/generate/options.ts";
 import { Sampler } from "../src/generate/sampler.ts";
-import { CASES, firstArgmaxDifference, firstDivergence, goldenCase } from "./golden.ts";
+import { CASES, firstArgmaxDifference, firstDivergence, goldenCase, LLAMA_CASES } from "./golden.ts";
 
 /** The engine against tensors that transformers made: the first one that diverges is named. */
 
@@ -17,7 +17,7 @@ async function load(source: string, options = {}): Promise<Model> {
   return model;
 }
 
-describe.each(CASES)("%s", (name) => {
+describe.each([...CASES, ...LLAMA_CASES])("%s", (name) => {
   const golden = goldenCase(name);
 
   it.each(["simd", "relaxed"] as const)(
@@ -32,7 +32,7 @@ describe.each(CASES)("%s", (name) => {
 });
 
 /** text-b-bf16 has no generate.json; a case that loses its own fails here. */
-const GENERATED = CASES.filter((name) => name !== "text-b-bf16");
+const GENERATED = [...CASES, ...LLAMA_CASES].filter((name) => name !== "text-b-bf16");
 
 it.each(GENERATED)(
   "%s: greedy ids equal transformers', also with repetition penalty 1.1 over prompt and output",
@@ -41,7 +41,9 @@ it.each(GENERATED)(
     const generate = golden.generate!;
     const model = await load(golden.ggufPath());
     expect(await greedy(model, generate.prompt, 40, 1)).toEqual(generate.greedy);
-    expect(await greedy(model, generate.prompt, 40, 1.1)).toEqual(generate["greedy_repetition_penalty_1.1"]);
+    const penalised = generate["greedy_repetition_penalty_1.1"];
+    if (!LLAMA_CASES.includes(name as never)) expect(penalised).toHaveLength(40);
+    if (penalised) expect(await greedy(model, generate.prompt, 40, 1.1)).toEqual(penalised);
   },
 );
 

@@ -1,5 +1,5 @@
 /**
- * Reference tensors of tiny Llama 4 models, made by transformers; the comparison is in divergence.ts.
+ * Reference tensors of tiny models, made by transformers; the comparison is in divergence.ts.
  *
  * What each case exercises, how it is stored and what the taps mean: test/golden/README.md. Model files are written
  * to a temporary folder when a test first asks for their path, and removed when the process ends.
@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { networkOrder } from "./divergence.ts";
+import { llamaTensors } from "./hf-llama.ts";
 import {
   type Gguf,
   hfTensors,
@@ -43,9 +44,11 @@ export const CASES = [
   "text-e-8192",
   "text-f-edges",
 ] as const;
-export type CaseName = (typeof CASES)[number];
+/** Of other architectures: `embed`, `layers.L.out` of all layers but the last, `norm` and `logits` alone. */
+export const LLAMA_CASES = ["dense-llama3", "mixtral"] as const;
+export type CaseName = (typeof CASES)[number] | (typeof LLAMA_CASES)[number];
 
-/** The keys of config.json that the mathematics reads (HF `text_config` names); the file holds more. */
+/** The keys of Llama 4's config.json that the mathematics reads (HF `text_config` names); the file holds more. */
 export interface Llama4Json {
   readonly vocab_size: number;
   readonly hidden_size: number;
@@ -85,7 +88,8 @@ export type RopeJson =
 export interface GenerateJson {
   readonly prompt: readonly number[];
   readonly greedy: readonly number[];
-  readonly "greedy_repetition_penalty_1.1": readonly number[];
+  /** Not of the other architectures. */
+  readonly "greedy_repetition_penalty_1.1"?: readonly number[];
 }
 
 export interface GoldenCase {
@@ -94,6 +98,8 @@ export interface GoldenCase {
   readonly inputIds: readonly number[];
   /** In network order, `logits` last. */
   readonly taps: ReadonlyMap<string, Tensor>;
+  /** The metadata and tensors of the GGUF file. */
+  readonly gguf: Gguf;
   /** null for text-b-bf16. */
   readonly generate: GenerateJson | null;
   /** text-e-8192 alone: 8,300 ids and the logits at a few positions around 8192. */
@@ -104,7 +110,7 @@ export interface GoldenCase {
   readonly sha256: Readonly<Record<string, string>>;
   /** model-f32.gguf; model-bf16.gguf for text-b-bf16. */
   ggufPath(): string;
-  /** A folder with config.json and model.safetensors, experts fused (BF16 for text-b-bf16). */
+  /** A folder with config.json and model.safetensors, experts fused as Llama 4 has them (BF16 for text-b-bf16). */
   hfPath(): string;
   /** A folder whose model.safetensors has a matrix per expert. */
   linearisedPath(): string;
@@ -138,7 +144,11 @@ function open(name: CaseName): GoldenCase {
   };
   const folder = (kind: string, files: () => Iterable<[string, string | Buffer]>) =>
     once(() => materialise(`${name}/${kind}`, [...Object.entries(configs), ...files()]));
-  const hf = folder("hf", () => [["model.safetensors", writeSafetensors(hfTensors(gguf.tensors, "fused"), type)]]);
+  const isLlama = (LLAMA_CASES as readonly string[]).includes(name);
+  const hf = folder("hf", () => {
+    const tensors = isLlama ? llamaTensors(gguf.tensors, JSON.parse(config)) : hfTensors(gguf.tensors, "fused");
+    return [["model.safetensors", writeSafetensors(tensors, type)]];
+  });
   const linearised = folder("linearised", () => [
     ["model.safetensors", writeSafetensors(hfTensors(gguf.tensors, "single"), type)],
   ]);
@@ -166,6 +176,7 @@ function open(name: CaseName): GoldenCase {
         }
       : null,
     weights: gguf.tensors,
+    gguf,
     sha256: pack.header.sha256,
     ggufPath: whole,
     hfPath: hf,

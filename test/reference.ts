@@ -1,5 +1,6 @@
 /**
- * The forward pass of Llama 4 in scalar float64, written for reading: the oracle of the engine's own tests.
+ * The forward pass of Llama 4 in scalar float64, written for reading: the oracle of the engine's own tests. Llama is that without
+ * everything new in Llama 4, see `asLlama4`.
  *
  * It computes exactly what the goldens hold and can be told to make one known mistake (`plant`), so that a test can
  * show that the goldens would catch it. Each plant stands next to the line that is right.
@@ -90,15 +91,28 @@ function embed({ config, weights, rows }: Pass, ids: readonly number[]): Float64
   return x;
 }
 
+/** Llama's hyper-parameters as Llama 4's. */
+export function asLlama4(config: Record<string, unknown>): Llama4Json {
+  const layers = config["num_hidden_layers"] as number;
+  return {
+    ...(config as unknown as Llama4Json),
+    ...{ intermediate_size_mlp: config["intermediate_size"] as number, moe_layers: [] },
+    ...{ no_rope_layers: Array(layers).fill(1), layer_types: Array(layers).fill("full_attention") },
+    ...{ attention_chunk_size: null, use_qk_norm: false, attn_temperature_tuning: false },
+  };
+}
+
 // -- attention -------------------------------------------------------------------------------------------------------
 
 function attention(pass: Pass, layer: number, h: Float64Array): Float64Array {
   const { config, rows, plant, keep } = pass;
   const { head_dim: size, hidden_size: hidden, num_attention_heads: heads, num_key_value_heads: kvHeads } = config;
   const part = (name: string) => weight(pass, `blk.${layer}.${name}`);
-  let q = matmul(part("attn_q"), h, rows, hidden); //                                                    [T, H, d]
-  let k = matmul(part("attn_k"), h, rows, hidden); //                                                    [T, G, d]
-  const v = matmul(part("attn_v"), h, rows, hidden); //                                                  [T, G, d]
+  const linear = (name: string, x: Float64Array, cols: number) =>
+    biased(pass, `blk.${layer}.${name}`, matmul(part(name), x, rows, cols));
+  let q = linear("attn_q", h, hidden); //                                                                [T, H, d]
+  let k = linear("attn_k", h, hidden); //                                                                [T, G, d]
+  const v = linear("attn_v", h, hidden); //                                                              [T, G, d]
 
   const usesRope = config.no_rope_layers[layer] === 1;
   if (usesRope || plant === "rope on NoPE layers") {
@@ -127,7 +141,7 @@ function attention(pass: Pass, layer: number, h: Float64Array): Float64Array {
         const valueAt = (s * kvHeads + kvHeadOf(head, config, plant)) * size;
         for (let i = 0; i < size; i++) mixed[(t * heads + head) * size + i] += share * v[valueAt + i];
       }
-  return matmul(part("attn_output"), mixed, rows, heads * size); //                                         [T, D]
+  return linear("attn_output", mixed, heads * size); //                                                     [T, D]
 }
 
 /** softmax over the keys each query may see of q.k / sqrt(d); 0 elsewhere. */
@@ -250,7 +264,9 @@ function headNorm({ rows, eps, plant }: Pass, x: Float64Array, heads: number, si
 function feedForward(pass: Pass, layer: number, h: Float64Array): Float64Array {
   const part = (name: string) => weight(pass, `blk.${layer}.${name}`);
   if (pass.config.moe_layers.includes(layer)) return mixture(pass, layer, h);
-  return swiglu(pass, part("ffn_gate"), part("ffn_up"), part("ffn_down"), h, pass.rows); //                 [T, D]
+  const bias = (name: string) => (y: Float64Array) => biased(pass, `blk.${layer}.ffn_${name}`, y);
+  const biases = { gate: bias("gate"), up: bias("up"), down: bias("down") };
+  return swiglu(pass, part("ffn_gate"), part("ffn_up"), part("ffn_down"), h, pass.rows, biases); //         [T, D]
 }
 
 /** The shared expert, and the K experts with the largest logits, each fed with its score times h. */
@@ -306,13 +322,14 @@ function swiglu(
   down: Float32Array, //                                                                                 [D, I or M]
   h: Float64Array, //                                                                                      [rows, D]
   rows: number,
+  bias = { gate: same, up: same, down: same },
 ): Float64Array {
   const width = gate.length / config.hidden_size;
   const swapped = plant === "gate and up swapped";
-  const g = matmul(swapped ? up : gate, h, rows, config.hidden_size); //                              [rows, I or M]
-  const u = matmul(swapped ? gate : up, h, rows, config.hidden_size); //                              [rows, I or M]
+  const g = bias.gate(matmul(swapped ? up : gate, h, rows, config.hidden_size)); //                   [rows, I or M]
+  const u = bias.up(matmul(swapped ? gate : up, h, rows, config.hidden_size)); //                     [rows, I or M]
   const inner = g.map((z, i) => (z / (1 + Math.exp(-z))) * u[i]); //                                  [rows, I or M]
-  return matmul(down, inner, rows, width); //                                                              [rows, D]
+  return bias.down(matmul(down, inner, rows, width)); //                                                   [rows, D]
 }
 
 // -- parts -----------------------------------------------------------------------------------------------------------
@@ -348,6 +365,14 @@ const add = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[
 function slice(data: Float32Array, index: number, count: number): Float32Array {
   const size = data.length / count;
   return data.subarray(index * size, (index + 1) * size);
+}
+
+const same = (y: Float64Array) => y;
+
+/** y with the bias of matrix `name` on every row, if it has one (Llama files may). */
+function biased({ weights }: Pass, name: string, y: Float64Array): Float64Array {
+  const bias = weights.get(`${name}.bias`)?.data;
+  return bias === undefined ? y : y.map((value, i) => value + bias[i % bias.length]);
 }
 
 function weight({ weights }: Pass, name: string): Float32Array {

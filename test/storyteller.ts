@@ -2,14 +2,17 @@
  * The storyteller tokenizer as a folder and as GGUF metadata, whole or changed.
  */
 import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { expect } from "vitest";
 import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
 import { openTokenizer, type Tokenizer } from "../src/tokenizer/tokenizer.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: parsed JSON
 export type Json = any;
-export const golden = (name: string): Json =>
-  JSON.parse(readFileSync(new URL(`./golden/tokenizer/${name}`, import.meta.url), "utf8"));
+export function golden(name: string): Json {
+  const file = readFileSync(new URL(`./golden/tokenizer/${name}`, import.meta.url));
+  return JSON.parse((name.endsWith(".gz") ? gunzipSync(file) : file).toString("utf8"));
+}
 
 export const storyteller = golden("storyteller.json");
 

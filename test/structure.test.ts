@@ -73,6 +73,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/generate/load-options.ts -> assembly/abi.ts": "MAX_THREADS bounds the option `threads`",
   "src/generate/model.ts -> src/checkpoint/open.ts": "loadModel opens what it is given",
+  "src/generate/quantize.ts -> src/checkpoint/open.ts": "quantize opens what it is given",
+  "src/generate/quantize.ts -> src/checkpoint/file-sink.ts": "and writes where it is told",
   "model -> assembly/abi.ts": "rows, segments, tasks and page tables are written by the model and read by the kernels",
   "src/generate/model.ts -> src/checkpoint/checkpoint.ts": "types only: the opened checkpoint",
 };
@@ -92,6 +94,12 @@ const BY_TYPE = "assembly/weights/packed.ts";
 /** Kernels that are built of other kernels. */
 const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/cache.ts": "pages are its operands",
+  ...Object.fromEntries(
+    ["q4_1", "q5_0", "q4_k", "q5_k"].map((type) => [
+      `assembly/weights/${type}.ts -> assembly/weights/quads.ts`,
+      "one tile for codes of 4 and 5 bits",
+    ]),
+  ),
 };
 
 describe("imports", () => {

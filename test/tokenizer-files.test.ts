@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { MetadataValue } from "../src/checkpoint/checkpoint.ts";
-import { BYTE_ALPHABET } from "../src/tokenizer/vocabulary.ts";
+import { BYTE_ALPHABET } from "../src/tokenizer/alphabet.ts";
 import { folder, fresh, gguf, hf, type Json, refusal } from "./storyteller.ts";
 
 describe("bad files", () => {
@@ -25,7 +25,18 @@ describe("bad files", () => {
     ["T08 normaliser", "TOK_COMPONENT", (j) => (j.normalizer = { type: "NFC" })],
     ["T08 decoder", "TOK_COMPONENT", (j) => (j.decoder = { type: "WordPiece" })],
     ["T08 post-processor", "TOK_COMPONENT", (j) => (j.post_processor = { type: "Evil" })],
-    ["T08 model", "TOK_COMPONENT", (j) => (j.model.type = "Unigram")],
+    ["T08 model", "TOK_COMPONENT", (j) => (j.model = { type: "Unigram", unk_id: 0, vocab: [["a", -1]] })],
+    ["no merges", "TOK_MERGE", (j) => delete j.model.merges],
+    ["T08 ByteLevel alone, with a pattern of its own", "TOK_COMPONENT", (j) => (cutters(j)[1].use_regex = true)],
+    ["T08 Split without ByteLevel", "TOK_COMPONENT", (j) => cutters(j).pop()],
+    ["T08 ByteLevel that keeps no pattern", "TOK_COMPONENT", (j) => cutters(j).shift()],
+    [
+      "T08 digits in groups",
+      "TOK_COMPONENT",
+      (j) => cutters(j).splice(0, 2, { type: "Digits" }, { type: "ByteLevel" }),
+    ],
+    ["T08 three steps", "TOK_COMPONENT", (j) => cutters(j).unshift({ type: "Digits", individual_digits: true })],
+    ["T08 space in front", "TOK_COMPONENT", (j) => (cutters(j)[1].add_prefix_space = true)],
     ["T08 byte fallback", "TOK_COMPONENT", (j) => (j.model.byte_fallback = true)],
     ["T08 nested sequences", "TOK_COMPONENT", nest],
     ["T09 id beyond the vocabulary", "TOK_ADDED", (j) => (j.added_tokens[6].id = 2048)],
@@ -43,6 +54,7 @@ describe("bad files", () => {
     json.model.vocab[to] = json.model.vocab[from];
     delete json.model.vocab[from];
   }
+  const cutters = (json: Json): Json[] => json.pre_tokenizer.pretokenizers;
   function nest(json: Json): void {
     for (let i = 0; i < 1000; i++) json.pre_tokenizer = { type: "Sequence", pretokenizers: [json.pre_tokenizer] };
   }
@@ -58,7 +70,11 @@ describe("bad files", () => {
     ["T05 byte token <0x-1>", "TOK_BYTE", (m) => byteToken(m, "<0x-1>")],
     ["T07 unknown rule", "TOK_REGEX", (m) => m.set("tokenizer.ggml.pre", "qwen2")],
     ["T07 no rule", "TOK_REGEX", (m) => m.delete("tokenizer.ggml.pre")],
-    ["other model", "TOK_COMPONENT", (m) => m.set("tokenizer.ggml.model", "llama")],
+    ["bert", "TOK_COMPONENT", (m) => m.set("tokenizer.ggml.model", "bert")],
+    ["unigram", "TOK_COMPONENT", (m) => m.set("tokenizer.ggml.model", "t5")],
+    ["rwkv", "TOK_COMPONENT", (m) => m.set("tokenizer.ggml.model", "rwkv")],
+    ["the rule of files that name none", "TOK_REGEX", (m) => m.set("tokenizer.ggml.pre", "default")],
+    ["a flag as number", "GGUF_KV_TYPE", (m) => m.set("tokenizer.ggml.add_bos_token", 1)],
     ["G21 types of other length", "TOK_LENGTH", (m) => m.set("tokenizer.ggml.token_type", new Int32Array(5).fill(1))],
     ["G20 types as u8", "GGUF_ARRAY_TYPE", (m) => m.set("tokenizer.ggml.token_type", new Uint8Array(2048))],
     ["type 7", "TOK_TYPE", (m) => m.set("tokenizer.ggml.token_type", new Int32Array(2048).fill(7))],
@@ -73,6 +89,11 @@ describe("bad files", () => {
   }
   test.each(ggufCases)("GGUF: %s is %s", (_, code, change) => {
     expect(refusal(() => gguf(change)).code).toBe(code);
+  });
+
+  test("an unknown rule is refused with the rules that are known", () => {
+    const { message } = refusal(() => gguf((m) => m.set("tokenizer.ggml.pre", "tekken")));
+    for (const name of ["tekken", "llama4", "llama-bpe", "smollm", "gpt-2"]) expect(message).toContain(name);
   });
 
   test("a merge is refused by its line", () => {

@@ -2,64 +2,13 @@ import { Tokenizer as HuggingFace } from "@huggingface/tokenizers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MetadataValue } from "../src/checkpoint/checkpoint.ts";
+import { BYTE_ALPHABET } from "../src/tokenizer/alphabet.ts";
 import { MergeTable, mergeSymbols } from "../src/tokenizer/bpe.ts";
-import { SPLIT_RULES, splitText } from "../src/tokenizer/split.ts";
 import { byteTokenizer, openTokenizer } from "../src/tokenizer/tokenizer.ts";
-import { BYTE_ALPHABET } from "../src/tokenizer/vocabulary.ts";
+import { milliseconds, nasty, seeded } from "./nasty-text.ts";
 import { checkpoint, fresh, gguf, ggufMetadata, golden, hf, refusal, storyteller, tokenizer } from "./storyteller.ts";
 
-const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
-const property = { seed, numRuns: 300 };
-console.log(`tokenizer property seed ${seed}`);
-
-/** Milliseconds that `run` takes: of this process's own time, when others keep the machine busy. */
-function milliseconds(run: () => unknown): number {
-  const [wall, cpu] = [performance.now(), process.cpuUsage()];
-  run();
-  const { user, system } = process.cpuUsage(cpu);
-  return Math.min(performance.now() - wall, (user + system) / 1000);
-}
-
-/** Strings that visit every alternative of the rule. */
-const nasty = fc
-  .array(
-    fc.oneof(
-      { weight: 6, arbitrary: fc.constantFrom(..."abzABZ 'sStTdDmMlLvVeErR019\n\r\t /.,!<|>") },
-      { weight: 2, arbitrary: fc.constantFrom(..."日本ÀÉîßſİǅʰ١½\u0301\u20dd\u00a0\u0085\ufeff\u2028\u3000\u0000") },
-      { weight: 1, arbitrary: fc.constantFrom("🦊", "𝐀", "𐐀", "𐐨", "<|eot|>", "  ", "\n\n", "'ll", "'RE") },
-      { weight: 1, arbitrary: fc.string({ unit: "grapheme", maxLength: 2 }) },
-    ),
-    { maxLength: 60 },
-  )
-  .map((parts) => parts.join(""))
-  .filter((text) => !/\p{Cs}/u.test(text));
-
-describe("splitting", () => {
-  test("the llama4 rule cuts all 482 golden texts as the regular expression does", () => {
-    const pieces = golden("splits-llama4.json") as string[][];
-    for (const expected of pieces) expect(splitText(SPLIT_RULES[0], expected.join(""))).toEqual(expected);
-    expect(pieces.length).toBe(482);
-  });
-
-  test("the llama4 rule equals the regular expression on random Unicode", () => {
-    const space = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
-    const some = space.slice(1, -1);
-    const contraction = "(?:'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?";
-    const [head, tail] = ["[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"];
-    const lead = "[^\\r\\n\\p{L}\\p{N}]?";
-    const pattern = new RegExp(
-      [
-        `${lead}${head}*${tail}+${contraction}|${lead}${head}+${tail}*${contraction}|\\p{N}{1,3}`,
-        ` ?[^${some}\\p{L}\\p{N}]+[\\r\\n/]*|${space}*[\\r\\n]+|${space}+(?![^${some}])|${space}+`,
-      ].join("|"),
-      "gu",
-    );
-    const run = (text: string) => {
-      expect(splitText(SPLIT_RULES[0], text)).toEqual(text.match(pattern) ?? []);
-    };
-    fc.assert(fc.property(nasty, run), { ...property, numRuns: 2000 });
-  });
-});
+const property = seeded("tokenizer");
 
 describe("merging", () => {
   test("the queue and the plain search give the same tokens, whatever the ranks", () => {

@@ -10,6 +10,7 @@ const [VOCAB, HIDDEN, WIDTH, DENSE, HEADS, KV, SIZE, EXPERTS] = [50, 12, 5, 7, 4
 
 const CONFIG: ModelConfig = {
   ...{ architecture: "llama4", vocab: VOCAB, hidden: HIDDEN, heads: HEADS, kvHeads: KV, headSize: SIZE },
+  ...{ attentionBias: false, feedForwardBias: false },
   ...{ denseWidth: DENSE, expertWidth: WIDTH, experts: EXPERTS, expertsUsed: 1, router: "sigmoid", sharedExpert: true },
   ...{ chunk: 8, normEps: 1e-5, ropeTheta: 500000, ropeScaling: null, temperatureFloor: 8, temperatureScale: 0.1 },
   ...{ context: 64, tiedEmbeddings: false, bos: null, eos: [] },
@@ -223,6 +224,29 @@ describe("mapWeights", () => {
     expect(fault(() => map("safetensors", twice)).message).toMatch(/"lm_head\.weight"/);
   });
 
+  test("rope divisors of a file beside a scaling of its keys would be one too many", () => {
+    const scaled = { ...CONFIG, ropeScaling: { type: "linear" as const, factor: 2 } };
+    expect(fault(() => map("gguf", GGUF, scaled)).message).toMatch(/unknown tensors: 1 \("rope_freqs\.weight"\)/);
+  });
+
+  test("only rows of q and k, and only in folders of Llama's kind, are halves of heads", () => {
+    const llama = { ...CONFIG, architecture: "llama" as const, layers: [CONFIG.layers[0]!], attentionBias: true };
+    const rename = (name: string) => name.replace("feed_forward.", "mlp.");
+    const first = Object.entries(FUSED).filter(([name]) => !name.includes("layers.1"));
+    const biases = Object.entries({ q: HEADS * SIZE, k: KV * SIZE, v: KV * SIZE, o: HIDDEN }).map(
+      ([part, rows]) => [`model.layers.0.self_attn.${part}_proj.bias`, [rows]] as const,
+    );
+    const shapes = Object.fromEntries([...first.map(([name, shape]) => [rename(name), shape] as const), ...biases]);
+    const halves = (format: "gguf" | "safetensors", from: Shapes) => {
+      const { q, k, v, o } = map(format, from, llama).weights.layers[0]!;
+      return [q, k, v, o].flatMap((matrix) => [matrix.halvedHead, matrix.bias?.halvedHead]);
+    };
+    expect(halves("safetensors", shapes)).toEqual([SIZE, SIZE, SIZE, SIZE, 0, 0, 0, 0]);
+    const gguf = Object.fromEntries(Object.entries(GGUF).filter(([name]) => !name.startsWith("blk.1")));
+    const biased = { ...gguf, "blk.0.attn_q.bias": [HEADS * SIZE], "blk.0.attn_k.bias": [KV * SIZE] };
+    expect(halves("gguf", biased)).toEqual([0, 0, 0, 0, 0, undefined, 0, undefined]);
+  });
+
   test("quantised rows that do not end with a block are refused", () => {
     expect(fault(() => map("gguf", GGUF, CONFIG, "q8_0")).message).toMatch(/a multiple of 32/);
   });
@@ -280,8 +304,8 @@ describe("randomModelCheckpoint", () => {
 });
 
 describe("rope", () => {
-  const scout: RopeScaling = { factor: 16, lowFrequency: 1, highFrequency: 1, originalContext: 64 };
-  const smooth: RopeScaling = { factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 64 };
+  const scout = { type: "llama3" as const, factor: 16, lowFrequency: 1, highFrequency: 1, originalContext: 64 };
+  const smooth = { type: "llama3" as const, factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 64 };
   const rope = (headSize: number, ropeScaling: RopeScaling | null, ropeTheta = 500000): ModelConfig => ({
     ...CONFIG,
     ...{ headSize, ropeScaling, ropeTheta: Math.fround(ropeTheta) },

@@ -56,7 +56,7 @@ class Shifted {
     }
     low = f32x4.pmin(low, zero);
     const average = f32x4.sqrt(f32x4.div(squares, f32x4.splat(32)));
-    const flat = f32x4.eq(low, high);
+    // Where all x are the same and not above 0, inverse is infinite and scale 0; x - low is 0, so q is 0 and nothing is ever better.
     let inverse = f32x4.div(top, f32x4.sub(high, low)), scale = f32x4.div(f32x4.splat(1), inverse);
     let error = zero, weights = zero, sumX = zero;
     for (let i = at; i < end; i += 4) {
@@ -67,8 +67,6 @@ class Shifted {
       const off = f32x4.sub(f32x4.add(f32x4.mul(scale, q), low), x);
       error = f32x4.add(error, f32x4.mul(w, f32x4.mul(off, off)));
     }
-    // A flat lane is done: no error is below 0.
-    error = v128.andnot(error, flat);
     let min = low;
     for (let step = 0; step <= steps; step++) {
       const spread = f32x4.div(f32x4.splat(begin + <f32>0.1 * <f32>step + most), f32x4.sub(high, min));
@@ -100,8 +98,6 @@ class Shifted {
       low = v128.bitselect(min, low, better);
       min = v128.bitselect(m, min, better);
     }
-    scale = v128.andnot(scale, flat);
-    inverse = v128.andnot(inverse, flat);
     min = f32x4.neg(min);
     v128.store64_lane(foundAt + SCALE, scale, 0);
     v128.store64_lane(foundAt + SCALE + 32, scale, 1);
@@ -129,8 +125,7 @@ class Shifted {
     const inverse: f32 = most > 0 ? <f32>63 / most : 0;
     let bytes: u64 = 0;
     for (let j: usize = 0; j < 8; j++) {
-      // Through a byte, as in the reference.
-      const unit = <u32>Four.whole(inverse * load<f32>(Shifted.of(foundAt, j))) & 255;
+      const unit = <u32>Four.whole(inverse * load<f32>(Shifted.of(foundAt, j)));
       bytes |= <u64>min(63, unit) << (j << 3);
     }
     return bytes;

@@ -1,7 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { host } from "#host";
 import { EngineError } from "../error.ts";
-import { baseName } from "./file-source.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { baseName, filesOf } from "./file-source.ts";
 
 /** Where the bytes of a new file go, in order; nobody sees a file that is not whole. */
 export interface Sink {
@@ -72,4 +73,24 @@ export function streamSink(stream: WritableStream<Uint8Array>): Sink {
     commit: () => writer.close(),
     discard: (reason) => writer.abort(reason).catch(() => {}),
   };
+}
+
+/** A renamed file would replace its own input, which may be the only copy. */
+export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, target: string): Promise<void> {
+  if (typeof source !== "string" && !(source instanceof URL && source.protocol === "file:")) return;
+  const { system, pathOf } = filesOf(checkpoint.name);
+  const path = typeof source === "string" ? source : pathOf(source);
+  const real = async (one: string): Promise<string> => await system.realpath(one).catch(() => one);
+  const opened = await real(path);
+  const wanted = await real(target);
+  const inFolder = (await system.stat(opened)).isDirectory();
+  const folder = inFolder ? opened : opened.slice(0, opened.length - baseName(opened).length - 1);
+  const own = [...checkpoint.tensors.values()].map((tensor) => `${folder}/${tensor.source.name}`);
+  for (const one of new Set([opened, ...own])) {
+    if ((await real(one)) !== wanted) continue;
+    throw new EngineError("QUANTIZE_TARGET", "the new file would replace a file that it is made from", {
+      at: { source: "file", file: baseName(target) },
+      limit: "another name",
+    });
+  }
 }

@@ -25,6 +25,22 @@ export interface InspectCommand {
   readonly json: boolean;
 }
 
+export interface PerplexityCommand {
+  readonly name: "perplexity";
+  readonly model: string | undefined;
+  readonly file: string;
+  /** Tokens; undefined: the default. */
+  readonly window: number | undefined;
+  readonly stride: number | undefined;
+  /** At most one of these three. */
+  readonly against: string | undefined;
+  readonly logits: string | undefined;
+  readonly saveLogits: string | undefined;
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly load: LoadOptions;
+}
+
 export interface BenchCommand {
   readonly name: "bench";
   readonly model: string | undefined;
@@ -45,6 +61,7 @@ export interface BenchCommand {
 export type Command =
   | RunCommand
   | InspectCommand
+  | PerplexityCommand
   | BenchCommand
   | { name: "help"; of: CommandName }
   | { name: "version" };
@@ -58,6 +75,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const about = { model: onlyModel(split.positionals), json: values.has("json") };
   if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
   const verbose = values.has("verbose");
+  if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const prompt = values.get("prompt") as string | undefined;
   return { name, ...about, prompt, chat: values.has("chat"), verbose, ...engineOptions(values) };
@@ -109,6 +127,30 @@ function engineOptions(values: ReadonlyMap<string, Value>): Pick<RunCommand, "lo
     checkOptions(generate, { vocab: Number.MAX_SAFE_INTEGER, context: Number.MAX_SAFE_INTEGER });
     return { load, generate };
   });
+}
+
+function perplexityOptions(
+  values: ReadonlyMap<string, Value>,
+): Omit<PerplexityCommand, "name" | "model" | "json" | "verbose"> {
+  const text = (name: string) => values.get(name) as string | undefined;
+  const window = values.get("context") as number | undefined;
+  const stride = values.get("stride") as number | undefined;
+  const file = text("file");
+  if (file === undefined) throw new UsageError("no text, got nothing, expected --file path/to/text.txt");
+  const others = ["against", "logits", "save-logits"].filter((name) => values.has(name)).map((name) => `--${name}`);
+  if (others.length > 1)
+    throw new UsageError(`options that exclude each other, got ${others.join(" and ")}, expected one of them`);
+  const load = loadOptions("perplexity", values);
+  checked(() => checkLoadOptions(load));
+  return {
+    load,
+    file,
+    window,
+    stride,
+    against: text("against"),
+    logits: text("logits"),
+    saveLogits: text("save-logits"),
+  };
 }
 
 function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "name" | "model" | "json" | "verbose"> {

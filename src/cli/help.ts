@@ -11,6 +11,7 @@ const USAGE: Readonly<Record<CommandName, string>> = {
   wasmaverick [model] [-p "Once upon a time"] [options]   continue a text
   wasmaverick [model] --chat [-p "Hello"] [options]       talk to the model
   wasmaverick inspect [model] [--tensors] [--json]        what is in a file
+  wasmaverick perplexity [model] --file text.txt          how well it predicts
   wasmaverick bench [model] [options]                     how fast it is here
 
 The model is a GGUF file (the first one where it is split) or a Hugging Face
@@ -21,6 +22,20 @@ stdout, and a newline.
   inspect: `wasmaverick inspect: what is in a checkpoint and what it would need.
 
   wasmaverick inspect [model] [--tensors] [--json]
+`,
+  perplexity: `wasmaverick perplexity: how well a model predicts a text, and how far it is
+from another.
+
+  wasmaverick perplexity [model] --file text.txt [options]
+  wasmaverick perplexity small.gguf --file text.txt --against large.gguf
+  wasmaverick perplexity large.gguf --file text.txt --save-logits large.logits
+  wasmaverick perplexity small.gguf --file text.txt --logits large.logits
+
+A text of more than one window is cut into whole ones, and of each the second
+half is scored, as llama.cpp does; with --stride every token is, once. The nll
+is -ln of the probability of the next token, perplexity e to its mean. Compared
+are the probabilities of all next tokens: KL divergence from the other model,
+in nats, and how often the likeliest token is the same.
 `,
   bench: `wasmaverick bench: how fast a model is on this machine, and where the time goes.
 

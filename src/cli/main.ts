@@ -6,6 +6,7 @@ import { bench } from "./bench.ts";
 import { helpText } from "./help.ts";
 import { printInspection } from "./inspect.ts";
 import { Interrupts } from "./interrupts.ts";
+import { perplexity } from "./perplexity.ts";
 import { run } from "./run.ts";
 import { UsageError } from "./split.ts";
 import { printable, write } from "./terminal.ts";
@@ -25,7 +26,8 @@ async function main(argv: readonly string[]): Promise<void> {
       // Reading a header cannot be aborted, and leaves nothing behind.
       interrupts.signal.addEventListener("abort", () => process.exit(interrupts.exitCode ?? 1));
       await printInspection(command);
-    } else if (command.name === "bench") await bench(command, interrupts);
+    } else if (command.name === "perplexity") await perplexity(command, interrupts);
+    else if (command.name === "bench") await bench(command, interrupts);
     else await run(command, interrupts);
   } catch (error) {
     if (!interrupts.signal.aborted) process.exitCode = await report(error, argv.includes("--verbose"));

@@ -1,6 +1,7 @@
 /** The options of the command line: one table for the parser, the help and the hints at typos. */
 
-export type CommandName = "run" | "inspect" | "bench";
+export const COMMANDS = ["run", "inspect", "perplexity", "bench"] as const;
+export type CommandName = (typeof COMMANDS)[number];
 
 export interface OptionRow {
   readonly name: string;
@@ -20,15 +21,39 @@ export interface OptionRow {
 
 const generate = { engine: "generate", of: ["run"] } as const;
 const load = { engine: "load", of: ["run"] } as const;
-const loads = { engine: "load", of: ["run", "bench"] } as const;
-const all = { kind: "flag", of: ["run", "inspect", "bench"] } as const;
+const threads = { engine: "load", of: ["run", "perplexity"] } as const;
+const loads = { engine: "load", of: ["run", "perplexity", "bench"] } as const;
+const all = { kind: "flag", of: COMMANDS } as const;
 const bench = { of: ["bench"] } as const;
+const perplexity = { of: ["perplexity"] } as const;
 
 /** More sequences than run together in the engine would be measured one after the other. */
 const MOST_TOGETHER = 32;
 const MOST_TOKENS = 2 ** 24;
+/** Of a window, of which the second half is scored. */
+const LEAST_WINDOW = 4;
 
 export const OPTIONS: readonly OptionRow[] = [
+  { name: "file", kind: "text", value: "path", help: "the text, in UTF-8", ...perplexity },
+  {
+    name: "context",
+    kind: "number",
+    value: "n",
+    help: "tokens of a window (512)",
+    range: [LEAST_WINDOW, MOST_TOKENS],
+    ...perplexity,
+  },
+  {
+    name: "stride",
+    kind: "number",
+    value: "n",
+    help: "a window every n tokens; every token is scored",
+    range: [1, MOST_TOKENS],
+    ...perplexity,
+  },
+  { name: "against", kind: "text", value: "model", help: "compare with this model", ...perplexity },
+  { name: "logits", kind: "text", value: "path", help: "compare with logits that were saved", ...perplexity },
+  { name: "save-logits", kind: "text", value: "path", help: "save them: 2 bytes x vocabulary a token", ...perplexity },
   {
     name: "prompt",
     short: "p",
@@ -66,7 +91,7 @@ export const OPTIONS: readonly OptionRow[] = [
   },
   { name: "seed", kind: "seed", value: "n", help: "the same seed gives the same text (random)", ...generate },
   { name: "stop", kind: "texts", value: "text", help: "end before this text; may be given again", ...generate },
-  { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...load },
+  { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...threads },
   { name: "context", kind: "number", value: "n", help: "tokens in the cache (the file's, at most 8192)", ...load },
   {
     name: "prompt",
@@ -113,8 +138,9 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "layers", kind: "flag", help: "one more table, a line a layer", ...bench },
   { name: "cache", kind: "text", value: "f32|q8", help: "type of cached keys and values (f32)", ...loads },
   { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...loads },
+  { name: "max-memory", kind: "text", value: "bytes", help: "refuse a model that needs more, as 8GiB", ...loads },
   { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...loads },
-  { name: "narrow", kind: "flag", help: "no 256-bit vectors, which V8 has on some hosts", of: ["run", "bench"] },
+  { name: "narrow", kind: "flag", help: "no 256-bit vectors, which V8 has on some hosts", of: loads.of },
   { name: "tensors", kind: "flag", help: "list every tensor", of: ["inspect"] },
   { name: "json", help: "one JSON object on stdout, at the end", ...all },
   { name: "verbose", help: "what was chosen and why; stack traces", ...all },

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { quoteName } from "../error.ts";
-import { type CommandName, OPTIONS, type OptionRow, optionsOf } from "./options.ts";
+import { COMMANDS, type CommandName, OPTIONS, type OptionRow, optionsOf } from "./options.ts";
 
 /**
  * The words of a command line -> models and options, each with a value of its kind. `node:util` splits; its strict mode is not
@@ -36,7 +36,7 @@ export function splitArguments(argv: readonly string[]): Split {
   );
   const words = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true });
   const first = words.positionals[0];
-  const command = first === "inspect" || first === "bench" ? first : "run";
+  const command = COMMANDS.find((name) => name === first) ?? "run";
   const rows = optionsOf(command);
   const given: Given[] = [];
   const values = new Map<string, Value>();
@@ -52,7 +52,7 @@ export function splitArguments(argv: readonly string[]): Split {
     else if (before !== undefined && before !== true) throw new UsageError(`${typed} is given twice, expected once`);
     else values.set(name, read);
   }
-  return { command, values, positionals: words.positionals.slice(command === "run" ? 0 : 1), given };
+  return { command, values, positionals: words.positionals.slice(command === first ? 1 : 0), given };
 }
 
 /** `inline`: the value came in the same word. */

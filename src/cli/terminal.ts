@@ -28,7 +28,7 @@ const REDRAW_MS = 50;
 const BAR_CELLS = 24;
 const ERASE_LINE = "\r\u001b[2K";
 
-/** One line on stderr, in a terminal only, once loading takes long enough to be noticed; erased at the end. */
+/** One line on stderr, in a terminal only, once work takes long enough to be noticed; erased at the end. */
 export class ProgressBar {
   readonly #name: string;
   readonly #begun = performance.now();
@@ -39,16 +39,19 @@ export class ProgressBar {
   }
 
   update({ loaded, total }: LoadProgress): void {
+    this.draw(total > 0 ? loaded / total : 1, `of ${formatBytes(total)}`);
+  }
+
+  draw(part: number, what: string): void {
     const now = performance.now();
     if (!process.stderr.isTTY || now - this.#begun < SHOW_AFTER_MS || now - this.#drawn < REDRAW_MS) return;
     this.#drawn = now;
-    const part = total > 0 ? loaded / total : 1;
     const full = Math.round(part * BAR_CELLS);
     const { cyan, dim } = stylesOf(process.stderr);
     const bar = cyan("█".repeat(full)) + dim("░".repeat(BAR_CELLS - full));
     const name = this.#name.length > 24 ? `${this.#name.slice(0, 23)}…` : this.#name;
     const percent = String(Math.floor(part * 100)).padStart(3);
-    process.stderr.write(`${ERASE_LINE}${name} ${bar} ${percent} % of ${formatBytes(total)}`);
+    process.stderr.write(`${ERASE_LINE}${name} ${bar} ${percent} % ${what}`);
   }
 
   erase(): void {

@@ -127,7 +127,9 @@ export class Generation implements AsyncIterable<string> {
   async #generate(): Promise<GenerationResult> {
     const { scheduler, tokenizer, prompt, options, vocab, context } = this.#start;
     const ids = [...prompt];
-    const writer = new Writer(this.#start, tokenizer?.stream() ?? null, (piece) => this.#emit(piece));
+    const writer = new Writer(this.#start, tokenizer?.stream({ continues: true }) ?? null, (piece) =>
+      this.#emit(piece),
+    );
     const sampler = new Sampler(options, vocab, this.#start.candidates);
     sampler.observePrompt(prompt);
     const most = Math.min(options.maxTokens, context - prompt.length);

@@ -2,8 +2,6 @@ import { host } from "#host";
 import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
-import type { Build } from "../host/build.ts";
-import type { HostName } from "../host/host-facts.ts";
 import { orAborted } from "../model/abortable.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { openResident } from "../model/open.ts";
@@ -19,40 +17,28 @@ import {
 } from "../tokenizer/chat.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GenerationBatch } from "./batch.ts";
+import type { Divergence, Perplexity } from "./divergence.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedLoadOptions, checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
+import { StoredLogits } from "./logits-file.ts";
+import type { ModelInfo } from "./model-info.ts";
 import { checkCall, checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
+import {
+  checkWindows,
+  type DivergenceOptions,
+  type Measured,
+  measureDivergence,
+  measurePerplexity,
+  notReference,
+  otherIds,
+  type PerplexityOptions,
+} from "./perplexity.ts";
+import { type Prompt, promptIds } from "./prompt-ids.ts";
 import { Candidates } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type Score, scoreIds } from "./score.ts";
 import { Session } from "./session.ts";
-
-/** What was chosen at load, and why. */
-export interface ModelInfo {
-  readonly name: string;
-  readonly architecture: string;
-  /** The JavaScript runtime. */
-  readonly host: HostName;
-  readonly build: { readonly name: Build; readonly reason: string };
-  readonly wide: { readonly on: boolean; readonly reason: string };
-  readonly threads: { readonly asked: number | undefined; readonly used: number; readonly reason: string };
-  readonly context: number;
-  readonly cache: "f32" | "q8";
-  readonly activations: "q8" | "f32";
-  /** Bytes: all memories; of each; weights as packed; cache; tables and activations of a step. */
-  readonly memory: {
-    readonly total: number;
-    readonly memories: readonly number[];
-    readonly weights: number;
-    readonly cache: number;
-    readonly activations: number;
-  };
-  /** Ops between two barriers of one step. */
-  readonly opsPerStep: number;
-  readonly warnings: readonly string[];
-}
-
-export type Prompt = string | ArrayLike<number>;
+import { planWindows } from "./windows.ts";
 
 export interface ChatOptions extends GenerateOptions, RenderOptions {}
 
@@ -117,6 +103,8 @@ export class Model {
   readonly #candidates: Candidates;
   /** Scores run one after the other: each holds a page table and pages while it runs. */
   #scores: Promise<unknown> = Promise.resolve();
+  static #models = 0;
+  readonly #made = Model.#models++;
   #disposed = false;
 
   private constructor(
@@ -233,9 +221,48 @@ export class Model {
   async score(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Score> {
     const ids = this.#fitting(this.#promptIds(prompt, "text"));
     const { signal } = checkCall(options);
-    const score = this.#scores.then(() => scoreIds(this.#resident, ids, signal));
-    this.#scores = score.catch(() => {});
-    return await score;
+    return await this.#alone(() => scoreIds(this.#resident, ids, signal));
+  }
+
+  /** Perplexity of a text of any length, in windows. */
+  async perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured> {
+    const names = ["window", "stride", "onProgress", "saveLogits"] as const;
+    const { rule, ...rest } = checkWindows(options, this.info.context, null, names);
+    const windows = planWindows(this.#promptIds(prompt, "text"), rule, this.config.bos);
+    return await this.#alone(() => measurePerplexity(this.#resident, windows, rest));
+  }
+
+  /** The same beside a reference, another model or its stored logits, of the same vocabulary: how far from it this one is. */
+  async divergence(
+    prompt: Prompt,
+    reference: Model | StoredLogits,
+    options?: DivergenceOptions,
+  ): Promise<Divergence & Measured> {
+    const ids = this.#promptIds(prompt, "text");
+    const names = ["window", "stride", "onProgress"] as const;
+    const { vocab, bos } = this.config;
+    if (reference instanceof StoredLogits) {
+      const { rule, ...rest } = checkWindows(options, this.info.context, reference, names);
+      const windows = planWindows(ids, rule, bos);
+      await reference.check(windows, vocab);
+      return await this.#alone(() => measureDivergence(this.#resident, reference, windows, rest));
+    }
+    if (!(reference instanceof Model)) throw notReference(reference);
+    const { rule, ...rest } = checkWindows(options, Math.min(this.info.context, reference.info.context), null, names);
+    const theirs = reference.config.vocab === vocab ? reference.#promptIds(prompt, "text") : [];
+    if (theirs.length !== ids.length || theirs.some((id, index) => id !== ids[index]))
+      throw otherIds(reference.info.name);
+    const windows = planWindows(ids, rule, bos);
+    // In the order of their making, so that no two calls wait for each other.
+    const [first, second] = this.#made < reference.#made ? [this, reference] : [reference, this];
+    const work = () => measureDivergence(this.#resident, reference.#resident, windows, rest);
+    return await first.#alone(() => (first === second ? work() : second.#alone(work)));
+  }
+
+  async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#scores.then(work);
+    this.#scores = result.catch(() => {});
+    return await result;
   }
 
   /**
@@ -302,29 +329,7 @@ export class Model {
   }
 
   #promptIds(prompt: Prompt, field: string): number[] {
-    if (typeof prompt === "string") {
-      const tokenizer = this.tokenizer;
-      const ids = tokenizer.encode(prompt, { addBos: tokenizer.addBos });
-      if (ids.length === 0)
-        throw new EngineError(
-          "REQ_EMPTY_PROMPT",
-          "the prompt is empty and the checkpoint puts nothing in front of it",
-          { at: { source: "prompt", field } },
-        );
-      return ids;
-    }
-    if (typeof prompt !== "object" || prompt === null) {
-      throw new EngineError("REQ_PARAM", field, {
-        at: { source: "prompt", field },
-        actual: prompt === null ? "null" : typeof prompt,
-        limit: "text or an array of ids",
-      });
-    }
-    const ids = checkTokenIds(prompt, this.config.vocab, { source: "prompt", field });
-    if (ids.length === 0) {
-      throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
-    }
-    return ids;
+    return promptIds(prompt, field, this.config.vocab, () => this.tokenizer);
   }
 
   #fitting(ids: number[]): number[] {

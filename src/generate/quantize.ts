@@ -1,7 +1,5 @@
 import { host } from "#host";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { createFile, streamSink } from "../checkpoint/file-sink.ts";
-import { baseName, filesOf } from "../checkpoint/file-source.ts";
+import { createFile, refuseOwnFiles, streamSink } from "../checkpoint/file-sink.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "../model/quantize.ts";
@@ -48,7 +46,7 @@ export async function quantize(
   }
   const checkpoint = await openCheckpoint(source, checked.signal);
   try {
-    if (typeof target === "string") await refuseSource(source, checkpoint, target);
+    if (typeof target === "string") await refuseOwnFiles(source, checkpoint, target);
     const sink = typeof target === "string" ? await createFile(target) : streamSink(target);
     try {
       const { count: threads } = chooseThreads(checked.threads, host.threads());
@@ -66,25 +64,5 @@ export async function quantize(
     }
   } finally {
     await checkpoint.close();
-  }
-}
-
-/** A renamed file would replace its own input, which may be the only copy. */
-async function refuseSource(source: CheckpointLike, checkpoint: Checkpoint, target: string): Promise<void> {
-  if (typeof source !== "string" && !(source instanceof URL && source.protocol === "file:")) return;
-  const { system, pathOf } = filesOf(checkpoint.name);
-  const path = typeof source === "string" ? source : pathOf(source);
-  const real = async (one: string): Promise<string> => await system.realpath(one).catch(() => one);
-  const opened = await real(path);
-  const wanted = await real(target);
-  const inFolder = (await system.stat(opened)).isDirectory();
-  const folder = inFolder ? opened : opened.slice(0, opened.length - baseName(opened).length - 1);
-  const own = [...checkpoint.tensors.values()].map((tensor) => `${folder}/${tensor.source.name}`);
-  for (const one of new Set([opened, ...own])) {
-    if ((await real(one)) !== wanted) continue;
-    throw new EngineError("QUANTIZE_TARGET", "the new file would replace a file that it is made from", {
-      at: { source: "file", file: baseName(target) },
-      limit: "another name",
-    });
   }
 }

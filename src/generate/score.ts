@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import { exp, log } from "./exp.ts";
+import { piecesOf, planWindows, WindowWalk } from "./windows.ts";
 
 export interface Score {
   /** Nats of each id after the first: nll[i] = -ln p(ids[i + 1] | ids[0..i]). */
@@ -15,39 +16,55 @@ export async function scoreIds(
   ids: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<Score> {
-  if (ids.length < 2)
-    throw new EngineError("REQ_EMPTY_PROMPT", "nothing to score: the first id is not scored", {
-      at: { source: "prompt" },
-      actual: `${ids.length} ids`,
-      limit: "at least 2",
-    });
-  const nll = new Float64Array(ids.length - 1);
-  const timeline = resident.cache.open();
+  const windows = planWindows(ids, { window: ids.length, stride: null }, null);
+  const nll = new Float64Array(windows.scored);
+  const walk = new WindowWalk(resident, signal);
   try {
-    for (let position = 0; position < nll.length; position += resident.sizes.rows) {
-      const inputs = ids.slice(position, Math.min(position + resident.sizes.rows, nll.length));
-      await resident.step(
-        [{ timeline, position, inputs, logits: "all" }],
-        (logits, row) => {
-          nll[position + row] = negativeLogLikelihood(logits, ids[position + row + 1]);
-        },
-        signal,
-      );
+    for (const piece of piecesOf(windows, resident.sizes.rows, resident.sizes.rows)) {
+      await walk.run(piece, (logits, row) => {
+        nll[piece.done + row] = negativeLogLikelihood(logits, logSumExp(logits), piece.targets[row]);
+      });
     }
   } finally {
-    resident.cache.close(timeline);
+    walk.close();
   }
-  const meanNll = nll.reduce((sum, value) => sum + value, 0) / nll.length;
+  return scoreOf(nll);
+}
+
+export function scoreOf(nll: Float64Array): Score {
+  const meanNll = mean(nll);
   return { nll, meanNll, perplexity: exp(meanNll) };
 }
 
-function negativeLogLikelihood(logits: Float32Array, id: number): number {
+/** ln of the sum of e^logit: what a logit lacks to being a log-probability. */
+export function logSumExp(logits: Float32Array): number {
   let largest = Number.NEGATIVE_INFINITY;
   for (const logit of logits) if (logit > largest) largest = logit;
   let sum = 0;
   for (const logit of logits) sum += exp(logit - largest);
-  const value = log(sum) + largest - logits[id];
-  if (!Number.isFinite(value))
-    throw new EngineError("MODEL_NONFINITE", "the logits are no numbers", { at: { source: "kernel" } });
+  const value = log(sum) + largest;
+  if (!Number.isFinite(value)) throw nonFinite();
   return value;
+}
+
+/** -ln of the probability of `id`; `total` is the `logSumExp` of the logits. */
+export function negativeLogLikelihood(logits: Float32Array, total: number, id: number): number {
+  const value = total - logits[id];
+  if (!Number.isFinite(value)) throw nonFinite();
+  return value;
+}
+
+export function nonFinite(): EngineError {
+  return new EngineError("MODEL_NONFINITE", "the logits are no numbers", { at: { source: "kernel" } });
+}
+
+export function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Of the mean of `values`, taken for independent; NaN where there is one alone. */
+export function standardError(values: Float64Array): number {
+  const middle = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1) / values.length);
 }

@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
+import type { Architecture } from "./architectures.ts";
 import { readGgufConfig } from "./config-gguf.ts";
 import { readHfConfig } from "./config-hf.ts";
 
@@ -20,15 +21,19 @@ export interface LayerConfig {
 }
 
 export interface ModelConfig {
-  readonly architecture: "llama4";
+  readonly architecture: Architecture["name"];
   readonly vocab: number;
   readonly hidden: number;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
-  /** Width of dense feed-forward layers (HF `intermediate_size_mlp`). */
+  /** q, k, v and o have biases; in a GGUF file those whose tensors are there. */
+  readonly attentionBias: boolean;
+  /** So have gate, up and down. */
+  readonly feedForwardBias: boolean;
+  /** Width of dense feed-forward layers. */
   readonly denseWidth: number;
-  /** Width of each routed expert and of the shared expert (HF `intermediate_size`). */
+  /** Width of each routed expert and of the shared expert. */
   readonly expertWidth: number;
   /** 0 (as `expertsUsed`) where no layer is a mixture, whatever the file says. */
   readonly experts: number;
@@ -40,7 +45,7 @@ export interface ModelConfig {
   readonly chunk: number;
   readonly normEps: number;
   readonly ropeTheta: number;
-  /** llama3 scaling as HF names it; null where frequencies are plain or a `rope_freqs` tensor gives the divisors. */
+  /** null where frequencies are plain or a `rope_freqs` tensor gives the divisors. */
   readonly ropeScaling: RopeScaling | null;
   /** 1, with a scale of 0, where the file turns temperature off: the formula then gives exactly 1. */
   readonly temperatureFloor: number;
@@ -54,12 +59,17 @@ export interface ModelConfig {
   readonly layers: readonly LayerConfig[];
 }
 
-export interface RopeScaling {
-  readonly factor: number;
-  readonly lowFrequency: number;
-  readonly highFrequency: number;
-  readonly originalContext: number;
-}
+/** As HF names them. */
+export type RopeScaling =
+  /** Every frequency over `factor`. */
+  | { readonly type: "linear"; readonly factor: number }
+  | {
+      readonly type: "llama3";
+      readonly factor: number;
+      readonly lowFrequency: number;
+      readonly highFrequency: number;
+      readonly originalContext: number;
+    };
 
 /** Reads and checks the hyper-parameters of a GGUF file, an HF folder or a random model. Reads no tensor data. */
 export function readConfig(checkpoint: Checkpoint): { config: ModelConfig; warnings: string[] } {
@@ -94,15 +104,17 @@ function findEmbedding(checkpoint: Checkpoint) {
 }
 
 /**
- * What each pair's base frequency is divided by under llama3 scaling; null without scaling.
- * Long wavelengths are divided by the factor, short ones are left alone, those between are blended: there the scaled
+ * What each pair's base frequency is divided by; null without scaling.
+ * Under llama3 scaling long wavelengths are divided by the factor, short ones are left alone, those between are blended: there the scaled
  * frequency (1 - s) w / F + s w is w over 1 / ((1 - s) / F + s), the divisor that a GGUF `rope_freqs.weight` holds.
  */
 export function ropeDivisors(config: ModelConfig): Float32Array | null {
   const scaling = config.ropeScaling;
   if (scaling === null) return null;
+  const pairs = config.headSize / 2;
+  if (scaling.type === "linear") return new Float32Array(pairs).fill(scaling.factor);
   const { factor, lowFrequency, highFrequency, originalContext } = scaling;
-  return Float32Array.from({ length: config.headSize / 2 }, (_, pair) => {
+  return Float32Array.from({ length: pairs }, (_, pair) => {
     const wavelength = (2 * Math.PI) / baseFrequency(config, pair);
     if (wavelength < originalContext / highFrequency) return 1;
     if (wavelength > originalContext / lowFrequency) return factor;

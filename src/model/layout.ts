@@ -137,6 +137,7 @@ export interface Layout {
   readonly output: Packed | null;
   /** Weight tables: where the addresses of a matrix's weights are written. */
   readonly tablesOf: Map<Packed, Tensor>;
+  readonly biasOf: Map<Packed, Tensor>;
   readonly scratch: Tensor; // [threads, bytes]
   /** Where file bytes are staged while loading: over the activations. */
   readonly staging: { readonly at: number; readonly bytes: number };
@@ -171,7 +172,7 @@ export function matricesOfModel(weights: ModelWeights): Matrix[] {
 /** Bytes of a layer: weights and, for the pages of its kind, its share of each. */
 export function layerBytes(config: ModelConfig, weights: ModelWeights, sizes: Sizes, index: number): number {
   const matrices = matricesOf(weights.layers[index]).reduce(
-    (sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols) + 64,
+    (sum, { type, rows, cols, bias }) => sum + packedBytes(type, rows, cols) + 64 + (bias ? 4 * rows + 64 : 0),
     0,
   );
   const pages = sizes.pages[config.layers[index].chunked ? "chunked" : "full"];
@@ -312,9 +313,16 @@ function reserveWeights(plan: MemoryPlan, weights: ModelWeights, range: LayerRan
   const matrices: { matrix: Matrix; to: Packed }[] = [];
   const vectors: { vector: Vector; to: Tensor }[] = [];
   const tablesOf = new Map<Packed, Tensor>();
+  const biasOf = new Map<Packed, Tensor>();
+  const vector = (one: Vector): Tensor => {
+    const to = plan.reserve(one.name, "f32", [one.length]);
+    vectors.push({ vector: one, to });
+    return to;
+  };
   const matrix = (one: Matrix): Packed => {
     const to = reservePacked(plan, one.name, one.type, one.rows, one.cols);
     matrices.push({ matrix: one, to });
+    if (one.bias) biasOf.set(to, vector(one.bias));
     return to;
   };
   /** Weights that one op reaches by index share a table of addresses, kept under the first of them. */
@@ -324,11 +332,6 @@ function reserveWeights(plan: MemoryPlan, weights: ModelWeights, range: LayerRan
     return all;
   };
   const single = (one: Matrix): Packed => together([one])[0];
-  const vector = (one: Vector): Tensor => {
-    const to = plan.reserve(one.name, "f32", [one.length]);
-    vectors.push({ vector: one, to });
-    return to;
-  };
   const branch = (list: readonly FeedForward[]): PackedFeedForward | null =>
     list.length === 0
       ? null
@@ -357,5 +360,5 @@ function reserveWeights(plan: MemoryPlan, weights: ModelWeights, range: LayerRan
   const norm = last ? vector(weights.norm) : null;
   // A tied output is the embedding itself where both live in one memory.
   const output = !last ? null : weights.output ? single(weights.output) : (embedding ?? single(weights.embedding));
-  return { matrices, vectors, tablesOf, embedding, layers, norm, output };
+  return { matrices, vectors, tablesOf, biasOf, embedding, layers, norm, output };
 }

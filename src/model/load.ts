@@ -6,7 +6,7 @@ import { Program } from "../runtime/program.ts";
 import { startAt, type Threads } from "../runtime/threads.ts";
 import { orAborted } from "./abortable.ts";
 import type { Layout } from "./layout.ts";
-import { leastPieceBytes, type Piece, pieces } from "./pieces.ts";
+import { joinHalves, leastPieceBytes, type Piece, pieces } from "./pieces.ts";
 import type { Matrix, Vector } from "./weights.ts";
 
 /**
@@ -86,6 +86,7 @@ async function packMatrices(
         // to itself: whatever it still writes goes to a memory that nobody reads.
         const into = memory.bytes.subarray(at, at + piece.bytes);
         await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), options.signal);
+        if (matrix.halvedHead > 0) joinHalves(into, piece.bytes / (piece.rowEnd - piece.rowBegin), matrix.halvedHead);
         await packing;
         packing = packPiece(memory, program, index, threads, matrix, to, piece, at, options.signal);
         packing.catch(() => {});
@@ -143,7 +144,8 @@ function isFinite16(memory: Memory, at: number, bytes: number): boolean {
 }
 
 /** A vector as f32: exact, whatever float type it was stored in. */
-export async function readVector({ name, length, stored }: Vector, signal?: AbortSignal): Promise<Float32Array> {
+export async function readVector(vector: Vector, signal?: AbortSignal): Promise<Float32Array> {
+  const { name, length, stored, halvedHead } = vector;
   const bytes = new Uint8Array(stored.bytes);
   await orAborted(stored.source.read(stored.offset, bytes), signal);
   const values = new Float32Array(length);
@@ -159,6 +161,7 @@ export async function readVector({ name, length, stored }: Vector, signal?: Abor
       });
     }
   }
+  if (halvedHead > 0) joinHalves(new Uint8Array(values.buffer), 4, halvedHead);
   return values;
 }
 

@@ -15,7 +15,7 @@ export interface Piece {
 }
 
 /**
- * Row-major matrices are cut into rows (whole groups of 8), input-major ones (fused experts) into inputs (whole blocks of the type
+ * Row-major matrices are cut into rows (whole groups of 8, and whole heads where their halves are to be joined), input-major ones (fused experts) into inputs (whole blocks of the type
  * they are kept in).
  */
 export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
@@ -23,7 +23,8 @@ export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
   const { elements, bytes } = STORED_BLOCKS[stored.type];
   const byteOf = (element: number) => (element / elements) * bytes;
   if (inputStride === 1) {
-    const step = Math.max(GROUP, Math.floor(most / byteOf(outputStride) / GROUP) * GROUP);
+    const unit = wholeRows(matrix);
+    const step = Math.max(unit, Math.floor(most / byteOf(outputStride) / unit) * unit);
     for (let row = 0; row < rows; row += step) {
       const rowEnd = Math.min(rows, row + step);
       yield {
@@ -53,8 +54,29 @@ export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
 }
 
 /** Bytes of the smallest piece that can be packed by itself. */
-export function leastPieceBytes({ stored, type, outputStride, inputStride }: Matrix): number {
+export function leastPieceBytes(matrix: Matrix): number {
+  const { stored, type, outputStride, inputStride } = matrix;
   const { elements, bytes } = STORED_BLOCKS[stored.type];
-  const least = inputStride === 1 ? GROUP * outputStride : STORED_BLOCKS[type].elements * inputStride;
+  const least = inputStride === 1 ? wholeRows(matrix) * outputStride : STORED_BLOCKS[type].elements * inputStride;
   return (least / elements) * bytes;
+}
+
+/** Rows that must be packed together: the least common multiple of a group and a head. */
+function wholeRows({ halvedHead }: Matrix): number {
+  let rows = halvedHead || GROUP;
+  while (rows % GROUP !== 0) rows *= 2; // a head is even, a group 8: at most twice
+  return rows;
+}
+
+/** Each head's rows, stored as [first of every pair, second of every pair], in place: pair after pair. */
+export function joinHalves(bytes: Uint8Array, rowBytes: number, headSize: number): void {
+  const half = headSize / 2;
+  const head = new Uint8Array(rowBytes * headSize);
+  for (let at = 0; at < bytes.length; at += head.length) {
+    head.set(bytes.subarray(at, at + head.length));
+    for (let row = 0; row < headSize; row++) {
+      const place = row < half ? 2 * row : 2 * (row - half) + 1;
+      bytes.set(head.subarray(row * rowBytes, (row + 1) * rowBytes), at + place * rowBytes);
+    }
+  }
 }

@@ -1,8 +1,11 @@
 import { type Checkpoint, STORED_BLOCKS, type StoredType } from "../checkpoint/checkpoint.ts";
 import { randomCheckpoint } from "../checkpoint/random.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
-import { deriveConfig, eachOf, flag, refuse, textFields } from "./config-hf.ts";
+import { eachOf, flag, refuse } from "./config-field.ts";
+import { textFields } from "./config-hf.ts";
+import { deriveConfig } from "./config-rules.ts";
 
 /** Models of random weights: what a configuration costs and does, without a file. */
 
@@ -62,7 +65,12 @@ export function randomModelCheckpoint(config: CreateConfig, seed: number, type: 
   const text = completeConfig(config);
   const field = textFields(text, OPTION);
   const tied = flag(field("tie_word_embeddings"), false);
-  const derived = deriveConfig({ field, eos: eachOf(field("eos_token_id")), tied });
+  const derived = deriveConfig({
+    architecture: architectureOf("llama4"),
+    field,
+    eos: eachOf(field("eos_token_id")),
+    tied,
+  });
   checkWidths(derived, type);
   return randomCheckpoint(randomTensors(derived, type), seed, new Map([["config.json", text]]));
 }

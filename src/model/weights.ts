@@ -1,5 +1,6 @@
 import { type Checkpoint, STORED_BLOCKS, type StoredTensor, type StoredType } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace, quoteName } from "../error.ts";
+import { architectureOf, type ExpertNames, GGUF_NAMES, type Names, type Part } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 
 /**
@@ -20,13 +21,18 @@ export interface Matrix {
   readonly inputStride: number;
   /** Type in memory: the stored one, but the router is always f32. */
   readonly type: StoredType;
+  readonly bias: Vector | null; // [rows]
+  /** Rows of a head that are stored as two halves and in memory take turns: rope turns neighbours. 0: rows lie as stored. */
+  readonly halvedHead: number;
 }
 
-/** A norm weight or rope divisors: always f32 in memory. */
+/** A norm weight, bias or rope divisors: always f32 in memory. */
 export interface Vector {
   readonly name: string;
   readonly length: number;
   readonly stored: StoredTensor;
+  /** As of a matrix. */
+  readonly halvedHead: number;
 }
 
 export interface FeedForward {
@@ -64,14 +70,19 @@ export interface ModelWeights {
  */
 export function mapWeights(checkpoint: Checkpoint, config: ModelConfig): { weights: ModelWeights; warnings: string[] } {
   const shelf = new Shelf(checkpoint);
-  const names = checkpoint.format === "safetensors" ? HF_NAMES : GGUF_NAMES;
+  const { hfNames } = architectureOf(config.architecture);
+  const names = checkpoint.format === "safetensors" ? hfNames : GGUF_NAMES;
   const { vocab, hidden } = config;
   const weights: ModelWeights = {
     embedding: shelf.matrix("embedding", names.embedding, vocab, hidden),
     layers: config.layers.map((_, layer) => mapLayer(shelf, names, config, layer)),
     norm: shelf.vector("norm", names.norm, hidden),
     output: config.tiedEmbeddings ? null : shelf.matrix("output", names.output, vocab, hidden),
-    ropeDivisors: shelf.has(ROPE_DIVISORS) ? shelf.vector("ropeDivisors", ROPE_DIVISORS, config.headSize / 2) : null,
+    // Divisors beside a scaling would be one too many: an unknown tensor.
+    ropeDivisors:
+      config.ropeScaling === null && shelf.has(ROPE_DIVISORS)
+        ? shelf.vector("ropeDivisors", ROPE_DIVISORS, config.headSize / 2)
+        : null,
   };
   return { weights, warnings: shelf.close(config.tiedEmbeddings ? names.output : undefined) };
 }
@@ -80,135 +91,81 @@ function mapLayer(shelf: Shelf, names: Names, config: ModelConfig, layer: number
   const { hidden, heads, kvHeads, headSize, denseWidth, expertWidth, experts } = config;
   const ours = `layers.${layer}`;
   const theirs = names.layer(layer);
-  const matrix = (name: keyof LayerNames, rows: number, cols: number) =>
-    shelf.matrix(`${ours}.${name}`, theirs + names[name], rows, cols);
+  const halved = names !== GGUF_NAMES && architectureOf(config.architecture).hfPairs === "halves" ? headSize : 0;
+  const attention = (name: "q" | "k" | "v" | "o", rows: number, cols: number, halvedHead = 0) => {
+    const matrix = shelf.matrix(`${ours}.${name}`, theirs + names[name], rows, cols, halvedHead);
+    return config.attentionBias ? shelf.biased(matrix, theirs + names[name]) : matrix;
+  };
   const feedForward = (kind: "dense" | "shared", width: number): FeedForward => {
-    const part = (name: Part, rows: number, cols: number) =>
-      shelf.matrix(`${ours}.${kind}.${name}`, theirs + names[kind](name), rows, cols);
+    const part = (name: Part, rows: number, cols: number) => {
+      const matrix = shelf.matrix(`${ours}.${kind}.${name}`, theirs + names[kind](name), rows, cols);
+      return config.feedForwardBias ? shelf.biased(matrix, theirs + names[kind](name)) : matrix;
+    };
     return { gate: part("gate", width, hidden), up: part("up", width, hidden), down: part("down", hidden, width) };
   };
   const moe = config.layers[layer]!.moe;
   return {
     attentionNorm: shelf.vector(`${ours}.attentionNorm`, theirs + names.attentionNorm, hidden),
-    q: matrix("q", heads * headSize, hidden),
-    k: matrix("k", kvHeads * headSize, hidden),
-    v: matrix("v", kvHeads * headSize, hidden),
-    o: matrix("o", hidden, heads * headSize),
+    q: attention("q", heads * headSize, hidden, halved),
+    k: attention("k", kvHeads * headSize, hidden, halved),
+    v: attention("v", kvHeads * headSize, hidden),
+    o: attention("o", hidden, heads * headSize),
     feedForwardNorm: shelf.vector(`${ours}.feedForwardNorm`, theirs + names.feedForwardNorm, hidden),
     dense: moe ? null : feedForward("dense", denseWidth),
     // Near-ties between experts are decided by last bits: the router keeps f32.
-    router: moe ? { ...matrix("router", experts, hidden), type: "f32" } : null,
+    router: moe ? { ...shelf.matrix(`${ours}.router`, theirs + names.router, experts, hidden), type: "f32" } : null,
     shared: moe && config.sharedExpert ? feedForward("shared", expertWidth) : null,
-    experts: moe ? names.experts(shelf, ours, theirs, config) : [],
+    experts: moe ? mapExperts(shelf, names, ours, theirs, config) : [],
   };
-}
-
-type Part = "gate" | "up" | "down";
-
-interface LayerNames {
-  readonly attentionNorm: string;
-  readonly q: string;
-  readonly k: string;
-  readonly v: string;
-  readonly o: string;
-  readonly feedForwardNorm: string;
-  readonly router: string;
-}
-
-/** What a family of files calls our weights. */
-interface Names extends LayerNames {
-  readonly embedding: string;
-  readonly norm: string;
-  readonly output: string;
-  readonly layer: (layer: number) => string;
-  readonly dense: (part: Part) => string;
-  readonly shared: (part: Part) => string;
-  readonly experts: (shelf: Shelf, ours: string, theirs: string, config: ModelConfig) => FeedForward[];
 }
 
 const ROPE_DIVISORS = "rope_freqs.weight";
 
-const GGUF_NAMES: Names = {
-  embedding: "token_embd.weight",
-  norm: "output_norm.weight",
-  output: "output.weight",
-  layer: (layer) => `blk.${layer}.`,
-  attentionNorm: "attn_norm.weight",
-  q: "attn_q.weight",
-  k: "attn_k.weight",
-  v: "attn_v.weight",
-  o: "attn_output.weight",
-  feedForwardNorm: "ffn_norm.weight",
-  router: "ffn_gate_inp.weight",
-  dense: (part) => `ffn_${part}.weight`,
-  shared: (part) => `ffn_${part}_shexp.weight`,
-  experts: stackedExperts,
-};
+/** The first way of writing experts of which a tensor is there; of none, the last. */
+function mapExperts(shelf: Shelf, names: Names, ours: string, theirs: string, config: ModelConfig): FeedForward[] {
+  const { hidden, expertWidth: width, experts: count } = config;
+  const firstOf = (way: ExpertNames) =>
+    way.kind === "fused" ? way.gateUp : way.kind === "single" ? way.name("gate", 0) : way.name("gate");
+  const way = names.experts.find((one) => shelf.has(theirs + firstOf(one))) ?? names.experts.at(-1)!;
+  const find = partFinder(shelf, way, ours, theirs, config);
+  return Array.from({ length: count }, (_, expert) => ({
+    gate: find("gate", expert, width, hidden),
+    up: find("up", expert, width, hidden),
+    down: find("down", expert, hidden, width),
+  }));
+}
 
-const HF_NAMES: Names = {
-  embedding: "model.embed_tokens.weight",
-  norm: "model.norm.weight",
-  output: "lm_head.weight",
-  layer: (layer) => `model.layers.${layer}.`,
-  attentionNorm: "input_layernorm.weight",
-  q: "self_attn.q_proj.weight",
-  k: "self_attn.k_proj.weight",
-  v: "self_attn.v_proj.weight",
-  o: "self_attn.o_proj.weight",
-  feedForwardNorm: "post_attention_layernorm.weight",
-  router: "feed_forward.router.weight",
-  dense: (part) => `feed_forward.${part}_proj.weight`,
-  shared: (part) => `feed_forward.shared_expert.${part}_proj.weight`,
-  experts: (shelf, ours, theirs, config) =>
-    shelf.has(`${theirs}feed_forward.experts.0.gate_proj.weight`)
-      ? singleExperts(shelf, ours, theirs, config)
-      : fusedExperts(shelf, ours, theirs, config),
-};
+type PartFinder = (part: Part, expert: number, rows: number, cols: number) => Matrix;
 
-/** GGUF: one output-major tensor per part, [experts, rows, cols]. */
-function stackedExperts(shelf: Shelf, ours: string, theirs: string, config: ModelConfig): FeedForward[] {
-  const { hidden, expertWidth, experts } = config;
-  const part = (name: Part, rows: number, cols: number) => {
-    const stored = shelf.take(`${theirs}ffn_${name}_exps.weight`, [experts, rows, cols]);
-    return (expert: number) =>
-      slice(`${ours}.experts.${name}.${expert}`, stored, rows, cols, expert * rows * cols, cols, 1);
+function partFinder(
+  shelf: Shelf,
+  way: ExpertNames,
+  ours: string,
+  theirs: string,
+  { hidden, expertWidth: width, experts }: ModelConfig,
+): PartFinder {
+  const name = (part: Part, expert: number) => `${ours}.experts.${part}.${expert}`;
+  if (way.kind === "single") {
+    return (part, expert, rows, cols) => shelf.matrix(name(part, expert), theirs + way.name(part, expert), rows, cols);
+  }
+  if (way.kind === "stacked") {
+    const stored = (part: Part, rows: number, cols: number) =>
+      shelf.take(theirs + way.name(part), [experts, rows, cols]);
+    const parts = {
+      gate: stored("gate", width, hidden),
+      up: stored("up", width, hidden),
+      down: stored("down", hidden, width),
+    };
+    return (part, expert, rows, cols) =>
+      slice(name(part, expert), parts[part], rows, cols, expert * rows * cols, cols, 1);
+  }
+  const inputs = shelf.take(theirs + way.gateUp, [experts, hidden, 2 * width]);
+  const outputs = shelf.take(theirs + way.down, [experts, width, hidden]);
+  return (part, expert, rows, cols) => {
+    if (part === "down") return slice(name(part, expert), outputs, rows, cols, expert * rows * cols, 1, rows);
+    const start = expert * hidden * 2 * width + (part === "up" ? width : 0);
+    return slice(name(part, expert), inputs, rows, cols, start, 1, 2 * width);
   };
-  const gate = part("gate", expertWidth, hidden);
-  const up = part("up", expertWidth, hidden);
-  const down = part("down", hidden, expertWidth);
-  return Array.from({ length: experts }, (_, expert) => ({ gate: gate(expert), up: up(expert), down: down(expert) }));
-}
-
-/**
- * HF as published: input-major, gate and up side by side on the last axis.
- *
- *   gate_up_proj  [experts, hidden, 2 * width]     down_proj  [experts, width, hidden]
- */
-function fusedExperts(shelf: Shelf, ours: string, theirs: string, config: ModelConfig): FeedForward[] {
-  const { hidden, expertWidth: width, experts } = config;
-  const inputs = shelf.take(`${theirs}feed_forward.experts.gate_up_proj`, [experts, hidden, 2 * width]);
-  const outputs = shelf.take(`${theirs}feed_forward.experts.down_proj`, [experts, width, hidden]);
-  return Array.from({ length: experts }, (_, expert) => {
-    const name = (part: Part) => `${ours}.experts.${part}.${expert}`;
-    const start = expert * hidden * 2 * width;
-    return {
-      gate: slice(name("gate"), inputs, width, hidden, start, 1, 2 * width),
-      up: slice(name("up"), inputs, width, hidden, start + width, 1, 2 * width),
-      down: slice(name("down"), outputs, hidden, width, expert * width * hidden, 1, hidden),
-    };
-  });
-}
-
-/** HF "linearised", as quantising tools write it: one ordinary matrix per expert and part. */
-function singleExperts(shelf: Shelf, ours: string, theirs: string, config: ModelConfig): FeedForward[] {
-  const { hidden, expertWidth: width, experts } = config;
-  return Array.from({ length: experts }, (_, expert) => {
-    const part = (name: Part, rows: number, cols: number) => {
-      const stored = `${theirs}feed_forward.experts.${expert}.${name}_proj.weight`;
-      return shelf.matrix(`${ours}.experts.${name}.${expert}`, stored, rows, cols);
-    };
-    return { gate: part("gate", width, hidden), up: part("up", width, hidden), down: part("down", hidden, width) };
-  });
 }
 
 function slice(
@@ -219,8 +176,10 @@ function slice(
   start: number,
   outputStride: number,
   inputStride: number,
+  halvedHead = 0,
 ): Matrix {
-  return { name, rows, cols, stored, start, outputStride, inputStride, type: MEMORY_TYPES[stored.type] ?? stored.type };
+  const type = MEMORY_TYPES[stored.type] ?? stored.type;
+  return { name, rows, cols, stored, start, outputStride, inputStride, type, bias: null, halvedHead };
 }
 
 /** Types that are kept as another one, without rounding anything. */
@@ -271,12 +230,20 @@ class Shelf {
     return stored;
   }
 
-  matrix(name: string, storedName: string, rows: number, cols: number): Matrix {
-    return slice(name, this.take(storedName, [rows, cols]), rows, cols, 0, cols, 1);
+  matrix(name: string, storedName: string, rows: number, cols: number, halvedHead = 0): Matrix {
+    return slice(name, this.take(storedName, [rows, cols]), rows, cols, 0, cols, 1, halvedHead);
+  }
+
+  /** With its bias, which a GGUF file may lack for one matrix and have for the next. */
+  biased(matrix: Matrix, storedName: string): Matrix {
+    const name = storedName.replace(/weight$/, "bias");
+    if (this.#checkpoint.format === "gguf" && !this.has(name)) return matrix;
+    const bias = { ...this.vector(`${matrix.name}.bias`, name, matrix.rows), halvedHead: matrix.halvedHead };
+    return { ...matrix, bias };
   }
 
   vector(name: string, storedName: string, length: number): Vector {
-    return { name, length, stored: this.take(storedName, [length]) };
+    return { name, length, stored: this.take(storedName, [length]), halvedHead: 0 };
   }
 
   /** Throws for what is missing or left over; `tiedOutput` names a matrix that the tied embedding replaces. */

@@ -9,6 +9,7 @@ import { EngineError } from "../error.ts";
 import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
 import { tokenName } from "./hf-vocabulary.ts";
 import { readMessages, readTools, readVariables } from "./messages.ts";
+import { Budget } from "./template/budget.ts";
 import { compileTemplate, type Program } from "./template/compile.ts";
 import { runTemplate } from "./template/interpreter.ts";
 import { type Dict, Text, type Value } from "./template/values.ts";
@@ -41,19 +42,32 @@ export interface TemplateTokens {
   readonly eosToken?: string;
 }
 
+const STUMBLES = new Set(["TPL_VALUE", "TPL_ATTR", "TPL_UNSUPPORTED"]);
+
 export class ChatTemplate {
   readonly source: string;
   readonly #program: Program;
   readonly #tokens: TemplateTokens;
-  /** Whether the template itself deals with contents that are lists of parts. */
-  readonly #readsParts: boolean;
 
   constructor(source: string, tokens: TemplateTokens = {}) {
     this.source = source;
     this.#program = compileTemplate(source);
     this.#tokens = tokens;
-    this.#readsParts =
-      /\bcontent\b['"\]]* +is +(?:not +)?(?:string|iterable|sequence)|\bin +\w+(?:\.|\[['"])content\b/.test(source);
+  }
+
+  /**
+   * SHA-256 of the template's text (UTF-8), 64 lower-case hexadecimal digits: tells which template a checkpoint carries.
+   * Browsers have the digest on secure pages only; elsewhere HOST_CRYPTO.
+   */
+  async hash(): Promise<string> {
+    const subtle = globalThis.crypto?.subtle;
+    if (subtle === undefined) {
+      throw new EngineError("HOST_CRYPTO", "no SHA-256 here: browsers offer it on secure pages only", {
+        at: { source: "template" },
+      });
+    }
+    const digest = await subtle.digest("SHA-256", new TextEncoder().encode(this.source));
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
   /** The prompt as text. To feed a model use `encode`: tokens of text in which `<|eot|>` came from a message differ. */
@@ -61,26 +75,47 @@ export class ChatTemplate {
     return this.#run(messages, options).text;
   }
 
+  /**
+   * The prompt as ids. Control tokens arise from the template's own text only. The begin token stands in front once, whether
+   * the template prints it, the tokenizer adds it, or both; later ones, as Llama 2 prints for every turn, stay.
+   */
   encode(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const { text, marks } = this.#run(messages, options);
     checkControlTokens(tokenizer, text, marks);
     const ids = tokenizer.encode(text, { specialTokens: true, plain: marks });
-    // Most templates print the begin token themselves.
-    if (tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos) ids.unshift(tokenizer.bos);
+    const { bos } = tokenizer;
+    if (bos === null) return ids;
+    const start = ids.findIndex((id) => id !== bos);
+    const printed = start < 0 ? ids.length : start;
+    if (printed > 1) ids.splice(0, printed - 1);
+    if (printed === 0 && tokenizer.addBos) ids.unshift(bos);
     return ids;
   }
 
   #run(messages: readonly ChatMessage[], options: ChatOptions): Text {
+    const budget = new Budget();
+    try {
+      return this.#runOnce(messages, options, true, budget);
+    } catch (error) {
+      // Lists of parts go in as they are. A template that takes contents for strings stumbles over them, and gets strings.
+      if (!(error instanceof EngineError && STUMBLES.has(error.code))) throw error;
+      if (!messages.some(({ content }) => Array.isArray(content))) throw error;
+      return this.#runOnce(messages, options, false, budget);
+    }
+  }
+
+  #runOnce(messages: readonly ChatMessage[], options: ChatOptions, parts: boolean, budget: Budget): Text {
     const { bosToken = "", eosToken = "" } = this.#tokens;
     const variables: Dict = new Map<string, Value>([
       ...readVariables(options.variables ?? {}),
-      ["messages", readMessages(messages, this.#readsParts)],
+      ["messages", readMessages(messages, parts)],
       ["add_generation_prompt", options.addGenerationPrompt ?? true],
       ["bos_token", new Text(bosToken)],
       ["eos_token", new Text(eosToken)],
+      ["documents", null],
     ]);
     variables.set("tools", options.tools === undefined ? null : readTools(options.tools));
-    return runTemplate(this.#program, variables, options.now ?? new Date());
+    return runTemplate(this.#program, variables, options.now ?? new Date(), budget);
   }
 }
 

@@ -1,49 +1,93 @@
 /** `tokenizer.ggml.*` of a GGUF file as a vocabulary. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
+import { BYTE_LEVEL } from "./alphabet.ts";
+import { NO_PREFIX, SENTENCEPIECE } from "./sentencepiece.ts";
 import { ruleByName } from "./split.ts";
-import { buildVocabulary, faults, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+import { buildVocabulary, endIds, faults, markChatTokens, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
-
-/** Control tokens that end an answer, whichever ids the file names. */
-export const STOP_NAMES = ["<|end_of_text|>", "<|eom|>", "<|eot|>"];
 
 /** Null when the file holds no tokenizer. `vocab` is the number of rows of the embedding. */
 export function readGgufVocabulary(checkpoint: Checkpoint, vocab: number): Vocabulary | null {
   const { metadata, name: file } = checkpoint;
   if (!metadata.has(`${PREFIX}tokens`)) return null;
   const model = metadata.get(`${PREFIX}model`);
-  if (model !== "gpt2") {
-    throw new EngineError("TOK_COMPONENT", "unsupported tokenizer model", {
-      at: { source: "tokenizer", file, field: `${PREFIX}model` },
-      actual: String(model),
-      limit: "gpt2 (byte-level BPE)",
-    });
-  }
-  const rule = ruleByName(String(metadata.get(`${PREFIX}pre`) ?? "missing"), file);
-  const { texts, kinds, warnings } = readTokens(checkpoint, vocab);
-  const bos = readId(checkpoint, "bos_token_id", texts.length);
-  const addBos = metadata.get(`${PREFIX}add_bos_token`);
-  return buildVocabulary({
-    file,
-    tokensField: `${PREFIX}tokens`,
-    mergesField: `${PREFIX}merges`,
-    rule,
-    texts,
-    kinds,
-    merges: readList(checkpoint, "merges"),
-    // llama.cpp looks whole pieces up first only for its llama3 rules.
-    ignoreMerges: false,
-    bos,
-    // Converters did not always write the key; a Llama 4 is trained with the token in front.
-    addBos: bos !== null && addBos !== false,
-    stopIds: readStopIds(checkpoint, texts, kinds),
-    warnings,
+  if (model === "gpt2") return readByteLevel(checkpoint, vocab);
+  if (model === "llama") return readSentencePiece(checkpoint, vocab);
+  throw new EngineError("TOK_COMPONENT", "unsupported tokenizer model", {
+    at: { source: "tokenizer", file, field: `${PREFIX}model` },
+    actual: String(model),
+    limit: "gpt2 (byte-level BPE) or llama (SentencePiece BPE)",
   });
 }
 
-function readTokens(checkpoint: Checkpoint, vocab: number): { texts: string[]; kinds: Uint8Array; warnings: string[] } {
+function readByteLevel(checkpoint: Checkpoint, vocab: number): Vocabulary {
+  const rule = ruleByName(String(checkpoint.metadata.get(`${PREFIX}pre`) ?? "missing"), checkpoint.name);
+  const tokens = readTokens(checkpoint, vocab);
+  const bos = readId(checkpoint, "bos_token_id", vocab);
+  const eos = readId(checkpoint, "eos_token_id", vocab);
+  return buildVocabulary({
+    ...common(checkpoint, tokens, bos, eos),
+    mergesField: `${PREFIX}merges`,
+    kind: rule.name,
+    alphabet: BYTE_LEVEL,
+    pieceEnd: rule.pieceEnd,
+    merges: readList(checkpoint, "merges"),
+    ignoreMerges: rule.ggufIgnoreMerges,
+    // Files that name one name a control token: a text for which a byte is missing is refused.
+    unknown: null,
+    spacePrefix: NO_PREFIX,
+    stripSpace: false,
+    addBos: readFlag(checkpoint, "add_bos_token") ?? rule.ggufAddBos,
+  });
+}
+
+/** Files of this kind may leave out what Llama 2 has: ids 0 unknown, 1 begin, 2 end; begin token and space in front. */
+function readSentencePiece(checkpoint: Checkpoint, vocab: number): Vocabulary {
+  const tokens = readTokens(checkpoint, vocab);
+  const usual = (id: number, kind: number): number | null => (tokens.kinds[id] === kind ? id : null);
+  const bos = readId(checkpoint, "bos_token_id", vocab) ?? usual(1, TOKEN_KIND.control);
+  const eos = readId(checkpoint, "eos_token_id", vocab) ?? usual(2, TOKEN_KIND.control);
+  const prefix = readFlag(checkpoint, "add_space_prefix") ?? true;
+  return buildVocabulary({
+    ...common(checkpoint, tokens, bos, eos),
+    mergesField: `${PREFIX}scores`,
+    kind: "sentencepiece",
+    alphabet: SENTENCEPIECE,
+    pieceEnd: null,
+    merges: readScores(checkpoint, vocab),
+    ignoreMerges: false,
+    unknown: readId(checkpoint, "unknown_token_id", vocab) ?? usual(0, TOKEN_KIND.unknown),
+    spacePrefix: prefix ? { spans: "every", doubled: true } : NO_PREFIX,
+    stripSpace: prefix,
+    addBos: readFlag(checkpoint, "add_bos_token") ?? true,
+  });
+}
+
+function common(checkpoint: Checkpoint, tokens: Tokens, bos: number | null, eos: number | null) {
+  const { texts, kinds, warnings } = tokens;
+  return {
+    file: checkpoint.name,
+    tokensField: `${PREFIX}tokens`,
+    texts,
+    kinds,
+    fuseUnknown: true,
+    bos,
+    eos,
+    addEos: readFlag(checkpoint, "add_eos_token") ?? false,
+    stopIds: readStopIds(checkpoint, texts, kinds),
+    warnings,
+  };
+}
+
+interface Tokens {
+  readonly texts: string[];
+  readonly kinds: Uint8Array;
+  readonly warnings: string[];
+}
+
+function readTokens(checkpoint: Checkpoint, vocab: number): Tokens {
   const texts = [...readList(checkpoint, "tokens")] as string[];
   const count = texts.length;
   const warnings: string[] = [];
@@ -76,6 +120,7 @@ function readTokens(checkpoint: Checkpoint, vocab: number): { texts: string[]; k
     }
   }
   while (texts.length < vocab) texts.push("");
+  markChatTokens(texts, kinds, warnings);
   return { texts, kinds, warnings };
 }
 
@@ -84,6 +129,31 @@ function readList(checkpoint: Checkpoint, key: string): readonly string[] {
   if (Array.isArray(list) && (list.length === 0 || typeof list[0] === "string")) return list as readonly string[];
   throw new EngineError("GGUF_ARRAY_TYPE", list === undefined ? "missing list" : "not a list of strings", {
     at: { source: "gguf", file: checkpoint.name, field: PREFIX + key },
+  });
+}
+
+/** Scores by id, one for each token of the file; rows beyond them have 0. */
+function readScores(checkpoint: Checkpoint, vocab: number): Float32Array {
+  const given = checkpoint.metadata.get(`${PREFIX}scores`);
+  const field = `${PREFIX}scores`;
+  if (!(given instanceof Float32Array)) {
+    throw new EngineError("GGUF_ARRAY_TYPE", given === undefined ? "missing list" : "scores are not f32", {
+      at: { source: "gguf", file: checkpoint.name, field },
+    });
+  }
+  const count = readList(checkpoint, "tokens").length;
+  if (given.length !== count) faults(checkpoint.name)("TOK_LENGTH", `scores for ${count} tokens`, field, given.length);
+  const scores = new Float32Array(vocab);
+  scores.set(given);
+  return scores;
+}
+
+function readFlag(checkpoint: Checkpoint, key: string): boolean | null {
+  const value = checkpoint.metadata.get(PREFIX + key);
+  if (value === undefined || typeof value === "boolean") return value ?? null;
+  throw new EngineError("GGUF_KV_TYPE", "not a bool", {
+    at: { source: "gguf", file: checkpoint.name, field: PREFIX + key },
+    actual: typeof value,
   });
 }
 
@@ -100,14 +170,7 @@ function readId(checkpoint: Checkpoint, key: string, size: number): number | nul
 }
 
 function readStopIds(checkpoint: Checkpoint, texts: readonly string[], kinds: Uint8Array): number[] {
-  const ids = new Set<number>();
-  for (const key of ["eos_token_id", "eot_token_id", "eom_token_id"]) {
-    const id = readId(checkpoint, key, texts.length);
-    if (id !== null) ids.add(id);
-  }
-  // The three keys hold one id each and converters fill one or two: the names are the surer source.
-  for (let id = 0; id < texts.length; id++) {
-    if (kinds[id] === TOKEN_KIND.control && STOP_NAMES.includes(texts[id])) ids.add(id);
-  }
-  return [...ids].sort((a, b) => a - b);
+  const keys = ["eos_token_id", "eot_token_id", "eom_token_id"];
+  const named = keys.map((key) => readId(checkpoint, key, texts.length)).filter((id) => id !== null);
+  return endIds(named, texts, kinds);
 }

@@ -2,7 +2,10 @@
  * The parts of `tokenizer.json` around its model: normaliser, pre-tokenizer, post-processor, decoder.
  * Each must be one whose meaning we implement; whatever else is there is refused by its JSON pointer.
  */
-import { ruleByPattern, type SplitRule } from "./split.ts";
+import { type Alphabet, BYTE_LEVEL } from "./alphabet.ts";
+import { NO_PREFIX, SENTENCEPIECE, SPACE, type SpacePrefix, spaceCutEnd } from "./sentencepiece.ts";
+import { type PieceEnd, ruleByPattern, type SplitRule } from "./split.ts";
+import { GPT2, SMOLLM } from "./split-gpt2.ts";
 import { faults } from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
@@ -15,9 +18,17 @@ export function isRecord(value: unknown): value is JsonRecord {
 }
 
 export interface Pipeline {
-  readonly rule: SplitRule;
-  /** The token that the post-processor puts in front of a text. */
+  readonly kind: string;
+  readonly alphabet: Alphabet;
+  /** Null: nothing cuts the text. */
+  readonly pieceEnd: PieceEnd | null;
+  readonly spacePrefix: SpacePrefix;
+  readonly stripSpace: boolean;
+  /** Whether text is rewritten before added tokens with the flag `normalized` are looked for. */
+  readonly normalised: boolean;
+  /** The tokens that the post-processor puts in front of a text and behind it. */
   readonly leading: string | null;
+  readonly trailing: string | null;
   /** Whether a post-processor says what goes around a text at all. */
   readonly template: boolean;
 }
@@ -32,11 +43,24 @@ const fail = faults(FILE);
 
 export function readPipeline(root: JsonRecord, model: JsonRecord): Pipeline {
   checkModel(model);
-  for (const { type, field } of parts(root["normalizer"], "/normalizer", "normalizers")) unsupported(field, type);
-  for (const { type, field } of parts(root["decoder"], "/decoder", "decoders")) {
-    if (type !== "ByteLevel") unsupported(field, type);
-  }
-  return { rule: readRule(root["pre_tokenizer"]), ...readTemplate(root["post_processor"]) };
+  const normalizers = parts(root["normalizer"], "/normalizer", "normalizers");
+  const cutters = parts(root["pre_tokenizer"], "/pre_tokenizer", "pretokenizers");
+  const decoders = parts(root["decoder"], "/decoder", "decoders");
+  const byteLevel = cutters.some(({ type }) => type === "ByteLevel" || type === "Split");
+  const text = byteLevel
+    ? readByteLevel(model, normalizers, cutters, decoders)
+    : readSentencePiece(normalizers, cutters, decoders);
+  return { ...text, normalised: normalizers.length > 0, ...readTemplate(root["post_processor"]) };
+}
+
+type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace">;
+
+function readByteLevel(model: JsonRecord, normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
+  if (model["byte_fallback"] === true) unsupported("/model/byte_fallback", "true");
+  for (const { type, field } of normalizers) unsupported(field, type);
+  for (const { type, field } of decoders) if (type !== "ByteLevel") unsupported(field, type);
+  const { name, pieceEnd } = readRule(cutters);
+  return { kind: name, alphabet: BYTE_LEVEL, pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false };
 }
 
 function unsupported(field: string, actual?: string): never {
@@ -45,12 +69,11 @@ function unsupported(field: string, actual?: string): never {
 
 function checkModel(model: JsonRecord): void {
   if (model["type"] !== undefined && model["type"] !== "BPE") unsupported("/model/type", String(model["type"]));
-  for (const option of ["dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"]) {
+  for (const option of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"]) {
     const value = model[option];
     if (value !== undefined && value !== null && value !== "" && value !== 0)
       unsupported(`/model/${option}`, String(value));
   }
-  if (model["byte_fallback"] === true) unsupported("/model/byte_fallback", "true");
 }
 
 /** A component, with sequences flattened. */
@@ -63,37 +86,105 @@ function parts(value: unknown, field: string, listName: string, nesting = 0): Pa
   return list.flatMap((item, index) => parts(item, `${field}/${listName}/${index}`, listName, nesting + 1));
 }
 
-/** A Split by a known pattern, then ByteLevel without a pattern of its own. */
-function readRule(value: unknown): SplitRule {
-  const [split, bytes, ...rest] = parts(value, "/pre_tokenizer", "pretokenizers");
-  if (split?.type !== "Split") return unsupported(split?.field ?? "/pre_tokenizer", split?.type);
-  if (bytes?.type !== "ByteLevel" || rest.length > 0)
-    return unsupported(rest[0]?.field ?? "/pre_tokenizer", bytes?.type);
-  if (bytes.part["use_regex"] !== false) unsupported(`${bytes.field}/use_regex`);
+/**
+ * ByteLevel behind what cuts: a Split by a known pattern (Llama 3, Llama 4), its own pattern (GPT-2), or that after
+ * single digits (SmolLM).
+ */
+function readRule(cutters: readonly Part[]): SplitRule {
+  const bytes = cutters[cutters.length - 1];
+  const [cutter, extra] = cutters.slice(0, -1);
+  if (bytes.type !== "ByteLevel" || extra) return unsupported((extra ?? bytes).field, (extra ?? bytes).type);
   if (bytes.part["add_prefix_space"] === true) unsupported(`${bytes.field}/add_prefix_space`);
-  const { pattern, behavior, invert } = split.part;
-  if (behavior !== "Isolated") unsupported(`${split.field}/behavior`, String(behavior));
-  if (invert === true) unsupported(`${split.field}/invert`);
-  const text = isRecord(pattern) ? pattern["Regex"] : undefined;
-  if (typeof text !== "string") return fail("TOK_REGEX", "no pattern", `${split.field}/pattern`);
-  return ruleByPattern(text, FILE, `${split.field}/pattern/Regex`);
+  const ownPattern = bytes.part["use_regex"] ?? true;
+  if (ownPattern !== (cutter?.type !== "Split")) return unsupported(`${bytes.field}/use_regex`, String(ownPattern));
+  if (!cutter) return GPT2;
+  if (cutter.type === "Split") return readSplit(cutter);
+  if (cutter.type !== "Digits") return unsupported(cutter.field, cutter.type);
+  if (cutter.part["individual_digits"] !== true) unsupported(`${cutter.field}/individual_digits`);
+  return SMOLLM;
 }
 
-/** `<bos> text` or `text`; ByteLevel here only trims offsets. */
-function readTemplate(value: unknown): { leading: string | null; template: boolean } {
-  let leading: string | null = null;
-  let template = false;
+function readSplit({ part, field }: Part): SplitRule {
+  const { pattern, behavior, invert } = part;
+  if (behavior !== "Isolated") unsupported(`${field}/behavior`, String(behavior));
+  if (invert === true) unsupported(`${field}/invert`);
+  const text = isRecord(pattern) ? pattern["Regex"] : undefined;
+  if (typeof text !== "string") return fail("TOK_REGEX", "no pattern", `${field}/pattern`);
+  return ruleByPattern(text, FILE, `${field}/pattern/Regex`);
+}
+
+/**
+ * Spaces become U+2581, by a normaliser or by Metaspace, which also put one in front; decoding turns them back, byte
+ * tokens into bytes, and takes one space from the front.
+ */
+function readSentencePiece(normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
+  const [metaspace, extra] = cutters;
+  if (extra) unsupported(extra.field, extra.type);
+  const escaping = metaspace ? readMetaspace(metaspace, normalizers) : readNormalizers(normalizers);
+  return { kind: "sentencepiece", alphabet: SENTENCEPIECE, ...escaping, stripSpace: readDecoders(decoders) };
+}
+
+type Escaping = Pick<TextRules, "pieceEnd" | "spacePrefix">;
+
+function readMetaspace({ type, part, field }: Part, normalizers: Part[]): Escaping {
+  if (type !== "Metaspace") unsupported(field, type);
+  for (const normalizer of normalizers) unsupported(normalizer.field, normalizer.type);
+  if (part["replacement"] !== SPACE) unsupported(`${field}/replacement`, String(part["replacement"]));
+  const scheme = part["prepend_scheme"] ?? (part["add_prefix_space"] === false ? "never" : "always");
+  const spans = scheme === "always" ? "every" : scheme === "never" ? "none" : scheme;
+  if (spans !== "every" && spans !== "first" && spans !== "none") {
+    return unsupported(`${field}/prepend_scheme`, String(scheme));
+  }
+  return { pieceEnd: part["split"] === false ? null : spaceCutEnd, spacePrefix: { spans, doubled: false } };
+}
+
+/** Replace " " by "▁", with or without a Prepend of "▁" before it. */
+function readNormalizers(normalizers: Part[]): Escaping {
+  const prepend = normalizers[0]?.type === "Prepend" ? normalizers[0] : undefined;
+  const [replace, extra] = normalizers.slice(prepend ? 1 : 0);
+  if (!replace || extra) return unsupported(extra?.field ?? "/normalizer", extra?.type);
+  if (prepend && prepend.part["prepend"] !== SPACE) unsupported(`${prepend.field}/prepend`);
+  checkReplace(replace, " ", SPACE);
+  return { pieceEnd: null, spacePrefix: prepend ? { spans: "every", doubled: true } : NO_PREFIX };
+}
+
+/** Whether a space is taken from the front. */
+function readDecoders([replace, bytes, fuse, strip, extra]: Part[]): boolean {
+  if (!replace) return unsupported("/decoder");
+  checkReplace(replace, SPACE, " ");
+  if (bytes?.type !== "ByteFallback") return unsupported(bytes?.field ?? "/decoder", bytes?.type);
+  if (fuse?.type !== "Fuse") return unsupported(fuse?.field ?? "/decoder", fuse?.type);
+  if (extra) return unsupported(extra.field, extra.type);
+  if (!strip) return false;
+  const { content, start, stop } = strip.part;
+  if (strip.type !== "Strip" || content !== " " || start !== 1 || stop !== 0)
+    return unsupported(strip.field, strip.type);
+  return true;
+}
+
+function checkReplace({ type, part, field }: Part, from: string, to: string): void {
+  const pattern = isRecord(part["pattern"]) ? part["pattern"]["String"] : undefined;
+  if (type !== "Replace" || pattern !== from || part["content"] !== to) unsupported(field, type);
+}
+
+type Template = Pick<Pipeline, "leading" | "trailing" | "template">;
+
+/** A text with at most one token before it and one behind; ByteLevel here only trims offsets. */
+function readTemplate(value: unknown): Template {
+  let found: Template = { leading: null, trailing: null, template: false };
   for (const { type, part, field } of parts(value, "/post_processor", "processors")) {
     if (type === "ByteLevel") continue;
-    if (type !== "TemplateProcessing" || template || !Array.isArray(part["single"])) return unsupported(field, type);
-    template = true;
+    if (type !== "TemplateProcessing" || found.template || !Array.isArray(part["single"]))
+      return unsupported(field, type);
     const pieces = part["single"].map((piece: unknown) => (isRecord(piece) ? piece : {}));
-    const special = pieces.length === 2 ? pieces[0]["SpecialToken"] : undefined;
-    const text = pieces[pieces.length - 1]?.["Sequence"];
-    if (!isRecord(text) || pieces.length > 2 || (pieces.length === 2 && !isRecord(special))) {
-      return unsupported(`${field}/single`);
-    }
-    if (isRecord(special)) leading = String(special["id"]);
+    const text = pieces.findIndex((piece) => isRecord(piece["Sequence"]));
+    if (text < 0 || text > 1 || pieces.length > text + 2) return unsupported(`${field}/single`);
+    const name = (piece: JsonRecord | undefined): string | null => {
+      if (!piece) return null;
+      const special = piece["SpecialToken"];
+      return isRecord(special) ? String(special["id"]) : unsupported(`${field}/single`);
+    };
+    found = { leading: name(pieces[text - 1]), trailing: name(pieces[text + 1]), template: true };
   }
-  return { leading, template };
+  return found;
 }

@@ -1,11 +1,12 @@
 /** `tokenizer.json`, `tokenizer_config.json` and `generation_config.json` of a Hugging Face folder as a vocabulary. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { EngineError } from "../error.ts";
-import { STOP_NAMES } from "./gguf-vocabulary.ts";
+import { EngineError, quoteName } from "../error.ts";
 import { isRecord, type JsonRecord, readPipeline } from "./hf-pipeline.ts";
-import { buildVocabulary, faults, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+import { SENTENCEPIECE } from "./sentencepiece.ts";
+import { buildVocabulary, endIds, faults, markChatTokens, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
+const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
 
 /** Null when the folder has no `tokenizer.json`. `vocab` is the number of rows of the embedding. */
 export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabulary | null {
@@ -15,23 +16,34 @@ export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabul
   if (!isRecord(root)) return fail("TOK_COMPONENT", "not an object", "/");
   const model = root["model"];
   if (!isRecord(model)) return fail("TOK_COMPONENT", "not an object", "/model");
-  if (!Array.isArray(model["merges"])) return fail("TOK_MERGE", "no list of merges", "/model/merges");
   const pipeline = readPipeline(root, model);
-  const tokens = readTokens(root, model, vocab);
-  const bos = readBos(checkpoint, tokens, pipeline.leading, vocab);
+  if (!Array.isArray(model["merges"])) return fail("TOK_MERGE", "no list of merges", "/model/merges");
+  const tokens = readTokens(root, model, vocab, pipeline.normalised);
   const config = record(checkpoint, "tokenizer_config.json");
-  const addBos = pipeline.leading !== null || (!pipeline.template && config["add_bos_token"] === true);
+  const { leading, trailing, template, alphabet } = pipeline;
+  // Without a template the class of the tokenizer adds the tokens; Llama 2's adds the begin token by default.
+  const wanted = config["add_bos_token"] ?? alphabet === SENTENCEPIECE;
+  const unknown = model["unk_token"] ?? null;
   return buildVocabulary({
     file: FILE,
     tokensField: "tokens",
     mergesField: "model.merges",
-    rule: pipeline.rule,
+    kind: pipeline.kind,
+    alphabet,
+    pieceEnd: pipeline.pieceEnd,
     texts: tokens.texts,
     kinds: tokens.kinds,
     merges: model["merges"],
     ignoreMerges: model["ignore_merges"] === true,
-    bos,
-    addBos: bos !== null && addBos,
+    // A byte-level vocabulary has all bytes, or refuses a text: its unknown token would be a control token.
+    unknown: alphabet === SENTENCEPIECE && unknown !== null ? unknownId(tokens, unknown) : null,
+    fuseUnknown: model["fuse_unk"] === true,
+    spacePrefix: pipeline.spacePrefix,
+    stripSpace: pipeline.stripSpace,
+    bos: readBos(checkpoint, tokens, leading, vocab),
+    eos: readEos(checkpoint, tokens, trailing),
+    addBos: template ? leading !== null : wanted === true,
+    addEos: template ? trailing !== null : config["add_eos_token"] === true,
     stopIds: readStopIds(checkpoint, tokens, vocab),
     warnings: tokens.warnings,
   });
@@ -44,7 +56,7 @@ interface Tokens {
   warnings: string[];
 }
 
-function readTokens(root: JsonRecord, model: JsonRecord, vocab: number): Tokens {
+function readTokens(root: JsonRecord, model: JsonRecord, vocab: number, normalised: boolean): Tokens {
   const fail = faults(FILE);
   const entries = model["vocab"];
   if (!isRecord(entries)) return fail("TOK_COMPONENT", "not an object", "/model/vocab");
@@ -56,13 +68,16 @@ function readTokens(root: JsonRecord, model: JsonRecord, vocab: number): Tokens 
     if (id >= vocab) return fail("TOK_ID", `token id beyond the ${vocab} rows of the embedding`, field, id);
     if (texts[id] !== undefined) return fail("TOK_ID", `two tokens have id ${id}`, field);
     texts[id] = text;
-    kinds[id] = TOKEN_KIND.normal;
+    const byte = model["byte_fallback"] === true && BYTE_TOKEN.test(text);
+    kinds[id] = byte ? TOKEN_KIND.byte : TOKEN_KIND.normal;
   }
-  const ids = readAddedTokens(root, texts, kinds, vocab);
+  const warnings: string[] = [];
+  const ids = readAddedTokens(root, texts, kinds, vocab, normalised ? warnings : null);
   for (let id = 0; id < texts.length; id++)
     if (texts[id] === undefined) fail("TOK_ID", "no token has this id", `/model/vocab`, id);
-  const warnings =
-    texts.length < vocab ? [`TOK_SHORT: ${texts.length} tokens for ${vocab} rows; the others decode to nothing`] : [];
+  if (texts.length < vocab)
+    warnings.push(`TOK_SHORT: ${texts.length} tokens for ${vocab} rows; the others decode to nothing`);
+  markChatTokens(texts, kinds, warnings);
   while (texts.length < vocab) texts.push("");
   return { texts: texts as string[], kinds, ids, warnings };
 }
@@ -72,6 +87,7 @@ function readAddedTokens(
   texts: (string | undefined)[],
   kinds: Uint8Array,
   vocab: number,
+  normalised: string[] | null,
 ): Map<string, number> {
   const fail = faults(FILE);
   const added = root["added_tokens"] ?? [];
@@ -87,11 +103,15 @@ function readAddedTokens(
     for (const flag of ["single_word", "lstrip", "rstrip"]) {
       if (token[flag] === true) fail("TOK_ADDED", `unsupported flag ${flag}`, `${field}/${flag}`, content);
     }
+    const control = token["special"] === true;
+    if (normalised && (token["normalized"] ?? !control) === true) {
+      normalised.push(`TOK_ADDED: ${quoteName(content)} is looked for in the text as given, not as normalised`);
+    }
     if (texts[id] !== undefined && (texts[id] !== content || kinds[id] !== TOKEN_KIND.normal)) {
       return fail("TOK_ID", `two tokens have id ${id}`, field, content);
     }
     texts[id] = content;
-    kinds[id] = token["special"] === true ? TOKEN_KIND.control : TOKEN_KIND.userDefined;
+    kinds[id] = control ? TOKEN_KIND.control : TOKEN_KIND.userDefined;
     ids.set(content, id);
   }
   return ids;
@@ -135,26 +155,35 @@ function checkedId(id: unknown, vocab: number, file: string, field: string): num
   });
 }
 
-/** The list of `generation_config.json`; without one, the end token of the tokenizer and the tokens so named. */
+function readEos(checkpoint: Checkpoint, tokens: Tokens, trailing: string | null): number | null {
+  if (trailing !== null && !tokens.ids.has(trailing)) {
+    faults(FILE)("TOK_SPECIAL", "the token behind every text does not exist", "/post_processor", trailing);
+  }
+  const name = trailing ?? tokenName(record(checkpoint, "tokenizer_config.json")["eos_token"]);
+  return (name === undefined ? undefined : tokens.ids.get(name)) ?? null;
+}
+
+function unknownId(tokens: Tokens, name: unknown): number {
+  const id = tokens.texts.indexOf(String(name));
+  return id >= 0
+    ? id
+    : faults(FILE)("TOK_SPECIAL", "the unknown token does not exist", "/model/unk_token", String(name));
+}
+
+/** The list of `generation_config.json` and the end token of the tokenizer, beside the tokens so named. */
 function readStopIds(checkpoint: Checkpoint, tokens: Tokens, vocab: number): number[] {
   const file = "generation_config.json";
-  const listed = record(checkpoint, file)["eos_token_id"];
-  const ids = new Set<number>();
-  if (listed !== undefined && listed !== null) {
-    const list = Array.isArray(listed) ? listed : [listed];
-    if (list.length > 1024)
-      throw new EngineError("CONFIG_TOKEN_ID", "too many end tokens", {
-        at: { source: "config", file, field: "/eos_token_id" },
-        actual: list.length,
-        limit: "at most 1024",
-      });
-    for (const [index, id] of list.entries()) ids.add(checkedId(id, vocab, file, `/eos_token_id/${index}`));
-  } else {
-    const eos = tokenName(record(checkpoint, "tokenizer_config.json")["eos_token"]);
-    for (const name of [...STOP_NAMES, ...(eos === undefined ? [] : [eos])]) {
-      const id = tokens.ids.get(name);
-      if (id !== undefined && tokens.kinds[id] === TOKEN_KIND.control) ids.add(id);
-    }
+  const listed = record(checkpoint, file)["eos_token_id"] ?? [];
+  const list = Array.isArray(listed) ? listed : [listed];
+  if (list.length > 1024) {
+    throw new EngineError("CONFIG_TOKEN_ID", "too many end tokens", {
+      at: { source: "config", file, field: "/eos_token_id" },
+      actual: list.length,
+      limit: "at most 1024",
+    });
   }
-  return [...ids].sort((a, b) => a - b);
+  const named = list.map((id, index) => checkedId(id, vocab, file, `/eos_token_id/${index}`));
+  const eos = readEos(checkpoint, tokens, null);
+  if (eos !== null && tokens.kinds[eos] === TOKEN_KIND.control) named.push(eos);
+  return endIds(named, tokens.texts, tokens.kinds);
 }

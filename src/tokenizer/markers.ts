@@ -78,7 +78,7 @@ export class MarkerScanner {
     for (let at = start; at < text.length; ) {
       node = node.next.get(text.charCodeAt(at++));
       if (!node) break;
-      if (node.id < 0 || (at > controlLimit && this.#kinds[node.id] === TOKEN_KIND.control)) continue;
+      if (node.id < 0 || (at > controlLimit && this.#kinds[node.id] !== TOKEN_KIND.userDefined)) continue;
       id = node.id;
       end = at;
     }

@@ -1,11 +1,11 @@
 /** The caller's messages, tools and variables, checked and turned into template values that remember their origin. */
 import { EngineError } from "../error.ts";
 import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
-import { Float, Text, type Value } from "./template/values.ts";
+import { Float, Parts, Text, type Value } from "./template/values.ts";
 import { checkWellFormed } from "./tokenizer.ts";
 
 const LIMITS = { messages: 1024, parts: 1024, tools: 1024, depth: 64 };
-const RESERVED = new Set(["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"]);
+const RESERVED = new Set(["messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "documents"]);
 
 function fault(code: string, what: string, field: string, actual?: string | number): EngineError {
   return new EngineError(code, what, { at: { source: "prompt", field }, actual });
@@ -25,8 +25,12 @@ export function readMessages(messages: unknown, keepParts: boolean): Value[] {
     const calls = Array.isArray(message["tool_calls"]) && message["tool_calls"].length > 0;
     const content = readContent(message, calls, `${field}/content`, keepParts);
     empty &&= !calls && isEmpty(content);
-    const fields = Object.entries(message).filter(([key, value]) => key !== "content" && value !== undefined);
-    const value = new Map(fields.map(([key, item]): [string, Value] => [key, toValue(item, `${field}/${key}`)]));
+    // In the caller's order: a template may print the whole message.
+    const value = new Map<string, Value>();
+    for (const [key, item] of Object.entries(message)) {
+      if (key === "content") value.set(key, content);
+      else if (item !== undefined) value.set(key, toValue(item, `${field}/${key}`));
+    }
     return value.set("content", content);
   });
   if (empty) throw fault("REQ_EMPTY_PROMPT", "there is no message with content", "/messages");
@@ -52,9 +56,10 @@ function readContent(message: JsonRecord, calls: boolean, field: string, keepPar
     return toValue(part["text"], `${at}/text`) as Text;
   });
   if (!keepParts) return Text.foreign(texts.map((part) => part.text).join(""));
-  return texts.map(
-    (text) =>
-      new Map<string, Value>([
+  return Parts.from(
+    texts,
+    (text): Value =>
+      new Map([
         ["type", new Text("text")],
         ["text", text],
       ]),

@@ -1,10 +1,11 @@
 /** Encodes runs of ordinary text: split into pieces, each piece into tokens. */
-import { EngineError } from "../error.ts";
 import { mergeSymbols } from "./bpe.ts";
-import { BYTE_ALPHABET, type Vocabulary } from "./vocabulary.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** Pieces up to this length are remembered. Longer substrings share memory with the prompt they were cut from (V8). */
 const CACHED_UNITS = 12;
+/** UTF-16 units beyond which no piece can be one token. */
+const LONGEST_TOKEN = 4096;
 const CACHED_PIECES = 1 << 15;
 
 export class PieceEncoder {
@@ -18,7 +19,7 @@ export class PieceEncoder {
 
   /** Appends the tokens of `text[start, end)`. */
   encode(text: string, start: number, end: number, ids: number[]): void {
-    const { pieceEnd } = this.#vocabulary.rule;
+    const { pieceEnd } = this.#vocabulary;
     for (let at = start; at < end; ) {
       const next = pieceEnd(text, at, end);
       if (next - at <= CACHED_UNITS) this.#short(text.slice(at, next), ids);
@@ -40,56 +41,18 @@ export class PieceEncoder {
   }
 
   #piece(text: string, start: number, end: number, ids: number[]): void {
-    const { whole, merges } = this.#vocabulary;
-    if (whole) {
-      const id = whole.get(byteLevel(text.slice(start, end)));
+    const { whole, merges, alphabet, symbols } = this.#vocabulary;
+    if (whole && end - start <= LONGEST_TOKEN) {
+      const id = whole.get(alphabet.spell(text.slice(start, end)));
       if (id !== undefined) {
         ids.push(id);
         return;
       }
     }
-    const count = this.#byteTokens(text, start, end);
+    if (this.#symbols.length < (end - start) * 3) this.#symbols = new Int32Array((end - start) * 3);
+    const count = symbols(text, start, end, this.#symbols);
     const length = mergeSymbols(merges, this.#symbols, count);
     for (let i = 0; i < length; i++) ids.push(this.#symbols[i]);
     if (this.#symbols.length > 1 << 16) this.#symbols = new Int32Array(256); // let a giant piece's memory go
   }
-
-  /** UTF-8 of the piece as one token for each byte, into `#symbols`. */
-  #byteTokens(text: string, start: number, end: number): number {
-    if (this.#symbols.length < (end - start) * 3) this.#symbols = new Int32Array((end - start) * 3);
-    const symbols = this.#symbols;
-    const { byteIds } = this.#vocabulary;
-    let count = 0;
-    for (let at = start; at < end; at++) {
-      let code = text.charCodeAt(at);
-      if (code >= 0xd800 && code < 0xdc00) code = text.codePointAt(at++)!;
-      if (code < 0x80) symbols[count++] = byteIds[code];
-      else {
-        if (code < 0x800) symbols[count++] = byteIds[0xc0 | (code >> 6)];
-        else {
-          if (code < 0x10000) symbols[count++] = byteIds[0xe0 | (code >> 12)];
-          else {
-            symbols[count++] = byteIds[0xf0 | (code >> 18)];
-            symbols[count++] = byteIds[0x80 | ((code >> 12) & 63)];
-          }
-          symbols[count++] = byteIds[0x80 | ((code >> 6) & 63)];
-        }
-        symbols[count++] = byteIds[0x80 | (code & 63)];
-      }
-    }
-    for (let i = 0; i < count; i++) if (symbols[i] < 0) this.#missingByte();
-    return count;
-  }
-
-  #missingByte(): never {
-    throw new EngineError("TOK_BYTE", "the text needs a byte for which the vocabulary has no token", {
-      at: { source: "tokenizer", file: this.#vocabulary.file },
-    });
-  }
-}
-
-function byteLevel(piece: string): string {
-  let text = "";
-  for (const byte of new TextEncoder().encode(piece)) text += BYTE_ALPHABET[byte];
-  return text;
 }

@@ -1,25 +1,30 @@
 /**
  * Text <-> token ids.
  *
- * text -markers-> spans -split rule-> pieces -UTF-8-> byte tokens -merges-> ids
+ * text -markers-> spans -split rule-> pieces -alphabet-> symbols -merges-> ids
  *
+ * Symbols are the tokens of single bytes, or of single characters (`sentencepiece.ts`: all that Llama 2 does otherwise).
  * Control tokens arise from text only when the caller says so, and then only outside the ranges it declares plain.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
+import { BYTE_LEVEL } from "./alphabet.ts";
 import { MergeTable } from "./bpe.ts";
 import { readGgufVocabulary } from "./gguf-vocabulary.ts";
 import { readHfVocabulary } from "./hf-vocabulary.ts";
 import { MarkerScanner } from "./markers.ts";
 import { PieceEncoder } from "./pieces.ts";
-import { SPLIT_RULES } from "./split.ts";
+import { isSpace, NO_PREFIX } from "./sentencepiece.ts";
+import { LLAMA4 } from "./split-llama4.ts";
 import { TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
 
 export interface EncodeOptions {
   /** Read `<|eot|>` and its like as control tokens. Default: as text. */
   specialTokens?: boolean;
-  /** Put the begin-of-text token in front. */
+  /** Put the begin-of-text token in front, unless the text begins with it. */
   addBos?: boolean;
+  /** Put the end-of-text token behind: for training and scoring, never for a prompt. */
+  addEos?: boolean;
   /** With `specialTokens`: ranges [start, end, start, end, ...], ascending, in which they are text all the same. */
   plain?: readonly number[];
 }
@@ -27,9 +32,11 @@ export interface EncodeOptions {
 export interface DecodeOptions {
   /** Show control tokens by name. Default: they decode to nothing. */
   specialTokens?: boolean;
+  /** The ids go on after other text: the space that Llama 2 vocabularies put before a text is not taken away. */
+  continues?: boolean;
 }
 
-/** Turns ids into text as they come; what it gives in all equals `decode` of all the ids. */
+/** Turns ids into text as they come; what it gives in all equals `decode` of all the ids with the same options. */
 export interface TokenStream {
   push(id: number): string;
   end(): string;
@@ -38,9 +45,14 @@ export interface TokenStream {
 export class Tokenizer {
   /** Number of ids, equal to the rows of the model's embedding. */
   readonly vocabSize: number;
+  /** What kind of vocabulary it is: "llama4", "llama-bpe", "smollm", "gpt2" (byte level), "sentencepiece" or "bytes". */
+  readonly kind: string;
   readonly bos: number | null;
   /** Whether the file says that a text begins with `bos`. */
   readonly addBos: boolean;
+  readonly eos: number | null;
+  /** Whether the file says that a text ends with `eos`. Prompts do not. */
+  readonly addEos: boolean;
   /** Ids that end an answer, ascending. */
   readonly stopIds: readonly number[];
   /** What was odd in the file, yet usable. */
@@ -54,23 +66,29 @@ export class Tokenizer {
     this.#pieces = new PieceEncoder(vocabulary);
     this.#markers = new MarkerScanner(vocabulary);
     this.vocabSize = vocabulary.size;
+    this.kind = vocabulary.kind;
     this.bos = vocabulary.bos;
     this.addBos = vocabulary.addBos;
+    this.eos = vocabulary.eos;
+    this.addEos = vocabulary.addEos;
     this.stopIds = vocabulary.stopIds;
     this.warnings = vocabulary.warnings;
   }
 
-  encode(text: string, { specialTokens = false, addBos = false, plain = [] }: EncodeOptions = {}): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    const { specialTokens = false, addBos = false, addEos = false, plain = [] } = options;
     checkWellFormed(text);
     const ids: number[] = [];
     if (addBos && this.bos !== null) ids.push(this.bos);
     let done = 0;
     this.#markers.scan(text, specialTokens, plain, (start, end, id) => {
-      this.#pieces.encode(text, done, start, ids);
-      ids.push(id);
+      this.#span(text, done, start, ids);
+      // The text brings its own begin token.
+      if (start > 0 || id !== this.bos || ids.length === 0) ids.push(id);
       done = end;
     });
-    this.#pieces.encode(text, done, text.length, ids);
+    this.#span(text, done, text.length, ids);
+    if (addEos && this.eos !== null) ids.push(this.eos);
     return ids;
   }
 
@@ -81,13 +99,17 @@ export class Tokenizer {
     return text + stream.end();
   }
 
-  stream({ specialTokens = false }: DecodeOptions = {}): TokenStream {
+  stream({ specialTokens = false, continues = false }: DecodeOptions = {}): TokenStream {
     // The decoder holds unfinished characters back; a byte order mark is text like any other.
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    let strip = this.#vocabulary.stripSpace && !continues;
     return {
       push: (id) => {
         const bytes = this.#bytes(id);
-        return this.isSpecial(id) && !specialTokens ? "" : decoder.decode(bytes, { stream: true });
+        if (bytes.length === 0 || (this.isSpecial(id) && !specialTokens)) return "";
+        const first = strip && bytes[0] === 32 ? 1 : 0;
+        strip = false;
+        return decoder.decode(bytes.subarray(first), { stream: true });
       },
       end: () => decoder.decode(),
     };
@@ -108,6 +130,16 @@ export class Tokenizer {
   /** The id of a control or user-defined token, by its exact text. */
   specialId(text: string): number | null {
     return this.#vocabulary.markers.get(text) ?? null;
+  }
+
+  /** Ordinary text from one marker to the next. */
+  #span(text: string, start: number, end: number, ids: number[]): void {
+    if (start === end) return;
+    const { spans, doubled } = this.#vocabulary.spacePrefix;
+    const wanted = spans === "every" || (spans === "first" && start === 0);
+    const prefixed = wanted && (doubled || !isSpace(text.charCodeAt(start)));
+    if (prefixed) this.#pieces.encode(` ${text.slice(start, end)}`, 0, end - start + 1, ids);
+    else this.#pieces.encode(text, start, end, ids);
   }
 
   #bytes(id: number): Uint8Array {
@@ -166,19 +198,27 @@ export function byteTokenizer(vocab = 260): Tokenizer {
     offsets[257 + i] = offsets[256 + i] + (names[i]?.length ?? 0);
     if (i < names.length) kinds[256 + i] = TOKEN_KIND.control;
   }
+  const file = "bytes";
+  const byteIds = Int32Array.from({ length: 256 }, (_, byte) => byte);
   return new Tokenizer({
-    file: "bytes",
+    file,
     size: vocab,
-    rule: SPLIT_RULES[0],
+    kind: "bytes",
+    alphabet: BYTE_LEVEL,
+    pieceEnd: LLAMA4.pieceEnd,
+    symbols: BYTE_LEVEL.symbolWriter({ file, ids: new Map(), byteIds, unknown: null, fuseUnknown: false }),
     kinds,
     bytes,
     offsets,
-    byteIds: Int32Array.from({ length: 256 }, (_, byte) => byte),
     merges: new MergeTable(0),
     whole: null,
     markers: new Map(names.map((name, i) => [name, 256 + i])),
+    spacePrefix: NO_PREFIX,
+    stripSpace: false,
     bos: 256,
+    eos: 257,
     addBos: false,
+    addEos: false,
     stopIds: [257],
     warnings: [],
   });

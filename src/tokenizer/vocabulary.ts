@@ -1,11 +1,13 @@
 /**
- * A byte-level BPE vocabulary, checked: what every token's bytes are, which pairs merge into what, which ids control.
+ * A BPE vocabulary, checked: what every token's bytes are, which pairs merge into what, which ids control.
  * `gguf-vocabulary.ts` and `hf-vocabulary.ts` read the two file formats into `RawVocabulary`; the checks that do not
  * depend on the format are here.
  */
 import { EngineError, quoteName } from "../error.ts";
+import type { Alphabet, SymbolTokens, SymbolWriter } from "./alphabet.ts";
 import { MergeTable } from "./bpe.ts";
-import type { SplitRule } from "./split.ts";
+import { freePieceEnd, type SpacePrefix, scoredMerges } from "./sentencepiece.ts";
+import type { PieceEnd } from "./split.ts";
 
 /** Token types, by their GGUF numbers. */
 export const TOKEN_KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -25,6 +27,25 @@ const STRUCTURAL = new Set([
   "<|header_end|>",
   "<|eom|>",
   "<|eot|>",
+  "<|start_header_id|>",
+  "<|end_header_id|>",
+  "<|eom_id|>",
+  "<|eot_id|>",
+]);
+
+/** Likewise; but published checkpoints with added tokens often do not mark these, so we do. */
+const CHATML = new Set(["<|im_start|>", "<|im_end|>"]);
+
+/** Control tokens that end an answer, whichever ids the file names. */
+const END_NAMES = new Set([
+  "<|end_of_text|>",
+  "<|eom|>",
+  "<|eot|>",
+  "<|eom_id|>",
+  "<|eot_id|>",
+  "<|im_end|>",
+  "<|endoftext|>",
+  "</s>",
 ]);
 
 export interface RawVocabulary {
@@ -32,15 +53,25 @@ export interface RawVocabulary {
   readonly file: string;
   readonly tokensField: string;
   readonly mergesField: string;
-  readonly rule: SplitRule;
-  /** Token texts by id: byte-level alphabet for normal tokens, plain text for the others. */
+  /** The split rule's name, or "sentencepiece". */
+  readonly kind: string;
+  readonly alphabet: Alphabet;
+  /** Null: nothing cuts the text but what no merge can cross. */
+  readonly pieceEnd: PieceEnd | null;
+  /** Token texts by id: in the alphabet for normal tokens, plain text for the others. */
   readonly texts: readonly string[];
   readonly kinds: Uint8Array;
-  /** "left right" or [left, right], best first. */
-  readonly merges: readonly unknown[];
+  /** "left right" or [left, right], best first; or the scores that they follow from, by id. */
+  readonly merges: readonly unknown[] | Float32Array;
   readonly ignoreMerges: boolean;
+  readonly unknown: number | null;
+  readonly fuseUnknown: boolean;
+  readonly spacePrefix: SpacePrefix;
+  readonly stripSpace: boolean;
   readonly bos: number | null;
+  readonly eos: number | null;
   readonly addBos: boolean;
+  readonly addEos: boolean;
   readonly stopIds: readonly number[];
   readonly warnings: readonly string[];
 }
@@ -48,18 +79,26 @@ export interface RawVocabulary {
 export interface Vocabulary {
   readonly file: string;
   readonly size: number;
-  readonly rule: SplitRule;
+  readonly kind: string;
+  readonly alphabet: Alphabet;
+  readonly pieceEnd: PieceEnd;
+  readonly symbols: SymbolWriter;
   readonly kinds: Uint8Array; // [size]
   readonly bytes: Uint8Array; // all tokens' bytes, one after the other
   readonly offsets: Uint32Array; // [size + 1] into bytes
-  readonly byteIds: Int32Array; // [256] token of each single byte, -1 = none
   readonly merges: MergeTable;
-  /** Byte-level text -> id, when whole pieces are looked up before merging. */
+  /** Text of normal tokens -> id, when whole pieces are looked up before merging. */
   readonly whole: ReadonlyMap<string, number> | null;
   /** Texts of control and user-defined tokens. */
   readonly markers: ReadonlyMap<string, number>;
+  /** Where encoding puts a space in front. */
+  readonly spacePrefix: SpacePrefix;
+  /** Whether decoding takes one space away from the front. */
+  readonly stripSpace: boolean;
   readonly bos: number | null;
+  readonly eos: number | null;
   readonly addBos: boolean;
+  readonly addEos: boolean;
   readonly stopIds: readonly number[];
   readonly warnings: readonly string[];
 }
@@ -73,47 +112,60 @@ export function faults(file: string): TokenizerFault {
   };
 }
 
-/** Byte -> character: printable Latin-1 stands for itself, the other 68 bytes follow from U+0100 in byte order. */
-export const BYTE_ALPHABET: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  isPrintable(byte) ? String.fromCharCode(byte) : "",
-);
-const ALPHABET_BYTES = new Int16Array(0x144).fill(-1);
-let shifted = 0x100;
-for (let byte = 0; byte < 256; byte++) {
-  const code = isPrintable(byte) ? byte : shifted++;
-  (BYTE_ALPHABET as string[])[byte] = String.fromCharCode(code);
-  ALPHABET_BYTES[code] = byte;
-}
-
-function isPrintable(byte: number): boolean {
-  return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-}
-
 export function buildVocabulary(raw: RawVocabulary): Vocabulary {
+  const { file, alphabet, fuseUnknown } = raw;
+  // Text must not begin or end a conversation, whatever a file calls its unknown token.
+  const structural = raw.unknown === null || raw.unknown === raw.bos || raw.stopIds.includes(raw.unknown);
+  const unknown = structural ? null : raw.unknown;
   const { bytes, offsets, byteIds } = tokenBytes(raw);
   const warnings = [...raw.warnings];
   const ids = normalIds(raw, warnings);
   return {
-    file: raw.file,
+    file,
     size: raw.texts.length,
-    rule: raw.rule,
+    kind: raw.kind,
+    alphabet,
+    pieceEnd: raw.pieceEnd ?? freePieceEnd(ids),
+    symbols: alphabet.symbolWriter({ file, ids, byteIds, unknown, fuseUnknown }),
     kinds: raw.kinds,
     bytes,
     offsets,
-    byteIds,
     merges: mergeTable(raw, ids, warnings),
     whole: raw.ignoreMerges ? ids : null,
     markers: markerIds(raw),
+    spacePrefix: raw.spacePrefix,
+    stripSpace: raw.stripSpace,
     bos: raw.bos,
-    addBos: raw.addBos,
+    eos: raw.eos,
+    addBos: raw.addBos && raw.bos !== null,
+    addEos: raw.addEos && raw.eos !== null,
     stopIds: raw.stopIds,
     warnings: warnings.slice(0, LIMITS.warnings),
   };
 }
 
-type TokenBytes = Pick<Vocabulary, "bytes" | "offsets" | "byteIds">;
+/** Marks the tokens that must control a conversation, where the file does not. */
+export function markChatTokens(texts: readonly (string | undefined)[], kinds: Uint8Array, warnings: string[]): void {
+  for (let id = 0; id < texts.length; id++) {
+    if (kinds[id] === TOKEN_KIND.control || !CHATML.has(texts[id] ?? "")) continue;
+    kinds[id] = TOKEN_KIND.control;
+    warnings.push(`TOK_ADDED: ${texts[id]} is not marked as a control token; it is taken as one`);
+  }
+}
 
-function tokenBytes({ file, tokensField, texts, kinds }: RawVocabulary): TokenBytes {
+/** Ids that end an answer, ascending: those the file names, and control tokens whose names say so. */
+export function endIds(named: Iterable<number>, texts: readonly string[], kinds: Uint8Array): number[] {
+  const ids = new Set(named);
+  // Files name one id or two of several, or those of the model before it was taught to chat.
+  for (let id = 0; id < texts.length; id++) {
+    if (kinds[id] === TOKEN_KIND.control && END_NAMES.has(texts[id])) ids.add(id);
+  }
+  return [...ids].sort((a, b) => a - b);
+}
+
+type TokenBytes = Pick<Vocabulary, "bytes" | "offsets"> & Pick<SymbolTokens, "byteIds">;
+
+function tokenBytes({ file, tokensField, alphabet, texts, kinds }: RawVocabulary): TokenBytes {
   const fail = faults(file);
   const capacity = texts.reduce((sum, text) => sum + text.length * 3, 0);
   const bytes = new Uint8Array(capacity);
@@ -134,12 +186,8 @@ function tokenBytes({ file, tokensField, texts, kinds }: RawVocabulary): TokenBy
     if (kind === TOKEN_KIND.byte) bytes[end++] = byteToken(text, fail, field);
     else if (kind !== TOKEN_KIND.normal) end += utf8.encodeInto(text, bytes.subarray(end)).written;
     else {
-      for (let i = 0; i < text.length; i++) {
-        const code = text.charCodeAt(i);
-        const byte = code < ALPHABET_BYTES.length ? ALPHABET_BYTES[code] : -1;
-        if (byte < 0) fail("TOK_BYTELEVEL", "character outside the byte-level alphabet", field, text);
-        bytes[end++] = byte;
-      }
+      end = alphabet.decode(text, bytes, end);
+      if (end < 0) fail("TOK_BYTELEVEL", "character outside the byte-level alphabet", field, text);
     }
     offsets[id + 1] = end;
     const single = end - start === 1 && (kind === TOKEN_KIND.normal || kind === TOKEN_KIND.byte);
@@ -169,6 +217,9 @@ function normalIds({ texts, kinds }: RawVocabulary, warnings: string[]): Map<str
 function mergeTable(raw: RawVocabulary, ids: ReadonlyMap<string, number>, warnings: string[]): MergeTable {
   const { merges, mergesField } = raw;
   const fail = faults(raw.file);
+  if (merges instanceof Float32Array) {
+    return scoredMerges(ids, merges, fail, { tokens: raw.tokensField, scores: mergesField });
+  }
   if (merges.length > LIMITS.merges) fail("TOK_MERGE", `more than ${LIMITS.merges} merges`, mergesField, merges.length);
   const table = new MergeTable(merges.length);
   let repeated = 0;
@@ -199,14 +250,15 @@ function mergeTable(raw: RawVocabulary, ids: ReadonlyMap<string, number>, warnin
   return table;
 }
 
-/** Texts that are looked for in prompts. */
+/** Texts that are looked for in prompts: of control tokens, the unknown token among them, and user-defined ones. */
 function markerIds({ file, tokensField, texts, kinds }: RawVocabulary): Map<string, number> {
   const fail = faults(file);
   const markers = new Map<string, number>();
   for (let id = 0; id < texts.length; id++) {
     const text = texts[id];
     const field = `${tokensField}[${id}]`;
-    const control = kinds[id] === TOKEN_KIND.control;
+    const unknown = kinds[id] === TOKEN_KIND.unknown && [...text].length > 1;
+    const control = kinds[id] === TOKEN_KIND.control || unknown;
     if (!control && STRUCTURAL.has(text)) fail("TOK_ADDED", `${quoteName(text)} is not a control token`, field);
     if ((!control && kinds[id] !== TOKEN_KIND.userDefined) || text === "") continue;
     if ([...text].length < 2)

@@ -3,6 +3,7 @@ import { EngineError } from "../../error.ts";
 
 export const TEMPLATE_LIMITS = {
   source: 256 * 1024, // UTF-16 units
+  tokens: 65_536, // the largest templates about have some 5,000
   steps: 5_000_000,
   output: 8 * 1024 * 1024, // bytes of UTF-8 at most one and a half times as many
   depth: 128, // nested blocks, brackets, macro calls, containers
@@ -23,7 +24,8 @@ export class Budget {
 
   spend(steps: number): void {
     this.#steps += steps;
-    if (this.#steps > TEMPLATE_LIMITS.steps) {
+    // Not `>`: 0 times infinity steps are too many, too.
+    if (!(this.#steps <= TEMPLATE_LIMITS.steps)) {
       throw templateFault(
         "TPL_FUEL",
         "the template takes too many steps",

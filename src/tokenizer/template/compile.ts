@@ -2,9 +2,10 @@
 import { parse } from "@huggingface/jinja";
 import { EngineError } from "../../error.ts";
 import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { FILTER_NAMES, TEST_NAMES } from "./filters.ts";
+import { FILTER_NAMES } from "./filters.ts";
 import { GLOBAL_NAMES } from "./globals.ts";
 import { lex, place, syntaxError, type Token } from "./lexer.ts";
+import { BINARY_TESTS, TEST_NAMES } from "./tests.ts";
 
 /** The tree of the library's parser, whose declarations do not resolve under `nodenext`. */
 export interface Program {
@@ -25,14 +26,15 @@ const WORDS = new Set([
 const OPEN = new Set(["OpenParen", "OpenSquareBracket", "OpenCurlyBracket"]);
 const CLOSE = new Set(["CloseParen", "CloseSquareBracket", "CloseCurlyBracket"]);
 
-export function compileTemplate(source: string): Program {
-  if (source.length > TEMPLATE_LIMITS.source) {
-    throw templateFault("TPL_SIZE", "the template is too large", source.length, `at most ${TEMPLATE_LIMITS.source}`);
+export function compileTemplate(text: string): Program {
+  if (text.length > TEMPLATE_LIMITS.source) {
+    throw templateFault("TPL_SIZE", "the template is too large", text.length, `at most ${TEMPLATE_LIMITS.source}`);
   }
+  const source = text.replace(/\r\n?/g, "\n");
   const tokens = lex(source);
   checkDepth(tokens);
   checkWords(source, tokens);
-  return parseTokens(source, tokens);
+  return parseTokens(source, testsWithArguments(tokens));
 }
 
 function checkDepth(tokens: readonly Token[]): void {
@@ -91,6 +93,54 @@ function isTest(tokens: readonly Token[], i: number): boolean {
   if (previous.type !== "Identifier" || tokens[i].value === "not") return false;
   if (previous.value === "is") return tokens[i - 2]?.type !== "Dot" && tokens[i - 2]?.type !== "OpenExpression";
   return previous.value === "not" && tokens[i - 2]?.type === "Identifier" && tokens[i - 2].value === "is";
+}
+
+const VALUES = new Set(["Identifier", "NumericLiteral", "StringLiteral"]);
+/**
+ * The library's parser knows no arguments of tests: `a is not divisibleby(3)` becomes the filter `a | "is not divisibleby"(3)`,
+ * which binds alike. The argument may stand without parentheses.
+ */
+function testsWithArguments(tokens: readonly Token[]): Token[] {
+  const out: Token[] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i];
+    out.push(token);
+    if (token.type !== "Identifier" || !isTest(tokens, i)) continue;
+    const end = BINARY_TESTS.has(token.value) ? argumentEnd(tokens, i + 1) : i + 1;
+    // A filter may follow a test, too, which the parser does not expect.
+    if (end === i + 1 && tokens[end]?.type !== "Pipe") continue;
+    const negated = tokens[i - 1].value === "not";
+    out.length -= negated ? 3 : 2;
+    out.push({ ...token, value: "|", type: "Pipe" });
+    out.push({ ...token, value: `is ${negated ? "not " : ""}${token.value}` });
+    if (end === i + 1) continue;
+    if (tokens[i + 1].type === "OpenParen") continue;
+    out.push({ ...token, value: "(", type: "OpenParen" }, ...tokens.slice(i + 1, end));
+    out.push({ ...token, value: ")", type: "CloseParen" });
+    i = end - 1;
+  }
+  return out;
+}
+
+/** Where the value that starts at `start` ends, with the parts, subscripts and calls behind it. */
+function argumentEnd(tokens: readonly Token[], start: number): number {
+  let at = start;
+  const first = tokens[start];
+  if (!first || (first.type === "Identifier" && KEYWORDS.has(first.value))) return start;
+  if (VALUES.has(first.type)) at++;
+  else if (!OPEN.has(first.type)) return start;
+  while (at < tokens.length) {
+    const { type } = tokens[at];
+    if (type === "Dot") at += 2;
+    else if (OPEN.has(type) && (at > start || first === tokens[at])) {
+      for (let depth = 0; at < tokens.length; ) {
+        depth += OPEN.has(tokens[at].type) ? 1 : CLOSE.has(tokens[at].type) ? -1 : 0;
+        at++;
+        if (depth === 0) break;
+      }
+    } else break;
+  }
+  return Math.min(at, tokens.length);
 }
 
 /** A token that notes how far the parser has looked: the parser reports no places, but that is where it gave up. */

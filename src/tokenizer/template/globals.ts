@@ -50,24 +50,32 @@ function range(args: Value[], budget: Budget): Value[] {
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
 
+const day = (date: Date): number => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+
 function strftime(now: Date, format: string): string {
   const two = (value: number): string => String(value).padStart(2, "0");
   const parts: Record<string, () => string> = {
-    "%Y": () => String(now.getFullYear()),
-    "%y": () => two(now.getFullYear() % 100),
-    "%m": () => two(now.getMonth() + 1),
-    "%d": () => two(now.getDate()),
-    "%B": () => MONTHS[now.getMonth()],
-    "%b": () => MONTHS[now.getMonth()].slice(0, 3),
-    "%A": () => DAYS[now.getDay()],
-    "%a": () => DAYS[now.getDay()].slice(0, 3),
-    "%H": () => two(now.getHours()),
-    "%M": () => two(now.getMinutes()),
-    "%S": () => two(now.getSeconds()),
-    "%%": () => "%",
+    Y: () => String(now.getFullYear()),
+    y: () => two(now.getFullYear() % 100),
+    m: () => two(now.getMonth() + 1),
+    d: () => two(now.getDate()),
+    e: () => String(now.getDate()).padStart(2),
+    j: () => String(Math.round((day(now) - day(new Date(now.getFullYear(), 0, 0))) / 864e5)).padStart(3, "0"),
+    B: () => MONTHS[now.getMonth()],
+    b: () => MONTHS[now.getMonth()].slice(0, 3),
+    A: () => DAYS[now.getDay()],
+    a: () => DAYS[now.getDay()].slice(0, 3),
+    H: () => two(now.getHours()),
+    I: () => two(now.getHours() % 12 || 12),
+    p: () => (now.getHours() < 12 ? "AM" : "PM"),
+    M: () => two(now.getMinutes()),
+    S: () => two(now.getSeconds()),
+    F: () => strftime(now, "%Y-%m-%d"),
+    T: () => strftime(now, "%H:%M:%S"),
+    "%": () => "%",
   };
-  return format.replace(/%./g, (part) => {
-    if (!Object.hasOwn(parts, part)) throw templateFault("TPL_UNSUPPORTED", "unsupported date format", part);
-    return parts[part]();
+  return format.replace(/%(-?)(.)/g, (part, bare, name) => {
+    if (!Object.hasOwn(parts, name)) throw templateFault("TPL_UNSUPPORTED", "unsupported date format", part);
+    return bare ? parts[name]().replace(/^[0 ]+(?=.)/, "") : parts[name]();
   });
 }

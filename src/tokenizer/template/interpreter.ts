@@ -2,12 +2,26 @@
  * Runs a template's syntax tree under a budget. Statements write into a builder; expressions give values.
  * The tree is the one of @huggingface/jinja; the meaning is that of Python's Jinja as transformers sets it up.
  */
-import { Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import type { Program } from "./compile.ts";
-import { Args, findFilter, findMethod, findTest, items } from "./filters.ts";
+import { Args, findFilter } from "./filters.ts";
 import { makeGlobals } from "./globals.ts";
+import { findMethod } from "./methods.ts";
 import { binary, subscript, unary } from "./operators.ts";
-import { Callable, type Dict, Namespace, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
+import { items } from "./sequences.ts";
+import { findTest } from "./tests.ts";
+import {
+  Callable,
+  type Dict,
+  Namespace,
+  Text,
+  TextBuilder,
+  Tuple,
+  toText,
+  truthy,
+  typeName,
+  type Value,
+} from "./values.ts";
 
 /** A node of the library's tree, which does not export its types: fields as its parser fills them. */
 // biome-ignore lint/suspicious/noExplicitAny: the node's `type` decides which fields there are
@@ -32,10 +46,15 @@ class Scope {
   }
 }
 
-export function runTemplate(program: Program, variables: Dict, now: Date): Text {
-  const budget = new Budget();
+export function runTemplate(program: Program, variables: Dict, now: Date, budget: Budget): Text {
   const scope = new Scope(new Scope(undefined, makeGlobals(budget, now)), new Map(variables));
-  return new Interpreter(budget).run(program, scope);
+  try {
+    return new Interpreter(budget).run(program, scope);
+  } catch (error) {
+    // The limits keep well below the stack's end, unless the caller stands at its edge already.
+    if (error instanceof RangeError) throw templateFault("TPL_DEPTH", "the template nests too deep to run");
+    throw error;
+  }
 }
 
 class Interpreter {
@@ -173,7 +192,7 @@ class Interpreter {
       const callback = rest.get("caller") ?? caller;
       if (callback) scope.variables.set("caller", callback);
       rest.delete("caller");
-      scope.variables.set("varargs", args.slice(parameters.length));
+      scope.variables.set("varargs", Tuple.from(args.slice(parameters.length)));
       scope.variables.set("kwargs", rest);
       return this.#render(body, scope);
     });
@@ -202,8 +221,9 @@ class Interpreter {
         return node.type === "IntegerLiteral" ? node.value : unary("float", node.value);
       case "StringLiteral":
         return new Text(node.value);
-      case "ArrayLiteral":
       case "TupleLiteral":
+        return Tuple.from(node.value as Node[], (item) => this.#value(item, scope));
+      case "ArrayLiteral":
         return node.value.map((item: Node) => this.#value(item, scope));
       case "ObjectLiteral":
         return this.#mapping(node, scope);
@@ -247,8 +267,11 @@ class Interpreter {
 
   #mapping(node: Node, scope: Scope): Dict {
     const map: Dict = new Map();
-    for (const [key, value] of node.value)
-      map.set(toText(this.#value(key, scope), this.#budget).text, this.#value(value, scope));
+    for (const [key, value] of node.value) {
+      const name = toText(this.#value(key, scope), this.#budget).text;
+      this.#budget.text(name.length);
+      map.set(name, this.#value(value, scope));
+    }
     return map;
   }
 
@@ -268,10 +291,11 @@ class Interpreter {
       : property.type === "Identifier"
         ? new Text(property.value)
         : property.value;
-    return (
-      subscript(object, key, this.#budget) ??
-      (key instanceof Text ? findMethod(object, key.text, this.#budget) : undefined)
-    );
+    const method = key instanceof Text ? findMethod(object, key.text, this.#budget) : undefined;
+    // As in Python: `args.items` is the method though there may be an item of that name, `args["items"]` is the item.
+    if (method && !node.computed) return method;
+    const part = subscript(object, key, this.#budget);
+    return part === undefined ? method : part;
   }
 
   #arguments(nodes: readonly Node[], scope: Scope): { list: Value[]; named: Dict } {
@@ -280,10 +304,14 @@ class Interpreter {
     for (const node of nodes) {
       if (node.type === "KeywordArgumentExpression") named.set(node.key.value, this.#value(node.value, scope));
       else if (node.type === "SpreadExpression")
-        for (const item of items(this.#value(node.argument, scope), this.#budget)) list.push(item);
+        for (const item of items(this.#value(node.argument, scope), this.#budget)) {
+          this.#budget.spend(4);
+          list.push(item);
+        }
       else if (node.type === "KeywordSpreadExpression") {
         const map = this.#value(node.argument, scope);
         if (!(map instanceof Map)) throw templateFault("TPL_VALUE", "** needs a mapping", typeName(map));
+        this.#budget.spend(map.size * 4);
         for (const [key, value] of map) named.set(key, value);
       } else list.push(this.#value(node, scope));
     }
@@ -301,12 +329,15 @@ class Interpreter {
       node.type === "CallExpression" ? this.#arguments(node.args, scope) : { list: [], named: new Map() };
     const name: string = node.type === "CallExpression" ? node.callee.value : node.value;
     if (value instanceof Text) this.#budget.text(value.text.length);
+    const test = /^is (not )?(.+)/.exec(name);
+    if (test) return findTest(test[2])(value, list[0], this.#budget) !== (test[1] !== undefined);
     return findFilter(name)(value, new Args(list, named), this.#budget);
   }
 }
 
 function loopVariables(list: readonly Value[], i: number): Dict {
   const { length } = list;
+  const cycle = new Callable((args) => args[i % args.length]);
   return new Map<string, Value>([
     ["index", i + 1],
     ["index0", i],
@@ -317,5 +348,6 @@ function loopVariables(list: readonly Value[], i: number): Dict {
     ["length", length],
     ["previtem", list[i - 1]],
     ["nextitem", list[i + 1]],
+    ["cycle", cycle],
   ]);
 }

@@ -3,6 +3,8 @@
  * The library's own lexer keeps no places and takes quadratic time over long runs of spaces.
  */
 import { EngineError } from "../../error.ts";
+import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { endOfText, isSpace } from "./strings.ts";
 
 /** The library's token types that we make; its own declarations do not resolve under `nodenext`. */
 type TokenType =
@@ -73,7 +75,18 @@ const VALUE_ENDS = new Set<string>([
   "CloseParen",
   "CloseSquareBracket",
 ]);
-const ESCAPES: Record<string, string> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v" };
+const ESCAPES: Record<string, string> = {
+  ...{ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "0": "\0" },
+  ...{ "'": "'", '"': '"', "\\": "\\", "\n": "" },
+};
+
+const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})|([^xU]))/suy;
+
+const NAME = /\w+/y;
+const BLANK = /\s/;
+const NUMBER = /[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?/y;
+/** The parser tells a float by its point, and knows no underscores. */
+const plainNumber = (text: string): string => text.replaceAll("_", "").replace(/^([-+]?\d+)(?=[eE])/, "$1.0");
 
 export function place(source: string, offset: number): string {
   const before = source.slice(0, offset);
@@ -113,6 +126,13 @@ class Lexer {
 
   #push(value: string, type: TokenType, offset: number): void {
     this.#tokens.push({ value, type, offset });
+    if (this.#tokens.length > TEMPLATE_LIMITS.tokens)
+      throw templateFault(
+        "TPL_SIZE",
+        "the template has too many words",
+        undefined,
+        `at most ${TEMPLATE_LIMITS.tokens}`,
+      );
   }
 
   /** Text up to the next tag, less the space that tags strip on either side. */
@@ -124,8 +144,9 @@ class Lexer {
     const end = open < 0 ? source.length : open;
     this.#at = end;
     let stop = end;
-    if (open >= 0 && source[open + 2] === "-") stop = start + source.slice(start, end).trimEnd().length;
-    else if (open >= 0 && source[open + 1] !== "{") stop = this.#lineStart(start, end);
+    const sign = open < 0 ? "" : source[open + 2];
+    if (sign === "-") stop = start + endOfText(source.slice(start, end));
+    else if (open >= 0 && sign !== "+" && source[open + 1] !== "{") stop = this.#lineStart(start, end);
     if (stop > start) this.#push(source.slice(start, stop), "Text", start);
   }
 
@@ -138,16 +159,16 @@ class Lexer {
 
   #afterTag(stripped: boolean, block: boolean): void {
     const source = this.#source;
-    if (stripped) while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
+    if (stripped) while (this.#at < source.length && isSpace(source[this.#at])) this.#at++;
     else if (block && source[this.#at] === "\n") this.#at++; // trim_blocks
   }
 
   #comment(): void {
     const close = this.#source.indexOf("#}", this.#at + 2);
     if (close < 0) throw syntaxError(this.#source, this.#at, "unterminated comment");
-    const stripped = this.#source[close - 1] === "-" && close - 1 >= this.#at + 2;
+    const sign = close - 1 >= this.#at + 2 ? this.#source[close - 1] : "";
     this.#at = close + 2;
-    this.#afterTag(stripped, true);
+    this.#afterTag(sign === "-", sign !== "+");
   }
 
   #code(open: string): void {
@@ -157,26 +178,45 @@ class Lexer {
     const close = block ? "%}" : "}}";
     const first = this.#tokens.length;
     this.#push(open, block ? "OpenStatement" : "OpenExpression", start);
-    this.#at += source[start + 2] === "-" ? 3 : 2;
+    this.#at += source[start + 2] === "-" || (block && source[start + 2] === "+") ? 3 : 2;
     let braces = 0;
     while (true) {
-      while (this.#at < source.length && /\s/.test(source[this.#at])) this.#at++;
+      while (this.#at < source.length && BLANK.test(source[this.#at])) this.#at++;
       if (this.#at >= source.length) throw syntaxError(source, start, `unterminated ${open}`);
       const stripped = source.startsWith(`-${close}`, this.#at);
-      if (braces === 0 && (stripped || source.startsWith(close, this.#at))) {
+      const kept = block && source.startsWith(`+${close}`, this.#at);
+      if (braces === 0 && (stripped || kept || source.startsWith(close, this.#at))) {
         this.#push(close, block ? "CloseStatement" : "CloseExpression", this.#at);
-        this.#at += stripped ? 3 : 2;
+        this.#at += stripped || kept ? 3 : 2;
         // transformers marks the assistant's words with {% generation %}: nothing to render.
         const word = this.#tokens[first + 1];
         if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value))
           this.#tokens.length = first;
-        this.#afterTag(stripped, block);
+        this.#afterTag(stripped, block && !kept);
+        if (block && this.#tokens.length === first + 3 && word.value === "raw") this.#raw(first);
         return;
       }
       if (source[this.#at] === "{") braces++;
       else if (source[this.#at] === "}") braces--;
       this.#item();
     }
+  }
+
+  /** `{% raw %}`: text up to the tag that ends it, whatever it looks like. */
+  #raw(first: number): void {
+    const [source, start] = [this.#source, this.#at];
+    const { offset } = this.#tokens[first];
+    this.#tokens.length = first;
+    const end = /\{%([-+]?)\s*endraw\s*([-+]?)%\}/g;
+    end.lastIndex = start;
+    const found = end.exec(source);
+    if (!found) throw syntaxError(source, offset, "unterminated raw");
+    let stop = found.index;
+    if (found[1] === "-") stop = start + endOfText(source.slice(start, stop));
+    else if (found[1] === "") stop = this.#lineStart(start, stop);
+    if (stop > start) this.#push(source.slice(start, stop), "Text", start);
+    this.#at = found.index + found[0].length;
+    this.#afterTag(found[2] === "-", found[2] === "");
   }
 
   /** One token inside a tag. */
@@ -190,10 +230,13 @@ class Lexer {
     }
     const previous = this.#tokens[this.#tokens.length - 1].type;
     const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
-    const digits = /\d/.test(char) || sign ? this.#match(/[-+]?\d+(?:\.\d+)?/y) : undefined;
-    const name = this.#match(/\w+/y);
-    if (digits !== undefined) this.#take(previous === "Dot" ? digits.split(".")[0] : digits, "NumericLiteral");
-    else if (sign) this.#take(char, "UnaryOperator");
+    const digits = /\d/.test(char) || sign ? this.#match(NUMBER) : undefined;
+    const name = this.#match(NAME);
+    if (digits !== undefined) {
+      const text = previous === "Dot" ? digits.split(".")[0] : digits;
+      this.#push(plainNumber(text), "NumericLiteral", start);
+      this.#at += text.length;
+    } else if (sign) this.#take(char, "UnaryOperator");
     else if (name !== undefined) this.#take(name, "Identifier");
     else {
       const operator = OPERATORS.find(([text]) => source.startsWith(text, start));
@@ -222,16 +265,17 @@ class Lexer {
       if (at >= source.length) throw syntaxError(source, start, "unterminated string");
       if (source[at] !== "\\") continue;
       parts.push(source.slice(from, at));
-      const kind = source[++at];
-      const length = kind === "x" ? 2 : kind === "u" ? 4 : 0;
-      const hex = source.slice(at + 1, at + 1 + length);
-      if (length > 0) {
-        if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length < length) throw syntaxError(source, at, "bad escape");
-        parts.push(String.fromCharCode(Number.parseInt(hex, 16)));
-        at += length;
-      } else if (kind !== undefined && (kind in ESCAPES || "'\"\\".includes(kind))) parts.push(ESCAPES[kind] ?? kind);
-      else throw syntaxError(source, at, "unknown escape");
-      from = at + 1;
+      ESCAPE.lastIndex = at;
+      const found = ESCAPE.exec(source);
+      if (!found) throw syntaxError(source, at, "bad escape");
+      const [all, two, four, eight, kind] = found;
+      const hex = two ?? four ?? eight;
+      // As in Python, what is no escape stays as it is, and a newline after a backslash goes.
+      if (hex !== undefined) parts.push(String.fromCodePoint(Number.parseInt(hex, 16)));
+      else if (kind === "u") throw syntaxError(source, at, "bad escape");
+      else parts.push(ESCAPES[kind] ?? all);
+      from = at + all.length;
+      at = from - 1;
     }
     parts.push(source.slice(from, at));
     this.#at = at + 1;

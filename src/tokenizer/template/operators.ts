@@ -1,6 +1,6 @@
 /** Operators and subscripts, with Python's meaning. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { contains, items } from "./filters.ts";
+import { contains, items } from "./sequences.ts";
 import { equal, Float, Namespace, numeric, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
 
 export function unary(operator: string, value: Value): Value {
@@ -26,12 +26,19 @@ export function binary(operator: string, left: Value, right: Value, budget: Budg
   }
   if (left instanceof Text && right instanceof Text) {
     if (operator === "+") return concat(left, right, budget);
+    budget.text(Math.min(left.text.length, right.text.length));
     const order = compare(operator, left.text, right.text);
     if (order !== undefined) return order;
   }
   if (Array.isArray(left) && Array.isArray(right) && operator === "+") {
     budget.spend(left.length + right.length);
     return [...left, ...right];
+  }
+  if (Array.isArray(left) && typeof right === "number" && operator === "*") {
+    budget.spend(4 * (1 + left.length) * Math.max(0, right));
+    const list: Value[] = [];
+    for (let i = 0; i < right; i++) for (const item of left) list.push(item);
+    return list;
   }
   if (left instanceof Text && typeof right === "number" && operator === "*") return repeat(left, right, budget);
   const [a, b] = [numeric(left), numeric(right)];
@@ -88,9 +95,12 @@ export interface Slice {
 export function subscript(object: Value, key: Value | Slice, budget: Budget): Value {
   if (object === undefined) throw templateFault("TPL_ATTR", "attribute of an undefined value");
   if (isSlice(key)) return slice(object, key, budget);
-  if (object instanceof Map) return object.get(toText(key, budget).text);
-  if (object instanceof Namespace) return object.values.get(toText(key, budget).text);
-  const index = numeric(key);
+  if (object instanceof Map || object instanceof Namespace) {
+    const name = toText(key, budget).text;
+    budget.text(name.length);
+    return (object instanceof Map ? object : object.values).get(name);
+  }
+  const index = key instanceof Float ? undefined : numeric(key); // Python has no 1.0th item
   if (index === undefined || !Number.isInteger(index)) return undefined;
   if (Array.isArray(object)) return object.at(index);
   return object instanceof Text ? charAt(object, index, budget) : undefined;

@@ -23,7 +23,14 @@ export class Text {
 
   slice(start: number, end: number): Text {
     const marks: number[] = [];
-    for (let i = 0; i < this.marks.length; i += 2) {
+    // The first range that ends behind the start.
+    let low = 0;
+    for (let high = this.marks.length / 2; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.marks[2 * middle + 1] <= start) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = 2 * low; i < this.marks.length && this.marks[i] < end; i += 2) {
       const from = Math.max(this.marks[i], start);
       const to = Math.min(this.marks[i + 1], end);
       if (from < to) marks.push(from - start, to - start);
@@ -61,6 +68,26 @@ export class TextBuilder {
 
   done(): Text {
     return new Text(this.#text, this.#marks);
+  }
+}
+
+/** A list that prints in parentheses. */
+export class Tuple extends Array<Value> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+}
+
+/** A message's content as a list. Where a template prints it like a string, it is the parts' text without a seam. */
+export class Parts extends Array<Value> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  joined(budget: Budget): Text {
+    const out = new TextBuilder(budget);
+    for (const part of this) out.add(toText(part instanceof Map ? part.get("text") : part, budget));
+    return out.done();
   }
 }
 
@@ -131,8 +158,36 @@ export function equal(a: Value, b: Value, budget: Budget, depth = 0): boolean {
   return a === b;
 }
 
-const floatText = (value: number): string =>
-  Number.isInteger(value) && Math.abs(value) < 1e16 ? value.toFixed(1) : String(value);
+/** As Python's `repr`: exponents from 1e16 up and below 1e-4, of two digits at least. */
+function floatText(value: number): string {
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e16) return value.toFixed(1);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  const text = size >= 1e16 || size < 1e-4 ? value.toExponential() : String(value);
+  return text.replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+/** An integer's digits: JavaScript's own text has an exponent from 1e21 up. */
+const integerText = (value: number): string =>
+  Math.abs(value) < 1e21 || !Number.isFinite(value) ? String(value) : String(BigInt(value));
+
+/** As Python's `repr` of a string. */
+function quoted(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const inside = text.replace(/[\\'"]|[^\P{C}]|(?! )\p{Z}/gu, (char) => {
+    if (char === "\\" || char === quote) return `\\${char}`;
+    if (char === "'" || char === '"') return char;
+    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
+    if (short) return short;
+    const hex = char.codePointAt(0)!.toString(16);
+    return hex.length <= 2
+      ? `\\x${hex.padStart(2, "0")}`
+      : hex.length <= 4
+        ? `\\u${hex.padStart(4, "0")}`
+        : `\\U${hex.padStart(8, "0")}`;
+  });
+  return quote + inside + quote;
+}
 
 /** As Python's `str`. */
 export function toText(value: Value, budget: Budget): Text {
@@ -140,16 +195,18 @@ export function toText(value: Value, budget: Budget): Text {
   if (value === undefined) return new Text("");
   if (value === null) return new Text("None");
   if (typeof value === "boolean") return new Text(value ? "True" : "False");
-  if (typeof value === "number") return new Text(String(value));
+  if (typeof value === "number") return new Text(integerText(value));
   if (value instanceof Float) return new Text(floatText(value.value));
   if (value instanceof Callable) return new Text("<function>");
+  if (value instanceof Parts) return value.joined(budget);
   // Containers print like Python literals; they may hold the caller's strings anywhere, so all of it is foreign.
   return Text.foreign(new Writer(budget, { python: true }).write(value));
 }
 
 export interface JsonStyle {
   python?: boolean;
-  indent?: number;
+  /** Blanks, or a number of them. */
+  indent?: number | string;
   ascii?: boolean;
   sortKeys?: boolean;
   separators?: [string, string];
@@ -178,16 +235,18 @@ class Writer {
 
   #put(text: string): void {
     this.#out += text;
-    this.#budget.spend(1 + (text.length >> 4));
+    this.#budget.spend(3 + (text.length >> 4));
     if (this.#out.length > TEMPLATE_LIMITS.output) this.#budget.text(this.#out.length);
   }
 
   #value(value: Value): void {
     const { python } = this.#style;
     if (value instanceof Text) this.#put(this.#string(value.text));
-    else if (value === null || value === undefined) this.#put(python ? "None" : "null");
+    else if (value === undefined && python) this.#put("Undefined");
+    else if (value === undefined) throw templateFault("TPL_VALUE", "an undefined value has no JSON");
+    else if (value === null) this.#put(python ? "None" : "null");
     else if (typeof value === "boolean") this.#put(python ? (value ? "True" : "False") : String(value));
-    else if (typeof value === "number") this.#put(String(value));
+    else if (typeof value === "number") this.#put(integerText(value));
     else if (value instanceof Float) this.#put(floatText(value.value));
     else if (value instanceof Callable) throw templateFault("TPL_VALUE", "a function has no JSON");
     else this.#container(value);
@@ -195,13 +254,13 @@ class Writer {
 
   #string(text: string): string {
     this.#budget.text(text.length);
+    if (this.#style.python || this.#style.ascii) this.#budget.spend(text.length * 3); // these call back for characters
+    if (this.#style.python) return quoted(text);
     const json = JSON.stringify(text);
     if (this.#style.ascii) {
       return json.replace(/[\x7f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
     }
-    if (!this.#style.python) return json;
-    if (text.includes("'") && !text.includes('"')) return `"${text}"`;
-    return `'${json.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+    return json;
   }
 
   #container(value: Value[] | Dict | Namespace): void {
@@ -209,20 +268,26 @@ class Writer {
     if (this.#open.size >= TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "values nested too deep to print");
     this.#open.add(value);
     const list = Array.isArray(value);
-    const indent = this.#style.indent ?? -1;
-    const [comma, colon] = this.#style.separators ?? [indent >= 0 ? "," : ", ", ": "];
-    const line = (depth: number): string => (indent >= 0 ? `\n${" ".repeat(indent * depth)}` : "");
+    const { indent } = this.#style;
+    const pad = typeof indent === "number" ? " ".repeat(indent) : indent;
+    const [comma, colon] = this.#style.separators ?? [pad === undefined ? ", " : ",", ": "];
+    const line = (depth: number): string => (pad === undefined ? "" : `\n${pad.repeat(depth)}`);
     const entries: [string, Value][] = list
       ? value.map((item) => ["", item])
       : [...(value instanceof Map ? value : value.values)];
+    this.#budget.spend(8 + entries.length * (this.#style.sortKeys ? 16 : 1));
     if (this.#style.sortKeys && !list) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    this.#put(list ? "[" : "{");
+    const round = this.#style.python === true && value instanceof Tuple;
+    this.#put(round ? "(" : list ? "[" : "{");
     for (const [i, [key, item]] of entries.entries()) {
       this.#put((i > 0 ? comma : "") + line(this.#open.size));
       if (!list) this.#put(this.#string(key) + colon);
       this.#value(item);
     }
     this.#open.delete(value);
-    this.#put((entries.length > 0 ? line(this.#open.size) : "") + (list ? "]" : "}"));
+    this.#put(
+      (entries.length > 0 ? line(this.#open.size) : "") +
+        (round ? (entries.length === 1 ? ",)" : ")") : list ? "]" : "}"),
+    );
   }
 }

@@ -7,17 +7,17 @@
 import {
   BLOCK, DEQUANTIZE_COLS, GROUP, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1,
   TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K, TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0,
-} from "../abi";
-import { decode_row } from "../blocks/row";
-import { dequantize_bf16, dequantize_f16 } from "./float";
-import { dequantize_iq4_nl, pack_iq4_nl, pack_iq4_xs } from "./iq4_nl";
-import { dequantize_q4_0, pack_q4_0 } from "./q4_0";
-import { dequantize_q4_1, pack_q4_1 } from "./q4_1";
-import { dequantize_q4_k, pack_q4_k } from "./q4_k";
-import { dequantize_q5_0, pack_q5_0 } from "./q5_0";
-import { dequantize_q5_k, pack_q5_k } from "./q5_k";
-import { dequantize_q6_k, pack_q6_k } from "./q6_k";
-import { dequantize_q8_0, pack_q8_0 } from "./q8_0";
+} from "./abi";
+import { decode_row } from "./blocks/row";
+import { dequantize_bf16, dequantize_f16 } from "./weights/float";
+import { dequantize_iq4_nl, pack_iq4_nl, pack_iq4_xs } from "./weights/iq4_nl";
+import { dequantize_q4_0, pack_q4_0 } from "./weights/q4_0";
+import { dequantize_q4_1, pack_q4_1 } from "./weights/q4_1";
+import { dequantize_q4_k, pack_q4_k } from "./weights/q4_k";
+import { dequantize_q5_0, pack_q5_0 } from "./weights/q5_0";
+import { dequantize_q5_k, pack_q5_k } from "./weights/q5_k";
+import { dequantize_q6_k, pack_q6_k } from "./weights/q6_k";
+import { dequantize_q8_0, pack_q8_0 } from "./weights/q8_0";
 
 /** Bytes of one stored row. */
 export function row_bytes(type: u32, cols: i32): usize {

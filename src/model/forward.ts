@@ -8,12 +8,15 @@ import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./la
 import type { Tap } from "./taps.ts";
 
 /**
- * The forward pass of Llama 4, top to bottom, emitted as the program of one memory (its layers, the embedding in front of the
+ * The forward pass of every architecture, top to bottom, emitted as the program of one memory (its layers, the embedding in front of the
  * first, the logits behind the last).
  *
  *   x = embed(ids)
  *   per layer:  x += attention(norm(x));  x += feedForward(norm(x))
  *   logits = W norm(x)
+ *
+ * What differs between layers and architectures is in `LayerConfig` and `ModelConfig`: rope, chunks, q/k norm and temperature in
+ * `attention`, the router and the shared expert in `mixture`, biases in `matrix`.
  *
  * `trace` emits the unfused form: the same roundings in the same order, but norms and branches also exist in memory, and the
  * threads stop wherever a tap can be read.
@@ -347,6 +350,7 @@ function matrix(emit: Emit, weight: Packed, set: Panels, out: Tensor, wish: Matr
     out,
     column: wish.column ?? 0,
     residual: wish.residual,
+    bias: layout.biasOf.get(weight),
   };
 }
 
