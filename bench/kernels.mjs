@@ -16,7 +16,7 @@ import { survey } from "./survey.mjs";
 import { block, ceilingTable, header, summaryTable } from "./table.mjs";
 import { Team } from "./team.mjs";
 
-/** Whole run about two minutes on two cores: a rung of a kernel has `ms`, in `rounds` between which all others have theirs. */
+/** Whole run about four minutes on two cores: a rung of a kernel has `ms`, in `rounds` between which all others have theirs. */
 const timing = (quick) => ({
   ms: quick ? 36 : 120,
   rounds: 4,

@@ -3,6 +3,8 @@
 import { COLS, GROUP_BYTES, INTEGER_TYPES, MEETS, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
+/** All where the form is one of its kind; the others follow them. */
+const heightsOf = (type) => (type === "q8_0" || type === "q4_0" ? HEIGHTS : [1, 3, 6]);
 const TILE_ROWS = 6;
 const BLOCKS = COLS / 32;
 /** Groups of 8 outputs: 256 to 320 KiB, and whole calls of the kernels of one row. */
@@ -86,7 +88,7 @@ export const tiles = [
   ...integerCalls
     .map(([kernel]) => kernel)
     .filter((kernel) => kernel.startsWith("tile"))
-    .flatMap((kernel) => HEIGHTS.map((h) => tile(kernel, h))),
+    .flatMap((kernel) => heightsOf(CALLS[kernel][0]).map((h) => tile(kernel, h))),
   ...Object.keys(CALLS)
     .filter((kernel) => kernel.startsWith("gemv"))
     .map((kernel) => tile(kernel, 1)),
