@@ -9,7 +9,7 @@ import {
 } from "./abi";
 import { decode_row, encode_row, finite_row } from "./blocks/row";
 import { pack_float } from "./weights/float";
-import { group_bytes, pack_rows, row_bytes } from "./packed";
+import { group_bytes, kept_as_stored, pack_rows, row_bytes } from "./packed";
 
 @inline function word(at: usize, index: i32): u32 {
   return load<u32>(at + (<usize>index << 2));
@@ -54,11 +54,26 @@ function convert_group(at: usize, scratchAt: usize, group: i32): bool {
       pack_float(<usize>word(at, PACK_AT), scratchAt, TYPE_F32, TYPE_F32, rows, cols, group * GROUP, count, 1, col, col + count, group);
       continue;
     }
+    if (kept_as_stored(type)) {
+      if (!encode_kept(at, scratchAt, group, lanes, col, count)) return false;
+      continue;
+    }
     const rowBytes = row_bytes(type, count);
     for (let lane: usize = 0; lane < <usize>lanes; lane++) {
       if (!encode_row(type, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
     }
     pack_rows(type, type, <usize>word(at, PACK_AT) + <usize>group * group_bytes(type, cols) + group_bytes(type, col), storedAt, rowBytes, lanes, count);
+  }
+  return true;
+}
+
+/** Rows of f32 -> their place in a group of stored rows; further rows become zeros. */
+function encode_kept(at: usize, xAt: usize, group: i32, lanes: i32, col: i32, count: i32): bool {
+  const type = word(at, PACK_TYPE), cols = <i32>word(at, PACK_COLS), rowBytes = row_bytes(type, cols);
+  let toAt = <usize>word(at, PACK_AT) + <usize>group * group_bytes(type, cols) + row_bytes(type, col);
+  for (let lane: usize = 0; lane < <usize>GROUP; lane++, toAt += rowBytes) {
+    if (<i32>lane >= lanes) memory.fill(toAt, 0, row_bytes(type, count));
+    else if (!encode_row(type, toAt, xAt + lane * (<usize>count << 2), count)) return false;
   }
   return true;
 }

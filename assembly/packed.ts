@@ -59,6 +59,11 @@ export function group_bytes(type: u32, cols: i32): usize {
   }
 }
 
+/** Whether a group is eight stored rows. */
+export function kept_as_stored(type: u32): bool {
+  return type === TYPE_Q5_1 || type === TYPE_Q2_K || type === TYPE_Q3_K || type === TYPE_MXFP4 || type === TYPE_TQ1_0 || type === TYPE_TQ2_0;
+}
+
 /** `lanes` stored rows, `rowBytes` apart, of `cols` inputs -> their place in a packed group; further lanes become zeros. */
 export function pack_rows(type: u32, sourceType: u32, packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   switch (type) {

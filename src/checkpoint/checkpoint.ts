@@ -71,6 +71,17 @@ export type MetadataArray =
   | Uint16Array
   | Int16Array;
 
+/** A metadata value with the type that a GGUF file gives it. */
+export type WrittenValue =
+  | { readonly u32: number }
+  | { readonly f32: number }
+  | { readonly bool: boolean }
+  | { readonly text: string }
+  | { readonly texts: readonly string[] }
+  | { readonly bools: readonly boolean[] }
+  | { readonly i32s: Int32Array }
+  | { readonly f32s: Float32Array };
+
 export interface Checkpoint {
   readonly format: "gguf" | "safetensors" | "random";
   /** Base name of the file or folder. */

@@ -1,17 +1,7 @@
-import { STORED_BLOCKS, type StoredType } from "./checkpoint.ts";
+import { STORED_BLOCKS, type StoredType, type WrittenValue } from "./checkpoint.ts";
 import { ggmlType } from "./gguf-tensors.ts";
 
 /** The bytes of a GGUF file (version 3): key-value pairs, and the header that they and the tensors make. */
-
-/** A value with its type in the file. */
-export type WrittenValue =
-  | { readonly u32: number }
-  | { readonly f32: number }
-  | { readonly bool: boolean }
-  | { readonly text: string }
-  | { readonly texts: readonly string[] }
-  | { readonly i32s: Int32Array }
-  | { readonly f32s: Float32Array };
 
 export interface WrittenTensor {
   readonly name: string;
@@ -40,7 +30,8 @@ export function writePair(key: string, value: WrittenValue): Uint8Array {
   else if ("texts" in value) {
     out.u32(9).u32(8).u64(value.texts.length);
     for (const text of value.texts) out.text(text);
-  } else if ("i32s" in value) out.u32(9).u32(5).u64(value.i32s.length).raw(new Uint8Array(value.i32s.slice().buffer));
+  } else if ("bools" in value) out.u32(9).u32(7).u64(value.bools.length).raw(Uint8Array.from(value.bools, Number));
+  else if ("i32s" in value) out.u32(9).u32(5).u64(value.i32s.length).raw(new Uint8Array(value.i32s.slice().buffer));
   else out.u32(9).u32(6).u64(value.f32s.length).raw(new Uint8Array(value.f32s.slice().buffer));
   return out.bytes();
 }

@@ -4,6 +4,7 @@ import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "../model/quantize.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
+import { tokenizerPairs } from "../tokenizer/gguf-pairs.ts";
 import { checkLoadOptions, chooseThreads } from "./load-options.ts";
 import { checkPlain } from "./options.ts";
 
@@ -50,7 +51,9 @@ export async function quantize(
     const sink = typeof target === "string" ? await createFile(target) : streamSink(target);
     try {
       const { count: threads } = chooseThreads(checked.threads, host.threads());
+      const tokenizer = (vocab: number) => tokenizerPairs(checkpoint, vocab);
       const done = await quantizeCheckpoint(checkpoint, sink, {
+        tokenizer,
         recipe: type,
         threads,
         onProgress,

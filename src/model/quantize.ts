@@ -1,14 +1,13 @@
 import { GROUP, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
-import { type Checkpoint, STORED_BLOCKS, type StoredTensor, type StoredType } from "../checkpoint/checkpoint.ts";
-import type { Sink } from "../checkpoint/file-sink.ts";
 import {
-  padding,
-  tensorBytes,
-  type WrittenTensor,
+  type Checkpoint,
+  STORED_BLOCKS,
+  type StoredTensor,
+  type StoredType,
   type WrittenValue,
-  writeHeader,
-  writePair,
-} from "../checkpoint/gguf-writer.ts";
+} from "../checkpoint/checkpoint.ts";
+import type { Sink } from "../checkpoint/file-sink.ts";
+import { padding, tensorBytes, type WrittenTensor, writeHeader, writePair } from "../checkpoint/gguf-writer.ts";
 import { EngineError } from "../error.ts";
 import { Memory, MemoryPlan, type Tensor } from "../runtime/memory.ts";
 import { openKernels } from "../runtime/module.ts";
@@ -16,12 +15,13 @@ import { Program } from "../runtime/program.ts";
 import { startAt, Threads } from "../runtime/threads.ts";
 import { orAborted } from "./abortable.ts";
 import { readConfig } from "./config.ts";
+import { configPairs, namedWeights } from "./gguf-pairs.ts";
 import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
-import { readScales } from "./load.ts";
+import { readScales, readVector } from "./load.ts";
 import { raggedWarnings } from "./memory-types.ts";
 import { joinHalves, type Piece, pieces } from "./pieces.ts";
 import { type Recipe, recipeType } from "./recipes.ts";
-import { type Matrix, mapWeights } from "./weights.ts";
+import { type Matrix, mapWeights, type Vector } from "./weights.ts";
 
 /**
  * A checkpoint -> a GGUF file of other types, tensor by tensor: a piece is read, converted by the threads, written. Memory is two
@@ -38,6 +38,8 @@ export interface QuantizeProgress {
 
 export interface QuantizeWork {
   readonly recipe: Recipe;
+  /** Of a source that is no GGUF file: its tokenizer and chat template. */
+  readonly tokenizer: (vocab: number) => readonly (readonly [string, WrittenValue])[];
   readonly threads: number;
   readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -50,9 +52,10 @@ export interface Quantized {
   readonly warnings: readonly string[];
 }
 
-/** A tensor of the new file and where its values come from: matrices one behind the other, or bytes that are copied. */
+/** A tensor of the new file and where its values come from: matrices one behind the other, a vector, or bytes that are copied. */
 interface Output extends WrittenTensor {
   readonly matrices: readonly Matrix[];
+  readonly vector: Vector | Float32Array | null;
   readonly copied: StoredTensor | null;
 }
 
@@ -69,8 +72,18 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
     if (chosen.ragged) ragged.set(chosen.type, (ragged.get(chosen.type) ?? 0) + 1);
     return chosen.type;
   };
-  const outputs = outputsOf(checkpoint, matricesOfModel(weights), typeOf);
-  const header = writeHeader(await pairsOf(checkpoint, outputs), outputs);
+  const own = checkpoint.format === "gguf";
+  const outputs = own
+    ? outputsOf(checkpoint, matricesOfModel(weights), typeOf)
+    : namedWeights(weights, config).map(
+        (named): Output => ({ ...named, type: named.vector ? "f32" : typeOf(named.matrices[0]), copied: null }),
+      );
+  const pairs = own
+    ? await storedPairs(checkpoint)
+    : [...configPairs(config, checkpoint.name), ...work.tokenizer(config.vocab)].map(([key, value]) =>
+        writePair(key, value),
+      );
+  const header = writeHeader([...pairs, ...typePairs(outputs)], outputs);
   const total = outputs.reduce(
     (sum, output) => sum + tensorBytes(output) + padding(tensorBytes(output)),
     header.length,
@@ -92,6 +105,7 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
       const bytes = tensorBytes(output);
       for (const matrix of output.matrices)
         await converter.convert(matrix, output.type, (piece) => write(piece, output.name));
+      if (output.vector) await write(await vectorBytes(output.vector, work.signal), output.name);
       if (output.copied) await copyTensor(output.copied, (piece) => write(piece, output.name), work.signal);
       await write(new Uint8Array(padding(bytes)), output.name);
       types[output.type] ??= { tensors: 0, bytes: 0 };
@@ -126,8 +140,8 @@ function outputsOf(
     const type = parts.length === 0 ? stored.type : typeOf(parts[0]);
     const { name, shape } = stored;
     return type === stored.type
-      ? { name, shape, type, matrices: [], copied: stored }
-      : { name, shape, type, matrices: parts, copied: null };
+      ? { name, shape, type, matrices: [], vector: null, copied: stored }
+      : { name, shape, type, matrices: parts, vector: null, copied: null };
   });
 }
 
@@ -147,20 +161,27 @@ const FILE_TYPES: Partial<Record<StoredType, number>> = {
 };
 const REPLACED = /^(?:general\.(?:file_type|quantization_version|alignment)$|split\.)/;
 
-async function pairsOf(checkpoint: Checkpoint, outputs: readonly Output[]): Promise<Uint8Array[]> {
+async function storedPairs(checkpoint: Checkpoint): Promise<Uint8Array[]> {
   const pairs: Uint8Array[] = [];
   for (const key of checkpoint.metadata.keys()) {
     if (!REPLACED.test(key)) pairs.push(await checkpoint.storedPair!(key));
   }
+  return pairs;
+}
+
+function typePairs(outputs: readonly Output[]): Uint8Array[] {
   const counts = new Map<StoredType, number>();
   for (const { type, matrices } of outputs) counts.set(type, (counts.get(type) ?? 0) + (matrices.length > 0 ? 1 : 0));
   const [most] = [...counts].sort(([, a], [, b]) => b - a)[0];
-  const own: [string, WrittenValue][] = [
-    ["general.file_type", { u32: FILE_TYPES[most] ?? 0 }],
-    ["general.quantization_version", { u32: 2 }],
+  return [
+    writePair("general.file_type", { u32: FILE_TYPES[most] ?? 0 }),
+    writePair("general.quantization_version", { u32: 2 }),
   ];
-  for (const [key, value] of own) pairs.push(writePair(key, value));
-  return pairs;
+}
+
+async function vectorBytes(vector: Vector | Float32Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const values = vector instanceof Float32Array ? vector : await readVector(vector, signal);
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
 async function copyTensor(

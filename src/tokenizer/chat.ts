@@ -138,12 +138,14 @@ function checkControlTokens(tokenizer: Tokenizer, text: string, marks: readonly 
 /** The chat template of a checkpoint, or null when it has none. */
 export function openChatTemplate(checkpoint: Checkpoint): ChatTemplate | null {
   const tokens = templateTokens(checkpoint);
-  if (checkpoint.format === "gguf") {
-    const source = checkpoint.metadata.get("tokenizer.chat_template");
-    return typeof source === "string" ? new ChatTemplate(source, tokens) : null;
-  }
-  const source = checkpoint.chatTemplate ?? configTemplate(checkpoint.json.get("tokenizer_config.json"));
+  const source = templateSource(checkpoint);
   return source === undefined ? null : new ChatTemplate(source, tokens);
+}
+
+export function templateSource({ format, metadata, json, chatTemplate }: Checkpoint): string | undefined {
+  if (format !== "gguf") return chatTemplate ?? configTemplate(json.get("tokenizer_config.json"));
+  const source = metadata.get("tokenizer.chat_template");
+  return typeof source === "string" ? source : undefined;
 }
 
 /** A string, or a list of named templates of which `default` is for chats. */

@@ -3,13 +3,26 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, quoteName } from "../error.ts";
 import { isRecord, type JsonRecord, readPipeline } from "./hf-pipeline.ts";
 import { SENTENCEPIECE } from "./sentencepiece.ts";
-import { buildVocabulary, endIds, faults, markChatTokens, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+import {
+  buildVocabulary,
+  endIds,
+  faults,
+  markChatTokens,
+  type RawVocabulary,
+  TOKEN_KIND,
+  type Vocabulary,
+} from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
 const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
 
 /** Null when the folder has no `tokenizer.json`. `vocab` is the number of rows of the embedding. */
 export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabulary | null {
+  const raw = readRawHfVocabulary(checkpoint, vocab);
+  return raw && buildVocabulary(raw);
+}
+
+export function readRawHfVocabulary(checkpoint: Checkpoint, vocab: number): RawVocabulary | null {
   const root = checkpoint.json.get(FILE);
   if (root === undefined) return null;
   const fail = faults(FILE);
@@ -24,7 +37,7 @@ export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabul
   // Without a template the class of the tokenizer adds the tokens; Llama 2's adds the begin token by default.
   const wanted = config["add_bos_token"] ?? alphabet === SENTENCEPIECE;
   const unknown = model["unk_token"] ?? null;
-  return buildVocabulary({
+  return {
     file: FILE,
     tokensField: "tokens",
     mergesField: "model.merges",
@@ -46,7 +59,7 @@ export function readHfVocabulary(checkpoint: Checkpoint, vocab: number): Vocabul
     addEos: template ? trailing !== null : config["add_eos_token"] === true,
     stopIds: readStopIds(checkpoint, tokens, vocab),
     warnings: tokens.warnings,
-  });
+  };
 }
 
 interface Tokens {

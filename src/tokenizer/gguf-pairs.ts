@@ -1,0 +1,85 @@
+/** The tokenizer and chat template of a Hugging Face folder as the pairs of a GGUF file. */
+import type { Checkpoint, WrittenValue } from "../checkpoint/checkpoint.ts";
+import { EngineError } from "../error.ts";
+import { templateSource } from "./chat.ts";
+import { readRawHfVocabulary } from "./hf-vocabulary.ts";
+import { SENTENCEPIECE } from "./sentencepiece.ts";
+import { SPLIT_RULES } from "./split.ts";
+import { buildVocabulary, type RawVocabulary, TOKEN_KIND } from "./vocabulary.ts";
+
+const PREFIX = "tokenizer.ggml.";
+
+/** Empty where the folder has no tokenizer. `vocab` is the number of rows of the embedding. */
+export function tokenizerPairs(checkpoint: Checkpoint, vocab: number): [string, WrittenValue][] {
+  const raw = readRawHfVocabulary(checkpoint, vocab);
+  if (!raw) return [];
+  buildVocabulary(raw); // its checks: a file that we could not read ourselves is not written
+  const pairs: [string, WrittenValue][] = [];
+  const add = (key: string, value: WrittenValue) => pairs.push([PREFIX + key, value]);
+  if (raw.alphabet === SENTENCEPIECE) addSentencePiece(raw, add);
+  else addByteLevel(raw, add);
+  add("tokens", { texts: raw.texts.map((text, id) => (text === "" ? `[PAD${id}]` : text)) });
+  add("token_type", { i32s: Int32Array.from(raw.kinds) });
+  if (raw.bos !== null) add("bos_token_id", { u32: raw.bos });
+  // The end token of a text, and the ids that end an answer beside it: GGUF has a key for two more.
+  const stops = raw.stopIds.filter((id) => id !== raw.eos);
+  const eos = raw.eos ?? stops.shift();
+  if (eos !== undefined) add("eos_token_id", { u32: eos });
+  if (stops.length > 0) add("eot_token_id", { u32: stops.pop()! });
+  if (stops.length > 0) add("eom_token_id", { u32: stops.pop()! });
+  add("add_bos_token", { bool: raw.addBos });
+  add("add_eos_token", { bool: raw.addEos });
+  const template = templateSource(checkpoint);
+  if (template !== undefined) pairs.push(["tokenizer.chat_template", { text: template }]);
+  return pairs;
+}
+
+type Add = (key: string, value: WrittenValue) => void;
+
+function addByteLevel(raw: RawVocabulary, add: Add): void {
+  const rule = SPLIT_RULES.find(({ name }) => name === raw.kind)!;
+  if (rule.ggufIgnoreMerges !== raw.ignoreMerges) {
+    refuse(
+      "/model/ignore_merges",
+      raw.ignoreMerges,
+      `${rule.ggufIgnoreMerges} for ${rule.name}: GGUF has no key for it`,
+    );
+  }
+  add("model", { text: "gpt2" });
+  add("pre", { text: rule.ggufNames[0] });
+  add("merges", { texts: pairsOf(raw).map(([left, right]) => `${left} ${right}`) });
+}
+
+/** Scores stand for the order of merges: minus the rank of the first merge that makes a token. */
+function addSentencePiece(raw: RawVocabulary, add: Add): void {
+  const ids = new Map(raw.texts.map((text, id) => [text, id]));
+  const merges = pairsOf(raw);
+  const scores = new Float32Array(raw.texts.length).fill(-merges.length - 1);
+  merges.forEach(([left, right], rank) => {
+    const id = ids.get(left + right);
+    if (id !== undefined) scores[id] = Math.max(scores[id], -rank);
+  });
+  raw.kinds.forEach((kind, id) => {
+    if (kind !== TOKEN_KIND.normal) scores[id] = 0;
+  });
+  add("model", { text: "llama" });
+  add("pre", { text: "default" });
+  add("scores", { f32s: scores });
+  add("add_space_prefix", { bool: raw.spacePrefix.spans !== "none" });
+  if (raw.unknown !== null) add("unknown_token_id", { u32: raw.unknown });
+}
+
+function pairsOf({ merges }: RawVocabulary): [string, string][] {
+  return Array.from(
+    merges as readonly unknown[],
+    (entry) => (typeof entry === "string" ? entry.split(" ") : entry) as [string, string],
+  );
+}
+
+function refuse(field: string, actual: unknown, limit: string): never {
+  throw new EngineError("TOK_COMPONENT", "GGUF cannot say this of a tokenizer", {
+    at: { source: "tokenizer", file: "tokenizer.json", field },
+    actual: String(actual),
+    limit,
+  });
+}
