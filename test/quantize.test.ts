@@ -11,6 +11,8 @@ import { encode } from "../src/checkpoint/encode.ts";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
 import { termsOf, valuesOf } from "./block-terms.ts";
 import { codeOf } from "./error-code.ts";
+import { goldenCase } from "./golden.ts";
+import { hash } from "./resident.ts";
 
 const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 let folder: string;
@@ -99,6 +101,30 @@ it("a recipe of 256 values a block on shorter rows says which types came instead
     await model.dispose();
   }
 });
+
+it.each(["text-a-scout", "text-b-maverick", "text-d-guard", "dense-llama3", "mixtral"] as const)(
+  "%s: a folder written as GGUF gives the bits of the folder quantised while loading",
+  async (name) => {
+    const golden = goldenCase(name);
+    const target = join(folder, `${name}.gguf`);
+    await quantize(golden.hfPath(), target, { type: "q8_0", threads: 0 });
+    const logitsOf = async (source: string, options: object) => {
+      const model = await loadModel(source, { threads: 0, ...options });
+      try {
+        const session = model.session();
+        await session.sync(golden.inputIds.slice(0, 40));
+        return { logits: hash(await session.logits()), config: { ...model.config, ropeScaling: null } };
+      } finally {
+        await model.dispose();
+      }
+    };
+    const written = await logitsOf(target, {});
+    const loaded = await logitsOf(golden.hfPath(), { quantize: "q8_0" });
+    expect(written.logits).toBe(loaded.logits);
+    const { eos, bos, ...rest } = loaded.config; // these folders have no tokenizer to say them
+    expect(written.config).toMatchObject(rest);
+  },
+);
 
 it("no file is left behind by an abort or a full disk, and none is replaced by its own result", async () => {
   const before = readdirSync(folder);
