@@ -139,7 +139,7 @@ it("no file is left behind by an abort or a full disk, and none is replaced by i
   const cut = quantize(STORYTELLER, join(folder, "b.gguf"), { type: "q4_0", signal: halfway.signal, onProgress });
   await expect(cut).rejects.toThrow("half");
   expect(await codeOf(() => quantize(STORYTELLER, join(folder, "no/such/place.gguf"), { type: "q4_0" }))).toBe(
-    "FILE_WRITE",
+    "FILE_IO",
   );
   const copy = join(folder, "copy.gguf");
   const bytes = readFileSync(STORYTELLER);

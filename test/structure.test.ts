@@ -75,6 +75,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/generate/model.ts -> src/checkpoint/open.ts": "loadModel opens what it is given",
   "src/generate/quantize.ts -> src/checkpoint/open.ts": "quantize opens what it is given",
   "src/generate/quantize.ts -> src/checkpoint/file-sink.ts": "and writes where it is told",
+  "src/cli/perplexity.ts -> src/checkpoint/file-sink.ts": "saved logits appear whole or not at all",
   "model -> assembly/abi.ts": "rows, segments, tasks and page tables are written by the model and read by the kernels",
   "src/generate/model.ts -> src/checkpoint/checkpoint.ts": "types only: the opened checkpoint",
 };

@@ -1,5 +1,4 @@
 import type { FileHandle } from "node:fs/promises";
-import { host } from "#host";
 import { EngineError } from "../error.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { baseName, filesOf } from "./file-source.ts";
@@ -19,17 +18,12 @@ export interface Sink {
  */
 export async function createFile(path: string): Promise<Sink> {
   const name = baseName(path);
-  if (!host.files) {
-    throw new EngineError("FILE_UNSUPPORTED", "there are no files here: give a WritableStream", {
-      at: { source: "file", file: name },
-    });
-  }
-  const { open, rename, rm } = host.files.system;
+  const { open, rename, rm } = filesOf(name).system;
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const refuse = (cause: unknown) => {
     const code = (cause as { code?: unknown } | null)?.code;
     const what = `the file cannot be written${typeof code === "string" ? ` (${code})` : ""}`;
-    return new EngineError("FILE_WRITE", what, { at: { source: "file", file: name }, cause });
+    return new EngineError("FILE_IO", what, { at: { source: "file", file: name }, cause });
   };
   let handle: FileHandle | undefined;
   try {

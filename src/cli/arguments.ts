@@ -2,6 +2,8 @@ import { randomInt } from "node:crypto";
 import { EngineError, quoteName } from "../error.ts";
 import { checkLoadOptions, type LoadOptions } from "../generate/load-options.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
+import { RECIPES } from "../generate/quantize.ts";
+import type { Recipe } from "../index.ts";
 import { type CommandName, nearestOption, OPTIONS, optionsOf } from "./options.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
@@ -41,6 +43,15 @@ export interface PerplexityCommand {
   readonly load: LoadOptions;
 }
 
+export interface QuantizeCommand {
+  readonly name: "quantize";
+  readonly model: string | undefined;
+  readonly recipe: Recipe;
+  readonly output: string;
+  readonly threads: number | undefined;
+  readonly json: boolean;
+}
+
 export interface BenchCommand {
   readonly name: "bench";
   readonly model: string | undefined;
@@ -62,6 +73,7 @@ export type Command =
   | RunCommand
   | InspectCommand
   | PerplexityCommand
+  | QuantizeCommand
   | BenchCommand
   | { name: "help"; of: CommandName }
   | { name: "version" };
@@ -76,6 +88,7 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
   const verbose = values.has("verbose");
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
+  if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const prompt = values.get("prompt") as string | undefined;
   return { name, ...about, prompt, chat: values.has("chat"), verbose, ...engineOptions(values) };
@@ -151,6 +164,19 @@ function perplexityOptions(
     logits: text("logits"),
     saveLogits: text("save-logits"),
   };
+}
+
+function quantizeOptions(values: ReadonlyMap<string, Value>): Pick<QuantizeCommand, "recipe" | "output" | "threads"> {
+  const [type, output] = ["type", "output"].map((name) => values.get(name) as string | undefined);
+  const recipe = RECIPES.find((one) => one === type?.toLowerCase());
+  if (!recipe) {
+    const got = type === undefined ? "nothing" : quoteName(type);
+    throw new UsageError(`no type to quantise to, got ${got}, expected --type ${RECIPES.join(" | ")}`);
+  }
+  if (!output) throw new UsageError("no place for the new file, got nothing, expected --output path/to/new.gguf");
+  const threads = values.get("threads") as number | undefined;
+  checked(() => checkLoadOptions({ threads }));
+  return { recipe, output, threads };
 }
 
 function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "name" | "model" | "json" | "verbose"> {

@@ -6,12 +6,13 @@ export function helpText(command: CommandName): string {
 }
 
 const USAGE: Readonly<Record<CommandName, string>> = {
-  run: `wasmaverick: runs Llama 4 models.
+  run: `wasmaverick: runs Llama 4, Llama, Mistral and Mixtral models.
 
   wasmaverick [model] [-p "Once upon a time"] [options]   continue a text
   wasmaverick [model] --chat [-p "Hello"] [options]       talk to the model
   wasmaverick inspect [model] [--tensors] [--json]        what is in a file
   wasmaverick perplexity [model] --file text.txt          how well it predicts
+  wasmaverick quantize [model] -t q4_k_m -o new.gguf      fewer bits
   wasmaverick bench [model] [options]                     how fast it is here
 
 The model is a GGUF file (the first one where it is split) or a Hugging Face
@@ -36,6 +37,15 @@ half is scored, as llama.cpp does; with --stride every token is, once. The nll
 is -ln of the probability of the next token, perplexity e to its mean. Compared
 are the probabilities of all next tokens: KL divergence from the other model,
 in nats, and how often the likeliest token is the same.
+`,
+  quantize: `wasmaverick quantize: a model as a GGUF file of fewer bits.
+
+  wasmaverick quantize model.gguf --type q4_k_m --output small.gguf
+  wasmaverick quantize folder --type q8_0 --output model.gguf
+
+A type is given to every matrix; beside 4 bits the one that makes the logits is
+q6_k. q4_k_m is llama.cpp's mix of q4_k and q6_k. Routers and norms stay f32.
+The new file is never one of those it is made from.
 `,
   bench: `wasmaverick bench: how fast a model is on this machine, and where the time goes.
 

@@ -7,6 +7,7 @@ import { helpText } from "./help.ts";
 import { printInspection } from "./inspect.ts";
 import { Interrupts } from "./interrupts.ts";
 import { perplexity } from "./perplexity.ts";
+import { quantizeFile } from "./quantize.ts";
 import { run } from "./run.ts";
 import { UsageError } from "./split.ts";
 import { printable, write } from "./terminal.ts";
@@ -27,6 +28,7 @@ async function main(argv: readonly string[]): Promise<void> {
       interrupts.signal.addEventListener("abort", () => process.exit(interrupts.exitCode ?? 1));
       await printInspection(command);
     } else if (command.name === "perplexity") await perplexity(command, interrupts);
+    else if (command.name === "quantize") await quantizeFile(command, interrupts);
     else if (command.name === "bench") await bench(command, interrupts);
     else await run(command, interrupts);
   } catch (error) {

@@ -1,6 +1,8 @@
+import { RECIPES } from "../generate/quantize.ts";
+
 /** The options of the command line: one table for the parser, the help and the hints at typos. */
 
-export const COMMANDS = ["run", "inspect", "perplexity", "bench"] as const;
+export const COMMANDS = ["run", "inspect", "perplexity", "quantize", "bench"] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export interface OptionRow {
@@ -21,11 +23,12 @@ export interface OptionRow {
 
 const generate = { engine: "generate", of: ["run"] } as const;
 const load = { engine: "load", of: ["run"] } as const;
-const threads = { engine: "load", of: ["run", "perplexity"] } as const;
+const threads = { engine: "load", of: ["run", "perplexity", "quantize"] } as const;
 const loads = { engine: "load", of: ["run", "perplexity", "bench"] } as const;
 const all = { kind: "flag", of: COMMANDS } as const;
 const bench = { of: ["bench"] } as const;
 const perplexity = { of: ["perplexity"] } as const;
+const quantize = { of: ["quantize"] } as const;
 
 /** More sequences than run together in the engine would be measured one after the other. */
 const MOST_TOGETHER = 32;
@@ -34,6 +37,15 @@ const MOST_TOKENS = 2 ** 24;
 const LEAST_WINDOW = 4;
 
 export const OPTIONS: readonly OptionRow[] = [
+  { name: "type", short: "t", kind: "text", value: "type", help: `${RECIPES.join(", ")}`, ...quantize },
+  {
+    name: "output",
+    short: "o",
+    kind: "text",
+    value: "path",
+    help: "the new file, there only when it is whole",
+    ...quantize,
+  },
   { name: "file", kind: "text", value: "path", help: "the text, in UTF-8", ...perplexity },
   {
     name: "context",
@@ -137,6 +149,13 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "no-profile", kind: "flag", help: "without the tables of where the time goes", ...bench },
   { name: "layers", kind: "flag", help: "one more table, a line a layer", ...bench },
   { name: "cache", kind: "text", value: "f32|q8", help: "type of cached keys and values (f32)", ...loads },
+  {
+    name: "quantize",
+    kind: "text",
+    value: "type",
+    help: "make float weights q8_0, q4_k_m ... while loading",
+    ...loads,
+  },
   { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...loads },
   { name: "max-memory", kind: "text", value: "bytes", help: "refuse a model that needs more, as 8GiB", ...loads },
   { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...loads },

@@ -1,8 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { createFile } from "../checkpoint/file-sink.ts";
 import { EngineError, inspect, type Model, openLogits, type StoredLogits } from "../index.ts";
 import type { PerplexityCommand } from "./arguments.ts";
-import { AtomicFile } from "./atomic-file.ts";
 import { formatCount } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { modelPath, openModel } from "./open-model.ts";
@@ -65,13 +65,19 @@ async function measure(
     if (other) return { ...names, measured: await model.divergence(text, other, options), saved: null };
     if (command.saveLogits === undefined)
       return { ...names, measured: await model.perplexity(text, options), saved: null };
-    const file = await AtomicFile.create(command.saveLogits);
+    const file = await createFile(command.saveLogits);
+    let written = 0;
     try {
-      const measured = await model.perplexity(text, { ...options, saveLogits: (bytes) => file.write(bytes) });
-      await file.finish();
-      return { ...names, measured, saved: { file: basename(command.saveLogits), bytes: file.bytes } };
-    } finally {
-      await file.drop();
+      const saveLogits = async (bytes: Uint8Array) => {
+        await file.write(bytes);
+        written += bytes.length;
+      };
+      const measured = await model.perplexity(text, { ...options, saveLogits });
+      await file.commit();
+      return { ...names, measured, saved: { file: basename(command.saveLogits), bytes: written } };
+    } catch (error) {
+      await file.discard(error);
+      throw error;
     }
   } finally {
     bar.erase();

@@ -8,6 +8,8 @@ import { tokenizerPairs } from "../tokenizer/gguf-pairs.ts";
 import { checkLoadOptions, chooseThreads } from "./load-options.ts";
 import { checkPlain } from "./options.ts";
 
+export { RECIPES };
+
 export interface QuantizeOptions {
   /** A stored type for all matrices, or a recipe of several. */
   type: Recipe;
