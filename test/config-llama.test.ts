@@ -153,7 +153,7 @@ describe("Llama and Mixtral", () => {
     ["CONFIG_ROPE", "/rope_parameters/partial_rotary_factor", { rope_parameters: { partial_rotary_factor: 0.5 } }],
     ["CONFIG_MISSING", "/rope_scaling/factor", { rope_scaling: { type: "linear" } }],
     ["CONFIG_TOKEN_ID", "/eos_token_id", { eos_token_id: 512 }],
-    ["CONFIG_QUANT", "/quantization_config", { quantization_config: { quant_method: "gptq" } }],
+    ["CONFIG_QUANT", "/quantization_config/quant_method", { quantization_config: { quant_method: "gptq" } }],
     ["CONFIG_UNSUPPORTED", "/hidden_act", { hidden_act: "gelu" }],
     ["CONFIG_UNSUPPORTED", "/attention_bias", { attention_bias: true }, MIXTRAL],
     ["CONFIG_UNSUPPORTED", "/sliding_window", { sliding_window: 4095 }, MIXTRAL],

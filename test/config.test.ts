@@ -314,7 +314,7 @@ describe("hostile configurations", () => {
       "eos_token_id/1": [[1, -1]],
       eos_token_id: [512, Array(5000).fill(1)],
     },
-    CONFIG_QUANT: { quantization_config: [{ quant_method: "fbgemm_fp8" }] },
+    CONFIG_QUANT: { quantization_config: ["fp8"] },
     CONFIG_UNSUPPORTED: { attention_bias: [true], hidden_act: ["gelu"] },
     CONFIG_VOCAB: { vocab_size: [511, 513] },
     MODEL_TOO_LARGE: { hidden_size: [2 ** 31] },
