@@ -6,7 +6,7 @@ import { run } from "../command.mjs";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Bytes. Close above what the package has: growth is a decision, made here. */
-const BUDGET = { packed: 260_000, unpacked: 830_000 };
+const BUDGET = { packed: 375_000, unpacked: 1_260_000 };
 
 /** What may lie in the package. */
 const WANTED = /^(package\.json|README\.md|LICENSE|dist\/assembly\/abi\.(js|d\.ts)|dist\/src\/.*\.(js|d\.ts|wasm))$/;
