@@ -1,5 +1,5 @@
-// What every runtime is asked: 64 greedy tokens behind each of ten prompts, and a digest of all logits on the way. Plain JavaScript of
-// the web: it runs in pages and in workerd as it is.
+// What every runtime is asked: 64 greedy tokens behind each of ten prompts and a small random model of every weight type, and a digest
+// of all logits on the way. Plain JavaScript of the web: it runs in pages and in workerd as it is.
 
 export const TOKENS = 64;
 export const PROMPTS = [
@@ -15,12 +15,31 @@ export const PROMPTS = [
   "Two friends built a boat of paper and",
 ];
 
+/** Rows of whole blocks of 256, dense layers and a mixture. */
+const CONFIG = {
+  vocab_size: 264,
+  hidden_size: 256,
+  intermediate_size: 256,
+  num_hidden_layers: 2,
+  num_attention_heads: 8,
+  num_key_value_heads: 2,
+  head_dim: 32,
+  num_local_experts: 3,
+  moe_layers: [1],
+  shared_expert: true,
+  max_position_embeddings: 128,
+};
+/** The quantised ones: their bits are the same in both builds. */
+const TYPES = "q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 tq1_0 tq2_0".split(" ");
+
 /** -> { digest: SHA-256 over the f32 logits of every step, rate: generated tokens a second, info }. */
-export async function conform(loadModel, source, options) {
+export async function conform({ loadModel, createModel }, source, options) {
+  const types = await everyType(createModel, options);
   const model = await loadModel(source, { context: 256, ...options });
   try {
     const { vocab } = model.config;
-    const all = new Float32Array(PROMPTS.length * TOKENS * vocab);
+    const all = new Float32Array(PROMPTS.length * TOKENS * vocab + types.length);
+    all.set(types, PROMPTS.length * TOKENS * vocab);
     const begun = performance.now();
     let at = 0;
     for (const prompt of PROMPTS) {
@@ -41,6 +60,25 @@ export async function conform(loadModel, source, options) {
   } finally {
     await model.dispose();
   }
+}
+
+/** Logits behind one row, several and many. */
+async function everyType(createModel, options) {
+  const all = [];
+  for (const type of TYPES) {
+    const model = await createModel(CONFIG, { seed: 1, type, ...options });
+    try {
+      const session = model.session();
+      for (const count of [1, 4, 40, 41]) {
+        await session.sync(Array.from({ length: count }, (_, index) => (index * 37) % CONFIG.vocab_size));
+        all.push(...(await session.logits()));
+      }
+      await session.dispose();
+    } finally {
+      await model.dispose();
+    }
+  }
+  return all;
 }
 
 function argmax(logits) {

@@ -1,6 +1,6 @@
 // One case in this process (Node, Deno, Bun): in-process.mjs MODEL THREADS BUILD -> one line of JSON.
-import { loadModel } from "wasmaverick";
+import * as engine from "wasmaverick";
 import { conform } from "./case.mjs";
 
 const [model, threads, build] = process.argv.slice(2);
-console.log(JSON.stringify(await conform(loadModel, model, { threads: Number(threads), build })));
+console.log(JSON.stringify(await conform(engine, model, { threads: Number(threads), build })));
