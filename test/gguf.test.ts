@@ -96,7 +96,7 @@ describe("a valid file", () => {
       tokens: ["Ġthe", "", "😀a", "\ufeffb", "x".repeat(300)],
       types: Int32Array.of(1, 3, 6),
       flags: [true, false],
-      wide: [-5n],
+      wide: BigInt64Array.of(-5n),
       none: new Int32Array(0),
     });
   });

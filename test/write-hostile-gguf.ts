@@ -132,6 +132,7 @@ export const HOSTILE: [string, Uint8Array, string, string?, number?][] = [
   ["G27 bytes wrap to 4 MiB", dims(2n ** 62n + 2n ** 20n), "GGUF_TENSOR_BYTES", "tensors[0]"],
   ["G28 padded size wraps", dims(2n ** 62n - 1n), "GGUF_DATA_BYTES", "tensors[0]"],
   ["G29 row of 33 in q8_0", typed(8, 33), "GGUF_BLOCK", "tensors[0].ne[0]"],
+  ["G29 row of 128 in q4_k", typed(12, 128, 2), "GGUF_BLOCK", "tensors[0].ne[0]"],
   ["G29 row of 16 in q4_0", typed(2, 16, 2), "GGUF_BLOCK", "tensors[0].ne[0]"],
   ...[4, 5, 16, 26, 200].map((type): [string, Uint8Array, string, string, number] => [
     `G30 type ${type}`,

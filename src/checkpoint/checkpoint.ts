@@ -61,7 +61,8 @@ export type MetadataValue = number | bigint | boolean | string | MetadataArray;
 export type MetadataArray =
   | readonly string[]
   | readonly boolean[]
-  | readonly bigint[]
+  | BigUint64Array
+  | BigInt64Array
   | Float64Array
   | Float32Array
   | Int32Array

@@ -11,12 +11,12 @@ import { readShardIndex } from "./shard-index.ts";
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
-/** The tokenizer of Llama 4 has 27 MiB and a depth of 8; the other files are kilobytes. */
+/** The tokenizer of Llama 4 has 27 MiB, a depth of 8 and 1.6 million values; the other files are kilobytes. */
 const JSON_FILES: Record<string, JsonLimits> = {
-  "config.json": { bytes: 16 * 2 ** 20, depth: 32 },
-  "tokenizer.json": { bytes: 64 * 2 ** 20, depth: 64 },
-  "tokenizer_config.json": { bytes: 16 * 2 ** 20, depth: 32 },
-  "generation_config.json": { bytes: 16 * 2 ** 20, depth: 32 },
+  "config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
+  "tokenizer.json": { bytes: 64 * 2 ** 20, depth: 64, values: 2 ** 22 },
+  "tokenizer_config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
+  "generation_config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
 };
 const TEMPLATE = "chat_template.jinja";
 const MAX_TEMPLATE_BYTES = 256 * 2 ** 10;

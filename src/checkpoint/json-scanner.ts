@@ -14,6 +14,8 @@ export interface JsonRules {
   depth: string;
   integer: string;
   maxDepth: number;
+  /** Values passed over at most; more are `JSON_SIZE`. */
+  maxValues?: number;
 }
 
 const QUOTE = 0x22;
@@ -42,6 +44,7 @@ export class JsonScanner {
   readonly #base: number;
   /** Key or index of the member that is being read, one for each level. */
   readonly #path: (string | number)[] = [];
+  #skipped = 0;
 
   constructor(bytes: Uint8Array, rules: JsonRules, place: ErrorPlace, base = 0) {
     this.#bytes = bytes;
@@ -121,6 +124,10 @@ export class JsonScanner {
   /** Passes over any value, checking that it is one. */
   skip(): void {
     const byte = this.peek();
+    const { maxValues } = this.#rules;
+    if (maxValues !== undefined && this.#skipped++ === maxValues) {
+      throw this.error("JSON_SIZE", "too many values", this.at, { limit: `at most ${maxValues}` });
+    }
     if (byte === OPEN_OBJECT) this.object(() => this.skip());
     else if (byte === OPEN_ARRAY) this.array(() => this.skip());
     else if (byte === QUOTE) this.#checkString();
