@@ -1,5 +1,6 @@
 // Greedy text of node-llama-cpp, for files that `quantize` wrote: node bench/peers/greedy.mjs FILE PROMPT TOKENS
 import { getLlama, LlamaCompletion, LlamaLogLevel } from "node-llama-cpp";
+
 const [file, prompt, tokens] = process.argv.slice(2);
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error });
 const model = await llama.loadModel({ modelPath: file });
