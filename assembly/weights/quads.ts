@@ -210,7 +210,8 @@ export class Quads {
 
   /**
    * One row, four groups `apart` bytes from each other, at most eight blocks (a super-block): sums [32] go on. The same sums in the
-   * same order as the tile of one row.
+   * same order as the tile of one row. Four other streams have their turn after it; turns of 1, 2 or 4 blocks read q4_k out of
+   * memory at 8.2, 8.5 and 8.6 GB/s, eight at 8.8.
    */
   @inline static four(type: u32, sumAt: usize, head0: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     const mask = i8x16.splat(15);
