@@ -1,13 +1,14 @@
 /**
  * quantize: a GGUF file of other types. Blocks are held to the reference in blocks-encode.test.ts; here it is the file around them.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { inspect, loadModel, quantize } from "../dist/src/index.js";
 import { type Checkpoint, STORED_BLOCKS, type StoredTensor } from "../src/checkpoint/checkpoint.ts";
 import { encode } from "../src/checkpoint/encode.ts";
+import { padding, writeHeader, writePair } from "../src/checkpoint/gguf-writer.ts";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
 import { termsOf, valuesOf } from "./block-terms.ts";
 import { codeOf } from "./error-code.ts";
@@ -155,10 +156,69 @@ it("no file is left behind by an abort or a full disk, and none is replaced by i
   expect(readdirSync(folder)).toEqual(before);
 });
 
+it("nothing that it is made from is replaced, nor anything that is no file", async () => {
+  const source = join(folder, "model");
+  cpSync(goldenCase("dense-llama3").hfPath(), source, { recursive: true });
+  const shards = join(folder, "shards");
+  const split = await splitStoryteller(shards);
+  const device = join(folder, "device"); // a link: what is replaced where this fails
+  symlinkSync("/dev/null", device);
+  const cases = [
+    [source, join(source, "config.json"), "QUANTIZE_TARGET"],
+    [split[0], split[1], "QUANTIZE_TARGET"],
+    [STORYTELLER, device, "FILE_NOT_REGULAR"],
+    [STORYTELLER, shards, "FILE_NOT_REGULAR"],
+  ];
+  for (const [from, to, code] of cases) {
+    const seen: unknown[] = [];
+    const onProgress = (progress: unknown) => void seen.push(progress);
+    expect([to, await codeOf(() => quantize(from, to, { type: "q8_0", onProgress })), seen]).toEqual([to, code, []]);
+  }
+  await quantize(source, join(source, "new.gguf"), { type: "q8_0" });
+  await quantize(source, join(source, "new.gguf"), { type: "q4_0" });
+});
+
+/** Two shards of the model; the first, in which no tensors are, is a link to elsewhere. */
+async function splitStoryteller(shards: string): Promise<[string, string]> {
+  mkdirSync(shards);
+  return withCheckpoints([STORYTELLER], async ({ metadata, tensors, storedPair }) => {
+    const names = ["model-00001-of-00002.gguf", "model-00002-of-00002.gguf"].map((name) => join(shards, name));
+    const split = (no: number) =>
+      Object.entries({ count: 2, no }).map(([key, value]) => writePair(`split.${key}`, { u32: value }));
+    const pairs = await Promise.all([...metadata.keys()].map((key) => storedPair!(key)));
+    const list = [...tensors.values()];
+    const first = join(folder, "first");
+    writeFileSync(first, writeHeader([...pairs, ...split(0)], []));
+    symlinkSync(first, names[0]);
+    const data: Uint8Array[] = [writeHeader(split(1), list)];
+    for (const tensor of list) data.push(await bytesOf(tensor), new Uint8Array(padding(tensor.bytes)));
+    writeFileSync(names[1], Buffer.concat(data));
+    return names as [string, string];
+  });
+}
+
+it.each([0, 2])("a stream that takes nothing more does not keep an abort waiting (%d threads)", async (threads) => {
+  const abort = new AbortController();
+  const stream = new WritableStream<Uint8Array>({
+    write: () => {
+      setTimeout(() => abort.abort(new Error("enough")));
+      return new Promise(() => {});
+    },
+  });
+  const stalled = quantize(STORYTELLER, stream, { type: "q4_0", threads, signal: abort.signal });
+  await expect(stalled).rejects.toThrow("enough");
+});
+
 it("a type or an option that there is not is refused by name", async () => {
   const ask = (options: object) =>
     codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), options as { type: "q4_0" }));
   expect(await ask({ type: "q3_k" })).toBe("OPTION_RANGE");
   expect(await ask({ type: "q4_0", context: 5 })).toBe("OPTION_UNKNOWN");
   expect(await ask({ type: "q4_0", thread: 5 })).toBe("OPTION_UNKNOWN");
+  expect(await ask({ type: "q4_0", onProgress: 5 })).toBe("OPTION_RANGE");
+  expect(await codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), undefined as never))).toBe("OPTION_RANGE");
+  const locked = new WritableStream<Uint8Array>();
+  locked.getWriter();
+  for (const target of [5, null, {}, locked])
+    expect(await codeOf(() => quantize(STORYTELLER, target as string, { type: "q4_0" }))).toBe("OPTION_RANGE");
 });

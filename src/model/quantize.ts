@@ -1,4 +1,4 @@
-import { GROUP, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
+import { WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
 import {
   type Checkpoint,
   STORED_BLOCKS,
@@ -19,7 +19,7 @@ import { configPairs, namedWeights } from "./gguf-pairs.ts";
 import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
 import { readScales, readVector } from "./load.ts";
 import { raggedWarnings } from "./memory-types.ts";
-import { joinHalves, type Piece, pieces } from "./pieces.ts";
+import { joinHalves, type Piece, pieces, wholeRows } from "./pieces.ts";
 import { type Recipe, recipeType } from "./recipes.ts";
 import { type Matrix, mapWeights, type Vector } from "./weights.ts";
 
@@ -91,7 +91,7 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
   const types: Record<string, { tensors: number; bytes: number }> = Object.create(null);
   let loaded = 0;
   const write = async (bytes: Uint8Array, tensor: string) => {
-    await sink.write(bytes);
+    await orAborted(sink.write(bytes), work.signal);
     loaded += bytes.length;
     work.onProgress?.({ phase: "quantize", loaded, total, tensor });
   };
@@ -262,9 +262,10 @@ class Converter {
 
   async #run(matrix: Matrix, type: StoredType, piece: Piece): Promise<void> {
     const { outputStride, inputStride, stored, rows, cols } = matrix;
+    const scales = matrix.scales ? this.#places.scales : undefined;
     const program = new Program();
     program.convert(
-      { ...piece, at: this.#places.source.at, type: stored.type, outputStride, inputStride },
+      { ...piece, at: this.#places.source.at, type: stored.type, outputStride, inputStride, scales },
       this.#places.out.at,
       {
         type,
@@ -292,8 +293,9 @@ class Converter {
 }
 
 /** Rows are converted whole, so input-major matrices (fused experts) are read as one piece. */
-function pieceElements({ cols, outputStride, inputStride }: Matrix): number {
-  return inputStride === 1 ? Math.max(PIECE_ELEMENTS, GROUP * outputStride) : cols * inputStride;
+function pieceElements(matrix: Matrix): number {
+  const { cols, outputStride, inputStride } = matrix;
+  return inputStride === 1 ? Math.max(PIECE_ELEMENTS, wholeRows(matrix) * outputStride) : cols * inputStride;
 }
 
 function storedBytes({ stored }: Matrix, count: number): number {
