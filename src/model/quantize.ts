@@ -39,7 +39,10 @@ export interface QuantizeProgress {
 export interface QuantizeWork {
   readonly recipe: Recipe;
   /** Of a source that is no GGUF file: its tokenizer and chat template. */
-  readonly tokenizer: (vocab: number) => readonly (readonly [string, WrittenValue])[];
+  readonly tokenizer: (vocab: number) => {
+    readonly pairs: readonly (readonly [string, WrittenValue])[];
+    readonly warnings: readonly string[];
+  };
   readonly threads: number;
   readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -78,11 +81,10 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
     : namedWeights(weights, config).map(
         (named): Output => ({ ...named, type: named.vector ? "f32" : typeOf(named.matrices[0]), copied: null }),
       );
+  const tokenizer = own ? { pairs: [], warnings: [] } : work.tokenizer(config.vocab);
   const pairs = own
     ? await storedPairs(checkpoint)
-    : [...configPairs(config, checkpoint.name), ...work.tokenizer(config.vocab)].map(([key, value]) =>
-        writePair(key, value),
-      );
+    : [...configPairs(config, checkpoint.name), ...tokenizer.pairs].map(([key, value]) => writePair(key, value));
   const header = writeHeader([...pairs, ...typePairs(outputs)], outputs);
   const total = outputs.reduce(
     (sum, output) => sum + tensorBytes(output) + padding(tensorBytes(output)),
@@ -119,7 +121,10 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
   return {
     bytes: loaded,
     types,
-    warnings: [...checkpoint.warnings, ...warnings, ...mapped, ...raggedWarnings(work.recipe, ragged)],
+    warnings: [
+      ...[...checkpoint.warnings, ...warnings, ...mapped, ...tokenizer.warnings],
+      ...raggedWarnings(work.recipe, ragged),
+    ],
   };
 }
 
