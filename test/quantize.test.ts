@@ -14,6 +14,7 @@ import { termsOf, valuesOf } from "./block-terms.ts";
 import { codeOf } from "./error-code.ts";
 import { goldenCase } from "./golden.ts";
 import { hash } from "./resident.ts";
+import { type SafeTensor, writeSafetensors } from "./write-safetensors.ts";
 
 const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 let folder: string;
@@ -176,6 +177,58 @@ it("nothing that it is made from is replaced, nor anything that is no file", asy
   }
   await quantize(source, join(source, "new.gguf"), { type: "q8_0" });
   await quantize(source, join(source, "new.gguf"), { type: "q4_0" });
+  const whole = join(folder, "whole.gguf");
+  await quantize(split[0], whole, { type: "q8_0" });
+  await withCheckpoints([whole], async ({ metadata }) => expect(metadata.get("general.file_type")).toBe(7));
+});
+
+it("a head whose halves are joined may be larger than a piece", async () => {
+  const [hidden, headSize] = [4128, 1024];
+  const source = join(folder, "large-head");
+  mkdirSync(source);
+  const names = ["q", "k", "v", "o"].map((name) => `self_attn.${name}_proj`);
+  const parts = [...names, "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
+  const shapeOf = (name: string) =>
+    /norm/.test(name)
+      ? [hidden]
+      : /[qkv]_proj/.test(name)
+        ? [headSize, hidden]
+        : /o_proj/.test(name)
+          ? [hidden, headSize]
+          : /down/.test(name)
+            ? [hidden, 32]
+            : [32, hidden];
+  const layer = [...parts, "input_layernorm", "post_attention_layernorm"].map((name) => `layers.0.${name}`);
+  const tensors: Record<string, SafeTensor> = {};
+  for (const name of ["embed_tokens", "norm", ...layer]) {
+    const shape = shapeOf(name);
+    const halves = new Uint16Array(shape.reduce((product, size) => product * size, 1));
+    halves.forEach((_, index) => {
+      halves[index] = 0x2000 + ((index * 7919) & 0x87ff); // f16 of magnitude 2^-7 .. 2^-5
+    });
+    tensors[`model.${name}.weight`] = { dtype: "F16", shape, data: new Uint8Array(halves.buffer) };
+  }
+  writeFileSync(join(source, "model.safetensors"), writeSafetensors(tensors));
+  const config = {
+    ...{ architectures: ["LlamaForCausalLM"], model_type: "llama", vocab_size: 32, hidden_size: hidden },
+    ...{ intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 1, num_key_value_heads: 1 },
+    ...{ head_dim: headSize, max_position_embeddings: 16, rms_norm_eps: 1e-5, rope_theta: 10000 },
+    ...{ tie_word_embeddings: true, hidden_act: "silu", bos_token_id: 1, eos_token_id: 2 },
+  };
+  writeFileSync(join(source, "config.json"), JSON.stringify(config));
+  const target = join(folder, "large-head.gguf");
+  await quantize(source, target, { type: "q8_0", threads: 1 });
+  const logitsOf = async (path: string, options: object) => {
+    const model = await loadModel(path, { threads: 0, ...options });
+    try {
+      const session = model.session();
+      await session.sync([1, 5, 9]);
+      return hash(await session.logits());
+    } finally {
+      await model.dispose();
+    }
+  };
+  expect(await logitsOf(target, {})).toBe(await logitsOf(source, { quantize: "q8_0" }));
 });
 
 /** Two shards of the model; the first, in which no tensors are, is a link to elsewhere. */
@@ -186,7 +239,8 @@ async function splitStoryteller(shards: string): Promise<[string, string]> {
     const split = (no: number) =>
       Object.entries({ count: 2, no }).map(([key, value]) => writePair(`split.${key}`, { u32: value }));
     const pairs = await Promise.all([...metadata.keys()].map((key) => storedPair!(key)));
-    const list = [...tensors.values()];
+    // Norms first: the file's type is that of its matrices all the same.
+    const list = [...tensors.values()].sort((a, b) => a.shape.length - b.shape.length);
     const first = join(folder, "first");
     writeFileSync(first, writeHeader([...pairs, ...split(0)], []));
     symlinkSync(first, names[0]);

@@ -150,7 +150,7 @@ function outputsOf(
   });
 }
 
-/** `general.file_type` of ggml: most tensors' type. */
+/** `general.file_type` of ggml: most matrices' type. */
 const FILE_TYPES: Partial<Record<StoredType, number>> = {
   f32: 0,
   f16: 1,
@@ -176,7 +176,7 @@ async function storedPairs(checkpoint: Checkpoint): Promise<Uint8Array[]> {
 
 function typePairs(outputs: readonly Output[]): Uint8Array[] {
   const counts = new Map<StoredType, number>();
-  for (const { type, matrices } of outputs) counts.set(type, (counts.get(type) ?? 0) + (matrices.length > 0 ? 1 : 0));
+  for (const { type, shape } of outputs) counts.set(type, (counts.get(type) ?? 0) + (shape.length > 1 ? 1 : 0));
   const [most] = [...counts].sort(([, a], [, b]) => b - a)[0];
   return [
     writePair("general.file_type", { u32: FILE_TYPES[most] ?? 0 }),
