@@ -146,6 +146,7 @@ describe("perplexity", () => {
       [[...TEXT, "--context", "2"], 2, "--context has a bad value, got 2, expected an integer from 4"],
       [[...TEXT, "--stride", "512"], 1, "OPTION_RANGE: stride, got 512, expected an integer from 1 to 511"],
       [["--file", at("none.txt")], 1, 'FILE_MISSING: no such file [file "none.txt"]'],
+      [["--file", "/dev/zero"], 1, "FILE_TOO_LARGE: the text is too long"],
       [["--file", folder], 1, "FILE_IO: the file cannot be read (EISDIR)"],
       [["--file", at("binary.txt")], 1, "PROMPT_UNICODE: the file is not text"],
       [[...TEXT, "--logits", at("story.txt")], 1, "LOGITS_FORMAT: not a file of logits"],

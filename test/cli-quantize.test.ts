@@ -37,6 +37,7 @@ it("refuses what it cannot do in one line, and leaves nothing", async () => {
     [["-o", target], 2, /expected --type q8_0 \|/],
     [["-t", "q3_k", "-o", target], 2, /got "q3_k"/],
     [["-t", "q4_0"], 2, /expected --output/],
+    [["a.gguf", "b.gguf", "-t", "q4_0"], 2, /2 models, .* \(the new file goes after -o\)/],
     [["-t", "q4_0", "-o", target, "--threads", "-1"], 2, /--threads/],
     [[join(folder, "missing.gguf"), "-t", "q4_0", "-o", target], 1, /FILE_MISSING/],
     [["-t", "q4_0", "-o", join(folder, "no/place.gguf")], 1, /FILE_IO/],

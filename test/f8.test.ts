@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { loadModel } from "../dist/src/index.js";
+import { loadModel, quantize } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
 import { goldenCase } from "./golden.ts";
 import { hash } from "./resident.ts";
@@ -181,7 +181,7 @@ it.each([
     compressed("channel"),
   ],
 ] as const)(
-  "%s: the bits of the products as f32, also quantised while loading",
+  "%s: the bits of the products as f32, also quantised while loading or into a file",
   async (name, golden, path, strategy, method) => {
     const { inputIds, [path]: source } = goldenCase(golden) as unknown as {
       inputIds: number[];
@@ -191,7 +191,11 @@ it.each([
     const [eight, plain] = folders(from, name.slice(0, 5), strategy, method);
     const ids = inputIds.slice(0, 12);
     expect(await logitsOf(eight, ids)).toBe(await logitsOf(plain, ids));
-    expect(await logitsOf(eight, ids, { quantize: "q8_0" })).toBe(await logitsOf(plain, ids, { quantize: "q8_0" }));
+    const quantized = await logitsOf(plain, ids, { quantize: "q8_0" });
+    expect(await logitsOf(eight, ids, { quantize: "q8_0" })).toBe(quantized);
+    const written = `${eight}.gguf`;
+    await quantize(eight, written, { type: "q8_0", threads: 0 });
+    expect(await logitsOf(written, ids)).toBe(quantized);
   },
 );
 

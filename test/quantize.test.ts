@@ -1,18 +1,20 @@
 /**
  * quantize: a GGUF file of other types. Blocks are held to the reference in blocks-encode.test.ts; here it is the file around them.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { inspect, loadModel, quantize } from "../dist/src/index.js";
 import { type Checkpoint, STORED_BLOCKS, type StoredTensor } from "../src/checkpoint/checkpoint.ts";
 import { encode } from "../src/checkpoint/encode.ts";
+import { padding, writeHeader, writePair } from "../src/checkpoint/gguf-writer.ts";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
 import { termsOf, valuesOf } from "./block-terms.ts";
 import { codeOf } from "./error-code.ts";
 import { goldenCase } from "./golden.ts";
 import { hash } from "./resident.ts";
+import { type SafeTensor, writeSafetensors } from "./write-safetensors.ts";
 
 const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 let folder: string;
@@ -155,10 +157,122 @@ it("no file is left behind by an abort or a full disk, and none is replaced by i
   expect(readdirSync(folder)).toEqual(before);
 });
 
+it("nothing that it is made from is replaced, nor anything that is no file", async () => {
+  const source = join(folder, "model");
+  cpSync(goldenCase("dense-llama3").hfPath(), source, { recursive: true });
+  const shards = join(folder, "shards");
+  const split = await splitStoryteller(shards);
+  const device = join(folder, "device"); // a link: what is replaced where this fails
+  symlinkSync("/dev/null", device);
+  const cases = [
+    [source, join(source, "config.json"), "QUANTIZE_TARGET"],
+    [split[0], split[1], "QUANTIZE_TARGET"],
+    [STORYTELLER, device, "FILE_NOT_REGULAR"],
+    [STORYTELLER, shards, "FILE_NOT_REGULAR"],
+  ];
+  for (const [from, to, code] of cases) {
+    const seen: unknown[] = [];
+    const onProgress = (progress: unknown) => void seen.push(progress);
+    expect([to, await codeOf(() => quantize(from, to, { type: "q8_0", onProgress })), seen]).toEqual([to, code, []]);
+  }
+  await quantize(source, join(source, "new.gguf"), { type: "q8_0" });
+  await quantize(source, join(source, "new.gguf"), { type: "q4_0" });
+  const whole = join(folder, "whole.gguf");
+  await quantize(split[0], whole, { type: "q8_0" });
+  await withCheckpoints([whole], async ({ metadata }) => expect(metadata.get("general.file_type")).toBe(7));
+});
+
+it("a head whose halves are joined may be larger than a piece", async () => {
+  const [hidden, headSize] = [4128, 1024];
+  const source = join(folder, "large-head");
+  mkdirSync(source);
+  const names = ["q", "k", "v", "o"].map((name) => `self_attn.${name}_proj`);
+  const parts = [...names, "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
+  const shapeOf = (name: string) =>
+    /norm/.test(name)
+      ? [hidden]
+      : /[qkv]_proj/.test(name)
+        ? [headSize, hidden]
+        : /o_proj/.test(name)
+          ? [hidden, headSize]
+          : /down/.test(name)
+            ? [hidden, 32]
+            : [32, hidden];
+  const layer = [...parts, "input_layernorm", "post_attention_layernorm"].map((name) => `layers.0.${name}`);
+  const tensors: Record<string, SafeTensor> = {};
+  for (const name of ["embed_tokens", "norm", ...layer]) {
+    const shape = shapeOf(name);
+    const halves = new Uint16Array(shape.reduce((product, size) => product * size, 1));
+    halves.forEach((_, index) => {
+      halves[index] = 0x2000 + ((index * 7919) & 0x87ff); // f16 of magnitude 2^-7 .. 2^-5
+    });
+    tensors[`model.${name}.weight`] = { dtype: "F16", shape, data: new Uint8Array(halves.buffer) };
+  }
+  writeFileSync(join(source, "model.safetensors"), writeSafetensors(tensors));
+  const config = {
+    ...{ architectures: ["LlamaForCausalLM"], model_type: "llama", vocab_size: 32, hidden_size: hidden },
+    ...{ intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 1, num_key_value_heads: 1 },
+    ...{ head_dim: headSize, max_position_embeddings: 16, rms_norm_eps: 1e-5, rope_theta: 10000 },
+    ...{ tie_word_embeddings: true, hidden_act: "silu", bos_token_id: 1, eos_token_id: 2 },
+  };
+  writeFileSync(join(source, "config.json"), JSON.stringify(config));
+  const target = join(folder, "large-head.gguf");
+  await quantize(source, target, { type: "q8_0", threads: 1 });
+  const logitsOf = async (path: string, options: object) => {
+    const model = await loadModel(path, { threads: 0, ...options });
+    try {
+      const session = model.session();
+      await session.sync([1, 5, 9]);
+      return hash(await session.logits());
+    } finally {
+      await model.dispose();
+    }
+  };
+  expect(await logitsOf(target, {})).toBe(await logitsOf(source, { quantize: "q8_0" }));
+});
+
+/** Two shards of the model; the first, in which no tensors are, is a link to elsewhere. */
+async function splitStoryteller(shards: string): Promise<[string, string]> {
+  mkdirSync(shards);
+  return withCheckpoints([STORYTELLER], async ({ metadata, tensors, storedPair }) => {
+    const names = ["model-00001-of-00002.gguf", "model-00002-of-00002.gguf"].map((name) => join(shards, name));
+    const split = (no: number) =>
+      Object.entries({ count: 2, no }).map(([key, value]) => writePair(`split.${key}`, { u32: value }));
+    const pairs = await Promise.all([...metadata.keys()].map((key) => storedPair!(key)));
+    // Norms first: the file's type is that of its matrices all the same.
+    const list = [...tensors.values()].sort((a, b) => a.shape.length - b.shape.length);
+    const first = join(folder, "first");
+    writeFileSync(first, writeHeader([...pairs, ...split(0)], []));
+    symlinkSync(first, names[0]);
+    const data: Uint8Array[] = [writeHeader(split(1), list)];
+    for (const tensor of list) data.push(await bytesOf(tensor), new Uint8Array(padding(tensor.bytes)));
+    writeFileSync(names[1], Buffer.concat(data));
+    return names as [string, string];
+  });
+}
+
+it.each([0, 2])("a stream that takes nothing more does not keep an abort waiting (%d threads)", async (threads) => {
+  const abort = new AbortController();
+  const stream = new WritableStream<Uint8Array>({
+    write: () => {
+      setTimeout(() => abort.abort(new Error("enough")));
+      return new Promise(() => {});
+    },
+  });
+  const stalled = quantize(STORYTELLER, stream, { type: "q4_0", threads, signal: abort.signal });
+  await expect(stalled).rejects.toThrow("enough");
+});
+
 it("a type or an option that there is not is refused by name", async () => {
   const ask = (options: object) =>
     codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), options as { type: "q4_0" }));
   expect(await ask({ type: "q3_k" })).toBe("OPTION_RANGE");
   expect(await ask({ type: "q4_0", context: 5 })).toBe("OPTION_UNKNOWN");
   expect(await ask({ type: "q4_0", thread: 5 })).toBe("OPTION_UNKNOWN");
+  expect(await ask({ type: "q4_0", onProgress: 5 })).toBe("OPTION_RANGE");
+  expect(await codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), undefined as never))).toBe("OPTION_RANGE");
+  const locked = new WritableStream<Uint8Array>();
+  locked.getWriter();
+  for (const target of [5, null, {}, locked])
+    expect(await codeOf(() => quantize(STORYTELLER, target as string, { type: "q4_0" }))).toBe("OPTION_RANGE");
 });

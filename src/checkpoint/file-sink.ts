@@ -18,13 +18,22 @@ export interface Sink {
  */
 export async function createFile(path: string): Promise<Sink> {
   const name = baseName(path);
-  const { open, rename, rm } = filesOf(name).system;
+  const { open, rename, rm, stat } = filesOf(name).system;
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const refuse = (cause: unknown) => {
     const code = (cause as { code?: unknown } | null)?.code;
     const what = `the file cannot be written${typeof code === "string" ? ` (${code})` : ""}`;
     return new EngineError("FILE_IO", what, { at: { source: "file", file: name }, cause });
   };
+  // A rename would put a file in the place of a device or a pipe; a folder would refuse it when all work is done.
+  const before = await stat(path).catch(() => undefined);
+  if (before && !before.isFile()) {
+    const at = { source: "file", file: name } as const;
+    throw new EngineError("FILE_NOT_REGULAR", "the new file would replace what is none", {
+      at,
+      limit: "a regular file",
+    });
+  }
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, "wx");
@@ -65,11 +74,12 @@ export function streamSink(stream: WritableStream<Uint8Array>): Sink {
   return {
     write: (bytes) => writer.write(bytes),
     commit: () => writer.close(),
-    discard: (reason) => writer.abort(reason).catch(() => {}),
+    // Not waited for: a stream whose write never ends would not be aborted either.
+    discard: async (reason) => void writer.abort(reason).catch(() => {}),
   };
 }
 
-/** A renamed file would replace its own input, which may be the only copy. */
+/** A renamed file would replace its own input, which may be the only copy; of a folder everything but GGUF files counts as input. */
 export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, target: string): Promise<void> {
   if (typeof source !== "string" && !(source instanceof URL && source.protocol === "file:")) return;
   const { system, pathOf } = filesOf(checkpoint.name);
@@ -78,8 +88,12 @@ export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, ta
   const opened = await real(path);
   const wanted = await real(target);
   const inFolder = (await system.stat(opened)).isDirectory();
-  const folder = inFolder ? opened : opened.slice(0, opened.length - baseName(opened).length - 1);
-  const own = [...checkpoint.tensors.values()].map((tensor) => `${folder}/${tensor.source.name}`);
+  // Shards lie beside the path that was given, wherever a link there leads.
+  const folder = inFolder ? `${opened}/` : path.slice(0, path.length - baseName(path).length);
+  const names = inFolder
+    ? (await system.readdir(opened)).filter((name) => !name.endsWith(".gguf"))
+    : [...checkpoint.tensors.values()].map(({ source: { name } }) => name);
+  const own = names.map((name) => folder + name);
   for (const one of new Set([opened, ...own])) {
     if ((await real(one)) !== wanted) continue;
     throw new EngineError("QUANTIZE_TARGET", "the new file would replace a file that it is made from", {

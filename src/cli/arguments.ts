@@ -84,7 +84,7 @@ export function parseCommand(argv: readonly string[]): Command {
   refuseStrangers(split);
   if (values.has("help")) return { name: "help", of: name };
   if (values.has("version")) return { name: "version" };
-  const about = { model: onlyModel(split.positionals), json: values.has("json") };
+  const about = { model: onlyModel(split.positionals, name), json: values.has("json") };
   if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
   const verbose = values.has("verbose");
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
@@ -108,12 +108,16 @@ function refuseStrangers({ command, given }: Split): void {
   }
 }
 
-function onlyModel(models: readonly string[]): string | undefined {
+function onlyModel(models: readonly string[], command: CommandName): string | undefined {
   if (models.length > 1) {
     const got = models.slice(0, 3).map((model) => quoteName(model));
     const more = models.length > 3 ? ", ..." : "";
+    const hints: Partial<Record<CommandName, string>> = {
+      run: " (a prompt goes after -p, in quotes)",
+      quantize: " (the new file goes after -o)",
+    };
     throw new UsageError(
-      `${models.length} models, got ${got.join(", ")}${more}, expected at most one (a prompt goes after -p, in quotes)`,
+      `${models.length} models, got ${got.join(", ")}${more}, expected at most one${hints[command] ?? ""}`,
     );
   }
   if (models[0] === "") throw new UsageError('an empty model, got "", expected a GGUF file or a Hugging Face folder');

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { createFile } from "../checkpoint/file-sink.ts";
 import { EngineError, inspect, type Model, openLogits, type StoredLogits } from "../index.ts";
@@ -98,17 +98,20 @@ const MOST_TEXT_BYTES = 256 * 2 ** 20;
 
 async function readText(path: string, signal: AbortSignal): Promise<string> {
   const at = { source: "file", file: basename(path) } as const;
-  let bytes: Uint8Array;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
   try {
-    const { size } = await stat(path);
-    if (size > MOST_TEXT_BYTES) {
+    // Counted while read: pipes and devices do not say their size.
+    for await (const chunk of createReadStream(path, { signal })) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size <= MOST_TEXT_BYTES) continue;
       throw new EngineError("FILE_TOO_LARGE", "the text is too long", {
         at,
-        actual: `${size} bytes`,
+        actual: `${size} bytes or more`,
         limit: `at most ${MOST_TEXT_BYTES}`,
       });
     }
-    bytes = await readFile(path, { signal });
   } catch (cause) {
     if (cause instanceof EngineError || signal.aborted) throw cause;
     const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
@@ -116,7 +119,7 @@ async function readText(path: string, signal: AbortSignal): Promise<string> {
     throw new EngineError("FILE_IO", `the file cannot be read (${errno})`, { at, cause });
   }
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
   } catch (cause) {
     throw new EngineError("PROMPT_UNICODE", "the file is not text", { at, limit: "UTF-8", cause });
   }

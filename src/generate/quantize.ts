@@ -2,10 +2,11 @@ import { host } from "#host";
 import { createFile, refuseOwnFiles, streamSink } from "../checkpoint/file-sink.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
+import { orAborted } from "../model/abortable.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "../model/quantize.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
 import { tokenizerPairs } from "../tokenizer/gguf-pairs.ts";
-import { checkLoadOptions, chooseThreads } from "./load-options.ts";
+import { checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
 import { checkPlain } from "./options.ts";
 
 export { RECIPES };
@@ -29,24 +30,24 @@ export async function quantize(
   options: QuantizeOptions,
 ): Promise<Quantized> {
   checkPlain(options);
-  const { type, ...rest } = options;
-  if (!RECIPES.includes(type)) {
+  const { type, ...others }: Partial<QuantizeOptions> = options ?? {};
+  if (type === undefined || !RECIPES.includes(type)) {
     throw new EngineError("OPTION_RANGE", "type", {
       at: { source: "option", field: "type" },
       actual: String(type),
       limit: `one of ${RECIPES.join(", ")}`,
     });
   }
-  const { onProgress, ...others } = rest;
-  const checked = checkLoadOptions(others);
+  const checked = checkLoadOptions(others as LoadOptions);
   for (const name of Object.keys(others)) {
-    if (name !== "threads" && name !== "signal") {
+    if (name !== "threads" && name !== "signal" && name !== "onProgress") {
       throw new EngineError("OPTION_UNKNOWN", "this option does not belong to quantize", {
         at: { source: "option", field: name },
         limit: "one of type, threads, onProgress, signal",
       });
     }
   }
+  checkTarget(target);
   const checkpoint = await openCheckpoint(source, checked.signal);
   try {
     if (typeof target === "string") await refuseOwnFiles(source, checkpoint, target);
@@ -58,10 +59,11 @@ export async function quantize(
         tokenizer,
         recipe: type,
         threads,
-        onProgress,
+        onProgress: others.onProgress,
         signal: checked.signal,
       });
-      await sink.commit();
+      // A rename is waited for: it must not happen after the error.
+      await (typeof target === "string" ? sink.commit() : orAborted(sink.commit(), checked.signal));
       return done;
     } catch (error) {
       await sink.discard(error);
@@ -70,4 +72,14 @@ export async function quantize(
   } finally {
     await checkpoint.close();
   }
+}
+
+function checkTarget(target: unknown): void {
+  const stream = typeof (target as Partial<WritableStream> | null)?.getWriter === "function";
+  if (typeof target === "string" || (stream && !(target as WritableStream).locked)) return;
+  throw new EngineError("OPTION_RANGE", "target", {
+    at: { source: "option", field: "target" },
+    actual: stream ? "a locked stream" : typeof target,
+    limit: "a path or a WritableStream",
+  });
 }

@@ -132,7 +132,8 @@ async function packPiece(
         limit: "weights below 128",
       });
     }
-    throw new EngineError("WEIGHT_NONFINITE", `${matrix.stored.name} holds a value that is no number`, {
+    const narrowed = to.type === matrix.stored.type ? "" : `, or is one no longer as ${to.type}`;
+    throw new EngineError("WEIGHT_NONFINITE", `${matrix.stored.name} holds a value that is no number${narrowed}`, {
       at: {
         source: "kernel",
         file: matrix.stored.source.name,

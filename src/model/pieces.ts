@@ -62,7 +62,7 @@ export function leastPieceBytes(matrix: Matrix): number {
 }
 
 /** Rows that must be packed together: the least common multiple of a group and a head. */
-function wholeRows({ halvedHead }: Matrix): number {
+export function wholeRows({ halvedHead }: Matrix): number {
   let rows = halvedHead || GROUP;
   while (rows % GROUP !== 0) rows *= 2; // a head is even, a group 8: at most twice
   return rows;

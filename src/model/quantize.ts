@@ -1,4 +1,4 @@
-import { GROUP, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
+import { WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
 import {
   type Checkpoint,
   STORED_BLOCKS,
@@ -19,7 +19,7 @@ import { configPairs, namedWeights } from "./gguf-pairs.ts";
 import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
 import { readScales, readVector } from "./load.ts";
 import { raggedWarnings } from "./memory-types.ts";
-import { joinHalves, type Piece, pieces } from "./pieces.ts";
+import { joinHalves, type Piece, pieces, wholeRows } from "./pieces.ts";
 import { type Recipe, recipeType } from "./recipes.ts";
 import { type Matrix, mapWeights, type Vector } from "./weights.ts";
 
@@ -39,7 +39,10 @@ export interface QuantizeProgress {
 export interface QuantizeWork {
   readonly recipe: Recipe;
   /** Of a source that is no GGUF file: its tokenizer and chat template. */
-  readonly tokenizer: (vocab: number) => readonly (readonly [string, WrittenValue])[];
+  readonly tokenizer: (vocab: number) => {
+    readonly pairs: readonly (readonly [string, WrittenValue])[];
+    readonly warnings: readonly string[];
+  };
   readonly threads: number;
   readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -78,11 +81,10 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
     : namedWeights(weights, config).map(
         (named): Output => ({ ...named, type: named.vector ? "f32" : typeOf(named.matrices[0]), copied: null }),
       );
+  const tokenizer = own ? { pairs: [], warnings: [] } : work.tokenizer(config.vocab);
   const pairs = own
     ? await storedPairs(checkpoint)
-    : [...configPairs(config, checkpoint.name), ...work.tokenizer(config.vocab)].map(([key, value]) =>
-        writePair(key, value),
-      );
+    : [...configPairs(config, checkpoint.name), ...tokenizer.pairs].map(([key, value]) => writePair(key, value));
   const header = writeHeader([...pairs, ...typePairs(outputs)], outputs);
   const total = outputs.reduce(
     (sum, output) => sum + tensorBytes(output) + padding(tensorBytes(output)),
@@ -91,7 +93,7 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
   const types: Record<string, { tensors: number; bytes: number }> = Object.create(null);
   let loaded = 0;
   const write = async (bytes: Uint8Array, tensor: string) => {
-    await sink.write(bytes);
+    await orAborted(sink.write(bytes), work.signal);
     loaded += bytes.length;
     work.onProgress?.({ phase: "quantize", loaded, total, tensor });
   };
@@ -119,7 +121,10 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
   return {
     bytes: loaded,
     types,
-    warnings: [...checkpoint.warnings, ...warnings, ...mapped, ...raggedWarnings(work.recipe, ragged)],
+    warnings: [
+      ...[...checkpoint.warnings, ...warnings, ...mapped, ...tokenizer.warnings],
+      ...raggedWarnings(work.recipe, ragged),
+    ],
   };
 }
 
@@ -145,7 +150,7 @@ function outputsOf(
   });
 }
 
-/** `general.file_type` of ggml: most tensors' type. */
+/** `general.file_type` of ggml: most matrices' type. */
 const FILE_TYPES: Partial<Record<StoredType, number>> = {
   f32: 0,
   f16: 1,
@@ -171,7 +176,7 @@ async function storedPairs(checkpoint: Checkpoint): Promise<Uint8Array[]> {
 
 function typePairs(outputs: readonly Output[]): Uint8Array[] {
   const counts = new Map<StoredType, number>();
-  for (const { type, matrices } of outputs) counts.set(type, (counts.get(type) ?? 0) + (matrices.length > 0 ? 1 : 0));
+  for (const { type, shape } of outputs) counts.set(type, (counts.get(type) ?? 0) + (shape.length > 1 ? 1 : 0));
   const [most] = [...counts].sort(([, a], [, b]) => b - a)[0];
   return [
     writePair("general.file_type", { u32: FILE_TYPES[most] ?? 0 }),
@@ -262,9 +267,10 @@ class Converter {
 
   async #run(matrix: Matrix, type: StoredType, piece: Piece): Promise<void> {
     const { outputStride, inputStride, stored, rows, cols } = matrix;
+    const scales = matrix.scales ? this.#places.scales : undefined;
     const program = new Program();
     program.convert(
-      { ...piece, at: this.#places.source.at, type: stored.type, outputStride, inputStride },
+      { ...piece, at: this.#places.source.at, type: stored.type, outputStride, inputStride, scales },
       this.#places.out.at,
       {
         type,
@@ -292,8 +298,9 @@ class Converter {
 }
 
 /** Rows are converted whole, so input-major matrices (fused experts) are read as one piece. */
-function pieceElements({ cols, outputStride, inputStride }: Matrix): number {
-  return inputStride === 1 ? Math.max(PIECE_ELEMENTS, GROUP * outputStride) : cols * inputStride;
+function pieceElements(matrix: Matrix): number {
+  const { cols, outputStride, inputStride } = matrix;
+  return inputStride === 1 ? Math.max(PIECE_ELEMENTS, wholeRows(matrix) * outputStride) : cols * inputStride;
 }
 
 function storedBytes({ stored }: Matrix, count: number): number {

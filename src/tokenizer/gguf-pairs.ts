@@ -5,14 +5,17 @@ import { templateSource } from "./chat.ts";
 import { readRawHfVocabulary } from "./hf-vocabulary.ts";
 import { SENTENCEPIECE } from "./sentencepiece.ts";
 import { SPLIT_RULES } from "./split.ts";
-import { buildVocabulary, type RawVocabulary, TOKEN_KIND } from "./vocabulary.ts";
+import { buildVocabulary, endIds, type RawVocabulary, TOKEN_KIND } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
 
-/** Empty where the folder has no tokenizer. `vocab` is the number of rows of the embedding. */
-export function tokenizerPairs(checkpoint: Checkpoint, vocab: number): [string, WrittenValue][] {
+/** No pairs where the folder has no tokenizer. `vocab` is the number of rows of the embedding. */
+export function tokenizerPairs(
+  checkpoint: Checkpoint,
+  vocab: number,
+): { pairs: readonly (readonly [string, WrittenValue])[]; warnings: readonly string[] } {
   const raw = readRawHfVocabulary(checkpoint, vocab);
-  if (!raw) return [];
+  if (!raw) return { pairs: [], warnings: [] };
   buildVocabulary(raw); // its checks: a file that we could not read ourselves is not written
   const pairs: [string, WrittenValue][] = [];
   const add = (key: string, value: WrittenValue) => pairs.push([PREFIX + key, value]);
@@ -21,8 +24,11 @@ export function tokenizerPairs(checkpoint: Checkpoint, vocab: number): [string, 
   add("tokens", { texts: raw.texts.map((text, id) => (text === "" ? `[PAD${id}]` : text)) });
   add("token_type", { i32s: Int32Array.from(raw.kinds) });
   if (raw.bos !== null) add("bos_token_id", { u32: raw.bos });
-  // The end token of a text, and the ids that end an answer beside it: GGUF has a key for two more.
-  const stops = raw.stopIds.filter((id) => id !== raw.eos);
+  // The end token of a text, and the ids that end an answer beside it: GGUF has a key for two more, and names speak for some.
+  const spoken = new Set(endIds([], raw.texts, raw.kinds));
+  const stops = raw.stopIds
+    .filter((id) => id !== raw.eos)
+    .sort((a, b) => Number(spoken.has(b)) - Number(spoken.has(a)));
   const eos = raw.eos ?? stops.shift();
   if (eos !== undefined) add("eos_token_id", { u32: eos });
   if (stops.length > 0) add("eot_token_id", { u32: stops.pop()! });
@@ -31,7 +37,12 @@ export function tokenizerPairs(checkpoint: Checkpoint, vocab: number): [string, 
   add("add_eos_token", { bool: raw.addEos });
   const template = templateSource(checkpoint);
   if (template !== undefined) pairs.push(["tokenizer.chat_template", { text: template }]);
-  return pairs;
+  const lost = stops.filter((id) => !spoken.has(id));
+  const warnings = lost.length > 0 ? [`TOK_SPECIAL: GGUF has no key for further end tokens: ${lost.join(", ")}`] : [];
+  if (raw.alphabet === SENTENCEPIECE && !saysSpaces(raw)) {
+    warnings.push("TOK_SPACES: GGUF cannot say where this tokenizer puts or cuts spaces: some texts get other ids");
+  }
+  return { pairs, warnings };
 }
 
 type Add = (key: string, value: WrittenValue) => void;
@@ -67,6 +78,11 @@ function addSentencePiece(raw: RawVocabulary, add: Add): void {
   add("scores", { f32s: scores });
   add("add_space_prefix", { bool: raw.spacePrefix.spans !== "none" });
   if (raw.unknown !== null) add("unknown_token_id", { u32: raw.unknown });
+}
+
+/** A GGUF file has a space before every span, also before another space, or none; and no pattern that cuts. */
+function saysSpaces({ spacePrefix: { spans, doubled }, pieceEnd }: RawVocabulary): boolean {
+  return pieceEnd === null && (spans === "none" || (spans === "every" && doubled));
 }
 
 function pairsOf({ merges }: RawVocabulary): [string, string][] {
