@@ -85,7 +85,7 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
   const pairs = own
     ? await storedPairs(checkpoint)
     : [...configPairs(config, checkpoint.name), ...tokenizer.pairs].map(([key, value]) => writePair(key, value));
-  const header = writeHeader([...pairs, ...typePairs(outputs)], outputs);
+  const header = writeHeader([...pairs, ...typePairs(outputs, work.recipe)], outputs);
   const total = outputs.reduce(
     (sum, output) => sum + tensorBytes(output) + padding(tensorBytes(output)),
     header.length,
@@ -159,11 +159,12 @@ const FILE_TYPES: Partial<Record<StoredType, number>> = {
   q8_0: 7,
   q5_0: 8,
   q5_1: 9,
-  q4_k: 15,
-  q5_k: 17,
+  q4_k: 14,
+  q5_k: 16,
   q6_k: 18,
   bf16: 32,
 };
+const MIX_FILE_TYPE = 15;
 const REPLACED = /^(?:general\.(?:file_type|quantization_version|alignment)$|split\.)/;
 
 async function storedPairs(checkpoint: Checkpoint): Promise<Uint8Array[]> {
@@ -174,12 +175,14 @@ async function storedPairs(checkpoint: Checkpoint): Promise<Uint8Array[]> {
   return pairs;
 }
 
-function typePairs(outputs: readonly Output[]): Uint8Array[] {
+function typePairs(outputs: readonly Output[], recipe: Recipe): Uint8Array[] {
   const counts = new Map<StoredType, number>();
   for (const { type, shape } of outputs) counts.set(type, (counts.get(type) ?? 0) + (shape.length > 1 ? 1 : 0));
   const [most] = [...counts].sort(([, a], [, b]) => b - a)[0];
   return [
-    writePair("general.file_type", { u32: FILE_TYPES[most] ?? 0 }),
+    writePair("general.file_type", {
+      u32: recipe === "q4_k_m" && most === "q4_k" ? MIX_FILE_TYPE : (FILE_TYPES[most] ?? 0),
+    }),
     writePair("general.quantization_version", { u32: 2 }),
   ];
 }
