@@ -242,7 +242,7 @@ class Converter {
         "f32",
         most(({ rows, scales }) => (scales ? rows : 0)),
       ),
-      out: plan.reserve("out", "f32", most(pieceElements)),
+      out: plan.reserve("out", "f32", most(outElements)),
     };
     const scratch = plan.reserve("scratch", "bytes", [Math.max(1, work.threads), CONVERT_BYTES]);
     const memory = new Memory(plan);
@@ -304,6 +304,11 @@ class Converter {
 function pieceElements(matrix: Matrix): number {
   const { cols, outputStride, inputStride } = matrix;
   return inputStride === 1 ? Math.max(PIECE_ELEMENTS, wholeRows(matrix) * outputStride) : cols * inputStride;
+}
+
+/** Of an input-major piece that holds gate and up, one is written at a time. */
+function outElements(matrix: Matrix): number {
+  return matrix.inputStride === 1 ? pieceElements(matrix) : matrix.rows * matrix.cols;
 }
 
 function storedBytes({ stored }: Matrix, count: number): number {
