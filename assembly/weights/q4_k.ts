@@ -4,9 +4,8 @@
  * 4.75 bits a weight (stored 4.5): scales stay 6-bit integers, since the dot that widens multiplies by them for nothing.
  */
 
-import { GROUP, TYPE_Q4_K } from "../abi";
-import { Lanes } from "../lanes";
-import { CODES, Quads, SUPER_HEAD } from "./quads";
+import { TYPE_Q4_K } from "../abi";
+import { Quads, SUPER_HEAD } from "./quads";
 
 export function tile_q4_k_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
   Quads.tile(TYPE_Q4_K, h, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
@@ -41,25 +40,5 @@ export function dequantize_q4_k(outAt: usize, groupAt: usize, begin: i32, end: i
  * apart, of `cols` inputs -> the super-blocks of one group; further lanes become zeros.
  */
 export function pack_q4_k(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-  const size = Quads.blockBytes(TYPE_Q4_K);
-  for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-    const alive = <i32>lane < lanes;
-    let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += 256, from += 144, to += SUPER_HEAD + 8 * size) {
-      const scale = alive ? <u32>load<u16>(from) : 0, least = alive ? <u32>load<u16>(from + 2) : 0;
-      store<f32>(to + (lane << 2), Lanes.halfToF32(scale));
-      store<f32>(to + 32 + (lane << 2), Lanes.halfToF32(least));
-      for (let block: u32 = 0; block < 8; block++) {
-        const pairAt = to + 64 + (<usize>(block >> 1) << 5) + (lane << 1) + (block & 1), sixAt = from + 4;
-        store<u8>(pairAt, alive ? Quads.storedScale(sixAt, block) : 0);
-        store<u8>(pairAt + 16, alive ? Quads.storedMin(sixAt, block) : 0);
-        const codesTo = to + SUPER_HEAD + <usize>block * size + (lane << 2), codesFrom = from + 16 + (<usize>(block >> 1) << 5), shift = (block & 1) << 2;
-        for (let quad: usize = 0; quad < 4; quad++) {
-          const low = alive ? load<u32>(codesFrom + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
-          const high = alive ? load<u32>(codesFrom + 16 + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
-          store<u32>(codesTo + (quad << 5), low | high << 4);
-        }
-      }
-    }
-  }
+  Quads.packSupers(TYPE_Q4_K, packedAt, sourceAt, rowBytes, lanes, cols);
 }

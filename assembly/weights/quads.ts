@@ -18,7 +18,7 @@
  * one row and many.
  */
 
-import { TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_K } from "../abi";
+import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_K } from "../abi";
 import { Lanes } from "../lanes";
 
 /** d, dmin and the scales of eight blocks. */
@@ -309,6 +309,37 @@ export class Quads {
           const w = v128.load(codesAt + (<usize>quad << 5) + (half << 4)), to = outAt + (<usize>quad << 7) + (half << 4);
           Quads.spread(type, to, Quads.fifthLow(type, v128.and(w, mask), bitsAt, quad), scales, mins);
           Quads.spread(type, to + 512, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w, 4), mask), bitsAt, quad), scales, mins);
+        }
+      }
+    }
+  }
+
+  /** Stored rows of q4_k or q5_k -> the super-blocks of one group; lanes from `lanes` on become zeros. */
+  @inline static packSupers(type: u32, packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+    const size = Quads.blockBytes(type), codes: usize = Quads.fives(type) ? 48 : 16, stored: usize = codes + 128;
+    for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
+      const alive = <i32>lane < lanes;
+      let from = sourceAt + lane * rowBytes, to = packedAt;
+      for (let col = 0; col < cols; col += 256, from += stored, to += SUPER_HEAD + 8 * size) {
+        const scale = alive ? <u32>load<u16>(from) : 0, least = alive ? <u32>load<u16>(from + 2) : 0;
+        store<f32>(to + (lane << 2), Lanes.halfToF32(scale));
+        store<f32>(to + 32 + (lane << 2), Lanes.halfToF32(least));
+        for (let block: u32 = 0; block < 8; block++) {
+          const pairAt = to + 64 + (<usize>(block >> 1) << 5) + (lane << 1) + (block & 1), sixAt = from + 4;
+          store<u8>(pairAt, alive ? Quads.storedScale(sixAt, block) : 0);
+          store<u8>(pairAt + 16, alive ? Quads.storedMin(sixAt, block) : 0);
+          const codesTo = to + SUPER_HEAD + <usize>block * size + (lane << 2), codesFrom = from + codes + (<usize>(block >> 1) << 5), shift = (block & 1) << 2;
+          for (let quad: usize = 0; quad < 4; quad++) {
+            const low = alive ? load<u32>(codesFrom + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
+            const high = alive ? load<u32>(codesFrom + 16 + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
+            store<u32>(codesTo + (quad << 5), low | high << 4);
+          }
+          if (Quads.fives(type)) {
+            // Bit `block` of byte l is the fifth bit of k = l.
+            let fifths: u32 = 0;
+            for (let quad: u32 = 0; quad < 8; quad++) fifths |= (alive ? load<u32>(from + 16 + (quad << 2)) >> block & 0x01010101 : 0) << quad;
+            store<u32>(codesTo + CODES, fifths);
+          }
         }
       }
     }
