@@ -2,7 +2,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, pageLayerBytes } from "./cache.ts";
 import { type ModelConfig, readConfig, ropeDivisors } from "./config.ts";
-import { matricesOf } from "./layout.ts";
+import { matricesOf, matricesOfModel } from "./layout.ts";
 import { readVector } from "./load.ts";
 import { planModel } from "./sizes.ts";
 import { type ClassSum, sumByClass } from "./tensor-classes.ts";
@@ -63,7 +63,7 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
     types[type].elements += shape.reduce((product, size) => product * size, 1);
     types[type].bytes += bytes;
   }
-  const packed = allMatrices(weights).reduce((sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols), 0);
+  const packed = matricesOfModel(weights).reduce((sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols), 0);
   const cacheBytes = plan.layouts.reduce((sum, { cacheAt }) => sum + cacheAt.full.bytes + cacheAt.chunked.bytes, 0);
   const cache = (type: "f32" | "q8") => {
     const layers = (chunked: boolean) => config.layers.filter((layer) => layer.chunked === chunked).length;
@@ -118,10 +118,6 @@ async function oldScaling(config: ModelConfig, { ropeDivisors: stored }: ModelWe
   return [
     `rope factors of ${value}, where a corrected Llama 4 Scout has 1 and 16: files older than 2025-04-10 are worse at long texts`,
   ];
-}
-
-function allMatrices(weights: ModelWeights): Matrix[] {
-  return [weights.embedding, ...(weights.output ? [weights.output] : []), ...weights.layers.flatMap(matricesOf)];
 }
 
 /** Parameters that one token reads: one embedding row counts as the whole matrix only where it is the output too. */
