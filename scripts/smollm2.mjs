@@ -20,13 +20,7 @@ const row = (what, got, asked, ok) => {
   console.log(`${what.padEnd(46)}${String(got).padStart(18)}   ${asked}${ok === false ? "   MISSED" : ""}`);
 };
 
-const logProbabilities = (logits) => {
-  const most = logits.reduce((a, b) => Math.max(a, b));
-  const sum = logits.reduce((total, logit) => total + Math.exp(logit - most), 0);
-  return logits.map((logit) => logit - most - Math.log(sum));
-};
-
-const rows = {};
+const models = {};
 for (const activations of ["f32", "q8"]) {
   const begun = performance.now();
   const model = await loadModel(path, { threads, activations });
@@ -76,14 +70,14 @@ for (const activations of ["f32", "q8"]) {
   row("load", `${loadMs.toFixed(0)} ms`, "");
   row("prompt of 512", `${speed.prompt.toFixed(0)} tokens/s`, "");
   row("generate 128", `${speed.decode.toFixed(1)} tokens/s`, "");
-  rows[activations] = await divergenceRows(model);
-  await model.dispose();
+  models[activations] = model;
 }
 
-const { kl, same, count } = compare(rows.f32, rows.q8);
+const { kl, sameTop, scored } = await models.q8.divergence(perplexity.text, models.f32);
+for (const model of Object.values(models)) await model.dispose();
 console.log("\nq8 activations against f32, every position of the perplexity text");
-row("mean KL divergence", kl.toExponential(2), "");
-row("same likeliest token", `${same} of ${count}`, "");
+row("mean KL divergence", kl.mean.toExponential(2), "");
+row("same likeliest token", `${Math.round(sameTop * scored)} of ${scored}`, "");
 if (failures > 0) {
   console.error(`${failures} MISSED`);
   process.exitCode = 1;
@@ -112,27 +106,4 @@ async function measure(model) {
   }
   await session.dispose();
   return { prompt, decode };
-}
-
-/** Log-probabilities behind every position of the perplexity text. */
-async function divergenceRows(model) {
-  const ids = model.tokenizer.encode(perplexity.text);
-  const session = model.session();
-  const all = [];
-  for (let count = 1; count <= ids.length; count++) {
-    await session.sync(ids.slice(0, count));
-    all.push(logProbabilities(await session.logits()));
-  }
-  await session.dispose();
-  return all;
-}
-
-function compare(reference, other) {
-  let [kl, same] = [0, 0];
-  const best = (row) => row.reduce((most, value, id) => (value > row[most] ? id : most), 0);
-  reference.forEach((row, index) => {
-    for (let id = 0; id < row.length; id++) kl += Math.exp(row[id]) * (row[id] - other[index][id]);
-    if (best(row) === best(other[index])) same++;
-  });
-  return { kl: kl / reference.length, same, count: reference.length };
 }
