@@ -15,11 +15,14 @@ export interface ErrorPlace {
     | "worker";
   file?: string;
   field?: string;
-  offset?: number | bigint;
+  /** Decimal text where it is no safe integer. */
+  offset?: number | string;
 }
 
+type GivenPlace = Omit<ErrorPlace, "offset"> & { offset?: number | bigint | string };
+
 export interface ErrorDetail {
-  at?: ErrorPlace;
+  at?: GivenPlace;
   /** What was expected or allowed. */
   limit?: number | bigint | string;
   /** What was found. */
@@ -35,16 +38,27 @@ export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly code: string;
   readonly at: ErrorPlace | undefined;
-  readonly limit: number | bigint | string | undefined;
-  readonly actual: number | bigint | string | undefined;
+  readonly limit: number | string | undefined;
+  readonly actual: number | string | undefined;
 
   constructor(code: string, what: string, detail: ErrorDetail = {}) {
     super(describe(code, what, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
-    this.at = detail.at;
-    this.limit = detail.limit;
-    this.actual = detail.actual;
+    this.at = detail.at && placeOf(detail.at);
+    this.limit = plain(detail.limit);
+    this.actual = plain(detail.actual);
   }
+}
+
+/** A bigint as JSON can hold it: a number where it is a safe integer, else decimal text. */
+function plain<Value>(value: Value): Exclude<Value, bigint> | number | string {
+  if (typeof value !== "bigint") return value as Exclude<Value, bigint>;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
+}
+
+function placeOf({ offset, ...place }: GivenPlace): ErrorPlace {
+  return offset === undefined ? place : { ...place, offset: plain(offset) };
 }
 
 function describe(code: string, what: string, { at, limit, actual }: ErrorDetail): string {

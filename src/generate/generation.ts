@@ -25,6 +25,8 @@ export interface GenerationResult {
   /** One entry a generated id, when asked for. */
   readonly logProbabilities: SampledToken[] | undefined;
   readonly seed: number | bigint;
+  /** What is odd in what was asked, yet was done. */
+  readonly warnings: readonly string[];
 }
 
 export interface GenerationStart {
@@ -38,6 +40,7 @@ export interface GenerationStart {
   readonly context: number;
   /** Working memory of the model's samplers: nothing in it outlives a draw. */
   readonly candidates: Candidates;
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -167,6 +170,7 @@ export class Generation implements AsyncIterable<string> {
       },
       logProbabilities: options.logProbabilities === undefined ? undefined : writer.probabilities,
       seed: options.seed,
+      warnings: this.#start.warnings,
     };
   }
 }

@@ -337,7 +337,11 @@ export class Model {
     return ids;
   }
 
-  #generation(prompt: readonly number[], options: GenerateOptions | undefined): Generation {
+  #generation(
+    prompt: readonly number[],
+    options: GenerateOptions | undefined,
+    warnings: readonly string[] = [],
+  ): Generation {
     const { context } = this.info;
     const checked = checkOptions(options, { vocab: this.config.vocab, context });
     if (prompt.length >= context) throw this.#tooLong(prompt.length, context - 1);
@@ -351,6 +355,7 @@ export class Model {
       vocab: this.config.vocab,
       context,
       candidates: this.#candidates,
+      warnings,
     });
   }
 
