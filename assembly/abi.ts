@@ -19,38 +19,75 @@ export const DEQUANTIZE_COLS = 256;
 export const CONVERT_COLS = 1024;
 
 /** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
-export const MATMUL_GROUPS = 4;
-
-// ---- weight types (memory and file) ----
-
-export const TYPE_F32 = 0;
-export const TYPE_F16 = 1;
-export const TYPE_BF16 = 2;
-export const TYPE_Q8_0 = 3;
-export const TYPE_Q4_0 = 4;
-export const TYPE_Q4_1 = 5;
-export const TYPE_Q5_0 = 6;
-export const TYPE_Q5_1 = 7;
-export const TYPE_Q2_K = 8;
-export const TYPE_Q3_K = 9;
-export const TYPE_Q4_K = 10;
-export const TYPE_Q5_K = 11;
-export const TYPE_Q6_K = 12;
-export const TYPE_IQ4_NL = 13;
-export const TYPE_IQ4_XS = 14;
-export const TYPE_MXFP4 = 15;
-export const TYPE_TQ1_0 = 16;
-export const TYPE_TQ2_0 = 17;
-export const TYPE_F8_E4M3 = 18;
+export const VISIT_GROUPS = 4;
 
 // ---- activation panels: what a matmul reads; rows of a tile interleaved ----
 
 /** [cols][tile rows] f32 */
-export const PANEL_F32 = 0;
+export const FORM_F32 = 0;
 /** [cols / 2][tile rows] pairs of i16; scales [blocks][tile rows] f32 */
-export const PANEL_Q16_PAIRS = 1;
+export const FORM_Q16_PAIRS = 1;
 /** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows]: of the first and of the last 16 inputs, i16 each */
-export const PANEL_Q8_QUADS = 2;
+export const FORM_Q8_QUADS = 2;
+
+// ---- weight types (memory and file): number, values and bytes of a stored block, its bytes in a packed group (0: eight stored rows) ----
+
+export const TYPE_F32 = 0, F32_VALUES = 1, F32_BYTES = 4, F32_GROUP = 32;
+export const TYPE_F16 = 1, F16_VALUES = 1, F16_BYTES = 2, F16_GROUP = 16;
+export const TYPE_BF16 = 2, BF16_VALUES = 1, BF16_BYTES = 2, BF16_GROUP = 16;
+export const TYPE_Q8_0 = 3, Q8_0_VALUES = 32, Q8_0_BYTES = 34, Q8_0_GROUP = 288;
+export const TYPE_Q4_0 = 4, Q4_0_VALUES = 32, Q4_0_BYTES = 18, Q4_0_GROUP = 160;
+export const TYPE_Q4_1 = 5, Q4_1_VALUES = 32, Q4_1_BYTES = 20, Q4_1_GROUP = 192;
+export const TYPE_Q5_0 = 6, Q5_0_VALUES = 32, Q5_0_BYTES = 22, Q5_0_GROUP = 192;
+export const TYPE_Q5_1 = 7, Q5_1_VALUES = 32, Q5_1_BYTES = 24, Q5_1_GROUP = 0;
+export const TYPE_Q2_K = 8, Q2_K_VALUES = 256, Q2_K_BYTES = 84, Q2_K_GROUP = 0;
+export const TYPE_Q3_K = 9, Q3_K_VALUES = 256, Q3_K_BYTES = 110, Q3_K_GROUP = 0;
+export const TYPE_Q4_K = 10, Q4_K_VALUES = 256, Q4_K_BYTES = 144, Q4_K_GROUP = 1216;
+export const TYPE_Q5_K = 11, Q5_K_VALUES = 256, Q5_K_BYTES = 176, Q5_K_GROUP = 1472;
+export const TYPE_Q6_K = 12, Q6_K_VALUES = 256, Q6_K_BYTES = 210, Q6_K_GROUP = 1696;
+export const TYPE_IQ4_NL = 13, IQ4_NL_VALUES = 32, IQ4_NL_BYTES = 18, IQ4_NL_GROUP = 160;
+export const TYPE_IQ4_XS = 14, IQ4_XS_VALUES = 256, IQ4_XS_BYTES = 136, IQ4_XS_GROUP = 0;
+export const TYPE_MXFP4 = 15, MXFP4_VALUES = 32, MXFP4_BYTES = 17, MXFP4_GROUP = 0;
+export const TYPE_TQ1_0 = 16, TQ1_0_VALUES = 256, TQ1_0_BYTES = 54, TQ1_0_GROUP = 0;
+export const TYPE_TQ2_0 = 17, TQ2_0_VALUES = 256, TQ2_0_BYTES = 66, TQ2_0_GROUP = 0;
+export const TYPE_F8_E4M3 = 18, F8_E4M3_VALUES = 1, F8_E4M3_BYTES = 1, F8_E4M3_GROUP = 0;
+
+// ---- kernels of MATMUL: what MATRIX_TILE and MATRIX_ROW name; all of one form give the same bits ----
+
+/** Weights of f32, or dequantised to it; `_FUSED` rounds a multiply-add once where the build can, `TILE2` takes two groups for 256-bit pairs. */
+export const KERNEL_TILE_F32 = 1;
+export const KERNEL_TILE_F32_FUSED = 2;
+export const KERNEL_TILE2_F32 = 3;
+export const KERNEL_TILE2_F32_FUSED = 4;
+/** From here on tiles meet integers. */
+export const KERNEL_INTEGER = 5;
+export const KERNEL_TILE_Q8_0_Q16 = 5;
+export const KERNEL_TILE_Q4_0_Q8 = 6;
+/** Sums in i32, where the other gathers in i16. */
+export const KERNEL_TILE_Q4_0_Q8_ADD = 7;
+export const KERNEL_TILE_Q4_1_Q8 = 8;
+export const KERNEL_TILE_Q5_0_Q8 = 9;
+export const KERNEL_TILE_Q4_K_Q8 = 10;
+export const KERNEL_TILE_Q5_K_Q8 = 11;
+export const KERNEL_TILE_Q6_K_Q8 = 12;
+export const KERNEL_TILE_IQ4_NL_Q16 = 13;
+/** One row: four groups at a time. */
+export const KERNEL_GEMV4_F32_F32 = 14;
+export const KERNEL_GEMV4_F32_F32_FUSED = 15;
+export const KERNEL_GEMV4_F16_F32 = 16;
+export const KERNEL_GEMV4_F16_F32_FUSED = 17;
+export const KERNEL_GEMV4_BF16_F32 = 18;
+export const KERNEL_GEMV4_BF16_F32_FUSED = 19;
+/** From here on eight groups at a time. */
+export const KERNEL_EIGHT = 20;
+export const KERNEL_GEMV8_Q8_0_Q16 = 20;
+export const KERNEL_GEMV8_Q4_0_Q8 = 21;
+export const KERNEL_GEMV8_Q4_1_Q8 = 22;
+export const KERNEL_GEMV8_Q5_0_Q8 = 23;
+export const KERNEL_GEMV8_Q4_K_Q8 = 24;
+export const KERNEL_GEMV8_Q5_K_Q8 = 25;
+export const KERNEL_GEMV8_Q6_K_Q8 = 26;
+export const KERNEL_GEMV8_IQ4_NL_Q16 = 27;
 
 // ---- cache types ----
 
@@ -163,10 +200,10 @@ export const NO_PAGE = 0xffffffff;
 
 // ---- merge list: [count, records...]: rows whose blocks were computed apart ----
 
-export const MERGE_WORDS = 3;
-export const MERGE_ROW = 0;
-export const MERGE_BLOCKS = 1;
-export const MERGE_PARTIAL = 2;
+export const JOIN_WORDS = 3;
+export const JOIN_ROW = 0;
+export const JOIN_BLOCKS = 1;
+export const JOIN_PARTIAL = 2;
 
 // ---- ops: word 0 is opcode | words << 16, operands follow ----
 
@@ -224,7 +261,7 @@ export const PANEL_FORM = 11;
 export const PANEL_AT = 12; // 0: no panel, out only
 export const PANEL_SCALE_AT = 13;
 export const PANEL_SUM_AT = 14;
-export const PANEL_FLOAT_AT = 15; // a second panel of PANEL_F32; 0: not wanted
+export const PANEL_FLOAT_AT = 15; // a second panel of FORM_F32; 0: not wanted
 export const PANEL_TILE_ROWS = 16;
 export const PANEL_WORDS = 17;
 
@@ -234,29 +271,26 @@ export const TRANSFORM_NORM = 1;
 export const TRANSFORM_SWIGLU = 2;
 
 export const MATMUL_MATRICES = 1;
-/** 1: float weights may fuse multiply and add (relaxed build, model of float matrices only). */
-export const MATMUL_FUSED = 2;
-/** 1: V8 pairs vectors, so float tiles take two groups. */
-export const MATMUL_WIDE = 3;
-/** 1: integer tiles sum in i32 (tile_q4_0_q8_add). */
-export const MATMUL_DOT_ADD = 4;
-export const MATMUL_WORDS = 5; // then MATRIX_WORDS each
+export const MATMUL_WORDS = 2; // then MATRIX_WORDS each
 export const MATRIX_SEGMENTS_AT = 0;
-export const MATRIX_TYPE = 1;
-export const MATRIX_FORM = 2;
-export const MATRIX_TABLE_AT = 3; // [weights] u32 addresses
-export const MATRIX_ROWS = 4; // outputs
-export const MATRIX_COLS = 5; // inputs
-export const MATRIX_PANEL_AT = 6;
-export const MATRIX_SCALE_AT = 7;
-export const MATRIX_SUM_AT = 8;
-export const MATRIX_OUT_AT = 9; // [entries][stride] f32
-export const MATRIX_STRIDE = 10;
-export const MATRIX_RESIDUAL_AT = 11; // same shape and stride as out, may be out; 0: none
-export const MATRIX_BIAS_AT = 12; // [outputs] f32; 0: none
-export const MATRIX_TILES = 13; // tiles of rows that share a pass over a weight group
-export const MATRIX_TILE_ROWS = 14;
-export const MATRIX_WORDS = 15;
+export const MATRIX_TABLE_AT = 1; // [weights] u32 addresses
+export const MATRIX_ROWS = 2; // outputs
+export const MATRIX_COLS = 3; // inputs
+export const MATRIX_GROUP_BYTES = 4; // of one packed group
+export const MATRIX_TILE = 5; // kernel of several rows
+export const MATRIX_ROW = 6; // kernel of one row, 0: the tile
+export const MATRIX_DEQUANTIZE = 7; // type whose groups a float tile gets as f32, 0: they are
+export const MATRIX_PANEL_AT = 8;
+export const MATRIX_PANEL_BYTES = 9; // of one input
+export const MATRIX_SCALE_AT = 10;
+export const MATRIX_SUM_AT = 11;
+export const MATRIX_OUT_AT = 12; // [entries][stride] f32
+export const MATRIX_STRIDE = 13;
+export const MATRIX_RESIDUAL_AT = 14; // same shape and stride as out, may be out; 0: none
+export const MATRIX_BIAS_AT = 15; // [outputs] f32; 0: none
+export const MATRIX_TILES = 16; // tiles of rows that share a pass over a weight group
+export const MATRIX_TILE_ROWS = 17;
+export const MATRIX_WORDS = 18;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place
@@ -302,7 +336,7 @@ export const MERGE_HEADS = 2;
 export const MERGE_HEAD_SIZE = 3;
 export const MERGE_PARTIALS_AT = 4;
 export const MERGE_OUT_AT = 5;
-export const MERGE_OP_WORDS = 6;
+export const MERGE_WORDS = 6;
 
 export const ROUTE_LOGITS_AT = 1; // [rows][experts] f32
 export const ROUTE_EXPERTS = 2;

@@ -5,10 +5,14 @@
 // @ts-ignore: asc knows the feature flag
 const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
 
+/** Roundings of a multiply-add. */
+export const FUSED = 1;
+export const APART = 2;
+
 export class Lanes {
-  /** sum + a * b: one rounding in the relaxed build where `fused`, else two. */
-  @inline static multiplyAdd(a: v128, b: v128, sum: v128, fused: bool): v128 {
-    if (RELAXED && fused) return f32x4.relaxed_madd(a, b, sum);
+  /** sum + a * b: one rounding in the relaxed build where it is FUSED, else two. */
+  @inline static multiplyAdd(a: v128, b: v128, sum: v128, roundings: i32): v128 {
+    if (RELAXED && roundings === FUSED) return f32x4.relaxed_madd(a, b, sum);
     return f32x4.add(sum, f32x4.mul(a, b));
   }
 
@@ -55,7 +59,7 @@ export class Lanes {
     return f32x4.extract_lane(Lanes.widenF16(i32x4.splat(half)), 0);
   }
 
-  /** Four f16 as they are packed (weights/float.ts), sign-extended to i32 lanes -> f32 times 2^-102, no denormals. */
+  /** Four f16 as they are packed (forms/float.ts), sign-extended to i32 lanes -> f32 times 2^-102, no denormals. */
   @inline static widenPackedF16(halves_i32x4: v128): v128 {
     return v128.and(i32x4.shl(halves_i32x4, 13), i32x4.splat(0x8fffe000));
   }

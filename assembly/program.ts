@@ -8,26 +8,20 @@
  */
 
 import {
-  ADD_BRANCH_AT, ADD_COLS, ADD_X_AT, ANGLES_FLOOR, ANGLES_FREQUENCIES_AT, ANGLES_OUT_AT, ANGLES_PAIRS, ANGLES_ROWS_AT,
-  ANGLES_SCALE, ANGLES_TEMPERATURE_AT, COMBINE_BRANCH_AT, COMBINE_COLS, COMBINE_EXPERTS_AT, COMBINE_PICKS_AT,
-  COMBINE_SCORES_AT, COMBINE_SHARED_AT, COMBINE_USED, COMBINE_X_AT, EMBED_AREA_AT, EMBED_AREA_ROWS, EMBED_COLS,
-  EMBED_OUT_AT, EMBED_ROWS_AT, EMBED_TYPE, EMBED_VOCAB, EMBED_WEIGHT_AT, FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER,
-  FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE, OP_CONVERT, OP_EMBED, OP_END,
-  OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN, PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, ROUTE_EXPERTS, ROUTE_GATHER_AT, ROUTE_LOGITS_AT,
-  ROUTE_PICKS_AT, ROUTE_SCORES_AT, ROUTE_SEGMENTS_AT, ROUTE_SOFTMAX, ROUTE_USED, ROW_FLAGS, ROW_FLAG_EMBEDDING, ROW_INPUT,
-  ROW_POSITION, ROW_WORDS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, TYPE_BF16, TYPE_F16, TYPE_F32,
-  WORD_ABORT, WORD_ARRIVED, WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PROBABILITIES,
-  WORD_PROFILE_AT, WORD_PROFILE_FROM, WORD_PROFILE_WORDS,
-  WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
+  FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER, FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE,
+  OP_CONVERT, OP_EMBED, OP_END, OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN,
+  PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, WORD_ABORT, WORD_ARRIVED,
+  WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PROBABILITIES, WORD_PROFILE_AT,
+  WORD_PROFILE_FROM, WORD_PROFILE_WORDS, WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
 } from "./abi";
-import { attend, attend_units, merge, probabilities, rope } from "./attend";
-import { combine_f32, route_f32 } from "./kernels/feedforward";
-import { angles_f32, temperature_f32 } from "./kernels/rope";
-import { matmul, matmul_least, matmul_most, matmul_units } from "./matmul";
-import { convert_rows, pack } from "./pack";
-import { panel, panel_units } from "./panel";
-import { embed_float } from "./weights/float";
-import { embed_packed } from "./packed";
+import { attend, attend_units, merge, probabilities } from "./ops/attend";
+import { angles, embed } from "./ops/embed";
+import { rope } from "./ops/enter";
+import { matmul, matmul_least, matmul_most, matmul_units } from "./ops/matmul";
+import { convert_rows, pack } from "./ops/pack";
+import { panel, panel_units } from "./ops/panel";
+import { add, combine, route } from "./ops/route";
+import { word } from "./words";
 
 /** Milliseconds of a monotonic clock; asked only by a lone thread with a deadline, and for a profile. */
 // @ts-ignore: decorator
@@ -45,10 +39,6 @@ const SPIN_TURNS = 20000;
 const SLEEP_NS: i64 = 20_000_000;
 /** Attention units of one claim: one may be a pass over a long cache, and a claim is what an abort waits for. */
 const ATTEND_CLAIM = 2;
-
-@inline function word(at: usize, index: i32): u32 {
-  return load<u32>(at + (<usize>index << 2));
-}
 
 @inline function aborted(control: usize): bool {
   return atomic.load<i32>(control + (WORD_ABORT << 2)) !== 0;
@@ -145,7 +135,7 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
   let code = FAULT_OPCODE;
   if (opcode === OP_EMBED) code = FAULT_TOKEN;
   else if (opcode === OP_ROPE || opcode === OP_ATTEND || opcode === OP_PROBABILITIES) code = FAULT_PAGE;
-  else if (opcode === OP_PACK) code = FAULT_WEIGHT;
+  else if (opcode === OP_PACK || opcode === OP_CONVERT) code = FAULT_WEIGHT;
   else if (opcode === OP_ROUTE) code = FAULT_ROUTER;
   if (atomic.cmpxchg<i32>(control + (WORD_FAULT << 2), 0, code) === 0) {
     store<u32>(control + (WORD_FAULT_PC << 2), <u32>at);
@@ -208,61 +198,5 @@ function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, beg
     case OP_PROBABILITIES: return probabilities(at, scratchAt, <i32>word(control, WORD_ROWS), begin, end);
     case OP_ADD: add(at, begin, end); return -1;
     default: return 0;
-  }
-}
-
-function embed(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
-  const cols = <i32>word(at, EMBED_COLS), type = word(at, EMBED_TYPE), weightAt = <usize>word(at, EMBED_WEIGHT_AT);
-  for (let row = begin; row < end; row++) {
-    const rowAt = <usize>word(at, EMBED_ROWS_AT) + (<usize>(row * ROW_WORDS) << 2);
-    const outAt = <usize>word(at, EMBED_OUT_AT) + (<usize>row * <usize>cols << 2);
-    const input = word(rowAt, ROW_INPUT);
-    if ((word(rowAt, ROW_FLAGS) & ROW_FLAG_EMBEDDING) !== 0) {
-      if (input >= word(at, EMBED_AREA_ROWS)) return row;
-      memory.copy(outAt, <usize>word(at, EMBED_AREA_AT) + (<usize>input * <usize>cols << 2), <usize>cols << 2);
-      continue;
-    }
-    if (input >= word(at, EMBED_VOCAB)) return row;
-    if (type === TYPE_F32 || type === TYPE_F16 || type === TYPE_BF16) embed_float(outAt, weightAt, type, input, cols);
-    else embed_packed(type, outAt, weightAt, input, cols, scratchAt);
-  }
-  return -1;
-}
-
-function angles(at: usize, begin: i32, end: i32): void {
-  const pairs = <i32>word(at, ANGLES_PAIRS);
-  for (let row = begin; row < end; row++) {
-    const position = word(<usize>word(at, ANGLES_ROWS_AT) + (<usize>(row * ROW_WORDS) << 2), ROW_POSITION);
-    angles_f32(<usize>word(at, ANGLES_OUT_AT) + (<usize>row * <usize>pairs << 3), <usize>word(at, ANGLES_FREQUENCIES_AT), position, pairs);
-    const temperature = temperature_f32(position, word(at, ANGLES_FLOOR), reinterpret<f32>(word(at, ANGLES_SCALE)));
-    store<f32>(<usize>word(at, ANGLES_TEMPERATURE_AT) + (<usize>row << 2), temperature);
-  }
-}
-
-function route(at: usize, scratchAt: usize, rows: i32): i32 {
-  return route_f32(
-    <usize>word(at, ROUTE_PICKS_AT), <usize>word(at, ROUTE_SCORES_AT), <usize>word(at, ROUTE_GATHER_AT), <usize>word(at, ROUTE_SEGMENTS_AT),
-    <usize>word(at, ROUTE_LOGITS_AT), scratchAt, rows, <i32>word(at, ROUTE_EXPERTS), <i32>word(at, ROUTE_USED), word(at, ROUTE_SOFTMAX) !== 0,
-  );
-}
-
-function combine(at: usize, begin: i32, end: i32): void {
-  const cols = <i32>word(at, COMBINE_COLS), used = <i32>word(at, COMBINE_USED);
-  const xAt = <usize>word(at, COMBINE_X_AT), sharedAt = <usize>word(at, COMBINE_SHARED_AT), branchAt = <usize>word(at, COMBINE_BRANCH_AT);
-  for (let row = begin; row < end; row++) {
-    const offset = <usize>row * <usize>cols << 2;
-    combine_f32(
-      (branchAt !== 0 ? branchAt : xAt) + offset, branchAt !== 0 ? 0 : xAt + offset, sharedAt !== 0 ? sharedAt + offset : 0,
-      <usize>word(at, COMBINE_EXPERTS_AT), <usize>word(at, COMBINE_PICKS_AT) + (<usize>(row * used) << 2), <usize>word(at, COMBINE_SCORES_AT), used, cols,
-    );
-  }
-}
-
-/** x += branch. */
-function add(at: usize, begin: i32, end: i32): void {
-  const cols = <usize>word(at, ADD_COLS) << 2;
-  for (let offset = <usize>begin * cols; offset < <usize>end * cols; offset += 4) {
-    const xAt = <usize>word(at, ADD_X_AT) + offset;
-    store<f32>(xAt, load<f32>(xAt) + load<f32>(<usize>word(at, ADD_BRANCH_AT) + offset));
   }
 }

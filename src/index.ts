@@ -7,7 +7,7 @@ import { StoredLogits } from "./generate/logits-file.ts";
 import { inspectCheckpoint, type ModelInspection } from "./model/inspect.ts";
 import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
 
-export type { ByteSource, StoredType } from "./checkpoint/checkpoint.ts";
+export type { ByteSource } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export { EngineError, type ErrorPlace } from "./error.ts";
 export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";
@@ -38,6 +38,7 @@ export type { Recipe } from "./model/recipes.ts";
 export type { TapData } from "./model/taps.ts";
 export type { ChatMessage } from "./tokenizer/chat.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export type { StoredType } from "./weight-types.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
 export interface Inspection extends ModelInspection, TextInspection {}

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { STORED_BLOCKS, type StoredType } from "../src/checkpoint/checkpoint.ts";
 import { encode } from "../src/checkpoint/encode.ts";
+import { type StoredType, WEIGHT_TYPES } from "../src/weight-types.ts";
 
 describe("encode", () => {
   const encoded = (type: StoredType, values: number[]) => {
-    const block = STORED_BLOCKS[type];
+    const block = WEIGHT_TYPES[type];
     const into = new Uint8Array((values.length / block.elements) * block.bytes);
     encode(type, Float32Array.from(values), into);
     return into;

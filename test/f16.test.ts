@@ -23,7 +23,6 @@ const CONFIG = {
 const OPTIONS = {
   build: "simd",
   wide: false,
-  dotAdd: false,
   context: 64,
   cache: "f32",
   activations: "q8",

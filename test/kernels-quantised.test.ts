@@ -107,12 +107,12 @@ describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
 });
 
 const FORMS = [
-  { form: abi.PANEL_Q16_PAIRS, bits: 16, most: 32767, bytes: 2 },
-  { form: abi.PANEL_Q8_QUADS, bits: 8, most: 127, bytes: 1 },
+  { form: abi.FORM_Q16_PAIRS, bits: 16, most: 32767, bytes: 2 },
+  { form: abi.FORM_Q8_QUADS, bits: 8, most: 127, bytes: 1 },
 ];
 
 describe.each(FORMS)(`activations of $bits bits, seed ${SEED}`, ({ form, most, bytes: size }) => {
-  const quads = form === abi.PANEL_Q8_QUADS;
+  const quads = form === abi.FORM_Q8_QUADS;
   const quantize = (rows: readonly Float32Array[], shift: number) =>
     onBoth((kernels, arena) => {
       const [h, cols] = [rows.length, rows[0].length];

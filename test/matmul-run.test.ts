@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { bits, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
+import { bits, kernelsOf, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
 import { formsOf, weightsFrom } from "./stored-weights.ts";
 
 const random = new Random(SEED);
@@ -24,9 +24,9 @@ function heightsOf(rows: number): number[] {
 }
 
 describe.each([
-  ["f32", abi.PANEL_F32],
-  ["q16 pairs", abi.PANEL_Q16_PAIRS],
-  ["q8 quads", abi.PANEL_Q8_QUADS],
+  ["f32", abi.FORM_F32],
+  ["q16 pairs", abi.FORM_Q16_PAIRS],
+  ["q8 quads", abi.FORM_Q8_QUADS],
 ])(`run: PANEL_FLOAT_AT beside a panel of %s, seed ${SEED}`, (_, form) => {
   it("holds the exact values of each row, tiles of 1..6 rows, gathered, plain and normed; cut at every claim: the same", () => {
     for (const rows of [[1], [2], [3], [4], [5], [6], [7, 1, 13], [2, 20, 6]]) {
@@ -71,7 +71,7 @@ describe.each([
 });
 
 describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) => {
-  it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, rows alone: the same bits", () => {
+  it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, every candidate kernel, rows alone: the same bits", () => {
     for (const [form, rows, outputs, cols, extra] of formsOf(weight).flatMap(
       (f) =>
         [
@@ -91,7 +91,8 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
         random.floats(entries * stride),
         random.floats(outputs),
       ];
-      const run = (segments: readonly number[], row: number, how: Run) =>
+      const choices = kernelsOf(weight.kept, form, width);
+      const run = (segments: readonly number[], row: number, how: Run, choice = choices[0]) =>
         onBoth((kernels, arena) => {
           const count = segments.reduce((sum, n) => sum + n, 0);
           // A row alone has one segment: its weight is put first.
@@ -104,7 +105,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
           const [panel, matrix] = panelRoom(arena, form, count, width);
           const out = arena.inout(new Float32Array(count * stride).fill(99));
           const source = arena.in(x.slice(row * width, (row + count) * width));
-          const shape = { TYPE: weight.type, ROWS: outputs, COLS: width, STRIDE: stride, TILES: how.tiles ?? 2 };
+          const shape = { ...choice, ROWS: outputs, COLS: width, STRIDE: stride, TILES: how.tiles ?? 2 };
           const places = { SEGMENTS_AT: segmentsAt, TABLE_AT: table, OUT_AT: out.at + 8 };
           const added = { RESIDUAL_AT: arena.in(residual.slice(row * stride)) + 8, BIAS_AT: arena.in(bias) };
           const [copy, floats] = [arena.out(count * width * 4), arena.out(count * width * 4)];
@@ -122,9 +123,9 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
           return arena.f32(out);
         });
       const kept =
-        form === abi.PANEL_F32
+        form === abi.FORM_F32
           ? x
-          : oracle.dequantizeActivations(oracle.quantizeActivations(x, form === abi.PANEL_Q16_PAIRS ? 32767 : 127));
+          : oracle.dequantizeActivations(oracle.quantizeActivations(x, form === abi.FORM_Q16_PAIRS ? 32767 : 127));
       const expected = new Float64Array(entries * stride).fill(99);
       const weightOf = rows.flatMap((n, i) => new Array<number>(n).fill(rows.length - 1 - i));
       weightOf.forEach((which, entry) => {
@@ -140,8 +141,10 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
       expect(out.filter((value, i) => !inside(value, i) && value !== 99)).toHaveLength(0);
       expectSameBits(run(rows, 0, { cut: true, tiles: 1 }), out, "cut");
       expectSameBits(run(rows, 0, { tiles: 64 }), out, "tiles");
+      for (const choice of choices) expectSameBits(run(rows, 0, {}, choice), out, JSON.stringify(choice));
       for (let row = 0; row < entries; row++)
-        expectSameBits(run([1], row, {}), out.slice(row * stride, (row + 1) * stride), "alone");
+        for (const choice of row === 0 ? choices : choices.slice(0, 1))
+          expectSameBits(run([1], row, {}, choice), out.slice(row * stride, (row + 1) * stride), "alone");
     }
   });
 });

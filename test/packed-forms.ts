@@ -8,8 +8,8 @@ import type { Arena, KernelName, Kernels, Operand } from "./kernels.ts";
 import type { QuantizedRow } from "./oracle.ts";
 
 /** 16-bit activations: pairs; NMSE of a tile against activations that nobody quantised. */
-const Q16 = { form: abi.PANEL_Q16_PAIRS, most: 32767, nmse: 1e-9 } as const;
-const Q8 = { form: abi.PANEL_Q8_QUADS, most: 127, nmse: 1e-4 } as const;
+const Q16 = { form: abi.FORM_Q16_PAIRS, most: 32767, nmse: 1e-9 } as const;
+const Q8 = { form: abi.FORM_Q8_QUADS, most: 127, nmse: 1e-4 } as const;
 
 /** `packed`: the type in memory; `fine`: the bytes of a stored block that are integer scales, [begin, end). */
 export const FORMATS = [
@@ -90,8 +90,8 @@ export function panelOf(
 ): { values: Int16Array | Int8Array; scales: Float32Array; sums: Int16Array } {
   const h = rows.length;
   const cols = rows[0].q.length;
-  const run = form === abi.PANEL_Q16_PAIRS ? 2 : 4;
-  const values = form === abi.PANEL_Q16_PAIRS ? new Int16Array(h * cols) : new Int8Array(h * cols);
+  const run = form === abi.FORM_Q16_PAIRS ? 2 : 4;
+  const values = form === abi.FORM_Q16_PAIRS ? new Int16Array(h * cols) : new Int8Array(h * cols);
   const scales = new Float32Array((h * cols) / 32);
   const sums = new Int16Array(2 * scales.length);
   rows.forEach((row, lane) => {
@@ -109,6 +109,6 @@ export function panelOf(
 /** The operands of a tile or gemv after the weights: panel, scales, where the form has them sums, blocks. */
 export function panelOperands(arena: Arena, form: number, rows: readonly QuantizedRow[]): number[] {
   const { values, scales, sums } = panelOf(form, rows);
-  const places = [values, scales, ...(form === abi.PANEL_Q8_QUADS ? [sums] : [])].map((array) => arena.in(array));
+  const places = [values, scales, ...(form === abi.FORM_Q8_QUADS ? [sums] : [])].map((array) => arena.in(array));
   return [...places, rows[0].scales.length];
 }

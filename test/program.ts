@@ -1,5 +1,5 @@
 /**
- * Programs for the interpreter: ops by the names of abi.ts, and their run to the end on a lone thread of one build.
+ * Programs for the interpreter: the product's words, and their run to the end on a lone thread of one build.
  */
 import * as abi from "../assembly/abi.ts";
 import {
@@ -11,55 +11,38 @@ import {
   WORD_FAULT,
   WORD_PC,
 } from "../assembly/abi.ts";
+import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
+import { groupBytes } from "../src/runtime/packed.ts";
+import { candidatesOf, type StoredType, WEIGHT_TYPES } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
 
-type OpName =
-  | "ADD"
-  | "ANGLES"
-  | "ATTEND"
-  | "COMBINE"
-  | "EMBED"
-  | "MEET"
-  | "MERGE"
-  | "PACK"
-  | "PANEL"
-  | "ROPE"
-  | "ROUTE"
-  | "STOP";
-/** Operands by the names of abi.ts without their prefix. */
-export type Words<Name extends string> = {
-  [Key in keyof typeof abi as Key extends `${Name}_${infer Word}` ? Word : never]?: number;
-};
+/** Operands by the names of abi.ts without their prefix; those that are not named are 0. */
+export type Words<Name extends string> = Partial<Operands<Name>>;
 
-const WORDS: Readonly<Record<string, number>> = abi;
-const SIZES: Readonly<Record<string, number>> = { MERGE: abi.MERGE_OP_WORDS, MEET: 1, STOP: 1 };
-
-function place(
-  words: number[],
-  from: number,
-  prefix: string,
-  operands: Readonly<Record<string, number | undefined>>,
-): void {
-  for (const [word, value] of Object.entries(operands)) words[from + WORDS[`${prefix}_${word}`]] = value! >>> 0;
-}
-
-/** An op; operands that are not named are 0, tiles have up to TILE_ROWS rows. */
+/** An op; tiles have up to TILE_ROWS rows. */
 export function op<Name extends OpName>(name: Name, operands: Words<Name> = {}): number[] {
-  const size = SIZES[name] ?? WORDS[`${name}_WORDS`];
-  const words = new Array<number>(size).fill(0).fill(WORDS[`OP_${name}`] | (size << 16), 0, 1);
-  if (name === "PANEL") words[abi.PANEL_TILE_ROWS] = abi.TILE_ROWS;
-  place(words, 0, name, operands);
-  return words;
+  const tiles = name === "PANEL" ? { TILE_ROWS: abi.TILE_ROWS } : {};
+  return opWords(name, { ...tiles, ...operands } as Operands<Name>);
 }
 
 export function matmul(...matrices: Words<"MATRIX">[]): number[] {
-  const size = abi.MATMUL_WORDS + abi.MATRIX_WORDS * matrices.length;
-  const words = new Array<number>(size).fill(0).fill(abi.OP_MATMUL | (size << 16), 0, 1);
-  words[abi.MATMUL_MATRICES] = matrices.length;
-  matrices.forEach((matrix, i) => {
-    place(words, abi.MATMUL_WORDS + abi.MATRIX_WORDS * i, "MATRIX", { TILE_ROWS: abi.TILE_ROWS, ...matrix });
-  });
-  return words;
+  const records = matrices.flatMap((matrix) =>
+    recordWords("MATRIX", { TILE_ROWS: abi.TILE_ROWS, ...matrix } as Operands<"MATRIX">),
+  );
+  return opWords("MATMUL", { MATRICES: matrices.length }, records);
+}
+
+/** The kernels that may multiply weights of a type with activations of a form: every tile with every row, and rows by the tile. */
+export function kernelsOf(type: StoredType, form: number, cols: number, fused = false): Words<"MATRIX">[] {
+  const { word } = WEIGHT_TYPES[type];
+  const float = form === abi.FORM_F32;
+  const { tiles, rows } = candidatesOf(type, (["f32", "q16 pairs", "q8 quads"] as const)[form], fused)!;
+  return Object.values(tiles).flatMap((TILE) =>
+    [...Object.values(rows), 0].map((ROW) => ({
+      ...{ TILE, ROW, GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: [4, 2, 1][form] },
+      DEQUANTIZE: float && type !== "f32" ? word : 0,
+    })),
+  );
 }
 
 /** The tap after an ATTEND's words. */
@@ -153,10 +136,10 @@ export function panelRoom(
   cols: number,
 ): [Words<"PANEL">, Words<"MATRIX">] {
   const values = arena.out(entries * cols * [4, 2, 1][form]).at;
-  const [scales, sums] = form === abi.PANEL_F32 ? [0, 0] : [0, 1].map(() => arena.out((entries * cols) / 8).at);
-  const places = { FORM: form, SCALE_AT: scales, SUM_AT: sums };
+  const [scales, sums] = form === abi.FORM_F32 ? [0, 0] : [0, 1].map(() => arena.out((entries * cols) / 8).at);
+  const places = { SCALE_AT: scales, SUM_AT: sums };
   return [
-    { ...places, AT: values },
+    { ...places, FORM: form, AT: values },
     { ...places, PANEL_AT: values },
   ];
 }

@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { inspect, loadModel, quantize } from "../dist/src/index.js";
-import { type Checkpoint, STORED_BLOCKS, type StoredTensor } from "../src/checkpoint/checkpoint.ts";
+import type { Checkpoint, StoredTensor } from "../src/checkpoint/checkpoint.ts";
 import { encode } from "../src/checkpoint/encode.ts";
 import { padding, writeHeader, writePair } from "../src/checkpoint/gguf-writer.ts";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
+import { WEIGHT_TYPES } from "../src/weight-types.ts";
 import { termsOf, valuesOf } from "./block-terms.ts";
 import { codeOf } from "./error-code.ts";
 import { goldenCase } from "./golden.ts";
@@ -68,7 +69,7 @@ it("every q8_0 matrix becomes the reference's q4_0 blocks, the output q6_k; meta
       if (tensor.type === before.type) expect(Buffer.compare(await bytesOf(tensor), stored)).toBe(0);
       if (tensor.type !== "q4_0") continue;
       const values = Float32Array.from(valuesOf(termsOf("q8_0", stored, 34)));
-      const expected = new Uint8Array((values.length / 32) * STORED_BLOCKS.q4_0.bytes);
+      const expected = new Uint8Array((values.length / 32) * WEIGHT_TYPES.q4_0.bytes);
       encode("q4_0", values, expected);
       expect([name, Buffer.compare(await bytesOf(tensor), expected)]).toEqual([name, 0]);
     }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { STORED_BLOCKS, type StoredType } from "../src/checkpoint/checkpoint.ts";
 import { randomCheckpoint } from "../src/checkpoint/random.ts";
+import { type StoredType, WEIGHT_TYPES } from "../src/weight-types.ts";
 
-const TYPES = Object.keys(STORED_BLOCKS) as StoredType[];
+const TYPES = Object.keys(WEIGHT_TYPES) as StoredType[];
 
 describe("a random checkpoint", () => {
   const bytesOf = async (type: StoredType, seed: number, second = false) => {

@@ -2,6 +2,7 @@
  * Weights as a file holds them, and what they mean: blocks of every stored type, elements of f32, f16 and bf16.
  */
 import * as abi from "../assembly/abi.ts";
+import type { StoredType } from "../src/weight-types.ts";
 import { BLOCKS, type BlockName } from "./blocks-golden.ts";
 import { on, type Random } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
@@ -45,6 +46,8 @@ export function decode(name: BlockName, stored: Uint8Array): Float32Array {
 /** A kind of weight: its type in memory and in the file, the integers it meets where there are any, and blocks of `step` inputs. */
 export interface Weight {
   readonly name: string;
+  /** The type in memory, by name. */
+  readonly kept: StoredType;
   readonly type: number;
   readonly source: number;
   readonly form?: number;
@@ -56,10 +59,10 @@ export interface Weight {
 export function weightsFrom(random: Random): Weight[] {
   const float = (name: "f32" | "f16" | "bf16", make: Weight["make"]) => {
     const { type } = BLOCKS[name];
-    return { name, type, source: type, step: 1, make };
+    return { name, kept: name, type, source: type, step: 1, make };
   };
-  const blocks = (name: BlockName, type: number, form?: number) => ({
-    ...{ name, type, source: BLOCKS[name].type, form, step: BLOCKS[name].values },
+  const blocks = (name: BlockName, kept: BlockName, form?: number) => ({
+    ...{ name, kept, type: BLOCKS[kept].type, source: BLOCKS[name].type, form, step: BLOCKS[name].values },
     make: (count: number) => {
       const bytes = storedBlocks(random, name, count / BLOCKS[name].values, true);
       return { bytes, values: decode(name, bytes) };
@@ -69,12 +72,12 @@ export function weightsFrom(random: Random): Weight[] {
     float("f32", (count) => elements(random.floats(count), (value) => value)),
     float("f16", (count) => elements(halves(random, count, 0x2800), oracle.fromF16)),
     float("bf16", (count) => elements(halves(random, count, 0x3e80), oracle.fromBf16)),
-    ...FORMATS.map(({ name, packed, form }) => blocks(name, BLOCKS[packed].type, form)),
-    ...GENERIC.map((name) => blocks(name, BLOCKS[name].type)),
+    ...FORMATS.map(({ name, packed, form }) => blocks(name, packed, form)),
+    ...GENERIC.map((name) => blocks(name, name)),
   ];
 }
 
-export const formsOf = ({ form }: Weight) => [abi.PANEL_F32, ...(form === undefined ? [] : [form])];
+export const formsOf = ({ form }: Weight) => [abi.FORM_F32, ...(form === undefined ? [] : [form])];
 
 function elements<T extends Float32Array | Uint16Array>(stored: T, widen: (element: number) => number) {
   return { bytes: new Uint8Array(stored.buffer), values: Float64Array.from(stored, widen) };

@@ -3,37 +3,38 @@
  */
 import { afterEach, expect, it } from "vitest";
 import { loadModel } from "../dist/src/index.js";
-import { digestName, digestOf, NARROW_DIGESTS } from "../dist/src/model/wide-check.js";
+import { digestOf, metName } from "../dist/src/model/wide-check.js";
 import { openKernels } from "../dist/src/runtime/module.js";
+import { formOf, isFloat, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../dist/src/weight-types.js";
 
 const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 const node = Number.parseInt(process.versions.node, 10);
 const pairs = process.arch === "x64" && (node === 24 || node === 26);
-const digests = NARROW_DIGESTS as Record<string, number>;
+const digests = WEIGHT_TYPES.q8_0.digests as Record<string, number>;
 const kept = { ...digests };
 
 afterEach(() => void Object.assign(digests, kept));
 
-const FLOATS = ["f32", "f16", "bf16"] as const;
-const INTEGERS = ["q8_0", "q4_0", "q4_1", "q5_0", "q4_k", "q5_k", "q6_k", "iq4_nl"] as const;
-/** Met by f32 whatever was asked for. */
-const GENERIC = ["q5_1", "q2_k", "q3_k", "mxfp4", "tq1_0", "tq2_0"] as const;
-
-const CHECKS = (["f32", "q8"] as const).flatMap((cache) => [
-  ...FLOATS.flatMap((type) => [false, true].map((fused) => ({ type, cache, fused, activations: "q8" as const }))),
-  ...INTEGERS.flatMap((type) =>
-    (["q8", "f32"] as const).map((activations) => ({ type, cache, fused: false, activations })),
-  ),
-  ...GENERIC.map((type) => ({ type, cache, fused: false, activations: "q8" as const })),
-]);
+/** All that weights of a type may meet. f8_e4m3 becomes another type while it is loaded, iq4_xs is packed as iq4_nl. */
+const CHECKS = WEIGHT_TYPE_NAMES.filter((type) => type !== "f8_e4m3" && type !== "iq4_xs").flatMap((type) =>
+  (["f32", "q8"] as const).flatMap((cache) => {
+    const check = { type, cache, fused: false, activations: "q8" as const };
+    if (isFloat(type)) return [check, { ...check, fused: true }];
+    return formOf(type, "q8") === "f32" ? [check] : [check, { ...check, activations: "f32" as const }];
+  }),
+);
 
 it("every stored digest is what 128-bit code gives, both builds", async () => {
-  expect(CHECKS.map(({ type, ...check }) => digestName(type, check)).sort()).toEqual(Object.keys(digests).sort());
+  const stored = WEIGHT_TYPE_NAMES.flatMap((type) =>
+    Object.keys(weightType(type).digests ?? {}).map((met) => `${type} ${met}`),
+  );
+  expect(CHECKS.map(({ type, ...check }) => `${type} ${metName(type, check)}`).sort()).toEqual(stored.sort());
   for (const build of ["simd", "relaxed"] as const) {
     const kernels = await openKernels(build, false);
     for (const { type, ...check } of CHECKS) {
       if (check.fused && build === "simd") continue; // nothing fuses there
-      expect([build, await digestOf(kernels, type, check)]).toEqual([build, digests[digestName(type, check)]]);
+      const digest = weightType(type).digests?.[metName(type, check)];
+      expect([build, type, await digestOf(kernels, type, check)]).toEqual([build, type, digest]);
     }
   }
 });
@@ -50,7 +51,7 @@ it("wide is a wish: not asked for it is off, asked for it is on where V8 pairs, 
 });
 
 it.runIf(pairs)("a digest that differs turns wide off and is named (needs Node 24 or 26)", async () => {
-  digests["q8_0 q8, cache f32"] ^= 1;
+  digests["q8, cache f32"] ^= 1;
   const model = await loadModel(STORYTELLER, { threads: 0, wide: true });
   await model.dispose();
   expect(model.info.wide).toEqual({

@@ -33,7 +33,7 @@ export function panel_f32(panelAt: usize, xAt: usize, cols: i32, h: i32, lane: i
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(xAt), inverse)));
 }
 
-/** PANEL_Q16_PAIRS: element pair p of a block at (block * 16 + p) * h + lane, two i16. */
+/** FORM_Q16_PAIRS: element pair p of a block at (block * 16 + p) * h + lane, two i16. */
 export function quantize_f32_q16_pairs(panelAt: usize, scaleAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
   const step = <usize>h << 2;
   let to = panelAt + (<usize>lane << 2);
@@ -58,7 +58,7 @@ export function quantize_f32_q16_pairs(panelAt: usize, scaleAt: usize, xAt: usiz
   return i32x4.extract_lane(four_i32x4, 0) + i32x4.extract_lane(four_i32x4, 1) + i32x4.extract_lane(four_i32x4, 2) + i32x4.extract_lane(four_i32x4, 3);
 }
 
-/** PANEL_Q8_QUADS: element quad p of a block at (block * 8 + p) * h + lane, four i8; the sums of its halves beside it. */
+/** FORM_Q8_QUADS: element quad p of a block at (block * 8 + p) * h + lane, four i8; the sums of its halves beside it. */
 export function quantize_f32_q8_quads(panelAt: usize, scaleAt: usize, sumAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
   const step = <usize>h << 2;
   let to = panelAt + (<usize>lane << 2);

@@ -129,7 +129,17 @@ function pack(type) {
       const packed = arena.zeros(GROUP_BYTES[type] * GROUPS);
       const word = WORD[type];
       const one = float
-        ? (group) => exports[kernel](packed, stored, word, word, ROWS, COLS, 0, COLS, 1, 0, COLS, group)
+        ? (group) =>
+            exports[kernel](
+              packed + group * GROUP_BYTES[type],
+              stored + group * 8 * ROW_BYTES[type],
+              word,
+              word,
+              8,
+              COLS,
+              COLS,
+              1,
+            )
         : (group) => {
             const from = stored + group * 8 * ROW_BYTES[type];
             exports[kernel](packed + group * GROUP_BYTES[type], from, ROW_BYTES[type], 8, COLS);

@@ -1,6 +1,5 @@
 // What every input is held to: only EngineError comes out, what is accepted is safe, nothing stays open, nothing global changes.
 
-import { STORED_BLOCKS } from "../../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../../dist/src/checkpoint/open.js";
 import { EngineError } from "../../dist/src/error.js";
 import { readConfig } from "../../dist/src/model/config.js";
@@ -11,6 +10,7 @@ import { mapWeights } from "../../dist/src/model/weights.js";
 import { LARGEST_MEMORY } from "../../dist/src/runtime/memory.js";
 import { ChatTemplate, openChatTemplate } from "../../dist/src/tokenizer/chat.js";
 import { openTokenizer } from "../../dist/src/tokenizer/tokenizer.js";
+import { WEIGHT_TYPES } from "../../dist/src/weight-types.js";
 import { mountFiles } from "./memory-files.mjs";
 
 /** Blanks, digits, contractions, combining marks, four-byte characters, control tokens as text, a byte order mark, a zero byte. */
@@ -19,8 +19,7 @@ const HARD_TEXT = "It's 1234567 o'clock\r\n\t  naïve e\u0301 中文字 👩‍�
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const PLAN = {
-  wide: false,
-  dotAdd: false,
+  choices: { wide: false, dotAdd: false },
   cache: "f32",
   activations: "q8",
   threads: 2,
@@ -120,7 +119,7 @@ class Stages {
 
 function checkTensors(checkpoint) {
   for (const { name, type, shape, source, offset, bytes } of checkpoint.tensors.values()) {
-    const block = STORED_BLOCKS[type];
+    const block = WEIGHT_TYPES[type];
     const elements = shape.reduce((product, size) => product * size, 1);
     const fits =
       [offset, bytes].every((value) => Number.isSafeInteger(value) && value >= 0) && offset + bytes <= source.size;

@@ -1,30 +1,6 @@
+import type { StoredType } from "../weight-types.ts";
+
 /** What a checkpoint is, whatever its file format: named tensors, metadata, tokenizer texts. */
-
-/** Element types as stored, by their GGUF names; `f8_e4m3` in safetensors only. Integer types are known to readers but never weights. */
-export type StoredType = keyof typeof STORED_BLOCKS;
-
-/** Elements a block, bytes a block. */
-export const STORED_BLOCKS = {
-  f32: { elements: 1, bytes: 4 },
-  f16: { elements: 1, bytes: 2 },
-  bf16: { elements: 1, bytes: 2 },
-  q8_0: { elements: 32, bytes: 34 },
-  q4_0: { elements: 32, bytes: 18 },
-  q4_1: { elements: 32, bytes: 20 },
-  q5_0: { elements: 32, bytes: 22 },
-  q5_1: { elements: 32, bytes: 24 },
-  q2_k: { elements: 256, bytes: 84 },
-  q3_k: { elements: 256, bytes: 110 },
-  q4_k: { elements: 256, bytes: 144 },
-  q5_k: { elements: 256, bytes: 176 },
-  q6_k: { elements: 256, bytes: 210 },
-  iq4_nl: { elements: 32, bytes: 18 },
-  iq4_xs: { elements: 256, bytes: 136 },
-  mxfp4: { elements: 32, bytes: 17 },
-  tq1_0: { elements: 256, bytes: 54 },
-  tq2_0: { elements: 256, bytes: 66 },
-  f8_e4m3: { elements: 1, bytes: 1 },
-} as const;
 
 /**
  * A range of bytes that can be read piecewise; knows nothing of formats. Callers may write their own: a bucket, a cache, a socket.

@@ -1,4 +1,4 @@
-import type { StoredType } from "./checkpoint.ts";
+import type { StoredType } from "../weight-types.ts";
 
 /**
  * f32 values -> stored bytes, bit for bit as ggml's reference quantisers do it. Halves round to nearest even. Values are

@@ -1,5 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
-import { STORED_BLOCKS, type StoredTensor, type StoredType } from "./checkpoint.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../weight-types.ts";
+import type { StoredTensor } from "./checkpoint.ts";
 import { decodeName } from "./gguf-metadata.ts";
 import type { HeaderWindow } from "./gguf-window.ts";
 
@@ -17,56 +18,42 @@ const MAX_TENSOR_BYTES = 8 + MAX_NAME_BYTES + 4 + 8 * MAX_DIMENSIONS + 4 + 8;
 const ELEMENTS_END = 2 ** 63;
 const BYTES_END = 2n ** 64n;
 
-/** ggml's types, by number. The other numbers below 43 were removed. */
-const NAMES: Readonly<Record<number, string>> = {
-  0: "F32",
-  1: "F16",
-  2: "Q4_0",
-  3: "Q4_1",
-  6: "Q5_0",
-  7: "Q5_1",
-  8: "Q8_0",
+/** ggml's types that weights cannot have here, by number. The other numbers below 43 were removed. */
+const OTHERS: Readonly<Record<number, string>> = {
   9: "Q8_1",
-  10: "Q2_K",
-  11: "Q3_K",
-  12: "Q4_K",
-  13: "Q5_K",
-  14: "Q6_K",
   15: "Q8_K",
   16: "IQ2_XXS",
   17: "IQ2_XS",
   18: "IQ3_XXS",
   19: "IQ1_S",
-  20: "IQ4_NL",
   21: "IQ3_S",
   22: "IQ2_S",
-  23: "IQ4_XS",
   24: "I8",
   25: "I16",
   26: "I32",
   27: "I64",
   28: "F64",
   29: "IQ1_M",
-  30: "BF16",
-  34: "TQ1_0",
-  35: "TQ2_0",
-  39: "MXFP4",
   40: "NVFP4",
   41: "Q1_0",
   42: "Q2_0",
 };
 
-/** Those that weights may have. */
+/** Those that they can. */
 const TYPES = new Map<number, StoredType>();
-for (const [number, name] of Object.entries(NAMES)) {
-  const type = name.toLowerCase();
-  if (Object.hasOwn(STORED_BLOCKS, type)) TYPES.set(Number(number), type as StoredType);
+for (const type of WEIGHT_TYPE_NAMES) {
+  const { ggml } = weightType(type);
+  if (ggml !== undefined) TYPES.set(ggml, type);
 }
-const SUPPORTED = [...TYPES.keys()].map((number) => `${NAMES[number]} (${number})`).join(", ");
+const SUPPORTED = [...TYPES]
+  .sort(([a], [b]) => a - b)
+  .map(([number, type]) => `${type.toUpperCase()} (${number})`)
+  .join(", ");
 
 /** The number that a GGUF file gives a type. */
 export function ggmlType(type: StoredType): number {
-  for (const [number, stored] of TYPES) if (stored === type) return number;
+  const { ggml } = weightType(type);
+  if (ggml !== undefined) return ggml;
   throw new EngineError("GGUF_TENSOR_TYPE", `GGUF has no type ${type}`, { limit: SUPPORTED });
 }
 
@@ -174,7 +161,7 @@ function readDimensions(window: HeaderWindow, index: number): (number | bigint)[
 function checkType(window: HeaderWindow, type: number, field: string, offset: number): StoredType {
   const stored = TYPES.get(type);
   if (stored) return stored;
-  const known = NAMES[type];
+  const known = OTHERS[type];
   const what = known ? `weights of type ${known} are not supported` : "there is no such tensor type";
   throw window.error("GGUF_TENSOR_TYPE", what, field, offset, SUPPORTED, type);
 }
@@ -186,7 +173,7 @@ function tensorBytes(
   index: number,
   at: number,
 ): number {
-  const block = STORED_BLOCKS[type];
+  const block = WEIGHT_TYPES[type];
   // A bigint has lost its low bits here, but rows of 2^53 fail anyway.
   if (Number(shape[0]) % block.elements !== 0) {
     const what = `rows of ${type} are made of whole blocks`;

@@ -1,4 +1,5 @@
-import { STORED_BLOCKS, type StoredType, type WrittenValue } from "./checkpoint.ts";
+import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
+import type { WrittenValue } from "./checkpoint.ts";
 import { ggmlType } from "./gguf-tensors.ts";
 
 /** The bytes of a GGUF file (version 3): key-value pairs, and the header that they and the tensors make. */
@@ -13,7 +14,7 @@ export interface WrittenTensor {
 export const ALIGNMENT = 32;
 
 export function tensorBytes({ type, shape }: WrittenTensor): number {
-  const { elements, bytes } = STORED_BLOCKS[type];
+  const { elements, bytes } = WEIGHT_TYPES[type];
   return (shape.reduce((product, size) => product * size, 1) / elements) * bytes;
 }
 

@@ -1,4 +1,5 @@
-import { type ByteSource, type Checkpoint, STORED_BLOCKS, type StoredTensor, type StoredType } from "./checkpoint.ts";
+import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
+import type { ByteSource, Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { encode } from "./encode.ts";
 import { fileChanged } from "./file-source.ts";
 import { randomBlocks } from "./random-blocks.ts";
@@ -58,7 +59,7 @@ class RandomSource implements ByteSource {
   readonly #pieceBytes: number;
 
   constructor(tensor: RandomTensor, seed: number, index: number) {
-    const block = STORED_BLOCKS[tensor.type];
+    const block = WEIGHT_TYPES[tensor.type];
     const elements = tensor.shape.reduce((product, dimension) => product * dimension, 1);
     this.name = tensor.name;
     this.size = (elements / block.elements) * block.bytes;

@@ -1,5 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
-import type { ByteSource, StoredTensor, StoredType } from "./checkpoint.ts";
+import type { StoredType } from "../weight-types.ts";
+import type { ByteSource, StoredTensor } from "./checkpoint.ts";
 import { JsonScanner, pointer } from "./json-scanner.ts";
 
 /**

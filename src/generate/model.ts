@@ -1,5 +1,5 @@
 import { host } from "#host";
-import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import { orAborted } from "../model/abortable.ts";
@@ -16,6 +16,7 @@ import {
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { StoredType } from "../weight-types.ts";
 import { GenerationBatch } from "./batch.ts";
 import type { Divergence, Perplexity } from "./divergence.ts";
 import { Generation, missingTokenizer } from "./generation.ts";

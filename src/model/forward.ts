@@ -1,7 +1,8 @@
 import type { Tensor } from "../runtime/memory.ts";
 import type { AttendOp, MatrixOp, PanelOp } from "../runtime/ops.ts";
-import { formOf, type Packed, type PanelForm } from "../runtime/packed.ts";
+import type { Packed } from "../runtime/packed.ts";
 import { Program } from "../runtime/program.ts";
+import { formOf, type PanelForm } from "../weight-types.ts";
 import { cachePlace } from "./cache-place.ts";
 import type { LayerConfig, ModelConfig } from "./config.ts";
 import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./layout.ts";
@@ -45,7 +46,7 @@ export function emitForward(
   fused: boolean,
   trace: boolean,
 ): Forward {
-  const emit: Emit = { program: new Program(sizes), config, layout, sizes, fused, trace, taps: [] };
+  const emit: Emit = { program: new Program(sizes.choices), config, layout, sizes, fused, trace, taps: [] };
   const { program } = emit;
   const { tables, activations } = layout;
   program.part = "input";
@@ -75,7 +76,7 @@ export function emitForward(
 
 /** norm and logits of the flagged rows alone: further pieces after the first. */
 export function emitLogits(config: ModelConfig, layout: Layout, sizes: Sizes, fused: boolean): Program {
-  const emit: Emit = { program: new Program(sizes), config, layout, sizes, fused, trace: false, taps: [] };
+  const emit: Emit = { program: new Program(sizes.choices), config, layout, sizes, fused, trace: false, taps: [] };
   logits(emit);
   return emit.program;
 }
@@ -197,15 +198,15 @@ function mixture(emit: Emit, layer: PackedLayer): void {
     false,
   ); // [rows, experts]
   tap(emit, rowsTap(`${name}.router`, activations.routerLogits));
-  program.route(
-    activations.routerLogits,
-    config.expertsUsed,
+  program.route({
+    logits: activations.routerLogits,
+    used: config.expertsUsed,
     softmax,
-    activations.picks,
-    activations.scores,
-    activations.gather,
-    buckets,
-  );
+    picks: activations.picks,
+    scores: activations.scores,
+    gather: activations.gather,
+    segments: buckets,
+  });
   // Each entry's row is normed again rather than gathered from a panel: cheap beside its matmul, the same bits.
   panels(emit, activations.expertPanels, [experts.gate[0], experts.up[0]], {
     segments: buckets,
@@ -246,15 +247,15 @@ function mixture(emit: Emit, layer: PackedLayer): void {
     fused,
   );
   const branch = trace ? activations.branch : null;
-  program.combine(
-    activations.x,
-    shared ? activations.sharedOut : null,
-    activations.expertOut,
-    config.expertsUsed,
-    activations.picks,
-    softmax ? activations.scores : null,
+  program.combine({
+    x: activations.x,
+    shared: shared ? activations.sharedOut : null,
+    experts: activations.expertOut,
+    used: config.expertsUsed,
+    picks: activations.picks,
+    scores: softmax ? activations.scores : null,
     branch,
-  );
+  });
   if (branch) {
     tap(emit, rowsTap(`${name}.ffn_out`, branch));
     program.add(activations.x, branch);

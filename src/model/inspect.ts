@@ -1,4 +1,5 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { NARROW } from "../runtime/kernels.ts";
 import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, pageLayerBytes } from "./cache.ts";
 import { type ModelConfig, readConfig, ropeDivisors } from "./config.ts";
@@ -41,8 +42,7 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
   const mapped = mapWeights(checkpoint, config);
   const { weights } = mapped;
   const plan = planModel(config, weights, {
-    wide: false,
-    dotAdd: false,
+    choices: NARROW,
     context: undefined,
     cache: "f32",
     activations: "q8",

@@ -2,24 +2,18 @@ import {
   CONVERT_COLS,
   DEQUANTIZE_COLS,
   GROUP,
-  MATMUL_GROUPS,
-  MERGE_WORDS,
+  JOIN_WORDS,
   PAGE,
   ROW_WORDS,
   SEGMENT_WORDS,
   TASK_WORDS,
   TILE_ROWS,
+  VISIT_GROUPS,
 } from "../../assembly/abi.ts";
+import type { Choices } from "../runtime/kernels.ts";
 import { MemoryPlan, type Tensor } from "../runtime/memory.ts";
-import {
-  formOf,
-  type Packed,
-  type Panel,
-  type PanelForm,
-  packedBytes,
-  reservePacked,
-  reservePanel,
-} from "../runtime/packed.ts";
+import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../runtime/packed.ts";
+import { formOf, type PanelForm } from "../weight-types.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
 import { leastPieceBytes } from "./pieces.ts";
@@ -48,10 +42,7 @@ export interface Sizes {
   readonly threads: number;
   /** Rows of activations in a register tile at most. */
   readonly tileRows: number;
-  /** V8 pairs vectors into 256 bits. */
-  readonly wide: boolean;
-  /** 4-bit tiles sum in i32. */
-  readonly dotAdd: boolean;
+  readonly choices: Choices;
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   /** Rows and keys of one `trace` step. */
@@ -229,8 +220,8 @@ function reserveTables(plan: MemoryPlan, config: ModelConfig, sizes: Sizes): Ste
     logitGather: plan.reserve("logit rows", "u32", [sizes.logitRows]),
     tasks: { full: table("full tasks", taskCount, TASK_WORDS), chunked: table("chunked tasks", taskCount, TASK_WORDS) },
     merges: {
-      full: table("full merges", sizes.rows, MERGE_WORDS),
-      chunked: table("chunked merges", sizes.rows, MERGE_WORDS),
+      full: table("full merges", sizes.rows, JOIN_WORDS),
+      chunked: table("chunked merges", sizes.rows, JOIN_WORDS),
     },
     pageTables: {
       full: plan.reserve("full page tables", "u32", [sizes.sequences, sizes.blocks]),
@@ -298,7 +289,7 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
   const d = config.headSize;
   const padded = Math.ceil(d / 8) * 8;
   const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
-  const float = ((MATMUL_GROUPS + 1) * DEQUANTIZE_COLS + MATMUL_GROUPS * 64 * TILE_ROWS) * GROUP * 4;
+  const float = ((VISIT_GROUPS + 1) * DEQUANTIZE_COLS + VISIT_GROUPS * 64 * TILE_ROWS) * GROUP * 4;
   const attention = 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12) + 64;
   const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
   return Math.ceil(Math.max(row, float, CONVERT_BYTES, attention, route, 4 * (d + 2)) / 64) * 64 + 64;

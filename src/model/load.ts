@@ -1,9 +1,9 @@
-import { STORED_BLOCKS } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
 import type { Memory, Tensor } from "../runtime/memory.ts";
 import type { Packed } from "../runtime/packed.ts";
 import { Program } from "../runtime/program.ts";
 import { startAt, type Threads } from "../runtime/threads.ts";
+import { WEIGHT_TYPES } from "../weight-types.ts";
 import { orAborted } from "./abortable.ts";
 import type { Layout } from "./layout.ts";
 import { joinHalves, leastPieceBytes, type Piece, pieces } from "./pieces.ts";
@@ -54,7 +54,7 @@ export async function loadWeights(
 }
 
 function matrixBytes({ rows, cols, stored }: Matrix): number {
-  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  const { elements, bytes } = WEIGHT_TYPES[stored.type];
   return (rows * cols * bytes) / elements;
 }
 
@@ -161,7 +161,7 @@ export async function readScales({ rows, scales }: Matrix, signal?: AbortSignal)
 /** A vector as f32: exact, whatever float type it was stored in. */
 export async function readVector(vector: Vector, signal?: AbortSignal): Promise<Float32Array> {
   const { name, length, stored, start, halvedHead } = vector;
-  const { bytes: elementBytes } = STORED_BLOCKS[stored.type];
+  const { bytes: elementBytes } = WEIGHT_TYPES[stored.type];
   const bytes = new Uint8Array(length * elementBytes);
   await orAborted(stored.source.read(stored.offset + start * elementBytes, bytes), signal);
   const values = new Float32Array(length);

@@ -1,4 +1,4 @@
-import { STORED_BLOCKS, type StoredType } from "../checkpoint/checkpoint.ts";
+import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
 import { type Recipe, recipeType } from "./recipes.ts";
 import type { FeedForward, Matrix, ModelWeights } from "./weights.ts";
 
@@ -17,7 +17,7 @@ export function quantizeWeights(
   const ragged = new Map<StoredType, number>();
   let kept = 0;
   const quantized = eachMatrix(weights, (matrix) => {
-    if (STORED_BLOCKS[matrix.stored.type].elements > 1) {
+    if (WEIGHT_TYPES[matrix.stored.type].elements > 1) {
       kept++;
       return matrix;
     }

@@ -13,8 +13,10 @@ import { planKernels } from "./wide-check.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
-export interface OpenOptions extends Omit<SizeOptions, "dotAdd">, LoadOptions {
+export interface OpenOptions extends Omit<SizeOptions, "choices">, LoadOptions {
   readonly build: Build | undefined;
+  /** 256-bit pairs where they can be had. */
+  readonly wide: boolean;
   /** Float weights become this type while they are loaded. */
   readonly quantize?: Recipe | undefined;
 }

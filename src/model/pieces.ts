@@ -1,5 +1,5 @@
 import { GROUP } from "../../assembly/abi.ts";
-import { STORED_BLOCKS } from "../checkpoint/checkpoint.ts";
+import { WEIGHT_TYPES } from "../weight-types.ts";
 import type { Matrix } from "./weights.ts";
 
 /** How a stored matrix is cut into what is read and packed at a time. */
@@ -20,7 +20,7 @@ export interface Piece {
  */
 export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
   const { rows, cols, stored, start, outputStride, inputStride } = matrix;
-  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  const { elements, bytes } = WEIGHT_TYPES[stored.type];
   const byteOf = (element: number) => (element / elements) * bytes;
   if (inputStride === 1) {
     const unit = wholeRows(matrix);
@@ -38,7 +38,7 @@ export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
     }
     return;
   }
-  const block = STORED_BLOCKS[matrix.type].elements;
+  const block = WEIGHT_TYPES[matrix.type].elements;
   const step = Math.max(block, Math.floor(most / byteOf(inputStride) / block) * block);
   for (let col = 0; col < cols; col += step) {
     const colEnd = Math.min(cols, col + step);
@@ -56,8 +56,8 @@ export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
 /** Bytes of the smallest piece that can be packed by itself. */
 export function leastPieceBytes(matrix: Matrix): number {
   const { stored, type, outputStride, inputStride } = matrix;
-  const { elements, bytes } = STORED_BLOCKS[stored.type];
-  const least = inputStride === 1 ? wholeRows(matrix) * outputStride : STORED_BLOCKS[type].elements * inputStride;
+  const { elements, bytes } = WEIGHT_TYPES[stored.type];
+  const least = inputStride === 1 ? wholeRows(matrix) * outputStride : WEIGHT_TYPES[type].elements * inputStride;
   return (least / elements) * bytes;
 }
 

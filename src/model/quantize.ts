@@ -1,11 +1,5 @@
 import { WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
-import {
-  type Checkpoint,
-  STORED_BLOCKS,
-  type StoredTensor,
-  type StoredType,
-  type WrittenValue,
-} from "../checkpoint/checkpoint.ts";
+import type { Checkpoint, StoredTensor, WrittenValue } from "../checkpoint/checkpoint.ts";
 import type { Sink } from "../checkpoint/file-sink.ts";
 import { padding, tensorBytes, type WrittenTensor, writeHeader, writePair } from "../checkpoint/gguf-writer.ts";
 import { EngineError } from "../error.ts";
@@ -13,6 +7,7 @@ import { Memory, MemoryPlan, type Tensor } from "../runtime/memory.ts";
 import { openKernels } from "../runtime/module.ts";
 import { Program } from "../runtime/program.ts";
 import { startAt, Threads } from "../runtime/threads.ts";
+import { type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
 import { orAborted } from "./abortable.ts";
 import { readConfig } from "./config.ts";
 import { configPairs, namedWeights } from "./gguf-pairs.ts";
@@ -150,20 +145,7 @@ function outputsOf(
   });
 }
 
-/** `general.file_type` of ggml: most matrices' type. */
-const FILE_TYPES: Partial<Record<StoredType, number>> = {
-  f32: 0,
-  f16: 1,
-  q4_0: 2,
-  q4_1: 3,
-  q8_0: 7,
-  q5_0: 8,
-  q5_1: 9,
-  q4_k: 14,
-  q5_k: 16,
-  q6_k: 18,
-  bf16: 32,
-};
+/** `general.file_type` of ggml for its mix. */
 const MIX_FILE_TYPE = 15;
 const REPLACED = /^(?:general\.(?:file_type|quantization_version|alignment)$|split\.)/;
 
@@ -181,7 +163,7 @@ function typePairs(outputs: readonly Output[], recipe: Recipe): Uint8Array[] {
   const [most] = [...counts].sort(([, a], [, b]) => b - a)[0];
   return [
     writePair("general.file_type", {
-      u32: recipe === "q4_k_m" && most === "q4_k" ? MIX_FILE_TYPE : (FILE_TYPES[most] ?? 0),
+      u32: recipe === "q4_k_m" && most === "q4_k" ? MIX_FILE_TYPE : (weightType(most).fileType ?? 0),
     }),
     writePair("general.quantization_version", { u32: 2 }),
   ];
@@ -253,7 +235,7 @@ class Converter {
   }
 
   async convert(matrix: Matrix, type: StoredType, write: (rows: Uint8Array) => Promise<void>): Promise<void> {
-    const { elements, bytes } = STORED_BLOCKS[type];
+    const { elements, bytes } = WEIGHT_TYPES[type];
     const scales = await readScales(matrix, this.#signal);
     if (scales) this.#memory.f32(this.#places.scales, 0, scales.length).set(scales);
     for (const piece of pieces({ ...matrix, type }, storedBytes(matrix, pieceElements(matrix)))) {
@@ -312,6 +294,6 @@ function outElements(matrix: Matrix): number {
 }
 
 function storedBytes({ stored }: Matrix, count: number): number {
-  const { elements, bytes } = STORED_BLOCKS[stored.type];
+  const { elements, bytes } = WEIGHT_TYPES[stored.type];
   return Math.ceil(count / elements) * bytes;
 }

@@ -1,6 +1,7 @@
-import { type Checkpoint, STORED_BLOCKS, type StoredType } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { randomCheckpoint } from "../checkpoint/random.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 import { eachOf, flag, refuse } from "./config-field.ts";
@@ -124,11 +125,11 @@ const UNUSED = new Set([
 
 /** Blocks may not run over a row's end. */
 function checkWidths(config: ModelConfig, type: StoredType): void {
-  if (!Object.hasOwn(STORED_BLOCKS, type)) {
+  if (!Object.hasOwn(WEIGHT_TYPES, type)) {
     const place = { source: "option" as const, field: "type" };
-    throw refuse("CONFIG_RANGE", { value: type, place }, Object.keys(STORED_BLOCKS).join(", "));
+    throw refuse("CONFIG_RANGE", { value: type, place }, Object.keys(WEIGHT_TYPES).join(", "));
   }
-  const { elements } = STORED_BLOCKS[type];
+  const { elements } = WEIGHT_TYPES[type];
   const widths = [
     ["hidden_size", config.hidden],
     ["head_dim", config.heads * config.headSize],

@@ -1,4 +1,4 @@
-import { STORED_BLOCKS, type StoredType } from "../checkpoint/checkpoint.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../weight-types.ts";
 import type { Matrix } from "./weights.ts";
 
 /**
@@ -10,8 +10,13 @@ import type { Matrix } from "./weights.ts";
  * third between them.
  */
 
-export const RECIPES = ["q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k", "q4_k_m"] as const;
-export type Recipe = (typeof RECIPES)[number];
+export type Recipe =
+  | { [Type in StoredType]: (typeof WEIGHT_TYPES)[Type] extends { recipe: true } ? Type : never }[StoredType]
+  | "q4_k_m";
+export const RECIPES = [
+  ...WEIGHT_TYPE_NAMES.filter((type) => weightType(type).recipe === true),
+  "q4_k_m",
+] as readonly Recipe[];
 
 /** Types that a row of another length takes instead, the nearest first. */
 const FALLBACKS: Partial<Record<StoredType, readonly StoredType[]>> = {
@@ -19,7 +24,9 @@ const FALLBACKS: Partial<Record<StoredType, readonly StoredType[]>> = {
   q5_k: ["q5_1"],
   q6_k: ["q8_0"],
 };
-const FOUR_BITS: ReadonlySet<Recipe> = new Set(["q4_0", "q4_1", "q4_k", "q4_k_m"]);
+
+/** Of at most 5 bits a weight with its scales: codes of 4. */
+const isFourBits = (type: StoredType) => WEIGHT_TYPES[type].bytes * 8 <= WEIGHT_TYPES[type].elements * 5;
 
 /** The type for a matrix, and whether its rows forbade the one that was wanted. */
 export function recipeType(
@@ -30,12 +37,12 @@ export function recipeType(
 ): { type: StoredType; ragged: boolean } {
   if (name.endsWith(".router")) return { type: "f32", ragged: false };
   const wanted = wantedType(recipe, name, layers, tied);
-  const fitting = [wanted, ...(FALLBACKS[wanted] ?? [])].find((one) => cols % STORED_BLOCKS[one].elements === 0);
+  const fitting = [wanted, ...(FALLBACKS[wanted] ?? [])].find((one) => cols % WEIGHT_TYPES[one].elements === 0);
   return { type: fitting ?? type, ragged: fitting !== wanted };
 }
 
 function wantedType(recipe: Recipe, name: string, layers: number, tied: boolean): StoredType {
-  if (name === (tied ? "embedding" : "output") && FOUR_BITS.has(recipe)) return "q6_k";
+  if (name === (tied ? "embedding" : "output") && (recipe === "q4_k_m" || isFourBits(recipe))) return "q6_k";
   if (recipe !== "q4_k_m") return recipe;
   const place = /^layers\.(\d+)\.(?:v$|.*\.?down(?:\.\d+)?$)/.exec(name);
   if (!place) return "q4_k";

@@ -1,5 +1,6 @@
 import { PAGE, TILE_ROWS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
+import type { Choices } from "../runtime/kernels.ts";
 import { LARGEST_MEMORY } from "../runtime/memory.ts";
 import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, type CacheType } from "./cache.ts";
@@ -15,10 +16,7 @@ export interface SizeOptions {
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   readonly threads: number;
-  /** V8 pairs vectors into 256 bits. */
-  readonly wide: boolean;
-  /** 4-bit tiles sum in i32, the faster way on some hosts; the same bits. */
-  readonly dotAdd: boolean;
+  readonly choices: Choices;
   /** Bytes of all memories together at most. */
   readonly maxMemory: number | undefined;
   /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
@@ -79,9 +77,9 @@ function chooseContext(config: ModelConfig, asked: number | undefined): number {
 export const integerTileRows = (wide: boolean): number => (wide ? TILE_ROWS : 5);
 
 /** Float tiles want 6 rows everywhere. Panels of one model share a height, since a router reads a float panel beside an integer one. */
-function chooseTileRows(weights: ModelWeights, { activations, wide }: SizeOptions): number {
+function chooseTileRows(weights: ModelWeights, { activations, choices }: SizeOptions): number {
   const integers = [...formsOf(weights, activations)].some((form) => form !== "f32");
-  return integers ? integerTileRows(wide) : TILE_ROWS;
+  return integers ? integerTileRows(choices.wide) : TILE_ROWS;
 }
 
 function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number, options: SizeOptions): Sizes {
@@ -101,8 +99,7 @@ function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number
     partials: Math.max(2 * blocks, 256),
     threads: options.threads,
     tileRows: chooseTileRows(weights, options),
-    wide: options.wide,
-    dotAdd: options.dotAdd,
+    choices: options.choices,
     cache: options.cache,
     activations: options.activations,
     traceRows: Math.min(TRACE_ROWS, rows),

@@ -1,5 +1,6 @@
-import { type Checkpoint, STORED_BLOCKS, type StoredTensor, type StoredType } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint, StoredTensor } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace, quoteName } from "../error.ts";
+import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
 import { architectureOf, type ExpertNames, GGUF_NAMES, type Names, type Part } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 
@@ -237,7 +238,7 @@ class Shelf {
     if (stored.shape.length !== shape.length || shape.some((size, axis) => size !== stored.shape[axis])) {
       throw this.#fault("tensor has the wrong shape", stored.name, printShape(shape), printShape(stored.shape));
     }
-    const block = STORED_BLOCKS[stored.type].elements;
+    const block = WEIGHT_TYPES[stored.type].elements;
     const cols = shape[shape.length - 1]!;
     if (cols % block !== 0) {
       throw this.#fault(`${stored.type} tensor has ragged rows`, stored.name, `a multiple of ${block}`, `${cols}`);

@@ -1,9 +1,12 @@
-import { GROUP } from "../../assembly/abi.ts";
+import { BLOCK, GROUP, TILE_ROWS, TRANSFORM_COPY, TRANSFORM_NORM, TRANSFORM_SWIGLU } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
+import { type StoredType, weightType } from "../weight-types.ts";
+import { type Choices, chooseKernels } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
-import { type Packed, type Panel, typeWord, type WeightType } from "./packed.ts";
+import type { Operands } from "./operands.ts";
+import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
 
-/** Operands of the ops that take many, by name. */
+/** The ops that take many operands: what they are given, and the words of it. */
 
 export type Transform = { norm: Tensor; eps: number } | { swiglu: true; scores: Tensor | null } | null;
 
@@ -74,10 +77,31 @@ export interface AttendOp {
   partials: Tensor;
 }
 
+export interface RouteOp {
+  logits: Tensor; // [rows, experts]
+  used: number;
+  softmax: boolean;
+  picks: Tensor; // [rows, used]
+  scores: Tensor;
+  gather: Tensor;
+  segments: Tensor;
+}
+
+export interface CombineOp {
+  x: Tensor;
+  shared: Tensor | null;
+  experts: Tensor;
+  used: number;
+  picks: Tensor;
+  scores: Tensor | null;
+  /** Where the branch goes alone; null: x += branch. */
+  branch: Tensor | null;
+}
+
 /** A part of a stored matrix in memory: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd), the first element at `at`. */
 export interface StoredPiece {
   readonly at: number;
-  readonly type: WeightType;
+  readonly type: StoredType;
   /** Elements from one output, and from one input, to the next. */
   readonly outputStride: number;
   readonly inputStride: number;
@@ -89,27 +113,151 @@ export interface StoredPiece {
   readonly scales?: Tensor | undefined;
 }
 
-/** The words of PACK and CONVERT, which writes to `to`. */
+/** The operands of PACK and CONVERT, which writes to `to`. */
 export function pieceOperands(
   piece: StoredPiece,
   to: number,
   { type, rows, cols }: Pick<Packed, "type" | "rows" | "cols">,
-): number[] {
+): Operands<"PACK"> {
   if (piece.rowBegin % GROUP !== 0)
     throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
-  return [
-    piece.at,
-    typeWord(piece.type),
-    piece.outputStride,
-    piece.inputStride,
-    to,
-    typeWord(type),
-    rows,
-    cols,
-    piece.rowBegin,
-    piece.rowEnd,
-    piece.colBegin,
-    piece.colEnd,
-    piece.scales?.at ?? 0,
-  ];
+  return {
+    SOURCE_AT: piece.at,
+    SOURCE_TYPE: weightType(piece.type).word,
+    OUTPUT_STRIDE: piece.outputStride,
+    INPUT_STRIDE: piece.inputStride,
+    AT: to,
+    TYPE: weightType(type).word,
+    ROWS: rows,
+    COLS: cols,
+    ROW_BEGIN: piece.rowBegin,
+    ROW_END: piece.rowEnd,
+    COL_BEGIN: piece.colBegin,
+    COL_END: piece.colEnd,
+    SCALES_AT: piece.scales?.at ?? 0,
+  };
+}
+
+export function attendOperands(op: AttendOp): Operands<"ATTEND"> {
+  const { tasks, rows, qkv, heads, kvHeads, headSize, chunk, causal, keys, cache, out, partials } = op;
+  expectShape("attention out", out.shape[1], heads * headSize);
+  return {
+    TASKS_AT: tasks.at,
+    ROWS_AT: rows.at,
+    QKV_AT: qkv.at,
+    HEADS: heads,
+    KV_HEADS: kvHeads,
+    HEAD_SIZE: headSize,
+    SCALE: bits(Math.fround(1 / Math.sqrt(headSize))),
+    CHUNK: chunk,
+    CHUNKED: cache.chunked ? 1 : 0,
+    CAUSAL: causal ? 1 : 0,
+    KEYS: keys,
+    CACHE_TYPE: cache.type,
+    CACHE_AT: cache.at,
+    PAGE_BYTES: cache.pageBytes,
+    PAGES: cache.pages,
+    OUT_AT: out.at,
+    PARTIALS_AT: partials.at,
+    HEAD_BYTES: cache.headBytes,
+  };
+}
+
+/** A pass over a weight group serves so many bytes of panel: they and the group stay in a 512 KiB L2. */
+const PANEL_CACHE_BYTES = 224 * 1024;
+const MOST_TILES = 64;
+
+/** One matrix of a MATMUL with the kernels chosen for it. */
+export function matrixOperands(op: MatrixOp, fused: boolean, choices: Choices): Operands<"MATRIX"> {
+  const { segments, weights, table, panel, out, column = 0, residual, bias } = op;
+  const [{ name, type, rows, cols }] = weights;
+  for (const weight of weights) {
+    if (weight.type === type && weight.rows === rows && weight.cols === cols) continue;
+    throw new EngineError("PROGRAM_SHAPE", `${weight.name} is not like ${name}`, {
+      actual: `${weight.type} ${weight.rows} x ${weight.cols}`,
+      limit: `${type} ${rows} x ${cols}`,
+    });
+  }
+  expectAtMost(`${name} inputs`, cols, panel.cols);
+  expectAtMost(`${name} outputs`, column + rows, out.shape[1]);
+  if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
+  const kernels = chooseKernels(type, panel.form, fused, choices);
+  const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[panel.form] * panel.tileRows));
+  return {
+    SEGMENTS_AT: segments.at,
+    TABLE_AT: table.at,
+    ROWS: rows,
+    COLS: cols,
+    GROUP_BYTES: groupBytes(type, cols),
+    TILE: kernels.tile,
+    ROW: kernels.row,
+    DEQUANTIZE: panel.form === "f32" && type !== "f32" ? weightType(type).word : 0,
+    PANEL_AT: panel.values.at,
+    PANEL_BYTES: FORM_BYTES[panel.form],
+    SCALE_AT: panel.scales?.at ?? 0,
+    SUM_AT: panel.sums?.at ?? 0,
+    OUT_AT: out.at + column * 4,
+    STRIDE: out.shape[1],
+    RESIDUAL_AT: residual ? residual.at + column * 4 : 0,
+    BIAS_AT: bias?.at ?? 0,
+    TILES: Math.min(MOST_TILES, Math.max(1, tiles)),
+    TILE_ROWS: panel.tileRows,
+  };
+}
+
+export function panelOperands({
+  segments,
+  gather,
+  source,
+  cols,
+  transform,
+  out,
+  panel,
+  float,
+}: PanelOp): Operands<"PANEL"> {
+  const norm = transform && "norm" in transform ? transform : null;
+  if (norm) expectShape("norm weight", norm.norm.shape[0], cols);
+  const swiglu = transform && "swiglu" in transform ? transform : null;
+  if (swiglu) expectAtMost("gate and up", cols * 2, source.shape[1]);
+  if (panel) expectAtMost("panel", cols, panel.cols);
+  if (panel && panel.form !== "f32" && cols % BLOCK !== 0)
+    throw new EngineError("PROGRAM_SHAPE", "integer activations come in blocks", {
+      actual: cols,
+      limit: `a multiple of ${BLOCK}`,
+    });
+  return {
+    SEGMENTS_AT: segments.at,
+    GATHER_AT: gather?.at ?? 0,
+    SOURCE_AT: source.at,
+    STRIDE: source.shape[1],
+    COLS: cols,
+    TRANSFORM: norm ? TRANSFORM_NORM : swiglu ? TRANSFORM_SWIGLU : TRANSFORM_COPY,
+    WEIGHT_AT: norm?.norm.at ?? 0,
+    EPS: norm ? bits(norm.eps) : 0,
+    SCORES_AT: swiglu?.scores?.at ?? 0,
+    OUT_AT: out?.at ?? 0,
+    FORM: panel ? FORM_WORDS[panel.form] : 0,
+    AT: panel?.values.at ?? 0,
+    SCALE_AT: panel?.scales?.at ?? 0,
+    SUM_AT: panel?.sums?.at ?? 0,
+    FLOAT_AT: float?.values.at ?? 0,
+    TILE_ROWS: (panel ?? float)?.tileRows ?? TILE_ROWS,
+  };
+}
+
+const floatBits = new Float32Array(1);
+const floatWords = new Uint32Array(floatBits.buffer);
+
+/** The bits of a number as f32. */
+export function bits(value: number): number {
+  floatBits[0] = value;
+  return floatWords[0];
+}
+
+export function expectShape(what: string, actual: number, expected: number): void {
+  if (actual !== expected) throw new EngineError("PROGRAM_SHAPE", what, { actual, limit: expected });
+}
+
+export function expectAtMost(what: string, actual: number, most: number): void {
+  if (actual > most) throw new EngineError("PROGRAM_SHAPE", what, { actual, limit: `at most ${most}` });
 }

@@ -6,14 +6,11 @@
 import {
   CONVERT_COLS, GROUP, PACK_AT, PACK_COL_BEGIN, PACK_COL_END, PACK_COLS, PACK_INPUT_STRIDE, PACK_OUTPUT_STRIDE, PACK_ROW_BEGIN, PACK_ROWS, PACK_SCALES_AT, PACK_SOURCE_AT,
   PACK_SOURCE_TYPE, PACK_TYPE, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS,
-} from "./abi";
-import { decode_row, encode_row, finite_row } from "./blocks/row";
-import { pack_float } from "./weights/float";
-import { group_bytes, kept_as_stored, pack_rows, row_bytes } from "./packed";
-
-@inline function word(at: usize, index: i32): u32 {
-  return load<u32>(at + (<usize>index << 2));
-}
+} from "../abi";
+import { decode_row, encode_row, finite_row, row_bytes } from "../stored/row";
+import { pack_float } from "../forms/float";
+import { group_bytes, kept_as_stored, pack_rows } from "../forms/form";
+import { word } from "../words";
 
 @inline function is_float(type: u32): bool {
   return type === TYPE_F32 || type === TYPE_F16 || type === TYPE_BF16;
@@ -27,9 +24,11 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
     const group = rowBegin / GROUP + unit;
     let finite = true;
     if (is_float(type) && is_float(sourceType) && (type === sourceType || type === TYPE_F32)) {
+      const outputStride = <usize>word(at, PACK_OUTPUT_STRIDE), colBegin = <i32>word(at, PACK_COL_BEGIN);
       finite = pack_float(
-        packedAt, sourceAt, type, sourceType, rows, cols, rowBegin, <usize>word(at, PACK_OUTPUT_STRIDE), <usize>word(at, PACK_INPUT_STRIDE),
-        <i32>word(at, PACK_COL_BEGIN), <i32>word(at, PACK_COL_END), group,
+        packedAt + <usize>group * group_bytes(type, cols) + group_bytes(type, colBegin),
+        sourceAt + row_bytes(sourceType, group * GROUP - rowBegin) * outputStride, type, sourceType, min(GROUP, rows - group * GROUP),
+        <i32>word(at, PACK_COL_END) - colBegin, outputStride, <usize>word(at, PACK_INPUT_STRIDE),
       );
     } else if (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS)) {
       const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
@@ -51,7 +50,7 @@ function convert_group(at: usize, scratchAt: usize, group: i32): bool {
     const count = min(CONVERT_COLS, colEnd - col);
     if (!widen(at, scratchAt, group, lanes, col, count)) return false;
     if (type === TYPE_F32) {
-      pack_float(<usize>word(at, PACK_AT), scratchAt, TYPE_F32, TYPE_F32, rows, cols, group * GROUP, count, 1, col, col + count, group);
+      pack_float(<usize>word(at, PACK_AT) + <usize>group * group_bytes(TYPE_F32, cols) + group_bytes(TYPE_F32, col), scratchAt, TYPE_F32, TYPE_F32, lanes, count, count, 1);
       continue;
     }
     if (kept_as_stored(type)) {

@@ -1,5 +1,5 @@
 /**
- * Register tiles of 4- and 5-bit codes that meet 8-bit activations (PANEL_Q8_QUADS): q4_1, q5_0, q4_k and q5_k.
+ * Register tiles of 4- and 5-bit codes that meet 8-bit activations (FORM_Q8_QUADS): q4_1, q5_0, q4_k and q5_k.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs: [4 quads][8 outputs][4 bytes], low nibbles k = 4 quad .. 4 quad + 3, high
  * nibbles k + 16; five bits: then [8 outputs][4 bytes], bit q = the fifth bit of k = 4 q + byte. Around it the scales:

@@ -12,18 +12,18 @@
  *
  *   s  [h][8]      f32   sums, read and written: a caller continues them over pieces of k
  *   w  [cols][8]   f32
- *   x  [cols][h]   f32   PANEL_F32
+ *   x  [cols][h]   f32   FORM_F32
  *
  * Order: per output, k strictly upwards, one multiply and one add (fused only where the program says so).
  * Tried: unrolling k by 2 or 4 makes V8 spill (48 -> 33-38 GFLOP/s on Zen 3).
  */
 
 import { GROUP, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32 } from "../abi";
-import { Lanes } from "../lanes";
+import { APART, FUSED, Lanes } from "../lanes";
 
 class Tile {
   // One body for all heights: asc folds the comparisons of the literal h.
-  @inline static f32(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+  @inline static f32(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, roundings: i32): void {
     let s00 = v128.load(sumAt, 0), s01 = v128.load(sumAt, 16);
     let s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     if (h > 1) { s10 = v128.load(sumAt, 32); s11 = v128.load(sumAt, 48); }
@@ -35,12 +35,12 @@ class Tile {
     while (weightAt < end) {
       const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
       let x = v128.load32_splat(panelAt, 0);
-      s00 = Lanes.multiplyAdd(x, w0, s00, fused); s01 = Lanes.multiplyAdd(x, w1, s01, fused);
-      if (h > 1) { x = v128.load32_splat(panelAt, 4); s10 = Lanes.multiplyAdd(x, w0, s10, fused); s11 = Lanes.multiplyAdd(x, w1, s11, fused); }
-      if (h > 2) { x = v128.load32_splat(panelAt, 8); s20 = Lanes.multiplyAdd(x, w0, s20, fused); s21 = Lanes.multiplyAdd(x, w1, s21, fused); }
-      if (h > 3) { x = v128.load32_splat(panelAt, 12); s30 = Lanes.multiplyAdd(x, w0, s30, fused); s31 = Lanes.multiplyAdd(x, w1, s31, fused); }
-      if (h > 4) { x = v128.load32_splat(panelAt, 16); s40 = Lanes.multiplyAdd(x, w0, s40, fused); s41 = Lanes.multiplyAdd(x, w1, s41, fused); }
-      if (h > 5) { x = v128.load32_splat(panelAt, 20); s50 = Lanes.multiplyAdd(x, w0, s50, fused); s51 = Lanes.multiplyAdd(x, w1, s51, fused); }
+      s00 = Lanes.multiplyAdd(x, w0, s00, roundings); s01 = Lanes.multiplyAdd(x, w1, s01, roundings);
+      if (h > 1) { x = v128.load32_splat(panelAt, 4); s10 = Lanes.multiplyAdd(x, w0, s10, roundings); s11 = Lanes.multiplyAdd(x, w1, s11, roundings); }
+      if (h > 2) { x = v128.load32_splat(panelAt, 8); s20 = Lanes.multiplyAdd(x, w0, s20, roundings); s21 = Lanes.multiplyAdd(x, w1, s21, roundings); }
+      if (h > 3) { x = v128.load32_splat(panelAt, 12); s30 = Lanes.multiplyAdd(x, w0, s30, roundings); s31 = Lanes.multiplyAdd(x, w1, s31, roundings); }
+      if (h > 4) { x = v128.load32_splat(panelAt, 16); s40 = Lanes.multiplyAdd(x, w0, s40, roundings); s41 = Lanes.multiplyAdd(x, w1, s41, roundings); }
+      if (h > 5) { x = v128.load32_splat(panelAt, 20); s50 = Lanes.multiplyAdd(x, w0, s50, roundings); s51 = Lanes.multiplyAdd(x, w1, s51, roundings); }
       weightAt += 32;
       panelAt += <usize>(h << 2);
     }
@@ -52,32 +52,32 @@ class Tile {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
-  @inline static each(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+  @inline static each(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32, roundings: i32): void {
     switch (h) {
-      case 1: Tile.f32(1, sumAt, weightAt, panelAt, cols, fused); break;
-      case 2: Tile.f32(2, sumAt, weightAt, panelAt, cols, fused); break;
-      case 3: Tile.f32(3, sumAt, weightAt, panelAt, cols, fused); break;
-      case 4: Tile.f32(4, sumAt, weightAt, panelAt, cols, fused); break;
-      case 5: Tile.f32(5, sumAt, weightAt, panelAt, cols, fused); break;
-      default: Tile.f32(6, sumAt, weightAt, panelAt, cols, fused);
+      case 1: Tile.f32(1, sumAt, weightAt, panelAt, cols, roundings); break;
+      case 2: Tile.f32(2, sumAt, weightAt, panelAt, cols, roundings); break;
+      case 3: Tile.f32(3, sumAt, weightAt, panelAt, cols, roundings); break;
+      case 4: Tile.f32(4, sumAt, weightAt, panelAt, cols, roundings); break;
+      case 5: Tile.f32(5, sumAt, weightAt, panelAt, cols, roundings); break;
+      default: Tile.f32(6, sumAt, weightAt, panelAt, cols, roundings);
     }
   }
 }
 
 /** Multiply and add apart: attention, router, and every model with a quantised matrix. */
 export function tile_f32(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Tile.each(h, sumAt, weightAt, panelAt, cols, false);
+  Tile.each(h, sumAt, weightAt, panelAt, cols, APART);
 }
 
 /** Fused in the relaxed build: float matrices of a model that has no others. */
 export function tile_f32_fused(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Tile.each(h, sumAt, weightAt, panelAt, cols, true);
+  Tile.each(h, sumAt, weightAt, panelAt, cols, FUSED);
 }
 
 class Pair {
   // Two groups: in 256 bits the six chains of one do not hide a fused multiply-add's latency (6 x 8: 86 GFLOP/s, 6 x 16: 120).
   // In 128 bits this spills (47 instead of 65).
-  @inline static f32(h: i32, sumAt: usize, weightAt: usize, nextAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+  @inline static f32(h: i32, sumAt: usize, weightAt: usize, nextAt: usize, panelAt: usize, cols: i32, roundings: i32): void {
     const otherAt = sumAt + <usize>(TILE_ROWS * GROUP * 4);
     let s00 = v128.load(sumAt, 0), s01 = v128.load(sumAt, 16), s02 = v128.load(otherAt, 0), s03 = v128.load(otherAt, 16);
     let s10 = s00, s11 = s00, s12 = s00, s13 = s00;
@@ -94,32 +94,32 @@ class Pair {
     while (weightAt < end) {
       const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16), w2 = v128.load(nextAt, 0), w3 = v128.load(nextAt, 16);
       let x = v128.load32_splat(panelAt, 0);
-      s00 = Lanes.multiplyAdd(x, w0, s00, fused); s01 = Lanes.multiplyAdd(x, w1, s01, fused);
-      s02 = Lanes.multiplyAdd(x, w2, s02, fused); s03 = Lanes.multiplyAdd(x, w3, s03, fused);
+      s00 = Lanes.multiplyAdd(x, w0, s00, roundings); s01 = Lanes.multiplyAdd(x, w1, s01, roundings);
+      s02 = Lanes.multiplyAdd(x, w2, s02, roundings); s03 = Lanes.multiplyAdd(x, w3, s03, roundings);
       if (h > 1) {
         x = v128.load32_splat(panelAt, 4);
-        s10 = Lanes.multiplyAdd(x, w0, s10, fused); s11 = Lanes.multiplyAdd(x, w1, s11, fused);
-        s12 = Lanes.multiplyAdd(x, w2, s12, fused); s13 = Lanes.multiplyAdd(x, w3, s13, fused);
+        s10 = Lanes.multiplyAdd(x, w0, s10, roundings); s11 = Lanes.multiplyAdd(x, w1, s11, roundings);
+        s12 = Lanes.multiplyAdd(x, w2, s12, roundings); s13 = Lanes.multiplyAdd(x, w3, s13, roundings);
       }
       if (h > 2) {
         x = v128.load32_splat(panelAt, 8);
-        s20 = Lanes.multiplyAdd(x, w0, s20, fused); s21 = Lanes.multiplyAdd(x, w1, s21, fused);
-        s22 = Lanes.multiplyAdd(x, w2, s22, fused); s23 = Lanes.multiplyAdd(x, w3, s23, fused);
+        s20 = Lanes.multiplyAdd(x, w0, s20, roundings); s21 = Lanes.multiplyAdd(x, w1, s21, roundings);
+        s22 = Lanes.multiplyAdd(x, w2, s22, roundings); s23 = Lanes.multiplyAdd(x, w3, s23, roundings);
       }
       if (h > 3) {
         x = v128.load32_splat(panelAt, 12);
-        s30 = Lanes.multiplyAdd(x, w0, s30, fused); s31 = Lanes.multiplyAdd(x, w1, s31, fused);
-        s32 = Lanes.multiplyAdd(x, w2, s32, fused); s33 = Lanes.multiplyAdd(x, w3, s33, fused);
+        s30 = Lanes.multiplyAdd(x, w0, s30, roundings); s31 = Lanes.multiplyAdd(x, w1, s31, roundings);
+        s32 = Lanes.multiplyAdd(x, w2, s32, roundings); s33 = Lanes.multiplyAdd(x, w3, s33, roundings);
       }
       if (h > 4) {
         x = v128.load32_splat(panelAt, 16);
-        s40 = Lanes.multiplyAdd(x, w0, s40, fused); s41 = Lanes.multiplyAdd(x, w1, s41, fused);
-        s42 = Lanes.multiplyAdd(x, w2, s42, fused); s43 = Lanes.multiplyAdd(x, w3, s43, fused);
+        s40 = Lanes.multiplyAdd(x, w0, s40, roundings); s41 = Lanes.multiplyAdd(x, w1, s41, roundings);
+        s42 = Lanes.multiplyAdd(x, w2, s42, roundings); s43 = Lanes.multiplyAdd(x, w3, s43, roundings);
       }
       if (h > 5) {
         x = v128.load32_splat(panelAt, 20);
-        s50 = Lanes.multiplyAdd(x, w0, s50, fused); s51 = Lanes.multiplyAdd(x, w1, s51, fused);
-        s52 = Lanes.multiplyAdd(x, w2, s52, fused); s53 = Lanes.multiplyAdd(x, w3, s53, fused);
+        s50 = Lanes.multiplyAdd(x, w0, s50, roundings); s51 = Lanes.multiplyAdd(x, w1, s51, roundings);
+        s52 = Lanes.multiplyAdd(x, w2, s52, roundings); s53 = Lanes.multiplyAdd(x, w3, s53, roundings);
       }
       weightAt += 32;
       nextAt += 32;
@@ -133,31 +133,31 @@ class Pair {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); v128.store(otherAt, s52, 160); v128.store(otherAt, s53, 176); }
   }
 
-  @inline static each(h: i32, sumAt: usize, weightAt: usize, nextAt: usize, panelAt: usize, cols: i32, fused: bool): void {
+  @inline static each(h: i32, sumAt: usize, weightAt: usize, nextAt: usize, panelAt: usize, cols: i32, roundings: i32): void {
     switch (h) {
-      case 1: Pair.f32(1, sumAt, weightAt, nextAt, panelAt, cols, fused); break;
-      case 2: Pair.f32(2, sumAt, weightAt, nextAt, panelAt, cols, fused); break;
-      case 3: Pair.f32(3, sumAt, weightAt, nextAt, panelAt, cols, fused); break;
-      case 4: Pair.f32(4, sumAt, weightAt, nextAt, panelAt, cols, fused); break;
-      case 5: Pair.f32(5, sumAt, weightAt, nextAt, panelAt, cols, fused); break;
-      default: Pair.f32(6, sumAt, weightAt, nextAt, panelAt, cols, fused);
+      case 1: Pair.f32(1, sumAt, weightAt, nextAt, panelAt, cols, roundings); break;
+      case 2: Pair.f32(2, sumAt, weightAt, nextAt, panelAt, cols, roundings); break;
+      case 3: Pair.f32(3, sumAt, weightAt, nextAt, panelAt, cols, roundings); break;
+      case 4: Pair.f32(4, sumAt, weightAt, nextAt, panelAt, cols, roundings); break;
+      case 5: Pair.f32(5, sumAt, weightAt, nextAt, panelAt, cols, roundings); break;
+      default: Pair.f32(6, sumAt, weightAt, nextAt, panelAt, cols, roundings);
     }
   }
 }
 
 /** tile_f32 of two groups, for 256-bit pairs: the sums of the second stand TILE_ROWS * 8 floats behind those of the first. */
 export function tile2_f32(h: i32, sumAt: usize, weightAt: usize, nextAt: usize, panelAt: usize, cols: i32): void {
-  Pair.each(h, sumAt, weightAt, nextAt, panelAt, cols, false);
+  Pair.each(h, sumAt, weightAt, nextAt, panelAt, cols, APART);
 }
 
 export function tile2_f32_fused(h: i32, sumAt: usize, weightAt: usize, nextAt: usize, panelAt: usize, cols: i32): void {
-  Pair.each(h, sumAt, weightAt, nextAt, panelAt, cols, true);
+  Pair.each(h, sumAt, weightAt, nextAt, panelAt, cols, FUSED);
 }
 
 class Row {
   // Four groups that follow each other: eight chains of sums hide the latency of a fused multiply-add (f32 in cache: one group
   // 33 GB/s, two 65, four 84), and a load of x serves 32 outputs.
-  @inline static four(type: i32, sumAt: usize, at0: usize, panelAt: usize, cols: i32, fused: bool): void {
+  @inline static four(type: i32, sumAt: usize, at0: usize, panelAt: usize, cols: i32, roundings: i32): void {
     const bytes = <usize>cols << (type === TYPE_F32 ? 5 : 4), step: usize = type === TYPE_F32 ? 32 : 16;
     let at1 = at0 + bytes, at2 = at1 + bytes, at3 = at2 + bytes;
     const end = at1;
@@ -165,10 +165,10 @@ class Row {
     while (at0 < end) {
       let x = v128.load32_splat(panelAt);
       if (type === TYPE_F16) x = f32x4.mul(x, f32x4.splat(reinterpret<f32>(0x6f800000))); // 2^96
-      s0 = Lanes.multiplyAdd(x, Row.load(type, at0, 0), s0, fused); s1 = Lanes.multiplyAdd(x, Row.load(type, at0, 1), s1, fused);
-      s2 = Lanes.multiplyAdd(x, Row.load(type, at1, 0), s2, fused); s3 = Lanes.multiplyAdd(x, Row.load(type, at1, 1), s3, fused);
-      s4 = Lanes.multiplyAdd(x, Row.load(type, at2, 0), s4, fused); s5 = Lanes.multiplyAdd(x, Row.load(type, at2, 1), s5, fused);
-      s6 = Lanes.multiplyAdd(x, Row.load(type, at3, 0), s6, fused); s7 = Lanes.multiplyAdd(x, Row.load(type, at3, 1), s7, fused);
+      s0 = Lanes.multiplyAdd(x, Row.load(type, at0, 0), s0, roundings); s1 = Lanes.multiplyAdd(x, Row.load(type, at0, 1), s1, roundings);
+      s2 = Lanes.multiplyAdd(x, Row.load(type, at1, 0), s2, roundings); s3 = Lanes.multiplyAdd(x, Row.load(type, at1, 1), s3, roundings);
+      s4 = Lanes.multiplyAdd(x, Row.load(type, at2, 0), s4, roundings); s5 = Lanes.multiplyAdd(x, Row.load(type, at2, 1), s5, roundings);
+      s6 = Lanes.multiplyAdd(x, Row.load(type, at3, 0), s6, roundings); s7 = Lanes.multiplyAdd(x, Row.load(type, at3, 1), s7, roundings);
       at0 += step; at1 += step; at2 += step; at3 += step;
       panelAt += 4;
     }
@@ -194,19 +194,19 @@ class Row {
  * tile_f32_fused; two functions, since the stores behind two loops of one would be merged, and V8 then pairs nothing.
  */
 export function gemv4_f32_f32(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Row.four(TYPE_F32, sumAt, weightAt, panelAt, cols, false);
+  Row.four(TYPE_F32, sumAt, weightAt, panelAt, cols, APART);
 }
 
 export function gemv4_f32_f32_fused(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Row.four(TYPE_F32, sumAt, weightAt, panelAt, cols, true);
+  Row.four(TYPE_F32, sumAt, weightAt, panelAt, cols, FUSED);
 }
 
 export function gemv4_bf16_f32(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Row.four(TYPE_BF16, sumAt, weightAt, panelAt, cols, false);
+  Row.four(TYPE_BF16, sumAt, weightAt, panelAt, cols, APART);
 }
 
 export function gemv4_bf16_f32_fused(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Row.four(TYPE_BF16, sumAt, weightAt, panelAt, cols, true);
+  Row.four(TYPE_BF16, sumAt, weightAt, panelAt, cols, FUSED);
 }
 
 /**
@@ -214,11 +214,11 @@ export function gemv4_bf16_f32_fused(sumAt: usize, weightAt: usize, panelAt: usi
  * `row_fits_f16` says so of the row. In cache 22 GB/s; with a multiplication for each weight 16.
  */
 export function gemv4_f16_f32(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Row.four(TYPE_F16, sumAt, weightAt, panelAt, cols, false);
+  Row.four(TYPE_F16, sumAt, weightAt, panelAt, cols, APART);
 }
 
 export function gemv4_f16_f32_fused(sumAt: usize, weightAt: usize, panelAt: usize, cols: i32): void {
-  Row.four(TYPE_F16, sumAt, weightAt, panelAt, cols, true);
+  Row.four(TYPE_F16, sumAt, weightAt, panelAt, cols, FUSED);
 }
 
 /** Whether every |x| is 0 or in [2^-80, 2^31): times 2^96 none becomes infinite and no product of it denormal. */
@@ -304,34 +304,32 @@ const F16_LIMIT: u32 = (32 - F16_SHIFT) << 10;
 }
 
 /**
- * Stored elements -> packed group `group`, inputs [colBegin, colEnd). The source holds outputs from rowBegin and inputs from
- * colBegin, element (o, k) at (o - rowBegin) * outputStride + (k - colBegin) * inputStride. A 16-bit source may be packed as f32.
+ * Stored elements -> `cols` inputs of a packed group, from `groupAt` on. Element (output o, input k) of the source lies o * outputStride +
+ * k * inputStride elements behind `sourceAt`; it has `lanes` outputs, further ones become zeros. A 16-bit source may be packed as f32.
  * Returns false where an element is NaN or infinite, or as f16 not below 128.
  */
-export function pack_float(packedAt: usize, sourceAt: usize, type: i32, sourceType: i32, rows: i32, cols: i32, rowBegin: i32, outputStride: usize, inputStride: usize, colBegin: i32, colEnd: i32, group: i32): bool {
+export function pack_float(groupAt: usize, sourceAt: usize, type: i32, sourceType: i32, lanes: i32, cols: i32, outputStride: usize, inputStride: usize): bool {
   const sourceBytes: usize = sourceType === TYPE_F32 ? 4 : 2;
   const bytes: usize = type === TYPE_F32 ? 4 : 2;
-  const groupAt = packedAt + <usize>group * <usize>cols * GROUP * bytes;
   let finite = true;
   for (let lane = 0; lane < GROUP; lane++) {
-    const row = group * GROUP + lane;
-    let to = groupAt + (<usize>colBegin * GROUP + <usize>lane) * bytes;
-    if (row >= rows) {
-      for (let col = colBegin; col < colEnd; col++, to += <usize>GROUP * bytes) {
+    let to = groupAt + <usize>lane * bytes;
+    if (lane >= lanes) {
+      for (let col = 0; col < cols; col++, to += <usize>GROUP * bytes) {
         if (bytes === 4) store<u32>(to, 0);
         else store<u16>(to, 0);
       }
       continue;
     }
-    let from = sourceAt + <usize>(row - rowBegin) * outputStride * sourceBytes;
+    let from = sourceAt + <usize>lane * outputStride * sourceBytes;
     if (type === TYPE_F32) {
-      for (let col = colBegin; col < colEnd; col++, to += GROUP * 4, from += inputStride * sourceBytes) {
+      for (let col = 0; col < cols; col++, to += GROUP * 4, from += inputStride * sourceBytes) {
         const value = widen_scalar(sourceType, from);
         finite = finite && isFinite32(value) && (sourceType !== TYPE_F16 || (load<u16>(from) & 0x7c00) !== 0x7c00);
         store<f32>(to, value);
       }
     } else {
-      for (let col = colBegin; col < colEnd; col++, to += GROUP * 2, from += inputStride * 2) {
+      for (let col = 0; col < cols; col++, to += GROUP * 2, from += inputStride * 2) {
         let bits = <u32>load<u16>(from);
         if (type === TYPE_F16) {
           finite = finite && (bits & 0x7fff) < F16_LIMIT;

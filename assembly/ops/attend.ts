@@ -1,76 +1,15 @@
-/**
- * The ops around the cache: ROPE (q, k, v of the step's rows enter), ATTEND (blocks of keys for tiles of rows), MERGE (rows
- * whose blocks were computed apart), PROBABILITIES (a tap).
- */
+/** The ops that read the cache: ATTEND (blocks of keys for tiles of rows), MERGE (rows whose blocks were computed apart), PROBABILITIES (a tap). */
 
 import {
-  ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_SIZE,
-  ATTEND_HEAD_BYTES, ATTEND_KEYS, ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT,
-  ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_TASKS_AT, CACHE_F32, MERGE_BLOCKS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT,
-  MERGE_OUT_AT, MERGE_PARTIAL, MERGE_PARTIALS_AT, MERGE_ROW, MERGE_WORDS, NO_PARTIAL, PAGE, PROBABILITIES_KEYS,
-  PROBABILITIES_OUT_AT, ROPE_ANGLES_AT, ROPE_CACHE_AT, ROPE_CACHE_TYPE, ROPE_CHUNKED, ROPE_EPS, ROPE_HEADS, ROPE_HEAD_SIZE,
-  ROPE_HEAD_BYTES, ROPE_KV_HEADS, ROPE_NORM, ROPE_PAGES, ROPE_PAGE_BYTES, ROPE_QKV_AT, ROPE_ROTATE, ROPE_ROWS_AT, ROPE_TABLE_BLOCKS,
-  ROPE_TEMPERATURE_AT, ROW_CHUNKED_PAGES, ROW_FULL_PAGES, ROW_POSITION, ROW_WORDS, TASK_BLOCK_BEGIN, TASK_BLOCK_END,
-  TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS, TILE_ROWS,
-} from "./abi";
-import { Scratch, attend_block, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
-import { Pages, store_cache_f32, store_cache_q8 } from "./kernels/cache";
-import { rmsnorm_f32 } from "./kernels/norm";
-import { rope_f32, scale_f32 } from "./kernels/rope";
-
-@inline function word(at: usize, index: i32): u32 {
-  return load<u32>(at + (<usize>index << 2));
-}
-
-@inline function row_word(rowsAt: usize, row: i32, index: i32): u32 {
-  return load<u32>(rowsAt + (<usize>(row * ROW_WORDS + index) << 2));
-}
-
-/** Page that holds block `block` of the row's sequence. */
-@inline function page_of(rowsAt: usize, row: i32, chunked: bool, block: u32): u32 {
-  return load<u32>(<usize>row_word(rowsAt, row, chunked ? ROW_CHUNKED_PAGES : ROW_FULL_PAGES) + (<usize>block << 2));
-}
-
-/** Units: rows x kv heads, the kv head fastest. Returns -1 or the row whose page is missing. */
-export function rope(opAt: usize, begin: i32, end: i32): i32 {
-  const kvHeads = <i32>word(opAt, ROPE_KV_HEADS);
-  for (let unit = begin; unit < end; unit++) {
-    if (!rope_head(opAt, unit / kvHeads, unit % kvHeads)) return unit / kvHeads;
-  }
-  return -1;
-}
-
-function rope_head(opAt: usize, row: i32, kvHead: i32): bool {
-  const rowsAt = <usize>word(opAt, ROPE_ROWS_AT);
-  const heads = <i32>word(opAt, ROPE_HEADS), kvHeads = <i32>word(opAt, ROPE_KV_HEADS), d = <i32>word(opAt, ROPE_HEAD_SIZE);
-  const headBytes = <usize>d << 2;
-  const rowAt = <usize>word(opAt, ROPE_QKV_AT) + <usize>row * <usize>(heads + 2 * kvHeads) * headBytes;
-  const keyAt = rowAt + <usize>(heads + kvHead) * headBytes;
-  const valueAt = rowAt + <usize>(heads + kvHeads + kvHead) * headBytes;
-  const group = heads / kvHeads;
-  for (let i = 0; i < group; i++) turn(opAt, rowAt + <usize>(kvHead * group + i) * headBytes, row, true);
-  turn(opAt, keyAt, row, false);
-
-  const position = row_word(rowsAt, row, ROW_POSITION);
-  const block = position / PAGE;
-  if (block >= word(opAt, ROPE_TABLE_BLOCKS)) return false;
-  const page = page_of(rowsAt, row, word(opAt, ROPE_CHUNKED) !== 0, block);
-  if (page >= word(opAt, ROPE_PAGES)) return false;
-  const type = word(opAt, ROPE_CACHE_TYPE);
-  const headAt = <usize>word(opAt, ROPE_CACHE_AT) + <usize>page * <usize>word(opAt, ROPE_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ROPE_HEAD_BYTES);
-  if (type === CACHE_F32) store_cache_f32(headAt, keyAt, valueAt, position % PAGE, d);
-  else store_cache_q8(headAt, keyAt, valueAt, position % PAGE, d);
-  return true;
-}
-
-/** rope, then q/k norm, then (q only) temperature: the order of Llama 4's attention in transformers. */
-@inline function turn(opAt: usize, xAt: usize, row: i32, query: bool): void {
-  const d = <i32>word(opAt, ROPE_HEAD_SIZE);
-  if (word(opAt, ROPE_ROTATE) !== 0) rope_f32(xAt, <usize>word(opAt, ROPE_ANGLES_AT) + (<usize>row * <usize>d << 2), d >> 1);
-  if (word(opAt, ROPE_NORM) !== 0) rmsnorm_f32(xAt, 0, xAt, reinterpret<f32>(word(opAt, ROPE_EPS)), d);
-  const temperatureAt = <usize>word(opAt, ROPE_TEMPERATURE_AT);
-  if (query && temperatureAt !== 0) scale_f32(xAt, load<f32>(temperatureAt + (<usize>row << 2)), d);
-}
+  ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
+  ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_TASKS_AT,
+  JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
+  PROBABILITIES_KEYS, PROBABILITIES_OUT_AT, ROW_POSITION, TASK_BLOCK_BEGIN, TASK_BLOCK_END, TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS,
+  TILE_ROWS,
+} from "../abi";
+import { attend_block, clear_state, finish_state, merge_state, Scratch, stage_query, stage_span } from "../kernels/attention";
+import { Pages } from "../kernels/cache";
+import { page_of, row_word, word } from "../words";
 
 export function attend_units(opAt: usize): i32 {
   return load<i32>(<usize>word(opAt, ATTEND_TASKS_AT)) * <i32>word(opAt, ATTEND_KV_HEADS);
@@ -146,13 +85,13 @@ export function merge(opAt: usize, scratchAt: usize, begin: i32, end: i32): void
   const bytes = <usize>(2 + d) << 2;
   for (let unit = begin; unit < end; unit++) {
     const head = unit % heads;
-    const recordAt = <usize>word(opAt, MERGE_LIST_AT) + 4 + (<usize>(unit / heads * MERGE_WORDS) << 2);
-    const partial = word(recordAt, MERGE_PARTIAL);
+    const recordAt = <usize>word(opAt, MERGE_LIST_AT) + 4 + (<usize>(unit / heads * JOIN_WORDS) << 2);
+    const partial = word(recordAt, JOIN_PARTIAL);
     clear_state(scratchAt, d);
-    for (let block: u32 = 0; block < word(recordAt, MERGE_BLOCKS); block++) {
+    for (let block: u32 = 0; block < word(recordAt, JOIN_BLOCKS); block++) {
       merge_state(scratchAt, <usize>word(opAt, MERGE_PARTIALS_AT) + <usize>((partial + block) * heads + head) * bytes, d);
     }
-    const out = (<usize>word(recordAt, MERGE_ROW) * <usize>heads + <usize>head) * <usize>d;
+    const out = (<usize>word(recordAt, JOIN_ROW) * <usize>heads + <usize>head) * <usize>d;
     finish_state(<usize>word(opAt, MERGE_OUT_AT) + (out << 2), scratchAt, d);
   }
 }

@@ -1,4 +1,4 @@
-/** Rows stored as f32, f16, bf16 or f8_e4m3 -> f32. Any count. */
+/** Rows stored as f32, f16, bf16 or f8_e4m3 -> f32, any count; f32 -> f16 and bf16, to nearest even. */
 
 import { Half } from "./half";
 
@@ -57,5 +57,33 @@ export function decode_f8_e4m3(outAt: usize, fromAt: usize, count: i32): void {
   }
   for (let i = 0; i < (count & 7); i++) {
     store<f32>(outAt + ((<usize>i) << 2), f32x4.extract_lane(Eight.widen(i32x4.splat(load<u8>(fromAt + <usize>i))), 0));
+  }
+}
+
+export function encode_f16(toAt: usize, xAt: usize, count: i32): void {
+  const end = toAt + ((<usize>count & ~3) << 1);
+  for (; toAt < end; toAt += 8, xAt += 16) {
+    const halves = Half.narrow(v128.load(xAt));
+    v128.store64_lane(toAt, i16x8.narrow_i32x4_u(halves, halves), 0);
+  }
+  for (let i: usize = 0; i < <usize>(count & 3); i++) Half.store(toAt + (i << 1), load<f32>(xAt + (i << 2)));
+}
+
+class Brain {
+  /** Upper half of the f32, to nearest even. */
+  @inline static narrow(values: v128): v128 {
+    const odd = v128.and(i32x4.shr_u(values, 16), i32x4.splat(1));
+    return i32x4.shr_u(i32x4.add(i32x4.add(values, odd), i32x4.splat(0x7fff)), 16);
+  }
+}
+
+export function encode_bf16(toAt: usize, xAt: usize, count: i32): void {
+  const end = toAt + ((<usize>count & ~3) << 1);
+  for (; toAt < end; toAt += 8, xAt += 16) {
+    const halves = Brain.narrow(v128.load(xAt));
+    v128.store64_lane(toAt, i16x8.narrow_i32x4_u(halves, halves), 0);
+  }
+  for (let i: usize = 0; i < <usize>(count & 3); i++) {
+    store<u16>(toAt + (i << 1), <u16>i32x4.extract_lane(Brain.narrow(v128.load32_splat(xAt + (i << 2))), 0));
   }
 }

@@ -7,7 +7,7 @@
  *
  * tile_q4_0_q8, s = W x for one group and h <= 6 rows:
  *
- *   x  [blocks][8 quads][h] quads of i8 (PANEL_Q8_QUADS), scales [blocks][h] f32, sums of x over the block's halves [blocks][h], i16 each
+ *   x  [blocks][8 quads][h] quads of i8 (FORM_Q8_QUADS), scales [blocks][h] f32, sums of x over the block's halves [blocks][h], i16 each
  *
  * Nibbles stay unsigned (0..15, a legal 7-bit operand) and 8 * sum(x) is taken off once per block. Products gather in i16 for a
  * whole block: 8 steps x 2 x 127 x 15 = 30,480 fits. Exact in both builds; scaling as in q8_0.

@@ -1,5 +1,5 @@
 /**
- * Weights stored as iq4_nl, v = d table[code]: pack, dequantise, and tiles that meet 16-bit activations (PANEL_Q16_PAIRS).
+ * Weights stored as iq4_nl, v = d table[code]: pack, dequantise, and tiles that meet 16-bit activations (FORM_Q16_PAIRS).
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (160 bytes): [8 pairs][8 outputs][2 k] bytes, low nibbles pairs 0..7 of k, high
  * nibbles pairs 8..15; then [8 outputs] f32 scales. iq4_xs has the same table and, once its 6-bit scales are multiplied out, this form.

@@ -6,29 +6,14 @@
  */
 
 import {
-  BLOCK, DEQUANTIZE_COLS, GROUP, MATMUL_DOT_ADD, MATMUL_FUSED, MATMUL_GROUPS, MATMUL_MATRICES, MATMUL_WIDE, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_FORM,
-  MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_RESIDUAL_AT, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT, MATRIX_STRIDE,
-  MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TYPE, MATRIX_WORDS, PANEL_F32, PANEL_Q16_PAIRS, SEGMENT_FIRST,
-  SEGMENT_ROWS, SEGMENT_WEIGHT, TILE_ROWS, TYPE_BF16, TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_K, TYPE_Q8_0,
-} from "./abi";
-import { Segments, Tiles } from "./tiles";
-import {
-  gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused,
-  gemv4_f32_f32, gemv4_f32_f32_fused, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
-} from "./weights/float";
-import { gemv8_iq4_nl_q16, tile_iq4_nl_q16 } from "./weights/iq4_nl";
-import { dequantize, group_bytes, ROWS_BYTES } from "./packed";
-import { gemv8_q4_0_q8, tile_q4_0_q8, tile_q4_0_q8_add } from "./weights/q4_0";
-import { gemv8_q4_1_q8, tile_q4_1_q8 } from "./weights/q4_1";
-import { gemv8_q4_k_q8, tile_q4_k_q8 } from "./weights/q4_k";
-import { gemv8_q5_0_q8, tile_q5_0_q8 } from "./weights/q5_0";
-import { gemv8_q5_k_q8, tile_q5_k_q8 } from "./weights/q5_k";
-import { gemv8_q6_k_q8, tile_q6_k_q8 } from "./weights/q6_k";
-import { gemv8_q8_0_q16, tile_q8_0_q16 } from "./weights/q8_0";
-
-@inline function word(at: usize, index: i32): u32 {
-  return load<u32>(at + (<usize>index << 2));
-}
+  BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_DEQUANTIZE, MATRIX_GROUP_BYTES,
+  MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
+  MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
+  SEGMENT_WEIGHT, TILE_ROWS,
+} from "../abi";
+import { dequantize, float_tile, integer_tile, meets_integers, multiply_row, row_groups, ROWS_BYTES, SUM_BYTES } from "../forms/form";
+import { Segments, Tiles } from "../tiles";
+import { word } from "../words";
 
 /** Blocks of tiles of a segment of `rows` rows. */
 @inline function tile_blocks(rows: i32, tileRows: i32, tiles: i32): i32 {
@@ -75,18 +60,17 @@ export function matmul_least(opAt: usize): i32 {
 }
 
 export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
-  const fused = word(opAt, MATMUL_FUSED) !== 0, wide = word(opAt, MATMUL_WIDE) !== 0, dotAdd = word(opAt, MATMUL_DOT_ADD) !== 0;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES) && begin < end; matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
     const units = matrix_units(matrixAt);
-    if (begin < units) matmul_matrix(matrixAt, scratchAt, fused, wide, dotAdd, begin, min(end, units));
+    if (begin < units) matmul_matrix(matrixAt, scratchAt, begin, min(end, units));
     begin = max(begin - units, 0);
     end -= units;
   }
 }
 
 /** Units [begin, end) of one matrix: group fastest, then block of tiles, then segment. */
-function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, dotAdd: bool, begin: i32, end: i32): void {
+function matmul_matrix(matrixAt: usize, scratchAt: usize, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const tilesPerBlock = <i32>word(matrixAt, MATRIX_TILES);
   const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
@@ -94,7 +78,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: boo
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
-      if (begin < groups) matmul_block(matrixAt, scratchAt, fused, wide, dotAdd, segment, block, begin, min(end, groups));
+      if (begin < groups) matmul_block(matrixAt, scratchAt, segment, block, begin, min(end, groups));
       begin = max(begin - groups, 0);
       end -= groups;
     }
@@ -102,33 +86,35 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, fused: bool, wide: boo
 }
 
 /** Groups [groupBegin, groupEnd) of one block of row tiles. */
-function matmul_block(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, dotAdd: bool, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
+function matmul_block(matrixAt: usize, scratchAt: usize, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
   const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
   const weight = Segments.word(segmentsAt, segment, SEGMENT_WEIGHT);
   const weightAt = <usize>load<u32>(<usize>word(matrixAt, MATRIX_TABLE_AT) + (<usize>weight << 2));
-  const type = word(matrixAt, MATRIX_TYPE);
-  const form = word(matrixAt, MATRIX_FORM);
-  const cols = <i32>word(matrixAt, MATRIX_COLS);
-  const bytes = group_bytes(type, cols);
-  const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
-  const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES);
-  const tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
+  const few = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS)) <= FEW_TILES;
   let group = groupBegin;
-  if (rows === 1) {
-    const width = gemv_groups(matrixAt, type, form, first);
-    for (; width > 0 && group + width <= groupEnd; group += width) {
-      gemv(matrixAt, scratchAt, fused, type, weightAt + <usize>group * bytes, cols, first);
-      write_groups(matrixAt, scratchAt, GROUP * 4, first, 1, group, width);
-    }
+  if (rows === 1) group = matmul_row(matrixAt, scratchAt, weightAt, first, groupBegin, groupEnd);
+  for (; group < groupEnd; group += VISIT_GROUPS) {
+    const count = min(VISIT_GROUPS, groupEnd - group), groupAt = weightAt + <usize>group * bytes;
+    if (few) touch(scratchAt, groupAt, <usize>count * bytes);
+    if (meets_integers(word(matrixAt, MATRIX_TILE))) integer_groups(matrixAt, scratchAt, groupAt, rows, first, block, group, count);
+    else float_groups(matrixAt, scratchAt, groupAt, rows, first, block, group, count);
   }
-  for (; group < groupEnd; group += MATMUL_GROUPS) {
-    const count = min(MATMUL_GROUPS, groupEnd - group), groupAt = weightAt + <usize>group * bytes;
-    if (tiles <= FEW_TILES) touch(scratchAt, groupAt, <usize>count * bytes);
-    if (form === PANEL_F32) float_groups(matrixAt, scratchAt, fused, wide, type, groupAt, rows, first, tileBegin, tileEnd, group, count);
-    else integer_groups(matrixAt, scratchAt, type, form, dotAdd, groupAt, bytes, rows, first, tileBegin, tileEnd, group, count);
+}
+
+/** Groups of one row by its own kernel, as many as that takes at a time. Returns the first group that is left. */
+function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, entry: i32, group: i32, groupEnd: i32): i32 {
+  const row = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
+  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES);
+  const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
+  const width = row_groups(row, panelAt, cols);
+  for (; width > 0 && group + width <= groupEnd; group += width) {
+    multiply_row(row, sumAt, weightAt + <usize>group * bytes, panelAt, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
+    write_groups(matrixAt, sumAt, GROUP * 4, entry, 1, group, width);
   }
+  return group;
 }
 
 /** Segments of so few tiles wait for their weights: `touch`. With more of them, f32 weights of 2048 inputs lose 15 %. */
@@ -151,84 +137,20 @@ function touch(scratchAt: usize, at: usize, bytes: usize): void {
 }
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
-function integer_groups(matrixAt: usize, scratchAt: usize, type: u32, form: u32, dotAdd: bool, groupAt: usize, bytes: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
-  const cols = <usize>word(matrixAt, MATRIX_COLS), blocks = <i32>cols / BLOCK;
+function integer_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
+  const kernel = word(matrixAt, MATRIX_TILE), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
+  const cols = <usize>word(matrixAt, MATRIX_COLS), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
+  const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   for (let tile = tileBegin; tile < tileEnd; tile++) {
     const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
-    const values = <usize>(first + from) * cols, scales = <usize>(first + from) * (<usize>blocks << 2);
+    const rowAt = panelAt + <usize>(first + from) * rowBytes, scales = <usize>(first + from) * (<usize>blocks << 2);
     for (let one = 0; one < count; one++) {
-      const sumAt = scratchAt + <usize>one * SUM_BYTES, at = groupAt + <usize>one * bytes;
-      if (form === PANEL_Q16_PAIRS) tile_q16(type, h, sumAt, at, panelAt + (values << 1), scaleAt + scales, blocks);
-      else tile_q8(type, dotAdd, h, sumAt, at, panelAt + values, scaleAt + scales, blockSumAt + scales, blocks);
+      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, groupAt + <usize>one * bytes, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
-  }
-}
-
-function tile_q16(type: u32, h: i32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
-  if (type === TYPE_Q8_0) tile_q8_0_q16(h, sumAt, at, panelAt, scaleAt, blocks);
-  else tile_iq4_nl_q16(h, sumAt, at, panelAt, scaleAt, blocks);
-}
-
-function tile_q8(type: u32, dotAdd: bool, h: i32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  switch (type) {
-    case TYPE_Q4_0:
-      if (dotAdd) tile_q4_0_q8_add(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
-      else tile_q4_0_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
-      break;
-    case TYPE_Q4_1: tile_q4_1_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q5_0: tile_q5_0_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q4_K: tile_q4_k_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q5_K: tile_q5_k_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    default: tile_q6_k_q8(h, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
-  }
-}
-
-/** Groups that the kernel for one row takes at a time, 0: there is none. The tile gives the same bits. */
-function gemv_groups(matrixAt: usize, type: u32, form: u32, entry: i32): i32 {
-  if (form !== PANEL_F32) return 8;
-  if (type === TYPE_F32 || type === TYPE_BF16) return 4;
-  if (type !== TYPE_F16) return 0;
-  const cols = <i32>word(matrixAt, MATRIX_COLS);
-  return row_fits_f16(<usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 2), cols) ? 4 : 0;
-}
-
-function gemv(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: usize, cols: i32, entry: i32): void {
-  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT);
-  if (word(matrixAt, MATRIX_FORM) === PANEL_F32) {
-    const rowAt = panelAt + <usize>entry * (<usize>cols << 2);
-    if (type === TYPE_F32) {
-      if (fused) gemv4_f32_f32_fused(sumAt, groupAt, rowAt, cols);
-      else gemv4_f32_f32(sumAt, groupAt, rowAt, cols);
-    } else if (type === TYPE_F16) {
-      if (fused) gemv4_f16_f32_fused(sumAt, groupAt, rowAt, cols);
-      else gemv4_f16_f32(sumAt, groupAt, rowAt, cols);
-    } else {
-      if (fused) gemv4_bf16_f32_fused(sumAt, groupAt, rowAt, cols);
-      else gemv4_bf16_f32(sumAt, groupAt, rowAt, cols);
-    }
-    return;
-  }
-  const blocks = cols / BLOCK;
-  const scales = <usize>entry * (<usize>blocks << 2);
-  const scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT) + scales;
-  if (word(matrixAt, MATRIX_FORM) === PANEL_Q16_PAIRS) {
-    const pairsAt = panelAt + <usize>entry * (<usize>cols << 1);
-    if (type === TYPE_Q8_0) gemv8_q8_0_q16(sumAt, groupAt, pairsAt, scaleAt, blocks);
-    else gemv8_iq4_nl_q16(sumAt, groupAt, pairsAt, scaleAt, blocks);
-    return;
-  }
-  const quadsAt = panelAt + <usize>entry * <usize>cols, blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT) + scales;
-  switch (type) {
-    case TYPE_Q4_0: gemv8_q4_0_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q4_1: gemv8_q4_1_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q5_0: gemv8_q5_0_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q4_K: gemv8_q4_k_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
-    case TYPE_Q5_K: gemv8_q5_k_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks); break;
-    default: gemv8_q6_k_q8(sumAt, groupAt, quadsAt, scaleAt, blockSumAt, blocks);
   }
 }
 
@@ -240,14 +162,15 @@ function gemv(matrixAt: usize, sumAt: usize, fused: bool, type: u32, groupAt: us
  * In a model the wide tile does 99 GFLOP/s, alone 121; no difference made (Xeon, 2 MiB L2): pieces of 96 to 768, 2 or 8 groups, blocks
  * of tiles of 224 KiB to 1.8 MiB; touching the next piece ahead costs 15 % at 2048 inputs.
  */
-function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool, type: u32, groupAt: usize, rows: i32, first: i32, tileBegin: i32, tileEnd: i32, group: i32, count: i32): void {
-  const cols = <i32>word(matrixAt, MATRIX_COLS);
+function float_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
+  const kernel = word(matrixAt, MATRIX_TILE), type = word(matrixAt, MATRIX_DEQUANTIZE), cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
-  const bytes = group_bytes(type, cols), stored = type === TYPE_F32;
+  const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), stored = type === 0;
   const pieceBytes = stored ? bytes : PIECE_BYTES;
-  const rowsAt = scratchAt + <usize>MATMUL_GROUPS * PIECE_BYTES, sumsAt = rowsAt + ROWS_BYTES;
+  const rowsAt = scratchAt + <usize>VISIT_GROUPS * PIECE_BYTES, sumsAt = rowsAt + ROWS_BYTES;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * VISIT_BYTES);
   const step = stored && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
@@ -257,30 +180,15 @@ function float_groups(matrixAt: usize, scratchAt: usize, fused: bool, wide: bool
     for (let tile = tileBegin; tile < tileEnd; tile++, sumAt += VISIT_BYTES) {
       const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
       const xAt = panelAt + ((<usize>from * <usize>cols + <usize>col * <usize>h) << 2);
-      float_tile(h, sumAt, stored ? groupAt + (<usize>col << 5) : scratchAt, pieceBytes, xAt, colEnd - col, count, fused, wide);
+      float_tile(kernel, h, sumAt, stored ? groupAt + (<usize>col << 5) : scratchAt, pieceBytes, xAt, colEnd - col, count);
       if (colEnd === cols) write_groups(matrixAt, sumAt, SUM_BYTES, first + from, h, group, count);
     }
   }
 }
 
-/** `count` groups of one tile; 256-bit pairs want two at a time. */
-@inline function float_tile(h: i32, sumAt: usize, pieceAt: usize, pieceBytes: usize, xAt: usize, cols: i32, count: i32, fused: bool, wide: bool): void {
-  if (wide) {
-    for (; count > 1; count -= 2, sumAt += 2 * SUM_BYTES, pieceAt += 2 * pieceBytes) {
-      if (fused) tile2_f32_fused(h, sumAt, pieceAt, pieceAt + pieceBytes, xAt, cols);
-      else tile2_f32(h, sumAt, pieceAt, pieceAt + pieceBytes, xAt, cols);
-    }
-  }
-  for (; count > 0; count--, sumAt += SUM_BYTES, pieceAt += pieceBytes) {
-    if (fused) tile_f32_fused(h, sumAt, pieceAt, xAt, cols);
-    else tile_f32(h, sumAt, pieceAt, xAt, cols);
-  }
-}
-
-/** Bytes of a dequantised piece of one group, and of the sums of a tile over one group. */
+/** Bytes of a dequantised piece of one group. */
 const PIECE_BYTES: usize = DEQUANTIZE_COLS * GROUP * 4;
-const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
-const VISIT_BYTES: usize = <usize>MATMUL_GROUPS * SUM_BYTES;
+const VISIT_BYTES: usize = <usize>VISIT_GROUPS * SUM_BYTES;
 
 /**
  * Sums of `count` groups from `group` on, [h][8] each, `apart` bytes from one group to the next (+ bias) (+ residual) -> out rows

@@ -9,7 +9,7 @@
  *
  *   s  [h][8]            f32   written
  *   w  [blocks] of the form above
- *   x  [blocks][16][h]   pairs of i16 (PANEL_Q16_PAIRS), scales [blocks][h] f32
+ *   x  [blocks][16][h]   pairs of i16 (FORM_Q16_PAIRS), scales [blocks][h] f32
  *
  * Four outputs stand in the four i32 lanes: no horizontal sums. Exactness: the dot product of a block is an exact integer
  * (at most 32 * 128 * 32767 < 2^28); its conversion to f32 and its scaling round, s = s + integer * (scale of x * scale of w),

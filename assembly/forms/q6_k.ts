@@ -152,7 +152,7 @@ class Tile {
 
   /** One row of a super-block, four groups `apart` bytes from each other: sums [32] go on. */
   @inline static four(sumAt: usize, head0: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize): void {
-    const mask = i8x16.splat(15), upper = i8x16.splat(48);
+    const mask = i8x16.splat(15);
     const head1 = head0 + apart, head2 = head1 + apart, head3 = head2 + apart;
     let at0 = head0 + HEAD;
     let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
@@ -165,14 +165,14 @@ class Tile {
       const end = at0 + CODES;
       while (at0 < end) {
         const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4), z = v128.load32_splat(panelAt, 16), q = v128.load32_splat(panelAt, 20);
-        c0 = Tile.both(c0, x, y, z, q, v128.load(at0, 0), v128.load(at0, 32), v128.load(at0 + upperAt, 0), v128.load8x8_s(head0 + pairs, 0), mask, upper);
-        c1 = Tile.both(c1, x, y, z, q, v128.load(at0, 16), v128.load(at0, 48), v128.load(at0 + upperAt, 16), v128.load8x8_s(head0 + pairs, 8), mask, upper);
-        c2 = Tile.both(c2, x, y, z, q, v128.load(at1, 0), v128.load(at1, 32), v128.load(at1 + upperAt, 0), v128.load8x8_s(head1 + pairs, 0), mask, upper);
-        c3 = Tile.both(c3, x, y, z, q, v128.load(at1, 16), v128.load(at1, 48), v128.load(at1 + upperAt, 16), v128.load8x8_s(head1 + pairs, 8), mask, upper);
-        c4 = Tile.both(c4, x, y, z, q, v128.load(at2, 0), v128.load(at2, 32), v128.load(at2 + upperAt, 0), v128.load8x8_s(head2 + pairs, 0), mask, upper);
-        c5 = Tile.both(c5, x, y, z, q, v128.load(at2, 16), v128.load(at2, 48), v128.load(at2 + upperAt, 16), v128.load8x8_s(head2 + pairs, 8), mask, upper);
-        c6 = Tile.both(c6, x, y, z, q, v128.load(at3, 0), v128.load(at3, 32), v128.load(at3 + upperAt, 0), v128.load8x8_s(head3 + pairs, 0), mask, upper);
-        c7 = Tile.both(c7, x, y, z, q, v128.load(at3, 16), v128.load(at3, 48), v128.load(at3 + upperAt, 16), v128.load8x8_s(head3 + pairs, 8), mask, upper);
+        c0 = Tile.both(c0, x, y, z, q, v128.load(at0, 0), v128.load(at0, 32), v128.load(at0 + upperAt, 0), v128.load8x8_s(head0 + pairs, 0), mask);
+        c1 = Tile.both(c1, x, y, z, q, v128.load(at0, 16), v128.load(at0, 48), v128.load(at0 + upperAt, 16), v128.load8x8_s(head0 + pairs, 8), mask);
+        c2 = Tile.both(c2, x, y, z, q, v128.load(at1, 0), v128.load(at1, 32), v128.load(at1 + upperAt, 0), v128.load8x8_s(head1 + pairs, 0), mask);
+        c3 = Tile.both(c3, x, y, z, q, v128.load(at1, 16), v128.load(at1, 48), v128.load(at1 + upperAt, 16), v128.load8x8_s(head1 + pairs, 8), mask);
+        c4 = Tile.both(c4, x, y, z, q, v128.load(at2, 0), v128.load(at2, 32), v128.load(at2 + upperAt, 0), v128.load8x8_s(head2 + pairs, 0), mask);
+        c5 = Tile.both(c5, x, y, z, q, v128.load(at2, 16), v128.load(at2, 48), v128.load(at2 + upperAt, 16), v128.load8x8_s(head2 + pairs, 8), mask);
+        c6 = Tile.both(c6, x, y, z, q, v128.load(at3, 0), v128.load(at3, 32), v128.load(at3 + upperAt, 0), v128.load8x8_s(head3 + pairs, 0), mask);
+        c7 = Tile.both(c7, x, y, z, q, v128.load(at3, 16), v128.load(at3, 48), v128.load(at3 + upperAt, 16), v128.load8x8_s(head3 + pairs, 8), mask);
         at0 += 64; at1 += 64; at2 += 64; at3 += 64;
         upperAt -= 32;
         panelAt += 8;
@@ -196,7 +196,8 @@ class Tile {
   }
 
   /** Two pairs of quads, 16 inputs apart, of four outputs. */
-  @inline static both(sum: v128, x: v128, y: v128, z: v128, q: v128, w: v128, u: v128, bits: v128, pairs: v128, mask: v128, upper: v128): v128 {
+  @inline static both(sum: v128, x: v128, y: v128, z: v128, q: v128, w: v128, u: v128, bits: v128, pairs: v128, mask: v128): v128 {
+    const upper = i8x16.splat(48);
     const first = Tile.two(sum, x, v128.or(v128.and(w, mask), v128.and(i16x8.shl(bits, 4), upper)), y, v128.or(v128.and(u, mask), v128.and(bits, upper)), Tile.firstScales(pairs));
     return Tile.two(
       first, z, v128.or(v128.and(i16x8.shr_u(w, 4), mask), v128.and(i16x8.shl(bits, 2), upper)),

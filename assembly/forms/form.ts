@@ -1,0 +1,194 @@
+/**
+ * The registry of packed forms: the only file that knows which function serves a type or a kernel id. A group is 8 outputs.
+ *
+ * Types without a form of their own (q5_1, q2_k, q3_k, mxfp4, tq1_0, tq2_0) stay as they are stored, row after row.
+ */
+
+import {
+  BF16_GROUP, BF16_VALUES, BLOCK, DEQUANTIZE_COLS, F16_GROUP, F16_VALUES, F32_GROUP, F32_VALUES, GROUP, IQ4_NL_GROUP, IQ4_NL_VALUES, KERNEL_EIGHT,
+  KERNEL_GEMV4_BF16_F32, KERNEL_GEMV4_BF16_F32_FUSED, KERNEL_GEMV4_F16_F32, KERNEL_GEMV4_F16_F32_FUSED, KERNEL_GEMV4_F32_F32,
+  KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV8_IQ4_NL_Q16, KERNEL_GEMV8_Q4_0_Q8, KERNEL_GEMV8_Q4_1_Q8, KERNEL_GEMV8_Q4_K_Q8, KERNEL_GEMV8_Q5_0_Q8,
+  KERNEL_GEMV8_Q5_K_Q8, KERNEL_GEMV8_Q6_K_Q8, KERNEL_GEMV8_Q8_0_Q16, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
+  KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
+  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
+  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
+  TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
+  TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0,
+} from "../abi";
+import { decode_row, row_bytes } from "../stored/row";
+import {
+  dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused,
+  row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
+} from "./float";
+import { dequantize_iq4_nl, gemv8_iq4_nl_q16, pack_iq4_nl, pack_iq4_xs, tile_iq4_nl_q16 } from "./iq4_nl";
+import { dequantize_q4_0, gemv8_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
+import { dequantize_q4_1, gemv8_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./q4_1";
+import { dequantize_q4_k, gemv8_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./q4_k";
+import { dequantize_q5_0, gemv8_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./q5_0";
+import { dequantize_q5_k, gemv8_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./q5_k";
+import { dequantize_q6_k, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./q6_k";
+import { dequantize_q8_0, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./q8_0";
+
+/** Bytes of one packed group. */
+export function group_bytes(type: u32, cols: i32): usize {
+  switch (type) {
+    case TYPE_F32: return <usize>(cols / F32_VALUES) * F32_GROUP;
+    case TYPE_F16: return <usize>(cols / F16_VALUES) * F16_GROUP;
+    case TYPE_BF16: return <usize>(cols / BF16_VALUES) * BF16_GROUP;
+    case TYPE_Q8_0: return <usize>(cols / Q8_0_VALUES) * Q8_0_GROUP;
+    case TYPE_Q4_0: return <usize>(cols / Q4_0_VALUES) * Q4_0_GROUP;
+    case TYPE_Q4_1: return <usize>(cols / Q4_1_VALUES) * Q4_1_GROUP;
+    case TYPE_Q5_0: return <usize>(cols / Q5_0_VALUES) * Q5_0_GROUP;
+    case TYPE_Q4_K: return <usize>(cols / Q4_K_VALUES) * Q4_K_GROUP;
+    case TYPE_Q5_K: return <usize>(cols / Q5_K_VALUES) * Q5_K_GROUP;
+    case TYPE_Q6_K: return <usize>(cols / Q6_K_VALUES) * Q6_K_GROUP;
+    case TYPE_IQ4_NL: return <usize>(cols / IQ4_NL_VALUES) * IQ4_NL_GROUP;
+    default: return row_bytes(type, cols) * GROUP;
+  }
+}
+
+/** Whether a group is eight stored rows. */
+export function kept_as_stored(type: u32): bool {
+  return type === TYPE_Q5_1 || type === TYPE_Q2_K || type === TYPE_Q3_K || type === TYPE_MXFP4 || type === TYPE_TQ1_0 || type === TYPE_TQ2_0;
+}
+
+/** `lanes` stored rows, `rowBytes` apart, of `cols` inputs -> their place in a packed group; further lanes become zeros. */
+export function pack_rows(type: u32, sourceType: u32, packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+  switch (type) {
+    case TYPE_Q8_0: pack_q8_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q4_0: pack_q4_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q4_1: pack_q4_1(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q5_0: pack_q5_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q4_K: pack_q4_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q5_K: pack_q5_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q6_K: pack_q6_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_IQ4_NL:
+      if (sourceType === TYPE_IQ4_XS) pack_iq4_xs(packedAt, sourceAt, rowBytes, lanes, cols);
+      else pack_iq4_nl(packedAt, sourceAt, rowBytes, lanes, cols);
+      break;
+    default:
+      for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
+        if (<i32>lane < lanes) memory.copy(packedAt + lane * rowBytes, sourceAt + lane * rowBytes, rowBytes);
+        else memory.fill(packedAt + lane * rowBytes, 0, rowBytes);
+      }
+  }
+}
+
+/** Bytes that `dequantize` wants beside its output. */
+export const ROWS_BYTES: usize = <usize>GROUP * DEQUANTIZE_COLS * 4;
+
+/** Inputs [col, colEnd) of a group, at most DEQUANTIZE_COLS and whole blocks, as f32 [colEnd - col][8]. Not for f32 itself. */
+export function dequantize(type: u32, intoAt: usize, groupAt: usize, cols: i32, col: i32, colEnd: i32, rowsAt: usize): void {
+  switch (type) {
+    case TYPE_BF16: dequantize_bf16(intoAt, groupAt, col, colEnd); break;
+    case TYPE_F16: dequantize_f16(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q8_0: dequantize_q8_0(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q4_0: dequantize_q4_0(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q4_1: dequantize_q4_1(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q5_0: dequantize_q5_0(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q4_K: dequantize_q4_k(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q5_K: dequantize_q5_k(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q6_K: dequantize_q6_k(intoAt, groupAt, col, colEnd); break;
+    case TYPE_IQ4_NL: dequantize_iq4_nl(intoAt, groupAt, col, colEnd); break;
+    default: dequantize_stored(type, intoAt, groupAt, cols, col, colEnd, rowsAt);
+  }
+}
+
+/** Eight stored rows -> [inputs][8]. */
+function dequantize_stored(type: u32, intoAt: usize, groupAt: usize, cols: i32, col: i32, colEnd: i32, rowsAt: usize): void {
+  const count = colEnd - col, rowBytes = row_bytes(type, cols), stride = <usize>count << 2;
+  for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
+    decode_row(type, rowsAt + lane * stride, groupAt + lane * rowBytes + row_bytes(type, col), count);
+  }
+  for (let half: usize = 0; half < 2; half++) {
+    let at0 = rowsAt + half * 4 * stride, to = intoAt + (half << 4);
+    const at1 = stride, at2: usize = 2 * stride, at3: usize = 3 * stride;
+    for (const end = at0 + stride; at0 < end; at0 += 16, to += 128) {
+      const a = v128.load(at0), b = v128.load(at0 + at1), c = v128.load(at0 + at2), d = v128.load(at0 + at3);
+      const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+      const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+      v128.store(to, v128.shuffle<i64>(ab, cd, 0, 2), 0);
+      v128.store(to, v128.shuffle<i64>(ab, cd, 1, 3), 32);
+      v128.store(to, v128.shuffle<i64>(ef, gh, 0, 2), 64);
+      v128.store(to, v128.shuffle<i64>(ef, gh, 1, 3), 96);
+    }
+  }
+}
+
+/** Row `row` of a packed matrix, not of f32, f16 or bf16 -> out [cols] f32; scratch: twice ROWS_BYTES. */
+export function embed_packed(type: u32, outAt: usize, weightAt: usize, row: i32, cols: i32, scratchAt: usize): void {
+  const groupAt = weightAt + <usize>(row / GROUP) * group_bytes(type, cols), lane = <usize>(row % GROUP) << 2;
+  for (let col = 0; col < cols; col += DEQUANTIZE_COLS) {
+    const colEnd = min(col + DEQUANTIZE_COLS, cols);
+    dequantize(type, scratchAt, groupAt, cols, col, colEnd, scratchAt + ROWS_BYTES);
+    for (let from = scratchAt + lane, to = outAt + (<usize>col << 2); to < outAt + (<usize>colEnd << 2); from += 32, to += 4) store<f32>(to, load<f32>(from));
+  }
+}
+
+/** Whether a tile meets integers; else f32 weights and f32 activations. */
+export function meets_integers(tile: u32): bool {
+  return tile >= <u32>KERNEL_INTEGER;
+}
+
+/** One group and h <= 6 rows of integers: s [h][8] f32 = W x. Kernels of 16-bit activations have no sums of blocks. */
+export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  switch (tile) {
+    case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, panelAt, scaleAt, blocks); break;
+    case KERNEL_TILE_IQ4_NL_Q16: tile_iq4_nl_q16(h, sumAt, groupAt, panelAt, scaleAt, blocks); break;
+    case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    default: unreachable();
+  }
+}
+
+/** Bytes of the sums of a tile over one group. */
+export const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
+
+/** `count` groups of f32, `apart` bytes from each to the next, and h <= 6 rows of f32: s [count][6][8] f32 += W x. */
+export function float_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, apart: usize, xAt: usize, cols: i32, count: i32): void {
+  if (tile >= <u32>KERNEL_TILE2_F32) {
+    for (; count > 1; count -= 2, sumAt += 2 * SUM_BYTES, groupAt += 2 * apart) {
+      if (tile === KERNEL_TILE2_F32) tile2_f32(h, sumAt, groupAt, groupAt + apart, xAt, cols);
+      else tile2_f32_fused(h, sumAt, groupAt, groupAt + apart, xAt, cols);
+    }
+  }
+  const fused = tile === KERNEL_TILE_F32_FUSED || tile === KERNEL_TILE2_F32_FUSED;
+  for (; count > 0; count--, sumAt += SUM_BYTES, groupAt += apart) {
+    if (fused) tile_f32_fused(h, sumAt, groupAt, xAt, cols);
+    else tile_f32(h, sumAt, groupAt, xAt, cols);
+  }
+}
+
+/** Groups that a kernel of one row takes at a time; 0: none, or not for this row. The tile gives the same bits. */
+export function row_groups(row: u32, panelAt: usize, cols: i32): i32 {
+  if (row >= <u32>KERNEL_EIGHT) return 8;
+  if ((row === KERNEL_GEMV4_F16_F32 || row === KERNEL_GEMV4_F16_F32_FUSED) && !row_fits_f16(panelAt, cols)) return 0;
+  return row === 0 ? 0 : 4;
+}
+
+/** One row and `row_groups` groups that follow each other: s [groups][8] f32 = W x. */
+export function multiply_row(row: u32, sumAt: usize, groupAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, cols: i32): void {
+  const blocks = cols / BLOCK;
+  switch (row) {
+    case KERNEL_GEMV4_F32_F32: gemv4_f32_f32(sumAt, groupAt, panelAt, cols); break;
+    case KERNEL_GEMV4_F32_F32_FUSED: gemv4_f32_f32_fused(sumAt, groupAt, panelAt, cols); break;
+    case KERNEL_GEMV4_F16_F32: gemv4_f16_f32(sumAt, groupAt, panelAt, cols); break;
+    case KERNEL_GEMV4_F16_F32_FUSED: gemv4_f16_f32_fused(sumAt, groupAt, panelAt, cols); break;
+    case KERNEL_GEMV4_BF16_F32: gemv4_bf16_f32(sumAt, groupAt, panelAt, cols); break;
+    case KERNEL_GEMV4_BF16_F32_FUSED: gemv4_bf16_f32_fused(sumAt, groupAt, panelAt, cols); break;
+    case KERNEL_GEMV8_Q8_0_Q16: gemv8_q8_0_q16(sumAt, groupAt, panelAt, scaleAt, blocks); break;
+    case KERNEL_GEMV8_IQ4_NL_Q16: gemv8_iq4_nl_q16(sumAt, groupAt, panelAt, scaleAt, blocks); break;
+    case KERNEL_GEMV8_Q4_0_Q8: gemv8_q4_0_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV8_Q4_1_Q8: gemv8_q4_1_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV8_Q5_0_Q8: gemv8_q5_0_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV8_Q4_K_Q8: gemv8_q4_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV8_Q5_K_Q8: gemv8_q5_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV8_Q6_K_Q8: gemv8_q6_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    default: unreachable();
+  }
+}

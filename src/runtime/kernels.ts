@@ -1,0 +1,28 @@
+import { EngineError } from "../error.ts";
+import { candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
+
+/** Which of a form's kernels a model takes. All of them give the same bits: a choice is about time alone. */
+
+/** What is known of the host and its compiler. */
+export interface Choices {
+  /** V8 pairs vectors into 256 bits: float tiles take two groups. */
+  readonly wide: boolean;
+  /** 4-bit tiles sum in i32: dots.ts. */
+  readonly dotAdd: boolean;
+}
+
+export const NARROW: Choices = { wide: false, dotAdd: false };
+
+/** Ids of the kernels for several rows and for one, 0: none. `fused`: float kernels round a multiply-add once where the build can. */
+export function chooseKernels(
+  type: StoredType,
+  form: PanelForm,
+  fused: boolean,
+  { wide, dotAdd }: Choices,
+): { tile: number; row: number } {
+  const candidates = candidatesOf(type, form, fused);
+  if (!candidates) throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
+  const tiles = Object.values(candidates.tiles);
+  const second = form === "f32" ? wide : dotAdd;
+  return { tile: (second ? tiles[1] : undefined) ?? tiles[0], row: Object.values(candidates.rows)[0] ?? 0 };
+}
