@@ -1,5 +1,7 @@
 // The stored types of weights: sizes, and the plain loop that multiplies by them.
 
+import { groupBytes } from "../../dist/src/runtime/packed.js";
+import { WEIGHT_TYPE_NAMES, weightType } from "../../dist/src/weight-types.js";
 import { noise, pattern } from "../arena.mjs";
 
 export const COLS = 2048;
@@ -13,27 +15,16 @@ export const F16_TABLE = Float32Array.from({ length: 65536 }, (_, half) => {
 });
 
 /** Its number in abi.ts; bytes of 256 weights: of one output as stored, of eight as packed; the integers it meets, else f32. */
-const TYPES = {
-  f32: { word: 0, stored: 1024, packed: 8192 },
-  f16: { word: 1, stored: 512, packed: 4096 },
-  bf16: { word: 2, stored: 512, packed: 4096 },
-  q8_0: { word: 3, stored: 272, packed: 2304, meets: "i16" },
-  q4_0: { word: 4, stored: 144, packed: 1280, meets: "i8" },
-  q4_1: { word: 5, stored: 160, packed: 1536, meets: "i8" },
-  q5_0: { word: 6, stored: 176, packed: 1536, meets: "i8" },
-  q5_1: { word: 7, stored: 192, packed: 1536 },
-  q2_k: { word: 8, stored: 84, packed: 672 },
-  q3_k: { word: 9, stored: 110, packed: 880 },
-  q4_k: { word: 10, stored: 144, packed: 1216, meets: "i8" },
-  q5_k: { word: 11, stored: 176, packed: 1472, meets: "i8" },
-  q6_k: { word: 12, stored: 210, packed: 1696, meets: "i8" },
-  iq4_nl: { word: 13, stored: 144, packed: 1280, meets: "i16" },
-  iq4_xs: { word: 14, stored: 136, packed: 1280 },
-  mxfp4: { word: 15, stored: 136, packed: 1088 },
-  tq1_0: { word: 16, stored: 54, packed: 432 },
-  tq2_0: { word: 17, stored: 66, packed: 528 },
-  f8_e4m3: { word: 18, stored: 256, packed: 2048 },
-};
+const TYPES = Object.fromEntries(
+  WEIGHT_TYPE_NAMES.map((type) => {
+    const { word, elements, bytes, integers } = weightType(type);
+    const packed = groupBytes(type === "iq4_xs" ? "iq4_nl" : type, 256); // its packed form is the other's
+    return [
+      type,
+      { word, stored: (bytes * 256) / elements, packed, meets: integers?.panel.replace(/^q(\d+) .*/, "i$1") },
+    ];
+  }),
+);
 const map = (make) => Object.fromEntries(Object.entries(TYPES).map(([type, row]) => [type, make(row)]));
 
 export const WORD = map(({ word }) => word);
