@@ -36,7 +36,7 @@ function kTerms(stored: Uint8Array, at: number, codesAt: number, fifthsAt?: numb
 }
 
 /** By type, the terms of the stored block at an address: one, or eight of a block of 256. */
-const BLOCK_TERMS = {
+export const BLOCK_TERMS = {
   q8_0: (s: Uint8Array, at: number) => [{ d: half(s, at), scales: ONE, codes: each(32, (k) => signed(s[at + 2 + k])) }],
   q4_0: (s: Uint8Array, at: number) => [
     { d: half(s, at), scales: ONE, codes: nibbles(s, at + 2).map((code) => code - 8) },

@@ -2,59 +2,47 @@
  * The packed forms that integers meet, the kernels of each, and the panels of activations that those read.
  */
 import * as abi from "../assembly/abi.ts";
+import { WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import type { TermsName } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import type { Arena, KernelName, Kernels, Operand } from "./kernels.ts";
 import type { QuantizedRow } from "./oracle.ts";
 
-/** 16-bit activations: pairs; NMSE of a tile against activations that nobody quantised. */
-const Q16 = { form: abi.FORM_Q16_PAIRS, most: 32767, nmse: 1e-9 } as const;
-const Q8 = { form: abi.FORM_Q8_QUADS, most: 127, nmse: 1e-4 } as const;
+/** Largest activation; NMSE of a tile against activations that nobody quantised. */
+const MET = {
+  "q16 pairs": { form: abi.FORM_Q16_PAIRS, most: 32767, nmse: 1e-9 },
+  "q8 quads": { form: abi.FORM_Q8_QUADS, most: 127, nmse: 1e-4 },
+} as const;
 
-/** `packed`: the type in memory; `fine`: the bytes of a stored block that are integer scales, [begin, end). */
-export const FORMATS = [
-  {
-    ...{ name: "q8_0", packed: "q8_0", ...Q16 },
-    ...{ pack: "pack_q8_0", dequantize: "dequantize_q8_0", tile: "tile_q8_0_q16", gemv: "gemv8_q8_0_q16" },
-  },
-  {
-    ...{ name: "q4_0", packed: "q4_0", ...Q8 },
-    ...{ pack: "pack_q4_0", dequantize: "dequantize_q4_0", tile: "tile_q4_0_q8", gemv: "gemv8_q4_0_q8" },
-  },
-  {
-    ...{ name: "q4_1", packed: "q4_1", ...Q8 },
-    ...{ pack: "pack_q4_1", dequantize: "dequantize_q4_1", tile: "tile_q4_1_q8", gemv: "gemv8_q4_1_q8" },
-  },
-  {
-    ...{ name: "q5_0", packed: "q5_0", ...Q8 },
-    ...{ pack: "pack_q5_0", dequantize: "dequantize_q5_0", tile: "tile_q5_0_q8", gemv: "gemv8_q5_0_q8" },
-  },
-  {
-    ...{ name: "q4_k", packed: "q4_k", fine: [4, 16], ...Q8 },
-    ...{ pack: "pack_q4_k", dequantize: "dequantize_q4_k", tile: "tile_q4_k_q8", gemv: "gemv8_q4_k_q8" },
-  },
-  {
-    ...{ name: "q5_k", packed: "q5_k", fine: [4, 16], ...Q8 },
-    ...{ pack: "pack_q5_k", dequantize: "dequantize_q5_k", tile: "tile_q5_k_q8", gemv: "gemv8_q5_k_q8" },
-  },
-  {
-    ...{ name: "q6_k", packed: "q6_k", fine: [192, 208], ...Q8 },
-    ...{ pack: "pack_q6_k", dequantize: "dequantize_q6_k", tile: "tile_q6_k_q8", gemv: "gemv8_q6_k_q8" },
-  },
-  {
-    ...{ name: "iq4_nl", packed: "iq4_nl", ...Q16 },
-    ...{ pack: "pack_iq4_nl", dequantize: "dequantize_iq4_nl", tile: "tile_iq4_nl_q16", gemv: "gemv8_iq4_nl_q16" },
-  },
-  {
-    ...{ name: "iq4_xs", packed: "iq4_nl", fine: [2, 8], ...Q16 },
-    ...{ pack: "pack_iq4_xs", dequantize: "dequantize_iq4_nl", tile: "tile_iq4_nl_q16", gemv: "gemv8_iq4_nl_q16" },
-  },
-] as const satisfies readonly Format[];
+/** The bytes of a stored block that are integer scales, [begin, end). */
+const FINE: Partial<Record<TermsName, readonly [number, number]>> = {
+  q4_k: [4, 16],
+  q5_k: [4, 16],
+  q6_k: [192, 208],
+  iq4_xs: [2, 8],
+};
+
+function formatOf(name: TermsName, packed: TermsName): Format {
+  const { integers } = weightType(packed);
+  const first = (kernels: object) => Object.keys(kernels)[0] as KernelName;
+  return {
+    ...{ name, packed, fine: FINE[name], ...MET[integers?.panel as keyof typeof MET] },
+    ...{ pack: `pack_${name}` as KernelName, dequantize: `dequantize_${packed}` as KernelName },
+    ...{ tile: first(integers?.tiles ?? {}), gemv: first(integers?.rows ?? {}) },
+  };
+}
+
+export const FORMATS: readonly Format[] = [
+  ...WEIGHT_TYPE_NAMES.filter((type) => weightType(type).integers).map((type) =>
+    formatOf(type as TermsName, type as TermsName),
+  ),
+  formatOf("iq4_xs", "iq4_nl"),
+];
 
 export interface Format {
   readonly name: TermsName;
   readonly packed: TermsName;
-  readonly fine?: readonly [number, number];
+  readonly fine?: readonly [number, number] | undefined;
   readonly form: number;
   /** Largest activation. */
   readonly most: number;

@@ -2,7 +2,7 @@
  * Weights as a file holds them, and what they mean: blocks of every stored type, elements of f32, f16 and bf16.
  */
 import * as abi from "../assembly/abi.ts";
-import type { StoredType } from "../src/weight-types.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import { BLOCKS, type BlockName } from "./blocks-golden.ts";
 import { on, type Random } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
@@ -13,7 +13,9 @@ export const FINITE_SCALES = Uint16Array.from({ length: 65536 }, (_, i) => i).fi
 );
 
 /** Kept in memory as they are stored. */
-export const GENERIC = ["q5_1", "q2_k", "q3_k", "mxfp4", "tq1_0", "tq2_0"] as const satisfies readonly BlockName[];
+export const GENERIC = WEIGHT_TYPE_NAMES.filter(
+  (type) => weightType(type).group === undefined && type !== "iq4_xs" && type !== "f8_e4m3",
+);
 
 /** Stored blocks of random bytes; scales are any finite f16: negative, subnormal, zero. `tame`: of magnitude 2^-7 .. 2^-5. */
 export function storedBlocks(random: Random, name: BlockName, count: number, tame = false): Uint8Array {
