@@ -39,7 +39,7 @@ export const TYPE_Q8_0 = 3, Q8_0_VALUES = 32, Q8_0_BYTES = 34, Q8_0_GROUP = 288;
 export const TYPE_Q4_0 = 4, Q4_0_VALUES = 32, Q4_0_BYTES = 18, Q4_0_GROUP = 160;
 export const TYPE_Q4_1 = 5, Q4_1_VALUES = 32, Q4_1_BYTES = 20, Q4_1_GROUP = 192;
 export const TYPE_Q5_0 = 6, Q5_0_VALUES = 32, Q5_0_BYTES = 22, Q5_0_GROUP = 192;
-export const TYPE_Q5_1 = 7, Q5_1_VALUES = 32, Q5_1_BYTES = 24, Q5_1_GROUP = 0;
+export const TYPE_Q5_1 = 7, Q5_1_VALUES = 32, Q5_1_BYTES = 24, Q5_1_GROUP = 224;
 export const TYPE_Q2_K = 8, Q2_K_VALUES = 256, Q2_K_BYTES = 84, Q2_K_GROUP = 0;
 export const TYPE_Q3_K = 9, Q3_K_VALUES = 256, Q3_K_BYTES = 110, Q3_K_GROUP = 0;
 export const TYPE_Q4_K = 10, Q4_K_VALUES = 256, Q4_K_BYTES = 144, Q4_K_GROUP = 1216;
@@ -71,23 +71,25 @@ export const KERNEL_TILE_Q4_K_Q8 = 10;
 export const KERNEL_TILE_Q5_K_Q8 = 11;
 export const KERNEL_TILE_Q6_K_Q8 = 12;
 export const KERNEL_TILE_IQ4_NL_Q16 = 13;
+export const KERNEL_TILE_Q5_1_Q8 = 14;
 /** One row: four groups at a time. */
-export const KERNEL_GEMV4_F32_F32 = 14;
-export const KERNEL_GEMV4_F32_F32_FUSED = 15;
-export const KERNEL_GEMV4_F16_F32 = 16;
-export const KERNEL_GEMV4_F16_F32_FUSED = 17;
-export const KERNEL_GEMV4_BF16_F32 = 18;
-export const KERNEL_GEMV4_BF16_F32_FUSED = 19;
+export const KERNEL_GEMV4_F32_F32 = 15;
+export const KERNEL_GEMV4_F32_F32_FUSED = 16;
+export const KERNEL_GEMV4_F16_F32 = 17;
+export const KERNEL_GEMV4_F16_F32_FUSED = 18;
+export const KERNEL_GEMV4_BF16_F32 = 19;
+export const KERNEL_GEMV4_BF16_F32_FUSED = 20;
 /** From here on eight groups at a time. */
-export const KERNEL_EIGHT = 20;
-export const KERNEL_GEMV8_Q8_0_Q16 = 20;
-export const KERNEL_GEMV8_Q4_0_Q8 = 21;
-export const KERNEL_GEMV8_Q4_1_Q8 = 22;
-export const KERNEL_GEMV8_Q5_0_Q8 = 23;
-export const KERNEL_GEMV8_Q4_K_Q8 = 24;
-export const KERNEL_GEMV8_Q5_K_Q8 = 25;
-export const KERNEL_GEMV8_Q6_K_Q8 = 26;
-export const KERNEL_GEMV8_IQ4_NL_Q16 = 27;
+export const KERNEL_EIGHT = 21;
+export const KERNEL_GEMV8_Q8_0_Q16 = 21;
+export const KERNEL_GEMV8_Q4_0_Q8 = 22;
+export const KERNEL_GEMV8_Q4_1_Q8 = 23;
+export const KERNEL_GEMV8_Q5_0_Q8 = 24;
+export const KERNEL_GEMV8_Q4_K_Q8 = 25;
+export const KERNEL_GEMV8_Q5_K_Q8 = 26;
+export const KERNEL_GEMV8_Q6_K_Q8 = 27;
+export const KERNEL_GEMV8_IQ4_NL_Q16 = 28;
+export const KERNEL_GEMV8_Q5_1_Q8 = 29;
 
 // ---- cache types ----
 

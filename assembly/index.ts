@@ -7,6 +7,7 @@ export { dequantize_q8_0, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./for
 export { dequantize_q4_0, gemv8_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./forms/q4_0";
 export { dequantize_q4_1, gemv8_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./forms/q4_1";
 export { dequantize_q5_0, gemv8_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./forms/q5_0";
+export { dequantize_q5_1, gemv8_q5_1_q8, pack_q5_1, tile_q5_1_q8 } from "./forms/q5_1";
 export { dequantize_q4_k, gemv8_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./forms/q4_k";
 export { dequantize_q5_k, gemv8_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./forms/q5_k";
 export { dequantize_q6_k, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./forms/q6_k";

@@ -27,6 +27,18 @@ function decodeQ5_0(values, stored, at, table) {
   }
 }
 
+function decodeQ5_1(values, stored, at, table) {
+  const scale = half(stored, at, table);
+  const least = half(stored, at + 2, table);
+  for (let k = 0; k < 16; k++) {
+    const byte = stored[at + 8 + k];
+    const low = (stored[at + 4 + (k >> 3)] >> (k & 7)) & 1;
+    const high = (stored[at + 6 + (k >> 3)] >> (k & 7)) & 1;
+    values[k] = ((byte & 15) + 16 * low) * scale + least;
+    values[k + 16] = ((byte >> 4) + 16 * high) * scale + least;
+  }
+}
+
 /** Blocks of 256: eight of 32 with 6-bit scales and mins in 12 bytes; `fifthsAt` 0: four bits. */
 function decodeK(values, stored, at, table, codesAt, fifthsAt) {
   const d = half(stored, at, table);
@@ -96,6 +108,7 @@ function dequantize(decode, size, bytes, out, stored, table, count) {
 
 export const matmulQ4_1 = (...operands) => matmul(decodeQ4_1, 32, 20, ...operands);
 export const matmulQ5_0 = (...operands) => matmul(decodeQ5_0, 32, 22, ...operands);
+export const matmulQ5_1 = (...operands) => matmul(decodeQ5_1, 32, 24, ...operands);
 export const matmulQ4_k = (...operands) => matmul(decodeQ4_k, 256, 144, ...operands);
 export const matmulQ5_k = (...operands) => matmul(decodeQ5_k, 256, 176, ...operands);
 export const matmulQ6_k = (...operands) => matmul(decodeQ6_k, 256, 210, ...operands);
@@ -103,6 +116,7 @@ export const matmulIq4_nl = (...operands) => matmul(decodeIq4_nl, 32, 18, ...ope
 
 export const dequantizeQ4_1 = (...operands) => dequantize(decodeQ4_1, 32, 20, ...operands);
 export const dequantizeQ5_0 = (...operands) => dequantize(decodeQ5_0, 32, 22, ...operands);
+export const dequantizeQ5_1 = (...operands) => dequantize(decodeQ5_1, 32, 24, ...operands);
 export const dequantizeQ4_k = (...operands) => dequantize(decodeQ4_k, 256, 144, ...operands);
 export const dequantizeQ5_k = (...operands) => dequantize(decodeQ5_k, 256, 176, ...operands);
 export const dequantizeQ6_k = (...operands) => dequantize(decodeQ6_k, 256, 210, ...operands);

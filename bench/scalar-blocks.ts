@@ -2,7 +2,7 @@
  * The loops of plain-blocks.mjs in AssemblyScript without SIMD. Names, arguments and order as there; arrays are addresses.
  */
 
-const Q4_1 = 0, Q5_0 = 1, Q4_K = 2, Q5_K = 3, Q6_K = 4, IQ4_NL = 5;
+const Q4_1 = 0, Q5_0 = 1, Q4_K = 2, Q5_K = 3, Q6_K = 4, IQ4_NL = 5, Q5_1 = 6;
 /** The decoded block. */
 const VALUES = memory.data(1024);
 const IQ4 = memory.data<i8>([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]);
@@ -26,6 +26,15 @@ function decodeQ5_0(at: usize, table: usize): void {
     const low = byte(at + 2 + (k >> 3)) >> (k & 7) & 1, high = byte(at + 4 + (k >> 3)) >> (k & 7) & 1;
     put(VALUES, k, <f32>((byte(at + 6 + k) & 15) + 16 * low - 16) * scale);
     put(VALUES, k + 16, <f32>((byte(at + 6 + k) >> 4) + 16 * high - 16) * scale);
+  }
+}
+
+function decodeQ5_1(at: usize, table: usize): void {
+  const scale = half(at, table), least = half(at + 2, table);
+  for (let k = 0; k < 16; k++) {
+    const low = byte(at + 4 + (k >> 3)) >> (k & 7) & 1, high = byte(at + 6 + (k >> 3)) >> (k & 7) & 1;
+    put(VALUES, k, <f32>((byte(at + 8 + k) & 15) + 16 * low) * scale + least);
+    put(VALUES, k + 16, <f32>((byte(at + 8 + k) >> 4) + 16 * high) * scale + least);
   }
 }
 
@@ -63,6 +72,7 @@ function decodeIq4_nl(at: usize, table: usize): void {
 @inline function decode(type: i32, at: usize, table: usize): void {
   if (type === Q4_1) decodeQ4_1(at, table);
   else if (type === Q5_0) decodeQ5_0(at, table);
+  else if (type === Q5_1) decodeQ5_1(at, table);
   else if (type === Q4_K) decodeK(at, table, at + 16, 0, false);
   else if (type === Q5_K) decodeK(at, table, at + 48, at + 16, true);
   else if (type === Q6_K) decodeQ6_k(at, table);
@@ -92,6 +102,7 @@ function decodeIq4_nl(at: usize, table: usize): void {
 
 export function matmulQ4_1(out: usize, stored: usize, x: usize, table: usize, rows: i32, outputs: i32, cols: i32): void { matmul(Q4_1, 32, 20, out, stored, x, table, rows, outputs, cols); }
 export function matmulQ5_0(out: usize, stored: usize, x: usize, table: usize, rows: i32, outputs: i32, cols: i32): void { matmul(Q5_0, 32, 22, out, stored, x, table, rows, outputs, cols); }
+export function matmulQ5_1(out: usize, stored: usize, x: usize, table: usize, rows: i32, outputs: i32, cols: i32): void { matmul(Q5_1, 32, 24, out, stored, x, table, rows, outputs, cols); }
 export function matmulQ4_k(out: usize, stored: usize, x: usize, table: usize, rows: i32, outputs: i32, cols: i32): void { matmul(Q4_K, 256, 144, out, stored, x, table, rows, outputs, cols); }
 export function matmulQ5_k(out: usize, stored: usize, x: usize, table: usize, rows: i32, outputs: i32, cols: i32): void { matmul(Q5_K, 256, 176, out, stored, x, table, rows, outputs, cols); }
 export function matmulQ6_k(out: usize, stored: usize, x: usize, table: usize, rows: i32, outputs: i32, cols: i32): void { matmul(Q6_K, 256, 210, out, stored, x, table, rows, outputs, cols); }
@@ -99,6 +110,7 @@ export function matmulIq4_nl(out: usize, stored: usize, x: usize, table: usize, 
 
 export function dequantizeQ4_1(out: usize, stored: usize, table: usize, count: i32): void { dequantize(Q4_1, 32, 20, out, stored, table, count); }
 export function dequantizeQ5_0(out: usize, stored: usize, table: usize, count: i32): void { dequantize(Q5_0, 32, 22, out, stored, table, count); }
+export function dequantizeQ5_1(out: usize, stored: usize, table: usize, count: i32): void { dequantize(Q5_1, 32, 24, out, stored, table, count); }
 export function dequantizeQ4_k(out: usize, stored: usize, table: usize, count: i32): void { dequantize(Q4_K, 256, 144, out, stored, table, count); }
 export function dequantizeQ5_k(out: usize, stored: usize, table: usize, count: i32): void { dequantize(Q5_K, 256, 176, out, stored, table, count); }
 export function dequantizeQ6_k(out: usize, stored: usize, table: usize, count: i32): void { dequantize(Q6_K, 256, 210, out, stored, table, count); }

@@ -162,11 +162,19 @@ export const WEIGHT_TYPES = {
   },
   q5_1: {
     ...{ word: abi.TYPE_Q5_1, ggml: 7, fileType: 9, elements: abi.Q5_1_VALUES, bytes: abi.Q5_1_BYTES, recipe: true },
+    group: abi.Q5_1_GROUP,
+    integers: {
+      panel: "q8 quads",
+      tiles: { tile_q5_1_q8: abi.KERNEL_TILE_Q5_1_Q8 },
+      rows: { gemv8_q5_1_q8: abi.KERNEL_GEMV8_Q5_1_Q8 },
+    },
     halves: [
       [0, 1 / 15.5],
       [2, -1],
     ],
     digests: {
+      "q8, cache f32": 0x5c794fb9,
+      "q8, cache q8": 0xbe197d32,
       "f32, cache f32": 0x572a4ebf,
       "f32, cache q8": 0x4eaf2c62,
     },

@@ -50,6 +50,12 @@ export const BLOCK_TERMS = {
       codes: nibbles(s, at + 6).map((code, k) => code + ((s[at + 2 + (k >> 3)] >> (k & 7)) & 1) * 16 - 16),
     },
   ],
+  q5_1: (s: Uint8Array, at: number) => [
+    {
+      ...{ d: half(s, at), scales: ONE, least: { m: half(s, at + 2), min: 1 } },
+      codes: nibbles(s, at + 8).map((code, k) => code + ((s[at + 4 + (k >> 3)] >> (k & 7)) & 1) * 16),
+    },
+  ],
   q4_k: (s: Uint8Array, at: number) => kTerms(s, at, at + 16),
   q5_k: (s: Uint8Array, at: number) => kTerms(s, at, at + 48, at + 16),
   q6_k: (s: Uint8Array, at: number) =>

@@ -100,7 +100,7 @@ const REGISTRY = "assembly/forms/form.ts";
 const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/cache.ts": "pages are its operands",
   ...Object.fromEntries(
-    ["q4_1", "q5_0", "q4_k", "q5_k"].map((type) => [
+    ["q4_1", "q5_0", "q5_1", "q4_k", "q5_k"].map((type) => [
       `assembly/forms/${type}.ts -> assembly/forms/quads.ts`,
       "one tile for codes of 4 and 5 bits",
     ]),

@@ -1,17 +1,17 @@
 /**
  * The registry of packed forms: the only file that knows which function serves a type or a kernel id. A group is 8 outputs.
  *
- * Types without a form of their own (q5_1, q2_k, q3_k, mxfp4, tq1_0, tq2_0) stay as they are stored, row after row.
+ * Types without a form of their own (q2_k, q3_k, mxfp4, tq1_0, tq2_0) stay as they are stored, row after row.
  */
 
 import {
   BF16_GROUP, BF16_VALUES, BLOCK, DEQUANTIZE_COLS, F16_GROUP, F16_VALUES, F32_GROUP, F32_VALUES, GROUP, IQ4_NL_GROUP, IQ4_NL_VALUES, KERNEL_EIGHT,
   KERNEL_GEMV4_BF16_F32, KERNEL_GEMV4_BF16_F32_FUSED, KERNEL_GEMV4_F16_F32, KERNEL_GEMV4_F16_F32_FUSED, KERNEL_GEMV4_F32_F32,
   KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV8_IQ4_NL_Q16, KERNEL_GEMV8_Q4_0_Q8, KERNEL_GEMV8_Q4_1_Q8, KERNEL_GEMV8_Q4_K_Q8, KERNEL_GEMV8_Q5_0_Q8,
-  KERNEL_GEMV8_Q5_K_Q8, KERNEL_GEMV8_Q6_K_Q8, KERNEL_GEMV8_Q8_0_Q16, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
+  KERNEL_GEMV8_Q5_1_Q8, KERNEL_GEMV8_Q5_K_Q8, KERNEL_GEMV8_Q6_K_Q8, KERNEL_GEMV8_Q8_0_Q16, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
-  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
-  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
+  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
+  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
   TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0,
 } from "../abi";
@@ -25,6 +25,7 @@ import { dequantize_q4_0, gemv8_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_a
 import { dequantize_q4_1, gemv8_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./q4_1";
 import { dequantize_q4_k, gemv8_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./q4_k";
 import { dequantize_q5_0, gemv8_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./q5_0";
+import { dequantize_q5_1, gemv8_q5_1_q8, pack_q5_1, tile_q5_1_q8 } from "./q5_1";
 import { dequantize_q5_k, gemv8_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./q5_k";
 import { dequantize_q6_k, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./q6_k";
 import { dequantize_q8_0, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./q8_0";
@@ -39,6 +40,7 @@ export function group_bytes(type: u32, cols: i32): usize {
     case TYPE_Q4_0: return <usize>(cols / Q4_0_VALUES) * Q4_0_GROUP;
     case TYPE_Q4_1: return <usize>(cols / Q4_1_VALUES) * Q4_1_GROUP;
     case TYPE_Q5_0: return <usize>(cols / Q5_0_VALUES) * Q5_0_GROUP;
+    case TYPE_Q5_1: return <usize>(cols / Q5_1_VALUES) * Q5_1_GROUP;
     case TYPE_Q4_K: return <usize>(cols / Q4_K_VALUES) * Q4_K_GROUP;
     case TYPE_Q5_K: return <usize>(cols / Q5_K_VALUES) * Q5_K_GROUP;
     case TYPE_Q6_K: return <usize>(cols / Q6_K_VALUES) * Q6_K_GROUP;
@@ -49,7 +51,7 @@ export function group_bytes(type: u32, cols: i32): usize {
 
 /** Whether a group is eight stored rows. */
 export function kept_as_stored(type: u32): bool {
-  return type === TYPE_Q5_1 || type === TYPE_Q2_K || type === TYPE_Q3_K || type === TYPE_MXFP4 || type === TYPE_TQ1_0 || type === TYPE_TQ2_0;
+  return type === TYPE_Q2_K || type === TYPE_Q3_K || type === TYPE_MXFP4 || type === TYPE_TQ1_0 || type === TYPE_TQ2_0;
 }
 
 /** `lanes` stored rows, `rowBytes` apart, of `cols` inputs -> their place in a packed group; further lanes become zeros. */
@@ -59,6 +61,7 @@ export function pack_rows(type: u32, sourceType: u32, packedAt: usize, sourceAt:
     case TYPE_Q4_0: pack_q4_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q4_1: pack_q4_1(packedAt, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q5_0: pack_q5_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q5_1: pack_q5_1(packedAt, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q4_K: pack_q4_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q5_K: pack_q5_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q6_K: pack_q6_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
@@ -86,6 +89,7 @@ export function dequantize(type: u32, intoAt: usize, groupAt: usize, cols: i32, 
     case TYPE_Q4_0: dequantize_q4_0(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q4_1: dequantize_q4_1(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q5_0: dequantize_q5_0(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q5_1: dequantize_q5_1(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q4_K: dequantize_q4_k(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q5_K: dequantize_q5_k(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q6_K: dequantize_q6_k(intoAt, groupAt, col, colEnd); break;
@@ -139,6 +143,7 @@ export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, pa
     case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_1_Q8: tile_q5_1_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
@@ -186,6 +191,7 @@ export function multiply_row(row: u32, sumAt: usize, groupAt: usize, panelAt: us
     case KERNEL_GEMV8_Q4_0_Q8: gemv8_q4_0_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV8_Q4_1_Q8: gemv8_q4_1_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV8_Q5_0_Q8: gemv8_q5_0_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV8_Q5_1_Q8: gemv8_q5_1_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV8_Q4_K_Q8: gemv8_q4_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV8_Q5_K_Q8: gemv8_q5_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV8_Q6_K_Q8: gemv8_q6_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;

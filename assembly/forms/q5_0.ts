@@ -48,11 +48,7 @@ export function pack_q5_0(packedAt: usize, sourceAt: usize, rowBytes: usize, lan
       const scale = alive ? <u32>load<u16>(from) : 0, fifths = alive ? load<u32>(from + 2) : 0;
       store<f32>(to + CODES + 32, Lanes.halfToF32(scale));
       for (let quad: usize = 0; quad < 4; quad++) store<u32>(to + (quad << 5), alive ? load<u32>(from + 6 + (quad << 2)) : 0);
-      for (let byte: u32 = 0; byte < 4; byte++) {
-        let bits: u32 = 0;
-        for (let quad: u32 = 0; quad < 8; quad++) bits |= (fifths >> (quad * 4 + byte) & 1) << quad;
-        store<u8>(to + CODES + byte, <u8>bits);
-      }
+      store<u32>(to + CODES, Quads.fifths(fifths));
     }
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Register tiles of 4- and 5-bit codes that meet 8-bit activations (FORM_Q8_QUADS): q4_1, q5_0, q4_k and q5_k.
+ * Register tiles of 4- and 5-bit codes that meet 8-bit activations (FORM_Q8_QUADS): q4_1, q5_0, q5_1, q4_k and q5_k.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs: [4 quads][8 outputs][4 bytes], low nibbles k = 4 quad .. 4 quad + 3, high
  * nibbles k + 16; five bits: then [8 outputs][4 bytes], bit q = the fifth bit of k = 4 q + byte. Around it the scales:
  *
  *   q4_1  128 codes | d [8] f32 | m [8] f32                               v = d code + m
  *   q5_0  128 codes | 32 fifth bits | d [8] f32                           v = d (code - 16)
+ *   q5_1  128 codes | 32 fifth bits | d [8] f32 | m [8] f32               v = d code + m
  *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 | min pairs [8][2] u8) | 8 x 128 codes
  *   q5_k  the same, | 8 x (128 codes | 32 fifth bits)                     v = (d scale) code - (dmin min)
  *
@@ -18,7 +19,7 @@
  * one row and many.
  */
 
-import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_K } from "../abi";
+import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K } from "../abi";
 import { Lanes } from "../lanes";
 
 /** d, dmin and the scales of eight blocks. */
@@ -31,7 +32,7 @@ export class Quads {
   }
 
   @inline static fives(type: u32): bool {
-    return type === TYPE_Q5_0 || type === TYPE_Q5_K;
+    return type === TYPE_Q5_0 || type === TYPE_Q5_1 || type === TYPE_Q5_K;
   }
 
   /** Bytes of a block without its scales, and of a whole one without those of its super-block. */
@@ -40,7 +41,14 @@ export class Quads {
   }
 
   @inline static blockBytes(type: u32): usize {
-    return Quads.codeBytes(type) + (type === TYPE_Q4_1 ? 64 : type === TYPE_Q5_0 ? 32 : 0);
+    return Quads.codeBytes(type) + (type === TYPE_Q4_1 || type === TYPE_Q5_1 ? 64 : type === TYPE_Q5_0 ? 32 : 0);
+  }
+
+  /** A stored word of the fifth bits of 32 inputs -> its packed form: bit q of byte b is that of k = 4 q + b. */
+  @inline static fifths(word: u32): u32 {
+    let packed: u32 = 0;
+    for (let k: u32 = 0; k < 32; k++) packed |= (word >> k & 1) << ((k & 3) * 8 + (k >> 2));
+    return packed;
   }
 
   /** Stored scale of block 0..7 from the 12 bytes that q4_k and q5_k share; low six bits of four, the others cut in 4 + 2. */
@@ -75,7 +83,7 @@ export class Quads {
 
   @inline static minScales(type: u32, headAt: usize, codesAt: usize, half: usize): v128 {
     if (type === TYPE_Q5_0) return f32x4.splat(0);
-    return v128.load((Quads.supers(type) ? headAt + 32 : codesAt + CODES + 32) + (half << 4));
+    return v128.load((Quads.supers(type) ? headAt + 32 : codesAt + Quads.codeBytes(type) + 32) + (half << 4));
   }
 
   @inline static fifthLow(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {

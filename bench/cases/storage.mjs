@@ -1,5 +1,6 @@
 // Weights on their way: decoded as files hold them, packed when a model loads, embedded for a token, dequantised for a tile.
 
+import { WEIGHT_TYPE_NAMES, weightType } from "../../dist/src/weight-types.js";
 import { pattern } from "../arena.mjs";
 import {
   COLS,
@@ -22,8 +23,8 @@ const ROWS_BYTES = 8 * PIECE * 4;
 
 const FLOATS = ["f32", "f16", "bf16"];
 /** Kept as they are stored. */
-const GENERIC = ["q5_1", "q2_k", "q3_k", "mxfp4", "tq1_0", "tq2_0"];
 const STORED_ONLY = ["iq4_xs", "f8_e4m3"];
+const GENERIC = WEIGHT_TYPE_NAMES.filter((type) => weightType(type).group === undefined && !STORED_ONLY.includes(type));
 const ENCODED = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"];
 const hasLoop = (type) => FLOATS.includes(type) || INTEGER_TYPES.includes(type);
 
