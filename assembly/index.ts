@@ -1,6 +1,7 @@
 /** The wasm exports: `run`, and each kernel for its test. */
 
 export { run } from "./program";
+export { matmul_bytes } from "./ops/matmul";
 export { dequantize, embed_packed, group_bytes, pack_rows } from "./forms/form";
 export { dequantize_bf16, dequantize_f16, embed_float, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused, pack_float, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused } from "./forms/float";
 export { dequantize_q8_0, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./forms/q8_0";
@@ -21,8 +22,8 @@ export { rmsnorm_f32 } from "./kernels/norm";
 export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
 export { combine_f32, route_f32, swiglu_f32 } from "./kernels/feedforward";
 export { angles_f32, rope_f32, scale_f32, temperature_f32 } from "./kernels/rope";
-export { store_cache_f32, store_cache_q8, widen_i8 } from "./kernels/cache";
-export { attend_block, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
+export { page_bytes, store_cache_f32, store_cache_q8, widen_i8 } from "./kernels/cache";
+export { attend_block, attention_bytes, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
 export { exp_f32 } from "./kernels/exp";
 export { encode_q4_k, encode_q5_k, encode_q6_k } from "./stored/encode_k";
 export { decode_row, encode_row, finite_row, row_bytes } from "./stored/row";

@@ -99,17 +99,28 @@ describe("run: faults and nothing to do", () => {
       expect([...fault(route(bad), 3)]).toEqual([abi.FAULT_ROUTER, 2, 1, 4]);
   });
 
-  it("a weight that is no number: FAULT_WEIGHT and the first output of its group", () => {
-    const pack = (arena: Arena) => {
-      const source = {
-        SOURCE_AT: arena.in(new Float32Array(60).fill(NaN, 9 * 3, 9 * 3 + 1)),
-        OUTPUT_STRIDE: 3,
-        INPUT_STRIDE: 1,
+  it.each(["PACK", "CONVERT"] as const)(
+    "%s of a weight that is no number: FAULT_WEIGHT and the first output of its group",
+    (name) => {
+      const pack = (arena: Arena) => {
+        const source = {
+          SOURCE_AT: arena.in(new Float32Array(60).fill(NaN, 9 * 3, 9 * 3 + 1)),
+          OUTPUT_STRIDE: 3,
+          INPUT_STRIDE: 1,
+        };
+        const words = op("PACK", {
+          ...source,
+          AT: arena.out(3 * 3 * 32).at,
+          ROWS: 20,
+          COLS: 3,
+          ROW_END: 20,
+          COL_END: 3,
+        });
+        return words.with(0, (name === "PACK" ? abi.OP_PACK : abi.OP_CONVERT) | (abi.PACK_WORDS << 16));
       };
-      return op("PACK", { ...source, AT: arena.out(3 * 3 * 32).at, ROWS: 20, COLS: 3, ROW_END: 20, COL_END: 3 });
-    };
-    expect([...fault(pack, 0)]).toEqual([abi.FAULT_WEIGHT, 8, 1, 4]);
-  });
+      expect([...fault(pack, 0)]).toEqual([abi.FAULT_WEIGHT, 8, 1, 4]);
+    },
+  );
 
   it("no rows, no segments, no tasks: nothing is read or written", () => {
     onBoth((kernels, arena) => {

@@ -40,6 +40,7 @@ export const TESTED_IN = {
   "kernels-attention.test.ts":
     "store_cache_f32 store_cache_q8 widen_i8 stage_query stage_span attend_block clear_state merge_state finish_state",
   "kernels-run.test.ts": "run",
+  "sizes.test.ts": "attention_bytes page_bytes matmul_bytes",
   "blocks.test.ts":
     "decode_f32 decode_f16 decode_bf16 decode_f8_e4m3 decode_q8_0 decode_q4_0 decode_q4_1 decode_q5_0 decode_q5_1 decode_q2_k decode_q3_k decode_q4_k decode_q5_k decode_q6_k decode_iq4_nl decode_iq4_xs decode_mxfp4 decode_tq1_0 decode_tq2_0 decode_row finite_row",
   "blocks-encode.test.ts":

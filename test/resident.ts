@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { expect } from "vitest";
 import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { readConfig } from "../dist/src/model/config.js";
@@ -35,18 +36,14 @@ export async function openResident(source: Source, wish: Wish = {}): Promise<Res
       ...wish,
     };
     let plan = planModel(config, weights, options);
-    for (let limit = plan.bytes; plan.layouts.length < (wish.memories ?? 1); limit *= 0.98)
+    for (let limit = plan.memory.total; plan.placed.length < (wish.memories ?? 1); limit *= 0.98)
       plan = planModel(config, weights, { ...options, memoryLimit: Math.floor(limit) });
-    if (plan.layouts.length !== (wish.memories ?? plan.layouts.length))
+    if (plan.placed.length !== (wish.memories ?? plan.placed.length))
       throw new Error(`no limit gives ${wish.memories} memories`);
-    return await ResidentModel.load({
-      kernels: await openKernels(wish.build ?? "simd", false),
-      config,
-      weights,
-      sizes: plan.sizes,
-      layouts: plan.layouts,
-      threads: options.threads,
-    });
+    const kernels = await openKernels(wish.build ?? "simd", false);
+    const resident = await ResidentModel.load({ kernels, config, weights, plan, threads: options.threads });
+    expect(resident.memoryBytes, "the plan is what was made, to the byte").toEqual(plan.memory.memories);
+    return resident;
   } finally {
     await checkpoint.close();
   }

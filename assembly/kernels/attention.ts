@@ -26,6 +26,11 @@ export class Scratch {
   @inline static spans(at: usize, d: i32): usize { return Scratch.state(at, d) + (<usize>(2 + Pages.padded(d)) * 6 << 2); } // [h][begin, end] i32
 }
 
+/** Bytes that attention of head size d wants in a thread's scratch. */
+export function attention_bytes(d: i32): usize {
+  return Scratch.spans(0, d) + 6 * 8;
+}
+
 /** Query i of h -> panel [d][h]. */
 export function stage_query(scratchAt: usize, queryAt: usize, i: i32, h: i32, d: i32): void {
   const panelAt = Scratch.queries(scratchAt) + (<usize>i << 2);

@@ -30,6 +30,11 @@ export class Pages {
   }
 }
 
+/** Bytes of one layer and kv head in a page. */
+export function page_bytes(type: u32, headSize: i32): usize {
+  return Pages.headBytes(type, headSize);
+}
+
 @inline function key_index(position: i32, feature: i32, headSize: i32): usize {
   return (<usize>((position >> 3) * headSize + feature) << 3) + <usize>(position & 7);
 }

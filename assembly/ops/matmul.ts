@@ -190,6 +190,11 @@ function float_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows: i
 const PIECE_BYTES: usize = DEQUANTIZE_COLS * GROUP * 4;
 const VISIT_BYTES: usize = <usize>VISIT_GROUPS * SUM_BYTES;
 
+/** Bytes that a visit of `tiles` tiles wants in a thread's scratch. */
+export function matmul_bytes(tiles: i32): usize {
+  return <usize>VISIT_GROUPS * PIECE_BYTES + ROWS_BYTES + <usize>tiles * VISIT_BYTES;
+}
+
 /**
  * Sums of `count` groups from `group` on, [h][8] each, `apart` bytes from one group to the next (+ bias) (+ residual) -> out rows
  * [entry, entry + h); the last group may be short.

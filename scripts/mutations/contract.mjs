@@ -142,8 +142,9 @@ function checkModel(checkpoint, config, inspected) {
   }
   const plan = planModel(config, weights, PLAN);
   finite(plan.sizes, "sizes");
-  promise(Number.isSafeInteger(plan.bytes) && plan.bytes > 0, `a plan of ${plan.bytes} bytes`);
-  for (const { plan: memory } of plan.layouts)
+  const { total } = plan.memory;
+  promise(Number.isSafeInteger(total) && total > 0, `a plan of ${total} bytes`);
+  for (const { plan: memory } of plan.placed.map(({ layout }) => layout))
     promise(memory.bytes > 0 && memory.bytes <= LARGEST_MEMORY, `a memory of ${memory.bytes} bytes`);
   if (inspected) finite(inspectCheckpoint(checkpoint), "inspection");
 }

@@ -137,11 +137,6 @@ export class Model {
     const chat = tokenizer ? readTemplate(checkpoint) : null;
     const opened = await openResident(config, mapped.weights, { ...options, threads });
     const { resident, kernels, plan } = opened;
-    const sum = (count: (index: number) => number) => plan.layouts.reduce((total, _, index) => total + count(index), 0);
-    const weights = sum((index) => plan.layouts[index].matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
-    const cache = sum((index) => plan.layouts[index].cacheAt.full.bytes + plan.layouts[index].cacheAt.chunked.bytes);
-    const memories = resident.memoryBytes;
-    const total = memories.reduce((bytes, one) => bytes + one, 0);
     return new Model(resident, tokenizer, chat, {
       name: checkpoint.name,
       architecture: config.architecture,
@@ -156,7 +151,7 @@ export class Model {
       context: plan.sizes.context,
       cache: options.cache,
       activations: options.activations,
-      memory: { total, memories, weights, cache, activations: total - weights - cache },
+      memory: plan.memory,
       opsPerStep: resident.ops,
       warnings: [
         ...checkpoint.warnings,

@@ -1,9 +1,8 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { NARROW } from "../runtime/kernels.ts";
-import { packedBytes } from "../runtime/packed.ts";
 import { blocksOf, pageLayerBytes } from "./cache.ts";
 import { type ModelConfig, readConfig, ropeDivisors } from "./config.ts";
-import { matricesOf, matricesOfModel } from "./layout.ts";
+import { matricesOf } from "./layout.ts";
 import { readVector } from "./load.ts";
 import { planModel } from "./sizes.ts";
 import { type ClassSum, sumByClass } from "./tensor-classes.ts";
@@ -63,8 +62,6 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
     types[type].elements += shape.reduce((product, size) => product * size, 1);
     types[type].bytes += bytes;
   }
-  const packed = matricesOfModel(weights).reduce((sum, { type, rows, cols }) => sum + packedBytes(type, rows, cols), 0);
-  const cacheBytes = plan.layouts.reduce((sum, { cacheAt }) => sum + cacheAt.full.bytes + cacheAt.chunked.bytes, 0);
   const cache = (type: "f32" | "q8") => {
     const layers = (chunked: boolean) => config.layers.filter((layer) => layer.chunked === chunked).length;
     const page = pageLayerBytes(config, type) * blocksOf(1024);
@@ -84,11 +81,11 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
     fileBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     layerMap: config.layers.map(({ moe, chunked }) => (chunked ? (moe ? "m" : "d") : moe ? "M" : "D")).join(""),
     memory: {
-      weights: packed,
+      weights: plan.memory.weights,
       cachePer1024: { f32: cache("f32"), q8: cache("q8") },
-      cache: cacheBytes,
-      activations: plan.bytes - packed - cacheBytes,
-      total: plan.bytes,
+      cache: plan.memory.cache,
+      activations: plan.memory.activations,
+      total: plan.memory.total,
       context: plan.sizes.context,
     },
     warnings: [

@@ -3,6 +3,7 @@ import {
   DEQUANTIZE_COLS,
   GROUP,
   JOIN_WORDS,
+  PACK_WORDS,
   PAGE,
   ROW_WORDS,
   SEGMENT_WORDS,
@@ -12,11 +13,12 @@ import {
 } from "../../assembly/abi.ts";
 import type { Choices } from "../runtime/kernels.ts";
 import { MemoryPlan, type Tensor } from "../runtime/memory.ts";
+import { MOST_TILES } from "../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../runtime/packed.ts";
 import { formOf, type PanelForm } from "../weight-types.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
-import { leastPieceBytes } from "./pieces.ts";
+import { leastPieceBytes, storedBytes } from "./pieces.ts";
 import type { LayerRange } from "./placement.ts";
 import type { FeedForward, LayerWeights, Matrix, ModelWeights, Vector } from "./weights.ts";
 
@@ -113,6 +115,16 @@ export interface Activations {
   readonly probabilities: Tensor; // [heads, traceRows, traceKeys]
 }
 
+/** What a loader works in. */
+export interface LoaderPlace {
+  /** Its program: the packing of one piece. */
+  readonly words: Tensor;
+  /** Bytes of a file on their way: two halves, one read into while the other is packed. */
+  readonly staging: Tensor;
+  /** Of the matrix that is being packed, [outputs]. */
+  readonly scales: Tensor;
+}
+
 export interface Layout {
   readonly plan: MemoryPlan;
   readonly range: LayerRange;
@@ -130,10 +142,7 @@ export interface Layout {
   readonly tablesOf: Map<Packed, Tensor>;
   readonly biasOf: Map<Packed, Tensor>;
   readonly scratch: Tensor; // [threads, bytes]
-  /** Where file bytes are staged while loading: over the activations. */
-  readonly staging: { readonly at: number; readonly bytes: number };
-  /** Of the matrix that is being packed, [outputs]. */
-  readonly scales: Tensor;
+  readonly loader: LoaderPlace;
   /** What the loader fills, in order. */
   readonly matrices: readonly { matrix: Matrix; to: Packed }[];
   readonly vectors: readonly { vector: Vector; to: Tensor }[];
@@ -179,8 +188,6 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   const forms = formsOf(weights, sizes.activations);
   const tables = reserveTables(plan, config, sizes);
   const activations = reserveActivations(plan, config, sizes, forms, last);
-  reserveStaging(plan, weights, activations);
-  const staging = { at: activations.x.at, bytes: plan.bytes - activations.x.at };
   const scratch = plan.reserve("scratch", "bytes", [Math.max(1, sizes.threads), scratchBytes(config, sizes)]);
   const cacheAt = {} as Record<PageKind, Tensor>;
   for (const kind of ["full", "chunked"] as const) {
@@ -190,8 +197,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     const pageBytes = pageLayerBytes(config, sizes.cache);
     cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [layers, sizes.pages[kind], pageBytes]);
   }
-  const scaled = matricesOfModel(weights).filter((matrix) => matrix.scales !== null);
-  const scales = plan.reserve("scales", "f32", [Math.max(0, ...scaled.map(({ rows }) => rows))]);
+  const loader = reserveLoader(plan, weights);
   const packed = reserveWeights(plan, weights, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
   return {
@@ -204,8 +210,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     cacheAt,
     frequencies,
     scratch,
-    staging,
-    scales,
+    loader,
     ...packed,
   };
 }
@@ -284,25 +289,36 @@ function reserveActivations(
 /** Scratch of PACK and CONVERT: eight rows of f32, and as many stored ones. */
 export const CONVERT_BYTES = 2 * GROUP * CONVERT_COLS * 4;
 
-/** The largest need of any op: see the head of each in assembly/. */
-function scratchBytes(config: ModelConfig, sizes: Sizes): number {
-  const d = config.headSize;
+/** Scratch of MATMUL: pieces of dequantised groups, rows they are decoded to, sums of the tiles of a visit. */
+export const MATMUL_BYTES = ((VISIT_GROUPS + 1) * DEQUANTIZE_COLS + VISIT_GROUPS * MOST_TILES * TILE_ROWS) * GROUP * 4;
+
+/** Scratch of ATTEND: queries, scores, weights, scales, widened integers, a block and a state for each query, their spans. */
+export function attentionBytes(d: number): number {
   const padded = Math.ceil(d / 8) * 8;
-  const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
-  const float = ((VISIT_GROUPS + 1) * DEQUANTIZE_COLS + VISIT_GROUPS * 64 * TILE_ROWS) * GROUP * 4;
-  const attention = 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12) + 64;
-  const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
-  return Math.ceil(Math.max(row, float, CONVERT_BYTES, attention, route, 4 * (d + 2)) / 64) * 64 + 64;
+  return 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12);
 }
 
-/**
- * The loader stages file bytes over the activations, which nothing needs before the first step: two halves, each of at least
- * the largest piece that can be packed by itself. Where activations are smaller, the rest is reserved here.
- */
-function reserveStaging(plan: MemoryPlan, weights: ModelWeights, activations: Activations): void {
-  const widest = Math.max(...matricesOfModel(weights).map(leastPieceBytes));
-  const short = 2 * (widest + 64) - (plan.bytes - activations.x.at);
-  if (short > 0) plan.reserve("staging", "bytes", [short]);
+/** The largest need of any op. */
+function scratchBytes(config: ModelConfig, sizes: Sizes): number {
+  const d = config.headSize;
+  const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
+  const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
+  return Math.ceil(Math.max(row, MATMUL_BYTES, CONVERT_BYTES, attentionBytes(d), route) / 64) * 64 + 64;
+}
+
+/** A half of the staging ring where no piece needs more; smaller for models whose matrices are. */
+const STAGING_BYTES = 768 * 1024;
+
+function reserveLoader(plan: MemoryPlan, weights: ModelWeights): LoaderPlace {
+  const matrices = matricesOfModel(weights);
+  const most = (values: readonly number[]) => values.reduce((largest, value) => Math.max(largest, value), 0);
+  const half = Math.max(most(matrices.map(leastPieceBytes)), Math.min(STAGING_BYTES, most(matrices.map(storedBytes))));
+  const scaled = matrices.filter((matrix) => matrix.scales !== null);
+  return {
+    words: plan.reserve("loader program", "u32", [PACK_WORDS + 1]),
+    staging: plan.reserve("staging", "bytes", [2, Math.ceil(half / 64) * 64]),
+    scales: plan.reserve("scales", "f32", [most(scaled.map(({ rows }) => rows))]),
+  };
 }
 
 function reserveWeights(plan: MemoryPlan, weights: ModelWeights, range: LayerRange, first: boolean, last: boolean) {

@@ -5,8 +5,8 @@ import { Program } from "../runtime/program.ts";
 import { startAt, type Threads } from "../runtime/threads.ts";
 import { WEIGHT_TYPES } from "../weight-types.ts";
 import { orAborted } from "./abortable.ts";
-import type { Layout } from "./layout.ts";
-import { joinHalves, leastPieceBytes, type Piece, pieces } from "./pieces.ts";
+import type { Layout, LoaderPlace } from "./layout.ts";
+import { joinHalves, type Piece, pieces, storedBytes } from "./pieces.ts";
 import type { Matrix, Vector } from "./weights.ts";
 
 /**
@@ -25,37 +25,24 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
-/** Bytes of a piece at most: large enough that a wake costs nothing beside it, small enough to report progress. */
-const PIECE_BYTES = 4 * 1024 * 1024;
-
+/** Fills the memories with their vectors, tables and matrices. */
 export async function loadWeights(
-  layouts: readonly Layout[],
-  memories: readonly Memory[],
-  programs: readonly Tensor[],
-  threads: Threads,
+  placed: readonly { readonly layout: Layout; readonly loader: Loader }[],
   options: LoadOptions,
 ): Promise<void> {
-  const total = layouts.reduce(
-    (sum, { matrices }) => sum + matrices.reduce((bytes, { matrix }) => bytes + matrixBytes(matrix), 0),
-    0,
-  );
+  const matrices = placed.flatMap(({ layout }) => layout.matrices);
+  const total = matrices.reduce((bytes, { matrix }) => bytes + storedBytes(matrix), 0);
   let loaded = 0;
   options.onProgress?.({ phase: "weights", loaded, total });
-  for (let index = 0; index < layouts.length; index++) {
-    const layout = layouts[index];
-    const memory = memories[index];
+  for (const { layout, loader } of placed) {
+    const { memory } = loader;
     for (const { vector, to } of layout.vectors) memory.f32(to).set(await readVector(vector, options.signal));
     for (const [weight, table] of layout.tablesOf) writeTable(memory, layout, weight, table);
-    await packMatrices(layout, memory, programs[index], index, threads, options, (bytes) => {
+    await loader.load(layout.matrices, options.signal, (bytes) => {
       loaded += bytes;
       options.onProgress?.({ phase: "weights", loaded, total });
     });
   }
-}
-
-function matrixBytes({ rows, cols, stored }: Matrix): number {
-  const { elements, bytes } = WEIGHT_TYPES[stored.type];
-  return (rows * cols * bytes) / elements;
 }
 
 /** Addresses of the weights that an op reaches by index: those reserved together with the first. */
@@ -64,81 +51,78 @@ function writeTable(memory: Memory, layout: Layout, first: Packed, table: Tensor
   memory.u32(table).set(layout.matrices.slice(at, at + table.shape[0]).map(({ to }) => to.at.at));
 }
 
-async function packMatrices(
-  layout: Layout,
-  memory: Memory,
-  program: Tensor,
-  index: number,
-  threads: Threads,
-  options: LoadOptions,
-  onPiece: (bytes: number) => void,
-): Promise<void> {
-  const least = Math.max(...layout.matrices.map(({ matrix }) => leastPieceBytes(matrix)));
-  const half = Math.min(Math.max(PIECE_BYTES, least), Math.floor(layout.staging.bytes / 2 / 64) * 64);
-  let packing: Promise<void> = Promise.resolve();
-  let turn = 0;
-  try {
-    for (const { matrix, to } of layout.matrices) {
-      const scales = await readScales(matrix, options.signal);
-      if (scales) {
-        await packing; // it may still read those of the matrix before
-        memory.f32(layout.scales, 0, scales.length).set(scales);
-      }
-      for (const piece of pieces(matrix, half)) {
-        options.signal?.throwIfAborted();
-        const at = layout.staging.at + (turn++ % 2) * half;
-        // The pack before last has ended; the last one may still run on the other half. A source that never answers is left
-        // to itself: whatever it still writes goes to a memory that nobody reads.
-        const into = memory.bytes.subarray(at, at + piece.bytes);
-        await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), options.signal);
-        if (matrix.halvedHead > 0) joinHalves(into, piece.bytes / (piece.rowEnd - piece.rowBegin), matrix.halvedHead);
-        await packing;
-        packing = packPiece(memory, layout, program, index, threads, matrix, to, piece, at, options.signal);
-        packing.catch(() => {});
-        onPiece(
-          (matrixBytes(matrix) * (piece.rowEnd - piece.rowBegin) * (piece.colEnd - piece.colBegin)) /
-            (matrix.rows * matrix.cols),
-        );
-      }
-    }
-  } finally {
-    await packing;
-  }
-}
+/** Packs matrices into one memory, in words and bytes of its own: before the first step or between two. */
+export class Loader {
+  readonly memory: Memory;
+  readonly #place: LoaderPlace;
+  readonly #index: number;
+  readonly #threads: Threads;
 
-async function packPiece(
-  memory: Memory,
-  layout: Layout,
-  program: Tensor,
-  index: number,
-  threads: Threads,
-  matrix: Matrix,
-  to: Packed,
-  piece: Piece,
-  at: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const pack = new Program();
-  const { outputStride, inputStride, stored } = matrix;
-  const scales = matrix.scales ? layout.scales : undefined;
-  pack.pack({ ...piece, at, type: stored.type, outputStride, inputStride, scales }, to);
-  memory.u32(program, 0, pack.bytes / 4).set(pack.words());
-  startAt(memory, program.at);
-  const result = await threads.run(index, index, signal);
-  if (result.status === "fault") {
-    if (to.type === "f16" && isFinite16(memory, at, piece.bytes)) {
-      throw new EngineError(UNPACKABLE_F16, `${matrix.stored.name} holds an f16 that has no packed form`, {
-        at: { source: "kernel", file: matrix.stored.source.name, field: matrix.name },
+  /** `index`: of the memory among those of the threads. */
+  constructor(memory: Memory, place: LoaderPlace, index: number, threads: Threads) {
+    this.memory = memory;
+    this.#place = place;
+    this.#index = index;
+    this.#threads = threads;
+  }
+
+  /** Reads and packs matrices one after the other, a piece while the one before is packed. `onPiece`: bytes of the file. */
+  async load(
+    matrices: readonly { readonly matrix: Matrix; readonly to: Packed }[],
+    signal: AbortSignal | undefined,
+    onPiece: (bytes: number) => void,
+  ): Promise<void> {
+    const { staging, scales } = this.#place;
+    const half = staging.shape[1];
+    let packing: Promise<void> = Promise.resolve();
+    let turn = 0;
+    try {
+      for (const { matrix, to } of matrices) {
+        const factors = await readScales(matrix, signal);
+        if (factors) {
+          await packing; // it may still read those of the matrix before
+          this.memory.f32(scales, 0, factors.length).set(factors);
+        }
+        for (const piece of pieces(matrix, half)) {
+          signal?.throwIfAborted();
+          const at = staging.at + (turn++ % 2) * half;
+          // The pack before last has ended; the last one may still run on the other half. A source that never answers is left
+          // to itself: whatever it still writes goes to a memory that nobody reads.
+          const into = this.memory.bytes.subarray(at, at + piece.bytes);
+          await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), signal);
+          if (matrix.halvedHead > 0) joinHalves(into, piece.bytes / (piece.rowEnd - piece.rowBegin), matrix.halvedHead);
+          await packing;
+          packing = this.#pack(matrix, to, piece, at, signal);
+          packing.catch(() => {});
+          const part = (piece.rowEnd - piece.rowBegin) * (piece.colEnd - piece.colBegin);
+          onPiece((storedBytes(matrix) * part) / (matrix.rows * matrix.cols));
+        }
+      }
+    } finally {
+      await packing;
+    }
+  }
+
+  async #pack(matrix: Matrix, to: Packed, piece: Piece, at: number, signal: AbortSignal | undefined): Promise<void> {
+    const { words, scales } = this.#place;
+    const pack = new Program();
+    const { outputStride, inputStride, stored } = matrix;
+    const factors = matrix.scales ? scales : undefined;
+    pack.pack({ ...piece, at, type: stored.type, outputStride, inputStride, scales: factors }, to);
+    this.memory.u32(words).set(pack.words());
+    startAt(this.memory, words.at);
+    const result = await this.#threads.run(this.#index, this.#index, signal);
+    if (result.status !== "fault") return;
+    const { name, source } = stored;
+    if (to.type === "f16" && isFinite16(this.memory, at, piece.bytes)) {
+      throw new EngineError(UNPACKABLE_F16, `${name} holds an f16 that has no packed form`, {
+        at: { source: "kernel", file: source.name, field: matrix.name },
         limit: "weights below 128",
       });
     }
-    const narrowed = to.type === matrix.stored.type ? "" : `, or is one no longer as ${to.type}`;
-    throw new EngineError("WEIGHT_NONFINITE", `${matrix.stored.name} holds a value that is no number${narrowed}`, {
-      at: {
-        source: "kernel",
-        file: matrix.stored.source.name,
-        field: `${matrix.name}, outputs from ${result.fault.row}`,
-      },
+    const narrowed = to.type === stored.type ? "" : `, or is one no longer as ${to.type}`;
+    throw new EngineError("WEIGHT_NONFINITE", `${name} holds a value that is no number${narrowed}`, {
+      at: { source: "kernel", file: source.name, field: `${matrix.name}, outputs from ${result.fault.row}` },
       limit: "finite weights",
     });
   }

@@ -31,8 +31,7 @@ export interface Opened {
 export async function openResident(config: ModelConfig, weights: ModelWeights, options: OpenOptions): Promise<Opened> {
   const open = async (weights: ModelWeights, warnings: readonly string[]): Promise<Opened> => {
     const { kernels, plan } = await orAborted(planKernels(config, weights, options), options.signal);
-    const { sizes, layouts } = plan;
-    const resident = await ResidentModel.load({ ...options, kernels, config, weights, sizes, layouts });
+    const resident = await ResidentModel.load({ ...options, kernels, config, weights, plan });
     return { resident, kernels, plan, warnings: [...plan.warnings, ...warnings] };
   };
   const kept = options.quantize ? quantizeWeights(weights, options.quantize) : { weights, warnings: [] };

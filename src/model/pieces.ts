@@ -53,6 +53,12 @@ export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
   }
 }
 
+/** Bytes of a matrix in its file. */
+export function storedBytes({ rows, cols, stored }: Matrix): number {
+  const { elements, bytes } = WEIGHT_TYPES[stored.type];
+  return (rows * cols * bytes) / elements;
+}
+
 /** Bytes of the smallest piece that can be packed by itself. */
 export function leastPieceBytes(matrix: Matrix): number {
   const { stored, type, outputStride, inputStride } = matrix;

@@ -3,7 +3,6 @@ import {
   FAULT_PAGE,
   FAULT_ROUTER,
   FAULT_TOKEN,
-  PROFILE_BYTES,
   WORD_PROBABILITIES,
   WORD_PROFILE_AT,
   WORD_PROFILE_FROM,
@@ -16,13 +15,13 @@ import { EngineError } from "../error.ts";
 import type { Crossing } from "../host/worker-start.ts";
 import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
-import type { OpPlace, Program } from "../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
 import { Cache } from "./cache.ts";
 import { type ModelConfig, ropeDivisors, ropeFrequencies } from "./config.ts";
-import { emitForward, emitLogits, type Forward } from "./forward.ts";
 import type { Layout, Sizes } from "./layout.ts";
-import { type LoadOptions, loadWeights, readVector } from "./load.ts";
+import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
+import type { Programs } from "./programs.ts";
+import type { ModelPlan, PlannedMemory } from "./sizes.ts";
 import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
 import { type TapData, TapReader } from "./taps.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -43,33 +42,17 @@ export interface OpTime {
   readonly waitMs: number;
 }
 
-interface Placed {
-  readonly layout: Layout;
+interface Placed extends PlannedMemory {
   readonly memory: Memory;
-  readonly forward: Tensor;
-  readonly places: readonly OpPlace[];
-  readonly profile: Tensor;
-  readonly logits: Tensor | null;
-  readonly trace: Tensor;
-  readonly traceForward: Forward;
+  readonly loader: Loader;
 }
-
-/** A model of these alone may fuse multiply and add. */
-export function allFloat(layouts: readonly Layout[]): boolean {
-  return layouts.every(({ matrices }) => matrices.every(({ to }) => FLOAT_TYPES.has(to.type)));
-}
-
-const FLOAT_TYPES: ReadonlySet<string> = new Set(["f32", "f16", "bf16"]);
 
 export interface ResidentOptions extends LoadOptions {
   readonly kernels: Kernels;
   readonly config: ModelConfig;
   readonly weights: ModelWeights;
-  readonly sizes: Sizes;
-  readonly layouts: readonly Layout[];
+  readonly plan: ModelPlan;
   readonly threads: number;
-  /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
-  readonly fused?: boolean;
 }
 
 export class ResidentModel {
@@ -82,70 +65,45 @@ export class ResidentModel {
   readonly #placed: readonly Placed[];
   #steps: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: ResidentOptions, placed: readonly Placed[], threads: Threads, ops: number) {
-    this.config = options.config;
-    this.sizes = options.sizes;
+  private constructor({ config, plan }: ResidentOptions, placed: readonly Placed[], threads: Threads) {
+    this.config = config;
+    this.sizes = plan.sizes;
     this.threads = threads;
     this.#placed = placed;
-    this.ops = ops;
-    this.cache = new Cache(options.config, options.sizes.context, options.sizes.sequences, options.sizes.pages);
+    this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
+    this.cache = new Cache(config, plan.sizes.context, plan.sizes.sequences, plan.sizes.pages);
   }
 
   static async load(options: ResidentOptions): Promise<ResidentModel> {
-    const { config, weights, sizes, layouts, kernels } = options;
-    const fused = options.fused ?? allFloat(layouts);
-    let ops = 0;
-    const placed = layouts.map((layout): Placed => {
-      const forward = emitForward(config, layout, sizes, fused, false);
-      const traceForward = emitForward(config, layout, sizes, fused, true);
-      const logits = layout.last ? emitLogits(config, layout, sizes, fused) : null;
-      ops += forward.program.ops;
-      const reserve = (name: string, program: Program) => layout.plan.reserve(name, "u32", [program.bytes / 4]);
-      const tensors = {
-        forward: reserve("program", forward.program),
-        trace: reserve("trace program", traceForward.program),
-        logits: logits && reserve("logits program", logits),
-        profile: layout.plan.reserve("profile", "bytes", [(forward.program.bytes / 4) * PROFILE_BYTES]),
-      };
-      const memory = new Memory(layout.plan);
-      memory.u32(tensors.forward).set(forward.program.words());
-      if (tensors.logits) memory.u32(tensors.logits).set(logits!.words());
-      memory.control[WORD_SCRATCH_AT] = layout.scratch.at;
-      memory.control[WORD_SCRATCH_BYTES] = layout.scratch.shape[1];
-      return { layout, memory, ...tensors, places: forward.program.places, traceForward };
-    });
-    const crossings = placed.map(({ layout }, index): Crossing | null =>
+    const { config, weights, plan, kernels } = options;
+    const memories = plan.placed.map(({ layout, programs }) => makeMemory(layout, programs));
+    const crossings = plan.placed.map(({ layout }, index): Crossing | null =>
       index === 0
         ? null
         : {
-            from: placed[index - 1].layout.activations.x.at,
+            from: plan.placed[index - 1].layout.activations.x.at,
             to: layout.activations.x.at,
             rowBytes: config.hidden * 4,
             rowsWord: WORD_ROWS,
           },
     );
-    const memories = placed.map(({ memory }) => memory);
     const threads = await Threads.start(options.threads, kernels.module, memories, crossings, options.signal);
     try {
+      const placed = plan.placed.map((planned, index): Placed => {
+        const memory = memories[index];
+        return { ...planned, memory, loader: new Loader(memory, planned.layout.loader, index, threads) };
+      });
       const divisors = weights.ropeDivisors
         ? await readVector(weights.ropeDivisors, options.signal)
         : ropeDivisors(config);
       const frequencies = ropeFrequencies(config, divisors);
       for (const { layout, memory } of placed) memory.f32(layout.frequencies).set(frequencies);
-      // Until the trace program is written, its place holds the packing ops of the loader.
-      await loadWeights(
-        layouts,
-        memories,
-        placed.map(({ trace }) => trace),
-        threads,
-        options,
-      );
-      for (const { memory, trace, traceForward } of placed) memory.u32(trace).set(traceForward.program.words());
+      await loadWeights(placed, options);
+      return new ResidentModel(options, placed, threads);
     } catch (error) {
       await threads.dispose();
       throw error;
     }
-    return new ResidentModel(options, placed, threads, ops);
   }
 
   get #last(): Placed {
@@ -154,9 +112,7 @@ export class ResidentModel {
 
   /** Names of all taps, in network order. */
   get tapNames(): string[] {
-    return this.#placed.flatMap(({ traceForward }) =>
-      traceForward.taps.flatMap((taps) => taps.map(({ name }) => name)),
-    );
+    return this.#placed.flatMap(({ programs }) => programs.trace.taps.flatMap((taps) => taps.map(({ name }) => name)));
   }
 
   /** Bytes of every wasm memory. */
@@ -190,7 +146,9 @@ export class ResidentModel {
     for (let done = 0, first = true; first || done < flagged.length; first = false) {
       const piece = flagged.slice(done, done + this.sizes.logitRows);
       this.#writeLogitRows(piece.map(({ row }) => row));
-      const programs = first ? this.#placed.map(({ forward }) => forward) : [this.#last.logits!];
+      const programs = first
+        ? this.#placed.map(({ programs: { forward } }) => forward.at)
+        : [this.#last.programs.logits!.at];
       await this.#run(this.#placed.length - programs.length, programs, signal);
       const { layout, memory } = this.#last;
       for (const [index, { row, part }] of piece.entries()) {
@@ -297,7 +255,7 @@ export class ResidentModel {
 
   /** One step of the unfused program: stops at every tap, in every memory in turn. */
   async #traceStep(part: StepPart, reader: TapReader, signal: AbortSignal | undefined): Promise<void> {
-    for (const { memory, trace } of this.#placed) startAt(memory, trace.at);
+    for (const { memory, programs } of this.#placed) startAt(memory, programs.trace.at.at);
     for (let index = 0, stop = 0; ; stop++) {
       const result = await this.threads.run(index, this.#placed.length - 1, signal);
       this.#check(result);
@@ -306,17 +264,18 @@ export class ResidentModel {
         index = result.memory;
         stop = 0;
       }
-      const { memory, traceForward } = this.#placed[index];
-      for (const tap of traceForward.taps[stop]) reader.read(memory, tap, part);
+      const { memory, programs } = this.#placed[index];
+      for (const tap of programs.trace.taps[stop]) reader.read(memory, tap, part);
     }
   }
 
   /** Where the time of the steps that run meanwhile goes, op by op. Steps of anybody count; traces and further pieces of logits do not. */
   async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
-    for (const { memory, forward, profile } of this.#placed) {
+    for (const { memory, programs } of this.#placed) {
+      const { forward, profile } = programs;
       memory.bytes.fill(0, profile.at, profile.at + profile.bytes);
-      memory.control[WORD_PROFILE_FROM] = forward.at;
-      memory.control[WORD_PROFILE_WORDS] = forward.shape[0];
+      memory.control[WORD_PROFILE_FROM] = forward.at.at;
+      memory.control[WORD_PROFILE_WORDS] = forward.at.shape[0];
       memory.control[WORD_PROFILE_AT] = profile.at;
     }
     try {
@@ -324,13 +283,27 @@ export class ResidentModel {
     } finally {
       for (const { memory } of this.#placed) memory.control[WORD_PROFILE_AT] = 0;
     }
-    return this.#placed.flatMap(({ memory, profile, places }) => {
+    return this.#placed.flatMap(({ memory, programs: { profile, forward } }) => {
       const times = new Float64Array(memory.wasm.buffer, profile.at, profile.bytes / 8);
-      return places.map(({ word, op, part }) => ({ op, part, ms: times[word * 2], waitMs: times[word * 2 + 1] }));
+      return forward.program.places.map(({ word, op, part }) => ({
+        op,
+        part,
+        ms: times[word * 2],
+        waitMs: times[word * 2 + 1],
+      }));
     });
   }
 
   async dispose(): Promise<void> {
     await this.threads.dispose();
   }
+}
+
+/** A memory of its planned size with its programs in it. */
+function makeMemory(layout: Layout, { forward, trace, logits }: Programs): Memory {
+  const memory = new Memory(layout.plan);
+  for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])]) memory.u32(at).set(program.words());
+  memory.control[WORD_SCRATCH_AT] = layout.scratch.at;
+  memory.control[WORD_SCRATCH_BYTES] = layout.scratch.shape[1];
+  return memory;
 }

@@ -3,10 +3,12 @@ import { EngineError } from "../error.ts";
 import type { Choices } from "../runtime/kernels.ts";
 import { LARGEST_MEMORY } from "../runtime/memory.ts";
 import { packedBytes } from "../runtime/packed.ts";
+import { isFloat } from "../weight-types.ts";
 import { blocksOf, type CacheType } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
-import { formsOf, type Layout, layerBytes, layoutMemory, type Sizes } from "./layout.ts";
+import { formsOf, type Layout, layerBytes, layoutMemory, matricesOfModel, type Sizes } from "./layout.ts";
 import { type LayerRange, placeLayers } from "./placement.ts";
+import { type Programs, placePrograms } from "./programs.ts";
 import type { Matrix, ModelWeights } from "./weights.ts";
 
 /** Sizes of a model in memory, chosen before any tensor is read, and the budget check. */
@@ -17,6 +19,8 @@ export interface SizeOptions {
   readonly activations: "q8" | "f32";
   readonly threads: number;
   readonly choices: Choices;
+  /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
+  readonly fused?: boolean;
   /** Bytes of all memories together at most. */
   readonly maxMemory: number | undefined;
   /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
@@ -36,9 +40,24 @@ const SPARE_PAGES = SEQUENCES;
 
 export interface ModelPlan {
   readonly sizes: Sizes;
-  readonly layouts: readonly Layout[];
+  /** Memory by memory. */
+  readonly placed: readonly PlannedMemory[];
   readonly warnings: readonly string[];
-  readonly bytes: number;
+  readonly memory: PlannedBytes;
+}
+
+/** Bytes: of each memory and of all of them, to the byte; weights as packed; cache; whatever is neither. */
+export interface PlannedBytes {
+  readonly total: number;
+  readonly memories: readonly number[];
+  readonly weights: number;
+  readonly cache: number;
+  readonly activations: number;
+}
+
+export interface PlannedMemory {
+  readonly layout: Layout;
+  readonly programs: Programs;
 }
 
 export function planModel(config: ModelConfig, weights: ModelWeights, options: SizeOptions): ModelPlan {
@@ -46,20 +65,35 @@ export function planModel(config: ModelConfig, weights: ModelWeights, options: S
   const context = chooseContext(config, options.context);
   const sizes = chooseSizes(config, weights, context, options);
   const limit = Math.min(options.memoryLimit ?? LARGEST_MEMORY, LARGEST_MEMORY);
-  const layouts = place(config, weights, sizes, limit).map((range) => layoutMemory(config, weights, sizes, range));
-  const bytes = layouts.reduce((sum, { plan }) => sum + plan.bytes, 0);
-  if (options.maxMemory !== undefined && bytes > options.maxMemory) {
+  const placed = place(config, weights, sizes, limit).map((range): PlannedMemory => {
+    const layout = layoutMemory(config, weights, sizes, range);
+    return { layout, programs: placePrograms(config, layout, sizes, options.fused ?? allFloat(weights)) };
+  });
+  const memory = bytesOf(placed.map(({ layout }) => layout));
+  if (options.maxMemory !== undefined && memory.total > options.maxMemory) {
     throw new EngineError("MODEL_TOO_LARGE", "the model, its cache and its activations need more than maxMemory", {
       at: { source: "option", field: "maxMemory" },
-      actual: `${bytes} bytes`,
+      actual: `${memory.total} bytes`,
       limit: `at most ${options.maxMemory} bytes (a smaller context or an 8-bit cache needs less)`,
     });
   }
   if (options.context === undefined && context < config.context) {
     warnings.push(`the file allows ${config.context} positions; the context is ${context} (option context)`);
   }
-  return { sizes, layouts, warnings, bytes };
+  return { sizes, placed, warnings, memory };
 }
+
+function bytesOf(layouts: readonly Layout[]): PlannedBytes {
+  const sum = (count: (layout: Layout) => number) => layouts.reduce((bytes, layout) => bytes + count(layout), 0);
+  const total = sum(({ plan }) => plan.memoryBytes);
+  const weights = sum(({ matrices }) => matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
+  const cache = sum(({ cacheAt }) => cacheAt.full.bytes + cacheAt.chunked.bytes);
+  const memories = layouts.map(({ plan }) => plan.memoryBytes);
+  return { total, memories, weights, cache, activations: total - weights - cache };
+}
+
+/** A model of these alone may fuse multiply and add. */
+export const allFloat = (weights: ModelWeights): boolean => matricesOfModel(weights).every(({ type }) => isFloat(type));
 
 function chooseContext(config: ModelConfig, asked: number | undefined): number {
   if (asked === undefined) return Math.min(config.context, DEFAULT_CONTEXT);
@@ -117,7 +151,7 @@ function place(config: ModelConfig, weights: ModelWeights, sizes: Sizes, limit: 
   return placeLayers(layers, fixed, bytes(weights.embedding), head + output, limit);
 }
 
-/** The programs of all layers, generously: about 250 words a layer, three programs, and a profile of the first. */
+/** For the choice of memories alone, generously: about 250 words a layer, three programs, and a profile of the first. */
 function programBytes(config: ModelConfig): number {
   return config.layers.length * 8192 + 32768;
 }

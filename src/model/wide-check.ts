@@ -5,10 +5,10 @@ import { type Kernels, openKernels } from "../runtime/module.ts";
 import { formOf, isFloat, type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
 import type { CacheType } from "./cache.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
-import { formsOf } from "./layout.ts";
+import { formsOf, matricesOfModel } from "./layout.ts";
 import { type CreateConfig, randomModelCheckpoint } from "./random.ts";
-import { allFloat, ResidentModel } from "./resident.ts";
-import { integerTileRows, type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
+import { ResidentModel } from "./resident.ts";
+import { allFloat, integerTileRows, type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
 import { type ModelWeights, mapWeights } from "./weights.ts";
 
 /**
@@ -75,8 +75,8 @@ export async function planKernels(
   const wide = await open(options.wide);
   if (!wide.kernels.wide.on) return wide;
   const { activations, cache } = options;
-  const types = new Set(wide.plan.layouts.flatMap(({ matrices }) => matrices.map(({ to }) => to.type)));
-  const fused = wide.kernels.build === "relaxed" && allFloat(wide.plan.layouts);
+  const types = new Set(matricesOfModel(weights).map(({ type }) => type));
+  const fused = wide.kernels.build === "relaxed" && allFloat(weights);
   const difference = await findWideDifference(wide.kernels, { types, activations, cache, fused });
   if (difference === undefined) return wide;
   const narrow = await open(false);
@@ -116,19 +116,11 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<W
     activations: check.activations,
     threads: 0,
     choices: chooseFor(kernels, weights, check.activations),
+    fused: check.fused,
     maxMemory: undefined,
     memoryLimit: undefined,
   });
-  const { sizes, layouts } = plan;
-  const resident = await ResidentModel.load({
-    kernels,
-    config,
-    weights,
-    sizes,
-    layouts,
-    threads: 0,
-    fused: check.fused,
-  });
+  const resident = await ResidentModel.load({ kernels, config, weights, plan, threads: 0 });
   let digest = 0x811c9dc5;
   const timeline = resident.cache.open();
   let position = 0;

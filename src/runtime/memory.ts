@@ -33,6 +33,11 @@ export class MemoryPlan {
     return this.#end;
   }
 
+  /** What the memory made of it takes: whole wasm pages. */
+  get memoryBytes(): number {
+    return Math.ceil(this.#end / WASM_PAGE) * WASM_PAGE;
+  }
+
   reserve(name: string, type: ElementType, shape: readonly number[]): Tensor {
     const bytes = shape.reduce((product, size) => product * size, ELEMENT_BYTES[type]);
     if (!Number.isSafeInteger(bytes) || bytes < 0) {
@@ -58,7 +63,7 @@ export class Memory {
   readonly control: Int32Array;
 
   constructor(plan: MemoryPlan) {
-    const pages = Math.ceil(plan.bytes / WASM_PAGE);
+    const pages = plan.memoryBytes / WASM_PAGE;
     try {
       this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     } catch (cause) {

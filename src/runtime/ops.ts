@@ -165,7 +165,7 @@ export function attendOperands(op: AttendOp): Operands<"ATTEND"> {
 
 /** A pass over a weight group serves so many bytes of panel: they and the group stay in a 512 KiB L2. */
 const PANEL_CACHE_BYTES = 224 * 1024;
-const MOST_TILES = 64;
+export const MOST_TILES = 64;
 
 /** One matrix of a MATMUL with the kernels chosen for it. */
 export function matrixOperands(op: MatrixOp, fused: boolean, choices: Choices): Operands<"MATRIX"> {
