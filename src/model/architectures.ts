@@ -12,8 +12,14 @@ export interface Architecture {
   /** HF's `model_type` and entries of `architectures`. */
   readonly modelTypes: readonly string[];
   readonly classes: readonly string[];
-  /** What every layer does; null: the file says it by layer. */
-  readonly layer: LayerConfig | null;
+  /** What every layer does, or that the file says it by layer. */
+  readonly layers: LayerConfig | "stated";
+  /** Which layers are mixtures: of a name that two share in GGUF files, the presence of experts tells them apart. */
+  readonly mixtures: "stated" | "all" | "none";
+  /** Whether a file's `sliding_window` means something: then it must be none, or as long as the context. */
+  readonly window: boolean;
+  /** Hyper-parameters of our own, of `createModel`, which makes models in this shape. */
+  readonly own: readonly ("router" | "shared_expert")[];
   /** Which hyper-parameter is which width (HF's names); null: there is no such feed-forward. */
   readonly denseWidth: string | null;
   readonly expertWidth: string | null;
@@ -103,7 +109,10 @@ const LLAMA4: Architecture = {
   gguf: "llama4",
   modelTypes: ["llama4", "llama4_text"],
   classes: ["Llama4ForConditionalGeneration", "Llama4ForCausalLM"],
-  layer: null,
+  layers: "stated",
+  mixtures: "stated",
+  window: false, // it has chunks instead
+  own: ["router", "shared_expert"],
   denseWidth: "intermediate_size_mlp",
   expertWidth: "intermediate_size",
   router: "sigmoid",
@@ -151,7 +160,10 @@ const LLAMA: Architecture = {
   gguf: "llama",
   modelTypes: ["llama"],
   classes: ["LlamaForCausalLM"],
-  layer: { rope: true, chunked: false, qkNorm: false, temperature: false, moe: false },
+  layers: { rope: true, chunked: false, qkNorm: false, temperature: false, moe: false },
+  mixtures: "none",
+  window: true,
+  own: [],
   denseWidth: "intermediate_size",
   expertWidth: null,
   router: "sigmoid", // no mixture, no router
@@ -188,7 +200,8 @@ const MIXTRAL: Architecture = {
   name: "mixtral",
   modelTypes: ["mixtral"],
   classes: ["MixtralForCausalLM"],
-  layer: { rope: true, chunked: false, qkNorm: false, temperature: false, moe: true },
+  layers: { rope: true, chunked: false, qkNorm: false, temperature: false, moe: true },
+  mixtures: "all",
   denseWidth: null,
   expertWidth: "intermediate_size",
   router: "softmax",

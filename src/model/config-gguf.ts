@@ -83,7 +83,7 @@ function findArchitecture(checkpoint: Checkpoint, key: Keys["key"]): Architectur
   // Architectures of one name differ in whether there are experts at all.
   const experts = key(`${name}.expert_count`).value;
   const moe = experts !== undefined && experts !== 0;
-  const found = same.find(({ layer }) => layer === null || layer.moe === moe);
+  const found = same.find(({ mixtures }) => mixtures === "stated" || mixtures === (moe ? "all" : "none"));
   if (found) return found;
   throw new EngineError("GGUF_ARCH", "the architecture is not supported", {
     at: { source: "gguf", file: checkpoint.name, field: "general.architecture" },
@@ -103,11 +103,11 @@ function translate(keys: Keys, layers: number): Map<string, Partial<Field> & { v
   // Of an architecture without biases they are unknown tensors.
   const tensors = [...checkpoint.tensors.keys()];
   for (const name of architecture.biases) values.set(name, { value: tensors.some((one) => BIASES[name].test(one)) });
-  if (architecture.layer !== null) {
+  if (architecture.window) {
     const window = stored("sliding_window").value;
-    return values.set("sliding_window", { value: window === undefined || window === 0 ? null : window });
+    values.set("sliding_window", { value: window === undefined || window === 0 ? null : window });
   }
-  translateLayers(keys, layers, (name, value) => values.set(name, { value }));
+  if (architecture.layers === "stated") translateLayers(keys, layers, (name, value) => values.set(name, { value }));
   return values;
 }
 

@@ -86,7 +86,7 @@ function refuseUnsupported({ architecture, field }: Hyperparameters): void {
   if (partial.value != null && partial.value !== 1) throw refuse("CONFIG_ROPE", partial, "1: all of a head turns");
 }
 
-/** A window that the context never leaves is none. Llama 4 has chunks instead, and its files' windows mean nothing. */
+/** A window that the context never leaves is none. */
 function contextOf({ architecture, field }: Hyperparameters): number {
   const { defaults } = architecture;
   const context = integer(
@@ -96,7 +96,7 @@ function contextOf({ architecture, field }: Hyperparameters): number {
     LARGEST,
     defaults["max_position_embeddings"],
   );
-  if (architecture.layer === null) return context;
+  if (!architecture.window) return context;
   const window = field("sliding_window");
   const value = window.value === undefined ? (defaults["sliding_window"] ?? null) : window.value;
   if (value !== null && !(isInteger(value) && value >= context)) {
@@ -125,7 +125,7 @@ function headsOf({ architecture, field }: Hyperparameters, hidden: number) {
 
 function layerKinds(given: Hyperparameters, count: number): { layers: LayerConfig[]; chunk: number } {
   const { architecture, field } = given;
-  if (architecture.layer !== null) return { layers: Array(count).fill(architecture.layer), chunk: 0 };
+  if (architecture.layers !== "stated") return { layers: Array(count).fill(architecture.layers), chunk: 0 };
   const moe = moeLayers(given, count);
   const rope = ropeLayers(given, count);
   const types = listOf(field("layer_types"), (value) => value === "chunked_attention" || value === "full_attention");
@@ -178,8 +178,8 @@ function ropeLayers({ architecture: { defaults }, field }: Hyperparameters, coun
 
 function expertsOf({ architecture, field }: Hyperparameters, moe: boolean) {
   const { defaults } = architecture;
-  // Ours, of `createModel`, which makes models in the shape of Llama 4.
-  const own = (name: string) => (architecture.layer === null ? field(name) : { ...field(name), value: undefined });
+  const own = (name: "router" | "shared_expert") =>
+    architecture.own.includes(name) ? field(name) : { ...field(name), value: undefined };
   const router = own("router");
   if (router.value != null && router.value !== "sigmoid" && router.value !== "softmax") {
     throw refuse("CONFIG_MOE", router, "sigmoid or softmax");
@@ -201,7 +201,7 @@ function expertsOf({ architecture, field }: Hyperparameters, moe: boolean) {
 
 /** Old exports say 4 where new ones say true. */
 function isTuned({ architecture, field }: Hyperparameters): boolean {
-  if (architecture.layer !== null) return architecture.layer.temperature;
+  if (architecture.layers !== "stated") return architecture.layers.temperature;
   const { value } = field("attn_temperature_tuning");
   return value === undefined || Boolean(value);
 }
