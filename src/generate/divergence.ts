@@ -1,5 +1,5 @@
+import { exp } from "../exact.ts";
 import type { ResidentModel } from "../model/resident.ts";
-import { exp } from "./exp.ts";
 import { logSumExp, mean, negativeLogLikelihood, nonFinite, type Score, scoreOf, standardError } from "./score.ts";
 import { type Piece, WindowWalk } from "./windows.ts";
 

@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { expWeights, log } from "./exp.ts";
+import { expWeights, log } from "../exact.ts";
 import type { CheckedOptions } from "./options.ts";
 
 export type SamplingOptions = Omit<CheckedOptions, "maxTokens" | "stop" | "stopIds" | "signal">;

@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
+import { exp, log } from "../exact.ts";
 import type { ResidentModel } from "../model/resident.ts";
-import { exp, log } from "./exp.ts";
 import { piecesOf, planWindows, WindowWalk } from "./windows.ts";
 
 export interface Score {

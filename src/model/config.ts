@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { exp, log } from "../exact.ts";
 import type { Architecture } from "./architectures.ts";
 import { readGgufConfig } from "./config-gguf.ts";
 import { readHfConfig } from "./config-hf.ts";
@@ -146,36 +147,7 @@ function checkDivisors(divisors: Float32Array, pairs: number): void {
   });
 }
 
-/** theta^(-2j/d) in double precision. */
+/** theta^(-2j/d) in double precision, by exact.ts: a token's bits hang on it. */
 function baseFrequency(config: ModelConfig, pair: number): number {
-  return exp(-((2 * pair) / config.headSize) * ln(config.ropeTheta));
-}
-
-// `Math.pow`, `exp` and `log` may differ in the last bit between engines, and a token's bits hang on these values: the
-// two functions below use only operations that IEEE 754 defines exactly. Relative error about 1e-15, far under f32.
-
-// ln 2 in two parts; the first has 21 zero bits at its end, so that its products with small integers are exact.
-const LN2_HIGH = 0.6931471803691238;
-const LN2_LOW = 1.9082149292705877e-10;
-
-/** ln x = e ln 2 + 2 artanh((m - 1) / (m + 1)), x = m 2^e with m in 0.75..1.5. */
-function ln(x: number): number {
-  let mantissa = x;
-  let exponent = 0;
-  for (; mantissa > 1.5; exponent++) mantissa /= 2;
-  for (; mantissa < 0.75; exponent--) mantissa *= 2;
-  const s = (mantissa - 1) / (mantissa + 1);
-  let series = 0;
-  for (let n = 27; n >= 1; n -= 2) series = series * s * s + 1 / n;
-  return exponent * LN2_HIGH + (exponent * LN2_LOW + 2 * s * series);
-}
-
-/** e^x = 2^k e^r, |r| <= ln(2) / 2. */
-function exp(x: number): number {
-  const k = Math.round(x / LN2_HIGH);
-  const r = x - k * LN2_HIGH - k * LN2_LOW;
-  let series = 1;
-  for (let n = 18; n >= 1; n--) series = 1 + (series * r) / n;
-  for (let left = Math.abs(k); left > 0; left--) series *= k > 0 ? 2 : 0.5;
-  return series;
+  return exp(-((2 * pair) / config.headSize) * log(config.ropeTheta));
 }

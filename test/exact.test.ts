@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exp, expWeights, log } from "../src/generate/exp.ts";
+import { exp, expWeights, log } from "../src/exact.ts";
 import { uniform } from "../src/generate/sampler.ts";
 
 describe("exp and log", () => {
