@@ -16,6 +16,7 @@ import type { Crossing } from "../host/worker-start.ts";
 import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
+import { Turns } from "../turns.ts";
 import { Cache } from "./cache.ts";
 import { type ModelConfig, ropeDivisors, ropeFrequencies } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";
@@ -63,7 +64,7 @@ export class ResidentModel {
   /** Ops between two barriers of one step, all memories. */
   readonly ops: number;
   readonly #placed: readonly Placed[];
-  #steps: Promise<unknown> = Promise.resolve();
+  readonly #steps = new Turns();
 
   private constructor({ config, plan }: ResidentOptions, placed: readonly Placed[], threads: Threads) {
     this.config = config;
@@ -125,13 +126,7 @@ export class ResidentModel {
    * several callers queue. Rejects with the signal's reason, CACHE_FULL, or the fault of a kernel.
    */
   step(parts: readonly StepPart[], onLogits: OnLogits, signal?: AbortSignal): Promise<void> {
-    return this.#queue(() => this.#step(parts, onLogits, signal));
-  }
-
-  #queue<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#steps.then(work);
-    this.#steps = result.catch(() => {});
-    return result;
+    return this.#steps.take(() => this.#step(parts, onLogits, signal));
   }
 
   async #step(parts: readonly StepPart[], onLogits: OnLogits, signal: AbortSignal | undefined): Promise<void> {
@@ -230,10 +225,12 @@ export class ResidentModel {
       return Promise.reject(error);
     }
     const reader = new TapReader(inputs.length, wanted);
-    return this.#queue(() => {
-      for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
-      return this.#trace(inputs, reader, signal);
-    }).then(() => reader.taps);
+    return this.#steps
+      .take(() => {
+        for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
+        return this.#trace(inputs, reader, signal);
+      })
+      .then(() => reader.taps);
   }
 
   async #trace(inputs: StepPart["inputs"], reader: TapReader, signal: AbortSignal | undefined): Promise<void> {

@@ -27,6 +27,7 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import type { Crossing, Spawned } from "../host/worker-start.ts";
+import { Turns } from "../turns.ts";
 import type { Memory } from "./memory.ts";
 import { type Instance, instantiate, walk } from "./worker.ts";
 
@@ -59,7 +60,7 @@ export class Threads {
   /** When the event loop last had a turn, for the caller's thread. */
   #turnedAt = 0;
   #failure: EngineError | undefined;
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #running = new Turns();
   #closing = false;
 
   private constructor(memories: readonly Memory[], crossings: readonly (Crossing | null)[]) {
@@ -106,9 +107,7 @@ export class Threads {
 
   /** Runs memories [first, last] from the WORD_PC of each. Rejects with the signal's reason when it aborts. */
   run(first: number, last: number, signal?: AbortSignal): Promise<RunResult> {
-    const run = this.#running.then(() => this.#run(first, last, signal));
-    this.#running = run.catch(() => {});
-    return run;
+    return this.#running.take(() => this.#run(first, last, signal));
   }
 
   async #run(first: number, last: number, signal: AbortSignal | undefined): Promise<RunResult> {
@@ -210,7 +209,7 @@ export class Threads {
   async dispose(): Promise<void> {
     this.#closing = true;
     this.#abort();
-    await this.#running;
+    await this.#running.ended();
     Atomics.store(this.#control, WORD_STEP, -1);
     Atomics.notify(this.#control, WORD_STEP);
     await Promise.all(this.#workers.map((worker) => worker?.end()));
