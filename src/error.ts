@@ -1,3 +1,5 @@
+import type { ErrorCode } from "./error-codes.ts";
+
 /** Where an error was found: the kind of source, the file's base name, the field and the byte offset. */
 export interface ErrorPlace {
   source:
@@ -36,12 +38,12 @@ export interface ErrorDetail {
  */
 export class EngineError extends Error {
   override readonly name = "EngineError";
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly at: ErrorPlace | undefined;
   readonly limit: number | string | undefined;
   readonly actual: number | string | undefined;
 
-  constructor(code: string, what: string, detail: ErrorDetail = {}) {
+  constructor(code: ErrorCode, what: string, detail: ErrorDetail = {}) {
     super(describe(code, what, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.at = detail.at && placeOf(detail.at);
@@ -61,7 +63,7 @@ function placeOf({ offset, ...place }: GivenPlace): ErrorPlace {
   return offset === undefined ? place : { ...place, offset: plain(offset) };
 }
 
-function describe(code: string, what: string, { at, limit, actual }: ErrorDetail): string {
+function describe(code: ErrorCode, what: string, { at, limit, actual }: ErrorDetail): string {
   let place = "";
   if (at) {
     place = ` [${at.source}`;

@@ -10,6 +10,7 @@ import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
 export type { ByteSource, StoredType } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export { EngineError, type ErrorPlace } from "./error.ts";
+export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { Divergence, Perplexity } from "./generate/divergence.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";

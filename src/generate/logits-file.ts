@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import type { Reference } from "./divergence.ts";
 import type { Piece, WindowRule, Windows } from "./windows.ts";
 
@@ -126,7 +127,7 @@ export class StoredLogits implements WindowRule {
 
   /** Throws LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
   async check(windows: Windows, vocab: number): Promise<void> {
-    const refuse = (code: string, what: string, actual: string | number, limit: string | number): never => {
+    const refuse = (code: ErrorCode, what: string, actual: string | number, limit: string | number): never => {
       throw new EngineError(code, what, { at: { source: "file", file: this.#source.name }, actual, limit });
     };
     if (this.vocab !== vocab) refuse("LOGITS_VOCAB", "the logits are of another vocabulary", this.vocab, vocab);
