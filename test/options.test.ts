@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EngineError } from "../src/error.ts";
 import { chooseThreads } from "../src/generate/load-options.ts";
-import { checkOptions, checkTokenIds } from "../src/generate/options.ts";
+import { checkOptions } from "../src/generate/options.ts";
+import { checkTokenIds } from "../src/given.ts";
 
 const LIMITS = { vocab: 260, context: 512 };
 const check = (options: unknown) => checkOptions(options, LIMITS);

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import { isDetached, isRevoked, tell } from "../given.ts";
 import { CallerSource } from "./caller-source.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { fileChanged, filesOf, openFile } from "./file-source.ts";
@@ -13,13 +14,18 @@ const BLOB_PIECE = 64 * 2 ** 20;
 
 export async function openSource(source: SourceLike, signal?: AbortSignal): Promise<ByteSource> {
   if (typeof source === "string") return urlOf(source) ? openUrl(urlOf(source)!, signal) : openFile(source);
+  if (isRevoked(source)) throw noSource(source);
   if (source instanceof URL) return openUrl(source, signal);
-  if (source instanceof Uint8Array) return new BytesSource(source);
+  if (source instanceof Uint8Array && !isDetached(source)) return new BytesSource(source);
   if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
   if (isByteSource(source)) return new CallerSource(source);
-  throw new EngineError("SOURCE_KIND", "this is not a path, URL, Blob, Uint8Array or ByteSource", {
+  throw noSource(source);
+}
+
+export function noSource(source: unknown): EngineError {
+  return new EngineError("SOURCE_KIND", "this is not a path, URL, Blob, Uint8Array or ByteSource", {
     at: { source: "option", field: "source" },
-    actual: typeof source,
+    actual: tell(source),
   });
 }
 
@@ -63,6 +69,7 @@ class BytesSource implements ByteSource {
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
+    if (isDetached(this.#bytes)) throw fileChanged(this.name, offset, into.length, 0);
     checkRange(this, offset, into.length);
     into.set(this.#bytes.subarray(offset, offset + into.length));
   }

@@ -1,11 +1,12 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
+import { checkPlain, isFunction, tell } from "../given.ts";
 import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
-import { checkPlain, checkSignal } from "./options.ts";
+import { checkSignal } from "./options.ts";
 
 export interface LoadOptions {
   /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
@@ -97,12 +98,12 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
 }
 
 function progress(value: unknown): CheckedLoadOptions["onProgress"] {
-  if (value !== undefined && typeof value !== "function") throw refuse("onProgress", typeof value, "a function");
+  if (value !== undefined && !isFunction(value)) throw refuse("onProgress", value, "a function");
   return value as CheckedLoadOptions["onProgress"];
 }
 
 function refuse(field: string, actual: unknown, limit: string): EngineError {
-  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: String(actual), limit });
+  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: tell(actual), limit });
 }
 
 function integer(field: string, value: unknown, least: number, most: number): number | undefined {

@@ -2,6 +2,7 @@ import { host } from "#host";
 import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
+import { checkFunction, checkPlain, checkTokenIds, isList, isRevoked, tell } from "../given.ts";
 import { orAborted } from "../model/abortable.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { openResident } from "../model/open.ts";
@@ -15,6 +16,7 @@ import {
   openChatTemplate,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
+import { readChatInput } from "../tokenizer/chat-input.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GenerationBatch } from "./batch.ts";
 import type { Divergence, Perplexity } from "./divergence.ts";
@@ -22,7 +24,7 @@ import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedLoadOptions, checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
 import { StoredLogits } from "./logits-file.ts";
 import type { ModelInfo } from "./model-info.ts";
-import { checkCall, checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
+import { checkCall, checkOptions, type GenerateOptions } from "./options.ts";
 import {
   checkWindows,
   type DivergenceOptions,
@@ -78,13 +80,16 @@ export interface CreateOptions extends LoadOptions {
 }
 
 /** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
-export async function createModel(config: CreateConfig, options: CreateOptions = {}): Promise<Model> {
-  const checked = checkLoadOptions(options, ["seed", "type"]);
-  const { seed = 0, type = "f32" } = options;
+export async function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model> {
+  checkPlain(options);
+  // Getters are read once.
+  const given = { ...options };
+  const checked = checkLoadOptions(given, ["seed", "type"]);
+  const { seed = 0, type = "f32" } = given;
   if (!Number.isSafeInteger(seed))
     throw new EngineError("OPTION_RANGE", "seed", {
       at: { source: "option", field: "seed" },
-      actual: String(seed),
+      actual: tell(seed),
       limit: "a safe integer",
     });
   const checkpoint = randomModelCheckpoint(config, seed, type);
@@ -186,10 +191,10 @@ export class Model {
 
   /** Several prompts in one batch; each answer equals its solo run to the bit. */
   generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): GenerationBatch {
-    if (!Array.isArray(prompts))
+    if (!isList(prompts) || !Array.isArray(prompts))
       throw new EngineError("REQ_PARAM", "prompts", {
         at: { source: "prompt", field: "prompts" },
-        actual: typeof prompts,
+        actual: tell(prompts),
         limit: "an array of prompts",
       });
     const seeded = this.#seeded(options);
@@ -199,14 +204,16 @@ export class Model {
   }
 
   /** Answers messages through the checkpoint's template. */
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
+    checkPlain(options);
     const tokenizer = this.tokenizer;
     if (this.#chat instanceof EngineError) throw this.#chat;
     if (!this.#chat)
       throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-    const { tools, addGenerationPrompt, variables, now, ...rest } = options;
+    const { tools, addGenerationPrompt, variables, now, ...rest } = options ?? {};
+    const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
     return this.#generation(
-      this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }),
+      this.#chat.encode(tokenizer, input.messages as readonly ChatMessage[], input.options as RenderOptions),
       rest,
     );
   }
@@ -238,6 +245,7 @@ export class Model {
     reference: Model | StoredLogits,
     options?: DivergenceOptions,
   ): Promise<Divergence & Measured> {
+    if (isRevoked(reference)) throw notReference(reference);
     const ids = this.#promptIds(prompt, "text");
     const names = ["window", "stride", "onProgress"] as const;
     const { vocab, bos } = this.config;
@@ -277,19 +285,19 @@ export class Model {
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
     const { taps, signal } = checkCall(options, ["taps"]);
-    if (taps !== undefined && !Array.isArray(taps)) {
+    if (taps !== undefined && !(isList(taps) && Array.isArray(taps))) {
       throw new EngineError("OPTION_TAPS", "taps", {
         at: { source: "option", field: "taps" },
-        actual: typeof taps,
+        actual: tell(taps),
         limit: "an array of names",
       });
     }
     const known = this.#resident.tapNames;
-    const unknown = taps?.find((name) => !known.includes(name));
-    if (unknown !== undefined) {
+    const unknown = taps?.findIndex((name) => !known.includes(name)) ?? -1;
+    if (unknown >= 0) {
       throw new EngineError("OPTION_TAPS", "no such tap", {
         at: { source: "option", field: "taps" },
-        actual: unknown,
+        actual: tell(taps![unknown]),
         limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
       });
     }
@@ -313,6 +321,7 @@ export class Model {
    * Costs about 0.2 us an op.
    */
   async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
+    checkFunction(work, "work");
     if (this.#disposed) throw modelDisposed();
     return await this.#resident.profile(work);
   }

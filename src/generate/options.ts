@@ -1,4 +1,16 @@
-import { EngineError, type ErrorPlace } from "../error.ts";
+import { EngineError } from "../error.ts";
+import {
+  checkPlain,
+  checkTokenIds,
+  entriesOf,
+  isId,
+  isList,
+  isMap,
+  isPlain,
+  isRevoked,
+  readOptions,
+  tell,
+} from "../given.ts";
 
 /** What a caller may ask of a generation. Everything is optional; a name that is not here is an error, never ignored. */
 export interface GenerateOptions {
@@ -124,21 +136,6 @@ function snapshot(options: unknown, extra: readonly string[]): Record<keyof Gene
   return given as Record<keyof GenerateOptions, unknown>;
 }
 
-/** Options are one plain object: what a prototype or a class hides would be ignored. */
-export function checkPlain(options: unknown): void {
-  if (options === undefined) return;
-  const prototype = typeof options === "object" && options !== null ? Object.getPrototypeOf(options) : undefined;
-  // Plain objects of another realm have a prototype of their own without one.
-  const plain = prototype === null || (prototype !== undefined && Object.getPrototypeOf(prototype) === null);
-  if (!plain || kindOf(options) !== "Object")
-    throw refuse("options", "the options are not a plain object", "an object of options", options);
-}
-
-/** "Object", "Map", "Array", ... also for values of another realm. A Set or Map has no keys and would pass for empty. */
-function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
-}
-
 function checkMaxTokens(value: unknown, context: number): number {
   if (value === undefined) return context;
   if (Number.isInteger(value) && (value as number) >= 1) return Math.min(value as number, context);
@@ -169,11 +166,10 @@ function checkNumber(field: keyof GenerateOptions, value: unknown, absent: numbe
 function checkLogitBias(value: unknown, vocab: number): ReadonlyMap<number, number> {
   const checked = new Map<number, number>();
   if (value === undefined) return checked;
-  const kind = kindOf(value);
-  if (kind !== "Map" && kind !== "Object") {
+  if (!isMap(value) && !isPlain(value)) {
     throw refuse("logitBias", "not a table of ids", "an object or Map from id to bias", value);
   }
-  const biases = kind === "Map" ? (value as Map<unknown, unknown>) : biasesOf(value as Record<string, unknown>);
+  const biases = isMap(value) ? new Map(entriesOf(value)) : biasesOf(value);
   if (biases.size > MAX_BIASES) {
     throw refuse("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, biases.size);
   }
@@ -216,9 +212,12 @@ function randomSeed(): number {
 function checkStop(value: unknown): string[] {
   if (value === undefined) return [];
   const stops: unknown = typeof value === "string" ? [value] : value;
-  if (!Array.isArray(stops)) throw refuse("stop", "not text", "a string or an array of strings", value);
+  if (isRevoked(stops) || !Array.isArray(stops))
+    throw refuse("stop", "not text", "a string or an array of strings", value);
   if (stops.length > MAX_STOPS) throw refuse("stop", "too many strings", `at most ${MAX_STOPS} strings`, stops.length);
-  return Array.from(stops, (stop: unknown, index) => checkStopText(stop, stops === value ? `stop[${index}]` : "stop"));
+  return Array.from({ length: stops.length }, (_, index) =>
+    checkStopText(stops[index], stops === value ? `stop[${index}]` : "stop"),
+  );
 }
 
 function checkStopText(stop: unknown, field: string): string {
@@ -242,50 +241,13 @@ function checkStopIds(value: unknown, vocab: number): number[] {
   return [...new Set(checkTokenIds(value, vocab, { source: "option", field: "stopIds" }))];
 }
 
-/** Every id an integer in [0, vocab), else `REQ_TOKEN_ID` with the index of the first that is not. Also for prompts. */
-export function checkTokenIds(ids: ArrayLike<unknown>, vocab: number, at: ErrorPlace): number[] {
-  if (!isList(ids)) {
-    throw new EngineError("REQ_PARAM", "not a list of ids", {
-      at,
-      limit: "an array or typed array of token ids",
-      actual: tell(ids),
-    });
-  }
-  return Array.from(ids, (id, index) => {
-    if (isId(id, vocab)) return id;
-    throw new EngineError("REQ_TOKEN_ID", "not a token id", {
-      at: { ...at, field: `${at.field ?? ""}[${index}]` },
-      limit: `an integer in [0, ${vocab - 1}]`,
-      actual: tell(id),
-    });
-  });
-}
-
 /** Options of a single call, `{ signal }` and what `names` lists: anything else is an error, never ignored. */
 export function checkCall<Options extends { signal?: AbortSignal }>(
   options: Options | undefined,
   names: readonly (keyof Options & string)[] = [],
 ): Options {
-  if (options === undefined) return {} as Options;
-  checkPlain(options);
-  const allowed = ["signal", ...names];
-  const unknown = Object.keys(options).find((name) => !allowed.includes(name));
-  if (unknown !== undefined) {
-    throw new EngineError("REQ_UNSUPPORTED_PARAM", "this option is not supported", {
-      at: { source: "option", field: unknown },
-      limit: `one of ${allowed.join(", ")}`,
-      actual: unknown,
-    });
-  }
-  return { ...options, signal: checkSignal(options.signal) };
-}
-
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-}
-
-function isId(id: unknown, vocab: number): id is number {
-  return Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocab;
+  const given = readOptions(options, ["signal", ...names]);
+  return { ...given, signal: checkSignal(given.signal) };
 }
 
 function checkLogProbabilities(value: unknown): number | undefined {
@@ -298,18 +260,20 @@ function checkLogProbabilities(value: unknown): number | undefined {
 
 /** By its tag, not its class: a signal may come from another realm. */
 export function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value;
+  if (value === undefined || isSignal(value)) return value;
   throw refuse("signal", "not a signal", "an AbortSignal", value);
+}
+
+/** What only inherits from one, as a proxy does, cannot be asked. */
+function isSignal(value: unknown): value is AbortSignal {
+  if (isRevoked(value) || !(value instanceof AbortSignal)) return false;
+  try {
+    return typeof value.aborted === "boolean";
+  } catch {
+    return false;
+  }
 }
 
 function refuse(field: string, what: string, limit: string, actual: unknown): EngineError {
   return new EngineError("REQ_PARAM", what, { at: { source: "option", field }, limit, actual: tell(actual) });
-}
-
-/** A value for an error message. Of what is neither a number nor short text, only its kind. */
-function tell(value: unknown): number | bigint | string {
-  if (typeof value === "number" || typeof value === "bigint") return value;
-  if (typeof value === "string") return value.length > 64 ? `a string of ${value.length} units` : JSON.stringify(value);
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
 }

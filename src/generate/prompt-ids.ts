@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
+import { checkTokenIds, tell } from "../given.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { checkTokenIds } from "./options.ts";
 
 /** What a caller gives a model to read, as ids. */
 
@@ -20,7 +20,7 @@ export function promptIds(prompt: Prompt, field: string, vocab: number, tokenize
   if (typeof prompt !== "object" || prompt === null) {
     throw new EngineError("REQ_PARAM", field, {
       at: { source: "prompt", field },
-      actual: prompt === null ? "null" : typeof prompt,
+      actual: tell(prompt),
       limit: "text or an array of ids",
     });
   }

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import { tell } from "../given.ts";
 import { expWeights, log } from "./exp.ts";
 import type { CheckedOptions } from "./options.ts";
 
@@ -111,7 +112,7 @@ export class Sampler {
     throw new EngineError("REQ_TOKEN_ID", "not a token id", {
       at: { source: "prompt", field },
       limit: `an integer in [0, ${this.vocab - 1}]`,
-      actual: String(id),
+      actual: tell(id),
     });
   }
 }

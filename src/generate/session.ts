@@ -1,8 +1,9 @@
 import { EngineError } from "../error.ts";
+import { checkTokenIds, tell } from "../given.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import type { StepPart } from "../model/step.ts";
-import { checkCall, checkTokenIds } from "./options.ts";
+import { checkCall } from "./options.ts";
 
 /**
  * One timeline that the caller edits by naming what it should hold: `sync(ids)` reuses the common prefix, forgets what differs,
@@ -60,7 +61,7 @@ export class Session {
       if (!Number.isInteger(length) || length < 0 || length > this.#ids.length) {
         throw new EngineError("OPTION_RANGE", "rewind", {
           at: { source: "option", field: "length" },
-          actual: String(length),
+          actual: tell(length),
           limit: `an integer from 0 to ${this.#ids.length}`,
         });
       }

@@ -1,5 +1,6 @@
 import { EngineError, type ErrorPlace } from "../error.ts";
 import type { ErrorCode } from "../error-codes.ts";
+import { isPlain, tell } from "../given.ts";
 
 /** One hyper-parameter: where it stands, and the checks that make a value of it or a typed error. */
 
@@ -66,7 +67,7 @@ export function isInteger(value: unknown): value is number {
 }
 
 export function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isPlain(value);
 }
 
 export function at(place: ErrorPlace, field: string, value: unknown): Field {
@@ -74,13 +75,5 @@ export function at(place: ErrorPlace, field: string, value: unknown): Field {
 }
 
 export function refuse(code: ErrorCode, { value, place }: Field, limit: string): EngineError {
-  return new EngineError(code, "a hyper-parameter is not usable", { at: place, limit, actual: shown(value) });
-}
-
-/** Never the whole of a list: it may have millions of entries. */
-function shown(value: unknown): string | number | bigint {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "number" || typeof value === "bigint") return value;
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
-  return value === undefined ? "nothing" : String(value);
+  return new EngineError(code, "a hyper-parameter is not usable", { at: place, limit, actual: tell(value) });
 }
