@@ -15,7 +15,7 @@ export const ERROR_CODES = Object.freeze({
   SOURCE_KIND: "What was given as a source is nothing that can be read.",
   SOURCE_SHAPE: "A ByteSource of the caller lacks a member, or one has another type.",
 
-  DISPOSED: "The model or session was disposed.",
+  DISPOSED: "The model or session was disposed, or the file of logits closed.",
   GENERATION_LEFT: "The reader of a generation left, or `cancel` was called, before its end.",
   SESSION_EMPTY: "A session without ids has no logits. `sync` some first.",
   SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.",

@@ -84,6 +84,7 @@ export class StoredLogits implements WindowRule {
   readonly #source: Bytes;
   readonly #ids: number;
   readonly #hash: Uint8Array;
+  #closed = false;
 
   private constructor(source: Bytes, words: readonly number[], hash: Uint8Array) {
     this.#source = source;
@@ -125,8 +126,9 @@ export class StoredLogits implements WindowRule {
     }
   }
 
-  /** Throws LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
+  /** Throws DISPOSED after `close`, LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
   async check(windows: Windows, vocab: number): Promise<void> {
+    this.#refuseClosed();
     const refuse = (code: ErrorCode, what: string, actual: string | number, limit: string | number): never => {
       throw new EngineError(code, what, { at: { source: "file", file: this.#source.name }, actual, limit });
     };
@@ -147,11 +149,19 @@ export class StoredLogits implements WindowRule {
 
   /** Decodes up to `rows` rows at a time. */
   reference(rows: number): Reference {
+    this.#refuseClosed();
     return new StoredReference(this.#source, this.vocab, rows);
   }
 
+  /** Twice is once. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#source.close();
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new EngineError("DISPOSED", "the file of logits was closed");
   }
 }
 

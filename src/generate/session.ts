@@ -1,4 +1,4 @@
-import { EngineError } from "../error.ts";
+import { EngineError, modelDisposed } from "../error.ts";
 import { checkTokenIds, tell } from "../given.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
@@ -32,6 +32,7 @@ export class Session {
 
   /** Makes the timeline equal `ids`. After an abort or an error it holds a prefix of them, or what it held where nothing began. */
   async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
+    this.#refuseDisposed();
     const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
     const { signal } = checkCall(options);
     const { context } = this.#resident.sizes;
@@ -103,11 +104,16 @@ export class Session {
 
   #then<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#queue.then(() => {
-      if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
+      this.#refuseDisposed();
       return work();
     });
     this.#queue = result.catch(() => {});
     return result;
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
+    if (this.#resident.threads.disposed) throw modelDisposed();
   }
 
   /** Gives the cache pages back. */
