@@ -220,8 +220,8 @@ export class Model {
 
   /** A timeline of its own. */
   session(): Session {
-    if (this.#disposed) throw modelDisposed();
-    return new Session(this.#resident);
+    this.#refuseDisposed();
+    return new Session(this.#resident, () => this.#refuseDisposed());
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
@@ -321,8 +321,8 @@ export class Model {
    * Costs about 0.2 us an op.
    */
   async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
+    this.#refuseDisposed();
     checkFunction(work, "work");
-    if (this.#disposed) throw modelDisposed();
     return await this.#resident.profile(work);
   }
 
@@ -335,6 +335,10 @@ export class Model {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw modelDisposed();
   }
 
   #promptIds(prompt: Prompt, field: string): number[] {

@@ -1,4 +1,4 @@
-import { EngineError, modelDisposed } from "../error.ts";
+import { EngineError } from "../error.ts";
 import { checkTokenIds, tell } from "../given.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
@@ -12,6 +12,7 @@ import { checkCall } from "./options.ts";
 export class Session {
   readonly #resident: ResidentModel;
   readonly #timeline: Timeline;
+  readonly #refuseDisposed: () => void;
   #ids: number[] = [];
   /** How many of them are in the cache: fewer where a rewind went behind pages that were given back. */
   #computed = 0;
@@ -20,8 +21,10 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(resident: ResidentModel) {
+  /** `refuseDisposed` throws when the model is gone. */
+  constructor(resident: ResidentModel, refuseDisposed: () => void) {
     this.#resident = resident;
+    this.#refuseDisposed = refuseDisposed;
     this.#timeline = resident.cache.open();
   }
 
@@ -32,7 +35,7 @@ export class Session {
 
   /** Makes the timeline equal `ids`. After an abort or an error it holds a prefix of them, or what it held where nothing began. */
   async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
-    this.#refuseDisposed();
+    this.#refuseEnded();
     const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
     const { signal } = checkCall(options);
     const { context } = this.#resident.sizes;
@@ -104,16 +107,16 @@ export class Session {
 
   #then<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#queue.then(() => {
-      this.#refuseDisposed();
+      this.#refuseEnded();
       return work();
     });
     this.#queue = result.catch(() => {});
     return result;
   }
 
-  #refuseDisposed(): void {
+  #refuseEnded(): void {
+    this.#refuseDisposed();
     if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
-    if (this.#resident.threads.disposed) throw modelDisposed();
   }
 
   /** Gives the cache pages back. */

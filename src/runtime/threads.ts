@@ -99,11 +99,6 @@ export class Threads {
     return this.#workers.length;
   }
 
-  /** From the call of `dispose` on. */
-  get disposed(): boolean {
-    return this.#closing;
-  }
-
   /** Times each worker was woken since it started. */
   get wakes(): number[] {
     return this.#workers.map((_, thread) => Atomics.load(this.#control, WORD_WAKES + thread));
