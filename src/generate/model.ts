@@ -223,7 +223,7 @@ export class Model {
   /** A timeline of its own. */
   session(): Session {
     this.#refuseDisposed();
-    return new Session(this.#resident);
+    return new Session(this.#resident, () => this.#refuseDisposed());
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */

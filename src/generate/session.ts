@@ -11,6 +11,7 @@ import { checkCall, checkTokenIds } from "./options.ts";
 export class Session {
   readonly #resident: ResidentModel;
   readonly #timeline: Timeline;
+  readonly #refuseDisposed: () => void;
   #ids: number[] = [];
   /** How many of them are in the cache: fewer where a rewind went behind pages that were given back. */
   #computed = 0;
@@ -19,8 +20,10 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(resident: ResidentModel) {
+  /** `refuseDisposed` throws when the model is gone. */
+  constructor(resident: ResidentModel, refuseDisposed: () => void) {
     this.#resident = resident;
+    this.#refuseDisposed = refuseDisposed;
     this.#timeline = resident.cache.open();
   }
 
@@ -102,6 +105,7 @@ export class Session {
 
   #then<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#queue.then(() => {
+      this.#refuseDisposed();
       if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
       return work();
     });

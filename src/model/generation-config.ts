@@ -16,7 +16,10 @@ const FILE = "generation_config.json";
 const PREFIX = "general.sampling.";
 
 /** Keys of GGUF whose names differ. */
-const HF_NAMES: Readonly<Record<string, string>> = { temp: "temperature", penalty_repeat: "repetition_penalty" };
+const HF_NAMES: ReadonlyMap<string, string> = new Map([
+  ["temp", "temperature"],
+  ["penalty_repeat", "repetition_penalty"],
+]);
 
 export function readStoredGeneration(checkpoint: Checkpoint): StoredGeneration {
   return checkpoint.format === "gguf" ? fromGguf(checkpoint) : fromJson(checkpoint.json.get(FILE));
@@ -36,7 +39,7 @@ function fromGguf({ metadata }: Checkpoint): StoredGeneration {
   for (const [key, stored] of metadata) {
     if (!key.startsWith(PREFIX)) continue;
     const own = key.slice(PREFIX.length);
-    const name = HF_NAMES[own] ?? own;
+    const name = HF_NAMES.get(own) ?? own;
     keys.set(name, key);
     values.set(name, shortest(stored));
   }
