@@ -1,7 +1,7 @@
 import { EngineError } from "../error.ts";
 import { checkWellFormed } from "../tokenizer/tokenizer.ts";
 import type { Generation } from "./generation.ts";
-import { checkPlain, type GenerateOptions, refuse } from "./options.ts";
+import { type CheckedOptions, checkPlain, type GenerateOptions, refuse } from "./options.ts";
 import type { Prompt } from "./prompt-ids.ts";
 import { drawSeed, laterSeed } from "./seed.ts";
 import type { Starter } from "./starter.ts";
@@ -43,32 +43,33 @@ export interface BatchPlan {
   /** null: an error ends the batch. */
   readonly onError: ((failure: BatchFailure) => unknown) | null;
   /** Throws what is wrong with the prompt or its options. */
-  prepare(item: BatchPrompt, index: number, signal: AbortSignal): (sample: number) => Generation;
+  prepare(item: BatchPrompt, index: number): (sample: number) => Generation;
 }
 
 export function planBatch(starter: Starter, prompts: unknown, options: BatchOptions | undefined): BatchPlan {
   checkPlain(options);
   const { n, onError, ...rest } = { ...options };
-  const shared = starter.check(rest);
+  const { signal, ...others } = starter.check(rest);
+  // The batch cancels what is under way: thousands of generations need not listen to one signal.
+  const shared: CheckedOptions = { ...others, signal: undefined };
   const samples = checkSamples(n);
   const base = drawSeed();
   const plan: BatchPlan = {
     items: itemsOf(prompts),
     samples,
     text: starter.tokenizer !== null,
-    signal: shared.signal,
+    signal,
     onError: checkListener(onError),
-    prepare: (item, index, signal) => {
+    prepare: (item, index) => {
       const { prompt, own } = read(item, index);
       const checked = own === undefined ? shared : starter.check(own, [], shared);
       const field = `prompts[${index}]`;
       const { ids, warnings } = starter.read(prompt, field, checked.specialTokens);
       starter.fits(ids, field);
-      const both = own === undefined || !checked.signal ? signal : AbortSignal.any([signal, checked.signal]);
       return (sample) => {
         const seed =
           checked.seed === undefined ? laterSeed(base, index * samples + sample) : laterSeed(checked.seed, sample);
-        return starter.generation(ids, { ...checked, signal: both }, warnings, seed);
+        return starter.generation(ids, checked, warnings, seed);
       };
     },
   };

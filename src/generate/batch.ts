@@ -42,8 +42,7 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
   /** Of the caller and `#stop`. */
   readonly #signal: AbortSignal;
   #begun = false;
-  /** Generations under way. */
-  #running = 0;
+  readonly #running = new Set<Generation>();
   /** Results that there will be. */
   #places = 0;
   #results: Promise<(GenerationResult | Failed)[]> | null = null;
@@ -99,14 +98,17 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
   /** Never rejects: readers are told. */
   async #run(): Promise<void> {
     const { items } = this.#plan;
-    const onAbort = () => this.#wake();
+    const onAbort = () => {
+      for (const generation of this.#running) generation.cancel();
+      this.#wake();
+    };
     this.#signal.addEventListener("abort", onAbort);
     let exhausted = false;
     try {
       await this.#begin(items, () => {
         exhausted = true;
       });
-      await this.#until(() => this.#running === 0);
+      await this.#until(() => this.#running.size === 0);
       this.#close("done");
     } catch (error) {
       this.#stop.abort(error);
@@ -131,7 +133,6 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
       else {
         for (let sample = 0; sample < samples; sample++) {
           if (!this.#hasRoom()) await this.#until(() => this.#hasRoom());
-          this.#running++;
           void this.#follow({ index, sample }, start(sample));
         }
       }
@@ -141,13 +142,14 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
   /** A promise: the prompt cannot begin, and somebody is told. */
   #prepare(item: BatchPrompt, index: number): Promise<void> | ((sample: number) => Generation) {
     try {
-      return this.#plan.prepare(item, index, this.#signal);
+      return this.#plan.prepare(item, index);
     } catch (error) {
       return this.#tell({ index, sample: undefined, error });
     }
   }
 
   async #follow(place: BatchPlace, generation: Generation): Promise<void> {
+    this.#running.add(generation);
     try {
       if (this.#plan.text) for await (const text of generation) this.#pieces.push({ ...place, text });
       this.#outcomes.push({ ...place, result: await generation.result() });
@@ -155,7 +157,7 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
       if (!this.#signal.aborted)
         await this.#tell({ ...place, error }).catch((fatal: unknown) => this.#stop.abort(fatal));
     } finally {
-      this.#running--;
+      this.#running.delete(generation);
       this.#wake();
     }
   }
@@ -169,7 +171,9 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
   }
 
   #hasRoom(): boolean {
-    return this.#running < MOST_BEGUN && this.#pieces.backlog < MOST_PIECES && this.#outcomes.backlog < MOST_OUTCOMES;
+    return (
+      this.#running.size < MOST_BEGUN && this.#pieces.backlog < MOST_PIECES && this.#outcomes.backlog < MOST_OUTCOMES
+    );
   }
 
   async #until(met: () => boolean): Promise<void> {

@@ -145,13 +145,13 @@ export class Generation implements AsyncIterable<string> {
     sampler.observePrompt(prompt);
     const room = context - prompt.length;
     const most = Math.min(options.maxTokens, room);
-    const signals = [this.#cancel.signal, ...(options.signal ? [options.signal] : [])];
+    const cancelled = this.#cancel.signal;
     const begun = performance.now();
     let first = begun;
     let last = begun;
     await scheduler.grow({
       ids,
-      signal: AbortSignal.any(signals),
+      signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
       onLogits: (logits) => {
         const sampled = sampler.sample(logits, ids.length - prompt.length);
         last = performance.now();
