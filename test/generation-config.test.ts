@@ -4,7 +4,7 @@ import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { createModel, inspect, loadModel } from "../dist/src/index.js";
 import { type Defaults, readDefaults } from "../src/generate/generation-config.ts";
-import { readStoredGeneration } from "../src/model/generation-config.ts";
+import { generationPairs, readStoredGeneration } from "../src/model/generation-config.ts";
 import { checkpoint, type Json, tokenizer } from "./storyteller.ts";
 
 /** What a checkpoint recommends is the default of its calls; what of it cannot be honoured is said. */
@@ -193,6 +193,26 @@ describe("general.sampling of a GGUF file", () => {
     const neutral = { xtc_probability: 0, mirostat: 0, mirostat_tau: 5, penalty_last_n: 64, penalty_repeat: 1 };
     expect(gguf(neutral).warnings).toEqual([]);
   });
+});
+
+it("a folder written as a GGUF file recommends the same there, and what has no key is named", () => {
+  const written = (file: Json) => {
+    const stored = readStoredGeneration(checkpoint({ json: new Map([["generation_config.json", file]]) }));
+    const { pairs, warnings } = generationPairs(stored);
+    const values = pairs.map(([key, value]) => [
+      key.replace("general.sampling.", ""),
+      "f32" in value ? Math.fround(value.f32) : (value as { u32: number }).u32,
+    ]);
+    return { read: gguf(Object.fromEntries(values)), warnings };
+  };
+  const file = { temperature: 0.7, top_k: 20, top_p: 0.95, min_p: 0.01, repetition_penalty: 1.05 };
+  for (const more of [{}, { do_sample: true }, { do_sample: false }]) {
+    const { read, warnings } = written({ ...file, ...more });
+    expect(read.options).toEqual(folder({ ...file, ...more }).options);
+    expect([read.warnings, warnings]).toEqual([[], []]);
+  }
+  expect(written({ eos_token_id: 5, top_k: -1 }).read).toEqual(folder({}));
+  expect(written({ max_new_tokens: 5, stop_strings: ["a"] }).warnings.length).toBe(2);
 });
 
 it("a checkpoint that is not asked gives the engine's defaults", () => {

@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint, WrittenValue } from "../checkpoint/checkpoint.ts";
 import { isObject } from "./config-field.ts";
 
 /**
@@ -47,6 +47,30 @@ function fromGguf({ metadata }: Checkpoint): StoredGeneration {
   if (Number(values.get("temperature")) < 0) values.set("temperature", 0);
   if (values.get("penalty_last_n") === 0) values.delete("repetition_penalty");
   return { values, place: (name) => keys.get(name) ?? PREFIX + name };
+}
+
+/** Options of ours that GGUF has no key for. */
+const LOST = ["max_new_tokens", "stop_strings", "suppress_tokens", "bad_words_ids"];
+
+/** The same as a GGUF file says it, as llama.cpp's converter writes it; what has no key there is named. */
+export function generationPairs({ values, place }: StoredGeneration): {
+  pairs: [string, WrittenValue][];
+  warnings: string[];
+} {
+  const pairs: [string, WrittenValue][] = [];
+  const greedy = values.get("do_sample") === false;
+  const write = (key: string, name: string, as: "f32" | "u32", value = values.get(name)) => {
+    if (typeof value !== "number" || (as === "u32" && !(value >= 0 && value < 2 ** 31 && Number.isInteger(value))))
+      return;
+    pairs.push([PREFIX + key, as === "f32" ? { f32: value } : { u32: value }]);
+  };
+  write("temp", "temperature", "f32", greedy ? 0 : values.get("temperature"));
+  write("top_k", "top_k", "u32");
+  write("top_p", "top_p", "f32");
+  write("min_p", "min_p", "f32");
+  write("penalty_repeat", "repetition_penalty", "f32");
+  const lost = LOST.filter((name) => values.has(name));
+  return { pairs, warnings: lost.map((name) => `${place(name)} is left out: GGUF has no key for it`) };
 }
 
 /** 0.95 written as f32 is read as 0.95, so that both formats of a checkpoint draw the same. */
