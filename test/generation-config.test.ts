@@ -148,6 +148,20 @@ describe("a generation_config.json", () => {
     expect(folder(file)).toEqual(folder({}));
   });
 
+  it("of hundreds of thousands of entries is read in time: < 2 s", () => {
+    const many = Array.from({ length: 2 ** 18 }, (_, id) => id);
+    const began = performance.now();
+    const { options, warnings } = folder({
+      suppress_tokens: many,
+      bad_words_ids: many.map((id) => [id, id]),
+      stop_strings: many.map(String),
+      ...Object.fromEntries(many.map((id) => [`key ${id}`, id])),
+    });
+    expect(options).toEqual(folder({}).options);
+    expect(warnings.every((warning) => warning.length < 400)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(2000);
+  });
+
   it("of hostile names changes nothing", () => {
     const file = JSON.parse('{"__proto__": {"temperature": 0}, "constructor": 1, "toString": 2, "hasOwnProperty": 3}');
     expect(folder(file).options).toEqual(folder({}).options);

@@ -173,10 +173,10 @@ class DefaultsReader {
         continue;
       }
       // Words of one id can be forbidden.
-      const long = name === "bad_words_ids" ? value.filter((word) => Array.isArray(word) && word.length > 1) : [];
-      if (long.length > 0)
-        this.#warnings.push(`${place(name)}: words of several ids are not supported (${long.length})`);
-      const ids = value.filter((word) => !long.includes(word)).flat();
+      const words = name === "bad_words_ids" ? value : value.map((id) => [id]);
+      const long = words.filter(isLong).length;
+      if (long > 0) this.#warnings.push(`${place(name)}: words of several ids are not supported (${long})`);
+      const ids = words.filter((word) => !isLong(word)).flat();
       if (ids.length > 0) this.#take(name, "logitBias", new Map(ids.map((id) => [id, FORBIDDEN])));
     }
   }
@@ -225,6 +225,8 @@ class DefaultsReader {
     };
   }
 }
+
+const isLong = (word: unknown): boolean => Array.isArray(word) && word.length > 1;
 
 function shown(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
