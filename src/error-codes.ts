@@ -17,6 +17,7 @@ export const ERROR_CODES = Object.freeze({
 
   DISPOSED: "The model or session was disposed, or the file of logits closed.",
   GENERATION_LEFT: "The reader of a generation left, or `cancel` was called, before its end.",
+  BATCH_READ: "A batch was read too late: what came before is gone. Begin all loops and `results()` in one turn.",
   SESSION_EMPTY: "A session without ids has no logits. `sync` some first.",
   SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.",
   CACHE_FULL: "No page of the cache is free. Fewer or shorter sequences at once, or a larger `context`.",

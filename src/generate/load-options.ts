@@ -30,6 +30,11 @@ export interface LoadOptions {
   maxMemory?: number | string;
   /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
   memoryLimit?: number | string;
+  /**
+   * true (default): options that a call leaves out are as the checkpoint recommends (`generation_config.json`, or
+   * `general.sampling.*` of a GGUF file); `model.info.generationConfig` shows them. false: as the engine's defaults say.
+   */
+  generationConfig?: boolean;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
@@ -44,6 +49,7 @@ export interface CheckedLoadOptions {
   readonly quantize: Recipe | undefined;
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
+  readonly generationConfig: boolean;
   readonly onProgress: ((progress: LoadProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -58,6 +64,7 @@ const NAMES = [
   "quantize",
   "maxMemory",
   "memoryLimit",
+  "generationConfig",
   "onProgress",
   "signal",
 ];
@@ -92,6 +99,7 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     quantize: oneOf("quantize", given["quantize"], RECIPES),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
+    generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,
     onProgress: progress(given["onProgress"]),
     signal: checkSignal(given["signal"]),
   };

@@ -21,6 +21,8 @@ export interface DivergenceOptions {
   window?: number;
   /** A window begins every so many ids and every id is scored. Default: whole windows, of each the second half. */
   stride?: number;
+  /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
+  specialTokens?: boolean;
   /** After every step. */
   onProgress?: (progress: PerplexityProgress) => void;
   signal?: AbortSignal;

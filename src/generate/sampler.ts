@@ -2,8 +2,14 @@ import { EngineError } from "../error.ts";
 import { tell } from "../given.ts";
 import { expWeights, log } from "./exp.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { Seed } from "./seed.ts";
 
-export type SamplingOptions = Omit<CheckedOptions, "maxTokens" | "stop" | "stopIds" | "signal">;
+export type SamplingOptions = Omit<
+  CheckedOptions,
+  "maxTokens" | "stop" | "stopIds" | "specialTokens" | "signal" | "seed"
+> & {
+  seed: Seed | bigint;
+};
 
 export interface TokenProbability {
   id: number;

@@ -142,6 +142,15 @@ export class Tokenizer {
     return this.#vocabulary.markers.get(checkString(text, "text")) ?? null;
   }
 
+  /** Where `text` spells control tokens, as `specialTokens` reads them: [start, end) and id of each, in order. */
+  controlTokens(text: string): { start: number; end: number; id: number }[] {
+    const found: { start: number; end: number; id: number }[] = [];
+    this.#markers.scan(text, true, [], (start, end, id) => {
+      if (this.isSpecial(id)) found.push({ start, end, id });
+    });
+    return found;
+  }
+
   /** Ordinary text from one marker to the next. */
   #span(text: string, start: number, end: number, ids: number[]): void {
     if (start === end) return;
