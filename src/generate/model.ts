@@ -371,7 +371,7 @@ export class Model {
   /** Of ids that a template made: what is a control token in them is settled. */
   #generation(ids: readonly number[], options: GenerateOptions, warnings: readonly string[] = []): Generation {
     this.#refuseDisposed();
-    if ("specialTokens" in options) {
+    if (options.specialTokens !== undefined) {
       throw refuse(
         "specialTokens",
         "the control tokens of a chat are its template's",
