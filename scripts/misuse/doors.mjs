@@ -5,7 +5,7 @@ import { createModel, inspect, loadModel, openLogits, quantize } from "../../dis
 const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
 const absent = (value) => value === undefined;
 const number = (value) => absent(value) || typeof value === "number";
-const seed = (value) => number(value) || typeof value === "bigint";
+const seed = (value) => number(value) || typeof value === "bigint" || (text(value) && /^\d+$/.test(value));
 const flag = (value) => absent(value) || typeof value === "boolean";
 const text = (value) => typeof value === "string";
 const call = (value) => absent(value) || typeof value === "function";
@@ -35,6 +35,7 @@ const GENERATE = {
   seed,
   stop: orAbsent(either(text, Array.isArray)),
   stopIds: orAbsent(list),
+  specialTokens: flag,
   logProbabilities: either(flag, number),
   signal,
 };
@@ -49,6 +50,7 @@ const LOAD = {
   quantize: orAbsent(text),
   maxMemory: either(number, text),
   memoryLimit: either(number, text),
+  generationConfig: flag,
   onProgress: call,
   signal,
 };
@@ -106,6 +108,8 @@ const heard = async (batch) => {
   return said;
 };
 const short = () => ({ maxTokens: 2 });
+/** Prompts, or samples of them, may have no end. */
+const brief = () => ({ ...short(), signal: AbortSignal.timeout(500) });
 
 /**
  * A door: `run(env, ...values)` with a value for each of `params`: [name, the value that works, what may be taken, members of it].
@@ -139,9 +143,9 @@ export const DOORS = [
   ]),
   door("generateBatch", ({ model }, ...values) => heard(model.generateBatch(...values)), [
     ["prompt", () => ["ab", "c"], any],
-    ["options", short, orAbsent(object), { seed, signal, maxTokens: number }],
+    ["options", brief, orAbsent(object), { seed, signal, maxTokens: number, n: number, onError: either(text, call) }],
   ]),
-  door("generateBatch, a prompt", ({ model }, prompt) => heard(model.generateBatch(["ab", prompt], short())), [
+  door("generateBatch, a prompt", ({ model }, prompt) => heard(model.generateBatch(["ab", prompt], brief())), [
     ["prompt", () => "ab", any],
   ]),
   door("chat", ({ speaker }, ...values) => finished(speaker.chat(...values)), [

@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { checkPlain } from "../given.ts";
+import { checkPlain, isFunction, isRevoked, tell } from "../given.ts";
 import { checkWellFormed } from "../tokenizer/tokenizer.ts";
 import type { Generation } from "./generation.ts";
 import { type CheckedOptions, type GenerateOptions, refuse } from "./options.ts";
@@ -55,12 +55,17 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
   const shared: CheckedOptions = { ...others, signal: undefined };
   const samples = checkSamples(n);
   const base = drawSeed();
-  const plan: BatchPlan = {
+  const listener = checkListener(onError);
+  // Before the copy: an array of holes, however long, ends at its first.
+  if (isArray(prompts) && listener === null) {
+    for (let index = 0; index < prompts.length; index++) inPrompt(index, () => glance(prompts[index], index));
+  }
+  return {
     items: itemsOf(prompts),
     samples,
     text: starter.tokenizer !== null,
     signal,
-    onError: checkListener(onError),
+    onError: listener,
     prepare: (item, index) => {
       const { prompt, own } = read(item, index);
       const checked = own === undefined ? shared : starter.check(own, [], shared);
@@ -74,10 +79,6 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
       };
     },
   };
-  if (Array.isArray(prompts) && plan.onError === null) {
-    for (let index = 0; index < prompts.length; index++) inPrompt(index, () => glance(prompts[index], index));
-  }
-  return plan;
 
   /** What can be seen of a prompt without the work of reading it: an array's mistakes show before its first answer. */
   function glance(item: unknown, index: number): void {
@@ -111,7 +112,7 @@ export function ofPrompt(error: unknown, index: number): unknown {
 }
 
 function read(item: unknown, index: number): { prompt: Prompt; own: unknown } {
-  if (typeof item !== "object" || item === null || !("prompt" in item))
+  if (typeof item !== "object" || item === null || isRevoked(item) || !("prompt" in item))
     return { prompt: item as Prompt, own: undefined };
   const { prompt, options, ...others } = item as { prompt: Prompt; options?: unknown };
   const unknown = Object.keys(others)[0];
@@ -127,19 +128,26 @@ function read(item: unknown, index: number): { prompt: Prompt; own: unknown } {
 
 function itemsOf(prompts: unknown): BatchPlan["items"] {
   // Copied: what the caller does to the array meanwhile is not seen.
-  if (Array.isArray(prompts)) return (prompts.slice() as BatchPrompt[])[Symbol.iterator]();
-  const given = (typeof prompts === "object" && prompts !== null ? prompts : {}) as Partial<
-    Iterable<BatchPrompt> & AsyncIterable<BatchPrompt>
-  >;
-  const items =
-    given[Symbol.asyncIterator]?.() ?? (ArrayBuffer.isView(prompts) ? undefined : given[Symbol.iterator]?.());
-  if (items && typeof items.next === "function") return items;
-  throw new EngineError("REQ_PARAM", "prompts", {
+  if (isArray(prompts)) return (prompts.slice() as BatchPrompt[])[Symbol.iterator]();
+  if (typeof prompts === "object" && prompts !== null && !isRevoked(prompts) && !ArrayBuffer.isView(prompts)) {
+    const given = prompts as Partial<Record<typeof Symbol.asyncIterator | typeof Symbol.iterator, unknown>>;
+    const open = given[Symbol.asyncIterator] ?? given[Symbol.iterator];
+    const items = isFunction(open) ? (open.call(prompts as never) as Partial<BatchPlan["items"]> | null) : null;
+    if (isFunction(items?.next)) return items as BatchPlan["items"];
+  }
+  throw notPrompts(prompts);
+}
+
+/** No array and nothing to iterate, or an iterator whose steps are none. */
+export function notPrompts(actual: unknown): EngineError {
+  return new EngineError("REQ_PARAM", "prompts", {
     at: { source: "prompt", field: "prompts" },
-    actual: ArrayBuffer.isView(prompts) ? "a typed array" : typeof prompts,
+    actual: tell(actual),
     limit: "an array of prompts, or something else to iterate, sync or async",
   });
 }
+
+const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
 
 function checkSamples(n: unknown): number {
   if (n === undefined) return 1;
@@ -149,6 +157,6 @@ function checkSamples(n: unknown): number {
 
 function checkListener(onError: unknown): BatchPlan["onError"] {
   if (onError === undefined || onError === "throw") return null;
-  if (typeof onError === "function") return onError as BatchPlan["onError"];
+  if (isFunction(onError)) return onError as BatchPlan["onError"];
   throw refuse("onError", "not a listener", '"throw" or a function', onError);
 }

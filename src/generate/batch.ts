@@ -6,6 +6,7 @@ import {
   type BatchPlan,
   type BatchPrompt,
   isOfAll,
+  notPrompts,
   ofPrompt,
 } from "./batch-plan.ts";
 import { type End, Feed } from "./feed.ts";
@@ -124,8 +125,8 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
     const { samples } = this.#plan;
     for (let index = 0; ; index++) {
       if (!this.#hasRoom()) await this.#until(() => this.#hasRoom());
-      const next = items.next();
-      const step = "then" in next ? await orAborted(Promise.resolve(next), this.#signal) : next;
+      const next = checkStep(items.next());
+      const step = "then" in next ? checkStep(await orAborted(Promise.resolve(next), this.#signal)) : next;
       if (step.done) return onExhausted();
       this.#places += samples;
       const start = this.#prepare(step.value, index);
@@ -199,4 +200,10 @@ async function leave(items: BatchPlan["items"]): Promise<void> {
   } catch {
     // The batch has ended for another reason already.
   }
+}
+
+/** What an iterator's `next` gave: a step, or a promise of one. */
+function checkStep<Step>(step: Step): Step & object {
+  if (typeof step !== "object" || step === null) throw notPrompts(step);
+  return step;
 }
