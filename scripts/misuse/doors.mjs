@@ -5,7 +5,7 @@ import { createModel, inspect, loadModel, openLogits, quantize } from "../../dis
 const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
 const absent = (value) => value === undefined;
 const number = (value) => absent(value) || typeof value === "number";
-const seed = (value) => number(value) || typeof value === "bigint";
+const seed = (value) => number(value) || /^(bigint|string)$/.test(typeof value);
 const flag = (value) => absent(value) || typeof value === "boolean";
 const text = (value) => typeof value === "string";
 const call = (value) => absent(value) || typeof value === "function";
@@ -36,6 +36,7 @@ const GENERATE = {
   stop: orAbsent(either(text, Array.isArray)),
   stopIds: orAbsent(list),
   logProbabilities: either(flag, number),
+  specialTokens: flag,
   signal,
 };
 
@@ -50,6 +51,7 @@ const LOAD = {
   maxMemory: either(number, text),
   memoryLimit: either(number, text),
   onProgress: call,
+  generationConfig: flag,
   signal,
 };
 
@@ -139,7 +141,7 @@ export const DOORS = [
   ]),
   door("generateBatch", ({ model }, ...values) => heard(model.generateBatch(...values)), [
     ["prompt", () => ["ab", "c"], any],
-    ["options", short, orAbsent(object), { seed, signal, maxTokens: number }],
+    ["options", short, orAbsent(object), { seed, signal, maxTokens: number, onError: either(text, call) }],
   ]),
   door("generateBatch, a prompt", ({ model }, prompt) => heard(model.generateBatch(["ab", prompt], short())), [
     ["prompt", () => "ab", any],
