@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
 /** After so many calls the model is asked whether it still answers as before. */
 const ASK_EVERY = 500;
 const MOST_SHOWN = 50;
+const MOST_SESSIONS = 500;
 
 const broken = [];
 let calls = 0;
@@ -97,17 +98,25 @@ async function attempt(env, door, slots, values, before) {
   const wrong = await judge(() => door.run(env, ...args), slots, given);
   if (options.verbose) console.log(`${Math.round(performance.now() - begun)} ms`);
   if (wrong !== undefined) broken.push(`${doing}: ${wrong}`);
-  if (++calls % ASK_EVERY === 0 && (await answerOf(env)) !== before) {
+  if (++calls % ASK_EVERY === 0 && (await answerOf(env)) !== before)
     broken.push(`${doing}: the model answers otherwise afterwards`);
-    env.session = env.model.session();
-  }
 }
 
-/** What the models say, and that a whole context of pages is free: whoever does not close what it opened keeps some. */
-async function answerOf({ model, speaker }) {
+/** What the models say, and how many sessions find a page: a generation or score that is not closed keeps some. */
+async function answerOf({ model, speaker, session }) {
+  await session.rewind(0);
   const greedy = { temperature: 0, maxTokens: 6 };
   const { ids } = await model.generate("ab", greedy).result();
   const { text } = await speaker.generate("One day", greedy).result();
-  const { meanNll } = await speaker.score(new Array(speaker.info.context).fill(7));
-  return JSON.stringify([ids, text, meanNll]);
+  const sessions = [];
+  try {
+    while (sessions.length < MOST_SESSIONS) {
+      sessions.push(model.session());
+      await sessions.at(-1).sync([1]);
+    }
+  } catch (error) {
+    if (!/^CACHE_/.test(error.code)) throw error;
+  }
+  await Promise.all(sessions.map((session) => session.dispose()));
+  return JSON.stringify([ids, text, sessions.length]);
 }

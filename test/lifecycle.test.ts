@@ -137,13 +137,14 @@ describe.each([0, 2])("with %i threads", (threads) => {
   it("a generation ends in every way a reader can leave, and the next one is whole", async () => {
     const whole = await model.generate("ab", GREEDY).result();
     const reason = new Error("thrown in");
-    const leave: ((pieces: AsyncGenerator<string>) => Promise<unknown>)[] = [
-      (pieces) => pieces.return(undefined),
-      (pieces) => pieces.throw(reason).catch((error) => expect(error).toBe(reason)),
+    // Not every iterator can be thrown at.
+    const leave: ((pieces: AsyncIterator<string>) => Promise<unknown> | undefined)[] = [
+      (pieces) => pieces.return?.(undefined),
+      (pieces) => (pieces.throw?.(reason) ?? pieces.return?.())?.catch((error) => expect(error).toBe(reason)),
     ];
     for (const go of leave) {
       for (const read of [0, 1, 2]) {
-        const pieces = model.generate("ab", GREEDY)[Symbol.asyncIterator]() as AsyncGenerator<string>;
+        const pieces = model.generate("ab", GREEDY)[Symbol.asyncIterator]() as AsyncIterator<string>;
         for (let count = 0; count < read; count++) await pieces.next();
         await go(pieces);
         await go(pieces);

@@ -35,8 +35,8 @@ const GENERATE = {
   seed,
   stop: orAbsent(either(text, Array.isArray)),
   stopIds: orAbsent(list),
-  specialTokens: flag,
   logProbabilities: either(flag, number),
+  specialTokens: flag,
   signal,
 };
 
@@ -50,8 +50,8 @@ const LOAD = {
   quantize: orAbsent(text),
   maxMemory: either(number, text),
   memoryLimit: either(number, text),
-  generationConfig: flag,
   onProgress: call,
+  generationConfig: flag,
   signal,
 };
 

@@ -102,7 +102,7 @@ const MADE = {
   URL: () => new URL("http://127.0.0.1:9/model.gguf"),
   "URL of another kind": () => new URL("ftp://127.0.0.1/x"),
   Blob: () => new Blob(["abc"]),
-  ReadableStream: () => new ReadableStream(),
+  ReadableStream: () => new ReadableStream({ start: (controller) => controller.close() }),
   Headers: () => new Headers(),
   "wasm memory": () => new WebAssembly.Memory({ initial: 1 }),
 
