@@ -1,5 +1,6 @@
 import { host } from "#host";
 import { EngineError } from "../error.ts";
+import { isUrl } from "../realm.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
 import { openFolder } from "./folder.ts";
 import { openGguf } from "./gguf.ts";
@@ -13,7 +14,7 @@ export type CheckpointLike = SourceLike | Checkpoint;
 export async function openCheckpoint(source: CheckpointLike, signal?: AbortSignal): Promise<Checkpoint> {
   if (isCheckpoint(source)) return source;
   const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
-  const path = place instanceof URL && place.protocol === "file:" ? pathOf(place) : place;
+  const path = isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
   if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
   const opened = await openSource(path, signal);
   await refuseSafetensors(opened);
@@ -64,7 +65,7 @@ function siblingsOf(
   place: SourceLike,
   signal: AbortSignal | undefined,
 ): ((name: string) => Promise<ByteSource>) | undefined {
-  if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place), signal);
+  if (isUrl(place)) return (name) => openSource(new URL(encodeURIComponent(name), place.href), signal);
   if (typeof place !== "string") return undefined;
   const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
   return (name) => openSource(folder + name);

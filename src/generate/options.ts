@@ -1,4 +1,5 @@
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { isSignal, ownSignal } from "../realm.ts";
 
 /** What a caller may ask of a generation. Everything is optional; a name that is not here is an error, never ignored. */
 export interface GenerateOptions {
@@ -296,9 +297,9 @@ function checkLogProbabilities(value: unknown): number | undefined {
   throw refuse("logProbabilities", "out of range", `a boolean or an integer in [0, ${MAX_ALTERNATIVES}]`, value);
 }
 
-/** By its tag, not its class: a signal may come from another realm. */
 export function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value;
+  if (value === undefined) return value;
+  if (isSignal(value)) return ownSignal(value);
   throw refuse("signal", "not a signal", "an AbortSignal", value);
 }
 
