@@ -10,6 +10,7 @@ export interface BatchPiece {
 export class GenerationBatch implements AsyncIterable<BatchPiece> {
   readonly #generations: readonly Generation[];
 
+  /** @internal */
   constructor(generations: readonly Generation[]) {
     this.#generations = generations;
   }

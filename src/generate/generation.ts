@@ -55,6 +55,7 @@ export class Generation implements AsyncIterable<string> {
   #result: Promise<GenerationResult> | null = null;
   #settled = false;
 
+  /** @internal */
   constructor(start: GenerationStart) {
     this.#start = start;
   }

@@ -95,7 +95,7 @@ export class StoredLogits implements WindowRule {
     this.rows = rows;
   }
 
-  /** Takes the source over, to `close`. Throws LOGITS_FORMAT, LOGITS_VERSION, LOGITS_SIZE. */
+  /** @internal Takes the source over, to `close`. Throws LOGITS_FORMAT, LOGITS_VERSION, LOGITS_SIZE. */
   static async open(source: Bytes): Promise<StoredLogits> {
     try {
       const at = { source: "file", file: source.name } as const;
@@ -124,7 +124,7 @@ export class StoredLogits implements WindowRule {
     }
   }
 
-  /** Throws LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
+  /** @internal Throws LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
   async check(windows: Windows, vocab: number): Promise<void> {
     const refuse = (code: string, what: string, actual: string | number, limit: string | number): never => {
       throw new EngineError(code, what, { at: { source: "file", file: this.#source.name }, actual, limit });
@@ -144,7 +144,7 @@ export class StoredLogits implements WindowRule {
       );
   }
 
-  /** Decodes up to `rows` rows at a time. */
+  /** @internal Decodes up to `rows` rows at a time. */
   reference(rows: number): Reference {
     return new StoredReference(this.#source, this.vocab, rows);
   }

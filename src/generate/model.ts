@@ -123,7 +123,7 @@ export class Model {
     this.#stopIds = new Set([...resident.config.eos, ...(tokenizer?.stopIds ?? [])]);
   }
 
-  /** Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
+  /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
   static async open(
     checkpoint: Checkpoint,
     options: CheckedLoadOptions,

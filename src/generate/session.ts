@@ -19,6 +19,7 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
+  /** @internal */
   constructor(resident: ResidentModel) {
     this.#resident = resident;
     this.#timeline = resident.cache.open();

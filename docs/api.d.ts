@@ -1,0 +1,583 @@
+// What the package exports. Written by "npm run api"; never by hand.
+/// <reference lib="esnext.disposable" preserve="true" />
+
+declare class EngineError extends Error {
+    readonly name = "EngineError";
+    readonly code: string;
+    readonly at: ErrorPlace | undefined;
+    readonly limit: number | string | undefined;
+    readonly actual: number | string | undefined;
+    constructor(code: string, what: string, detail?: ErrorDetail);
+}
+
+declare function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model>;
+
+declare function inspect(source: CheckpointLike): Promise<Inspection>;
+
+declare function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model>;
+
+declare function openLogits(source: SourceLike): Promise<StoredLogits>;
+
+declare function quantize(source: CheckpointLike, target: string | WritableStream<Uint8Array>, options: QuantizeOptions): Promise<Quantized>;
+
+type ArchitectureName = "llama4" | "llama" | "mixtral";
+
+interface BatchPiece {
+    readonly index: number;
+    readonly text: string;
+}
+
+type Build = "simd" | "relaxed";
+
+interface ByteSource {
+    readonly name: string;
+    readonly size: number;
+    read(offset: number, into: Uint8Array): Promise<void>;
+    verify?(): Promise<void>;
+    close(): Promise<void>;
+}
+
+type CacheType = "f32" | "q8";
+
+interface ChatMessage {
+    readonly role: string;
+    readonly content?: string | readonly TextPart[] | null;
+    readonly [field: string]: unknown;
+}
+
+interface ChatOptions extends GenerateOptions, RenderOptions {
+}
+
+interface Checkpoint {
+    readonly format: "gguf" | "safetensors" | "random";
+    readonly name: string;
+    readonly tensors: ReadonlyMap<string, StoredTensor>;
+    readonly metadata: ReadonlyMap<string, MetadataValue>;
+    storedPair?(key: string): Promise<Uint8Array>;
+    readonly json: ReadonlyMap<string, unknown>;
+    readonly chatTemplate: string | undefined;
+    readonly warnings: readonly string[];
+    verify?(): Promise<void>;
+    close(): Promise<void>;
+}
+
+type CheckpointLike = SourceLike | Checkpoint;
+
+interface ClassSum {
+    readonly class: TensorClass;
+    readonly type: string;
+    tensors: number;
+    elements: number;
+    bytes: number;
+}
+
+interface CreateConfig {
+    vocab_size: number;
+    hidden_size: number;
+    intermediate_size: number;
+    num_hidden_layers: number;
+    num_attention_heads: number;
+    intermediate_size_mlp?: number;
+    num_key_value_heads?: number | null;
+    head_dim?: number | null;
+    num_local_experts?: number;
+    num_experts_per_tok?: number;
+    interleave_moe_layer_step?: number;
+    moe_layers?: number[] | null;
+    no_rope_layers?: number[] | null;
+    no_rope_layer_interval?: number;
+    layer_types?: ("chunked_attention" | "full_attention")[] | null;
+    attention_chunk_size?: number | null;
+    use_qk_norm?: boolean;
+    attn_temperature_tuning?: boolean | number;
+    floor_scale?: number;
+    attn_scale?: number;
+    max_position_embeddings?: number;
+    rms_norm_eps?: number;
+    rope_theta?: number;
+    rope_scaling?: object | null;
+    rope_parameters?: object | null;
+    tie_word_embeddings?: boolean;
+    hidden_act?: string;
+    attention_bias?: boolean;
+    bos_token_id?: number | null;
+    eos_token_id?: number | number[] | null;
+    router?: "sigmoid" | "softmax";
+    shared_expert?: boolean;
+}
+
+interface CreateOptions extends LoadOptions {
+    seed?: number;
+    type?: StoredType;
+}
+
+interface DecodeOptions {
+    specialTokens?: boolean;
+    continues?: boolean;
+}
+
+interface Divergence extends Perplexity {
+    readonly reference: Perplexity;
+    readonly nllDifference: {
+        readonly mean: number;
+        readonly standardError: number;
+    };
+    readonly perplexityRatio: number;
+    readonly kl: {
+        readonly values: Float64Array;
+        readonly mean: number;
+        readonly standardError: number;
+        readonly median: number;
+        readonly quantile99: number;
+        readonly max: number;
+    };
+    readonly sameTop: number;
+}
+
+interface DivergenceOptions {
+    window?: number;
+    stride?: number;
+    onProgress?: (progress: PerplexityProgress) => void;
+    signal?: AbortSignal;
+}
+
+interface EncodeOptions {
+    specialTokens?: boolean;
+    addBos?: boolean;
+    addEos?: boolean;
+    plain?: readonly number[];
+}
+
+interface ErrorDetail {
+    at?: Omit<ErrorPlace, "offset"> & {
+        offset?: number | bigint | string;
+    };
+    limit?: number | bigint | string;
+    actual?: number | bigint | string;
+    cause?: unknown;
+}
+
+interface ErrorPlace {
+    source: "gguf" | "safetensors" | "json" | "config" | "tokenizer" | "template" | "file" | "option" | "prompt" | "kernel" | "memory" | "worker";
+    file?: string;
+    field?: string;
+    offset?: number | string;
+}
+
+type FinishReason = "stop" | "length";
+
+interface GenerateOptions {
+    maxTokens?: number;
+    temperature?: number;
+    topK?: number;
+    topP?: number;
+    minP?: number;
+    repetitionPenalty?: number;
+    presencePenalty?: number;
+    frequencyPenalty?: number;
+    logitBias?: Record<number, number> | ReadonlyMap<number, number>;
+    seed?: number | bigint;
+    stop?: string | readonly string[];
+    stopIds?: ArrayLike<number>;
+    logProbabilities?: boolean | number;
+    signal?: AbortSignal;
+}
+
+declare class Generation implements AsyncIterable<string> {
+    #private;
+    private constructor();
+    result(): Promise<GenerationResult>;
+    text(): Promise<string>;
+    [Symbol.asyncIterator](): AsyncGenerator<string, void, undefined>;
+    cancel(): void;
+    toReadableStream(): ReadableStream<Uint8Array>;
+}
+
+declare class GenerationBatch implements AsyncIterable<BatchPiece> {
+    #private;
+    private constructor();
+    results(): Promise<GenerationResult[]>;
+    [Symbol.asyncIterator](): AsyncGenerator<BatchPiece, void, undefined>;
+}
+
+interface GenerationResult {
+    readonly ids: number[];
+    readonly text: string;
+    readonly finishReason: FinishReason;
+    readonly stoppedBy: number | string | undefined;
+    readonly usage: {
+        readonly promptTokens: number;
+        readonly completionTokens: number;
+    };
+    readonly timings: {
+        readonly promptMs: number;
+        readonly generationMs: number;
+        readonly promptTokensPerSecond: number;
+        readonly tokensPerSecond: number;
+    };
+    readonly logProbabilities: SampledToken[] | undefined;
+    readonly seed: number | bigint;
+    readonly warnings: readonly string[];
+}
+
+type HostName = "node" | "deno" | "bun" | "browser" | "workerd";
+
+interface Inspection extends ModelInspection, TextInspection {
+}
+
+interface LayerConfig {
+    readonly rope: boolean;
+    readonly chunked: boolean;
+    readonly qkNorm: boolean;
+    readonly temperature: boolean;
+    readonly moe: boolean;
+}
+
+interface LoadOptions {
+    threads?: number;
+    build?: Build;
+    wide?: boolean;
+    context?: number;
+    cache?: CacheType;
+    activations?: "q8" | "f32";
+    quantize?: Recipe;
+    maxMemory?: number | string;
+    memoryLimit?: number | string;
+    onProgress?: (progress: LoadProgress) => void;
+    signal?: AbortSignal;
+}
+
+interface LoadProgress {
+    readonly phase: "weights";
+    readonly loaded: number;
+    readonly total: number;
+}
+
+interface Measured {
+    readonly ids: number;
+    readonly scored: number;
+    readonly windows: number;
+    readonly window: number;
+    readonly stride: number | null;
+}
+
+type MetadataArray = readonly string[] | readonly boolean[] | BigUint64Array | BigInt64Array | Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array | Int8Array | Uint16Array | Int16Array;
+
+type MetadataValue = number | bigint | boolean | string | MetadataArray;
+
+declare class Model {
+    #private;
+    readonly config: ModelConfig;
+    readonly info: ModelInfo;
+    private constructor();
+    get tokenizer(): Tokenizer;
+    get wakes(): number[];
+    generate(prompt: Prompt, options?: GenerateOptions): Generation;
+    generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): GenerationBatch;
+    chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
+    session(): Session;
+    score(prompt: Prompt, options?: {
+        signal?: AbortSignal;
+    }): Promise<Score>;
+    perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured>;
+    divergence(prompt: Prompt, reference: Model | StoredLogits, options?: DivergenceOptions): Promise<Divergence & Measured>;
+    trace(ids: ArrayLike<number>, options?: {
+        taps?: readonly string[];
+        signal?: AbortSignal;
+    }): Promise<Record<string, TapData>>;
+    embed(prompt: Prompt, options?: {
+        signal?: AbortSignal;
+    }): Promise<Float32Array>;
+    profile(work: () => Promise<unknown>): Promise<OpTime[]>;
+    dispose(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface ModelConfig {
+    readonly architecture: ArchitectureName;
+    readonly vocab: number;
+    readonly hidden: number;
+    readonly heads: number;
+    readonly kvHeads: number;
+    readonly headSize: number;
+    readonly attentionBias: boolean;
+    readonly feedForwardBias: boolean;
+    readonly denseWidth: number;
+    readonly expertWidth: number;
+    readonly experts: number;
+    readonly expertsUsed: number;
+    readonly router: "sigmoid" | "softmax";
+    readonly sharedExpert: boolean;
+    readonly chunk: number;
+    readonly normEps: number;
+    readonly ropeTheta: number;
+    readonly ropeScaling: RopeScaling | null;
+    readonly temperatureFloor: number;
+    readonly temperatureScale: number;
+    readonly context: number;
+    readonly tiedEmbeddings: boolean;
+    readonly bos: number | null;
+    readonly eos: readonly number[];
+    readonly layers: readonly LayerConfig[];
+}
+
+interface ModelInfo {
+    readonly name: string;
+    readonly architecture: string;
+    readonly host: HostName;
+    readonly build: {
+        readonly name: Build;
+        readonly reason: string;
+    };
+    readonly wide: {
+        readonly on: boolean;
+        readonly reason: string;
+    };
+    readonly threads: {
+        readonly asked: number | undefined;
+        readonly used: number;
+        readonly reason: string;
+    };
+    readonly context: number;
+    readonly cache: "f32" | "q8";
+    readonly activations: "q8" | "f32";
+    readonly memory: {
+        readonly total: number;
+        readonly memories: readonly number[];
+        readonly weights: number;
+        readonly cache: number;
+        readonly activations: number;
+    };
+    readonly opsPerStep: number;
+    readonly warnings: readonly string[];
+}
+
+interface ModelInspection {
+    readonly name: string;
+    readonly format: Checkpoint["format"];
+    readonly config: ModelConfig;
+    readonly parameters: {
+        readonly total: number;
+        readonly active: number;
+    };
+    readonly types: Readonly<Record<string, {
+        tensors: number;
+        elements: number;
+        bytes: number;
+    }>>;
+    readonly classes: readonly Readonly<ClassSum>[];
+    readonly tensors: readonly {
+        name: string;
+        type: string;
+        shape: readonly number[];
+        bytes: number;
+    }[];
+    readonly fileBytes: number;
+    readonly layerMap: string;
+    readonly memory: {
+        readonly weights: number;
+        readonly cachePer1024: Readonly<Record<"f32" | "q8", {
+            full: number;
+            chunked: number;
+        }>>;
+        readonly cache: number;
+        readonly activations: number;
+        readonly total: number;
+        readonly context: number;
+    };
+    readonly warnings: readonly string[];
+}
+
+interface NamedId {
+    readonly id: number;
+    readonly name: string;
+}
+
+interface OpTime {
+    readonly op: string;
+    readonly part: string;
+    readonly ms: number;
+    readonly waitMs: number;
+}
+
+interface Perplexity extends Score {
+    readonly standardError: number;
+}
+
+interface PerplexityOptions extends DivergenceOptions {
+    saveLogits?: (bytes: Uint8Array) => unknown;
+}
+
+interface PerplexityProgress {
+    readonly done: number;
+    readonly total: number;
+    readonly meanNll: number;
+}
+
+type Prompt = string | ArrayLike<number>;
+
+interface QuantizeOptions {
+    type: Recipe;
+    threads?: number;
+    onProgress?: (progress: QuantizeProgress) => void;
+    signal?: AbortSignal;
+}
+
+interface QuantizeProgress {
+    readonly phase: "quantize";
+    readonly loaded: number;
+    readonly total: number;
+    readonly tensor: string;
+}
+
+interface Quantized {
+    readonly bytes: number;
+    readonly types: Readonly<Record<string, {
+        tensors: number;
+        bytes: number;
+    }>>;
+    readonly warnings: readonly string[];
+}
+
+type Recipe = "q4_0" | "q4_1" | "q4_k" | "q4_k_m" | "q5_0" | "q5_1" | "q5_k" | "q6_k" | "q8_0";
+
+interface RenderOptions {
+    readonly tools?: readonly unknown[];
+    readonly addGenerationPrompt?: boolean;
+    readonly variables?: Readonly<Record<string, string | number | boolean>>;
+    readonly now?: Date;
+}
+
+type RopeScaling =
+{
+    readonly type: "linear";
+    readonly factor: number;
+} | {
+    readonly type: "llama3";
+    readonly factor: number;
+    readonly lowFrequency: number;
+    readonly highFrequency: number;
+    readonly originalContext: number;
+};
+
+interface SampledToken {
+    id: number;
+    logProbability?: number;
+    top?: TokenProbability[];
+}
+
+interface Score {
+    readonly nll: Float64Array;
+    readonly meanNll: number;
+    readonly perplexity: number;
+}
+
+declare class Session {
+    #private;
+    private constructor();
+    get ids(): readonly number[];
+    sync(ids: ArrayLike<number>, options?: {
+        signal?: AbortSignal;
+    }): Promise<void>;
+    logits(): Promise<Float32Array>;
+    rewind(length: number): Promise<void>;
+    dispose(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+type SourceLike = string | URL | Blob | Uint8Array | ByteSource;
+
+declare class StoredLogits implements WindowRule {
+    #private;
+    readonly vocab: number;
+    readonly window: number;
+    readonly stride: number | null;
+    readonly rows: number;
+    private constructor();
+    close(): Promise<void>;
+}
+
+interface StoredTensor {
+    readonly name: string;
+    readonly type: StoredType;
+    readonly shape: readonly number[];
+    readonly source: ByteSource;
+    readonly offset: number;
+    readonly bytes: number;
+}
+
+type StoredType = "bf16" | "f16" | "f32" | "f8_e4m3" | "iq4_nl" | "iq4_xs" | "mxfp4" | "q2_k" | "q3_k" | "q4_0" | "q4_1" | "q4_k" | "q5_0" | "q5_1" | "q5_k" | "q6_k" | "q8_0" | "tq1_0" | "tq2_0";
+
+interface TapData {
+    readonly shape: number[];
+    readonly data: Float32Array;
+}
+
+interface TemplateInspection {
+    readonly sha256: string | null;
+    readonly characters: number;
+    readonly family: string | null;
+}
+
+type TensorClass = "attention" | "dense feed-forward" | "embedding" | "experts" | "norms" | "other" | "output" | "rope factors" | "router" | "shared expert" | "vision";
+
+interface TextInspection {
+    readonly tokenizer: TokenizerInspection | null;
+    readonly template: TemplateInspection | null;
+    readonly warnings: readonly string[];
+}
+
+interface TextPart {
+    readonly type: "text";
+    readonly text: string;
+}
+
+interface TokenProbability {
+    id: number;
+    logProbability: number;
+}
+
+interface TokenStream {
+    push(id: number): string;
+    end(): string;
+}
+
+declare class Tokenizer {
+    #private;
+    readonly vocabSize: number;
+    readonly kind: string;
+    readonly bos: number | null;
+    readonly addBos: boolean;
+    readonly eos: number | null;
+    readonly addEos: boolean;
+    readonly stopIds: readonly number[];
+    readonly warnings: readonly string[];
+    private constructor();
+    encode(text: string, options?: EncodeOptions): number[];
+    decode(ids: Iterable<number>, options?: DecodeOptions): string;
+    stream({ specialTokens, continues }?: DecodeOptions): TokenStream;
+    tokenBytes(id: number): Uint8Array;
+    isSpecial(id: number): boolean;
+    specialId(text: string): number | null;
+}
+
+interface TokenizerInspection {
+    readonly kind: string;
+    readonly rule: string | null;
+    readonly size: number;
+    readonly bos: NamedId | null;
+    readonly addBos: boolean;
+    readonly stop: readonly NamedId[];
+    readonly special: {
+        readonly count: number;
+        readonly known: readonly NamedId[];
+    };
+}
+
+interface WindowRule {
+    readonly window: number;
+    readonly stride: number | null;
+}
+
+export { EngineError, createModel, inspect, loadModel, openLogits, quantize };
+export type { ArchitectureName, BatchPiece, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, Divergence, DivergenceOptions, EncodeOptions, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Prompt, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule };
