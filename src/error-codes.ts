@@ -27,6 +27,7 @@ export const ERROR_CODES = Object.freeze({
   TRACE_KEYS: "Probabilities of so many positions are too many to trace. Fewer ids, or other taps.",
 
   THREADS_UNSUPPORTED: "This host cannot share memory between threads. Load with `threads: 0`, or isolate the page.",
+  WASM_MISSING: "This host has no WebAssembly: V8 runs with --jitless, or the browser is in a lockdown mode.",
   BUILD_UNSUPPORTED: "This host cannot run the build that was asked for. Leave `build` out.",
   HOST_CRYPTO: "The host has no SHA-256. Browsers have it on secure pages only.",
   KERNELS_MISSING: "The files of the kernels are not where they are looked for.",

@@ -21,10 +21,8 @@ export interface ErrorPlace {
   offset?: number | string;
 }
 
-type GivenPlace = Omit<ErrorPlace, "offset"> & { offset?: number | bigint | string };
-
 export interface ErrorDetail {
-  at?: GivenPlace;
+  at?: Omit<ErrorPlace, "offset"> & { offset?: number | bigint | string };
   /** What was expected or allowed. */
   limit?: number | bigint | string;
   /** What was found. */
@@ -59,7 +57,7 @@ function plain<Value>(value: Value): Exclude<Value, bigint> | number | string {
   return Number.isSafeInteger(number) ? number : String(value);
 }
 
-function placeOf({ offset, ...place }: GivenPlace): ErrorPlace {
+function placeOf({ offset, ...place }: NonNullable<ErrorDetail["at"]>): ErrorPlace {
   return offset === undefined ? place : { ...place, offset: plain(offset) };
 }
 

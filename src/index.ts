@@ -9,9 +9,17 @@ import { readStoredGeneration } from "./model/generation-config.ts";
 import { inspectCheckpoint, type ModelInspection } from "./model/inspect.ts";
 import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
 
-export type { ByteSource, StoredType } from "./checkpoint/checkpoint.ts";
+export type {
+  ByteSource,
+  Checkpoint,
+  MetadataArray,
+  MetadataValue,
+  StoredTensor,
+  StoredType,
+} from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
-export { EngineError, type ErrorPlace } from "./error.ts";
+export type { SourceLike } from "./checkpoint/source.ts";
+export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
@@ -33,18 +41,27 @@ export type { GenerateOptions } from "./generate/options.ts";
 export type { DivergenceOptions, Measured, PerplexityOptions, PerplexityProgress } from "./generate/perplexity.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
 export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
-export type { SampledToken } from "./generate/sampler.ts";
+export type { SampledToken, TokenProbability } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
 export type { Seed } from "./generate/seed.ts";
 export type { Session } from "./generate/session.ts";
-export type { LayerConfig, ModelConfig } from "./model/config.ts";
+export type { WindowRule } from "./generate/windows.ts";
+export type { Build } from "./host/build.ts";
+export type { HostName } from "./host/host-facts.ts";
+export type { ArchitectureName } from "./model/architectures.ts";
+export type { CacheType } from "./model/cache.ts";
+export type { LayerConfig, ModelConfig, RopeScaling } from "./model/config.ts";
+export type { ModelInspection } from "./model/inspect.ts";
 export type { LoadProgress } from "./model/load.ts";
 export type { Quantized, QuantizeProgress } from "./model/quantize.ts";
 export type { CreateConfig } from "./model/random.ts";
 export type { Recipe } from "./model/recipes.ts";
+export type { OpTime } from "./model/resident.ts";
 export type { TapData } from "./model/taps.ts";
-export type { ChatMessage } from "./tokenizer/chat.ts";
-export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export type { ClassSum, TensorClass } from "./model/tensor-classes.ts";
+export type { ChatMessage, ChatOptions as RenderOptions, TextPart } from "./tokenizer/chat.ts";
+export type { NamedId, TemplateInspection, TextInspection, TokenizerInspection } from "./tokenizer/inspect.ts";
+export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tokenizer/tokenizer.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
 export interface Inspection extends ModelInspection, TextInspection {

@@ -1,6 +1,7 @@
 import { host } from "#host";
 import { EngineError } from "../error.ts";
 import { isFunction, isMap, isRevoked } from "../given.ts";
+import { isUrl } from "../realm.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
 import { openFolder } from "./folder.ts";
 import { openGguf } from "./gguf.ts";
@@ -15,7 +16,7 @@ export async function openCheckpoint(source: CheckpointLike, signal?: AbortSigna
   if (isRevoked(source)) throw noSource(source);
   if (isCheckpoint(source)) return source;
   const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
-  const path = place instanceof URL && place.protocol === "file:" ? pathOf(place) : place;
+  const path = isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
   if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
   const opened = await openSource(path, signal);
   await refuseSafetensors(opened);
@@ -68,7 +69,7 @@ function siblingsOf(
   place: SourceLike,
   signal: AbortSignal | undefined,
 ): ((name: string) => Promise<ByteSource>) | undefined {
-  if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place), signal);
+  if (isUrl(place)) return (name) => openSource(new URL(encodeURIComponent(name), place.href), signal);
   if (typeof place !== "string") return undefined;
   const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
   return (name) => openSource(folder + name);

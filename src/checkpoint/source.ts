@@ -1,5 +1,6 @@
 import { EngineError } from "../error.ts";
 import { isDetached, isRevoked, tell } from "../given.ts";
+import { isBlob, isBytes, isUrl } from "../realm.ts";
 import { CallerSource } from "./caller-source.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { fileChanged, filesOf, openFile } from "./file-source.ts";
@@ -15,9 +16,9 @@ const BLOB_PIECE = 64 * 2 ** 20;
 export async function openSource(source: SourceLike, signal?: AbortSignal): Promise<ByteSource> {
   if (typeof source === "string") return urlOf(source) ? openUrl(urlOf(source)!, signal) : openFile(source);
   if (isRevoked(source)) throw noSource(source);
-  if (source instanceof URL) return openUrl(source, signal);
-  if (source instanceof Uint8Array && !isDetached(source)) return new BytesSource(source);
-  if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
+  if (isUrl(source)) return openUrl(new URL(source.href), signal);
+  if (isBytes(source) && !isDetached(source)) return new BytesSource(source);
+  if (isBlob(source)) return new BlobSource(source);
   if (isByteSource(source)) return new CallerSource(source);
   throw noSource(source);
 }
@@ -83,6 +84,11 @@ class BlobSource implements ByteSource {
   readonly #blob: Blob;
 
   constructor(blob: Blob) {
+    if (typeof blob.arrayBuffer !== "function") {
+      throw new EngineError("SOURCE_SHAPE", "a Blob without arrayBuffer(), as jsdom's: hand over its bytes", {
+        at: { source: "option", field: "source" },
+      });
+    }
     this.#blob = blob;
     this.name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob";
     this.size = blob.size;

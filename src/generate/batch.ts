@@ -49,6 +49,7 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
   #results: Promise<(GenerationResult | Failed)[]> | null = null;
   #wake = () => {};
 
+  /** @internal */
   constructor(plan: BatchPlan) {
     this.#plan = plan;
     this.#signal = plan.signal ? AbortSignal.any([this.#stop.signal, plan.signal]) : this.#stop.signal;

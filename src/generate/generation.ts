@@ -67,6 +67,7 @@ export class Generation implements AsyncIterable<string> {
   #awaited = false;
   #settled = false;
 
+  /** @internal */
   constructor(start: GenerationStart) {
     this.#start = start;
   }

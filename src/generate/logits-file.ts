@@ -97,7 +97,7 @@ export class StoredLogits implements WindowRule {
     this.rows = rows;
   }
 
-  /** Takes the source over, to `close`. Throws LOGITS_FORMAT, LOGITS_VERSION, LOGITS_SIZE. */
+  /** @internal Takes the source over, to `close`. Throws LOGITS_FORMAT, LOGITS_VERSION, LOGITS_SIZE. */
   static async open(source: Bytes): Promise<StoredLogits> {
     try {
       const at = { source: "file", file: source.name } as const;
@@ -126,7 +126,7 @@ export class StoredLogits implements WindowRule {
     }
   }
 
-  /** Throws DISPOSED after `close`, LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
+  /** @internal Throws DISPOSED after `close`, LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
   async check(windows: Windows, vocab: number): Promise<void> {
     this.#refuseClosed();
     const refuse = (code: ErrorCode, what: string, actual: string | number, limit: string | number): never => {
@@ -147,7 +147,7 @@ export class StoredLogits implements WindowRule {
       );
   }
 
-  /** Decodes up to `rows` rows at a time. */
+  /** @internal Decodes up to `rows` rows at a time. */
   reference(rows: number): Reference {
     this.#refuseClosed();
     return new StoredReference(this.#source, this.vocab, rows);

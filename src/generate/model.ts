@@ -148,7 +148,7 @@ export class Model {
     });
   }
 
-  /** Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
+  /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
   static async open(
     checkpoint: Checkpoint,
     options: CheckedLoadOptions,

@@ -11,6 +11,7 @@ import {
   readOptions,
   tell,
 } from "../given.ts";
+import { isSignal, ownSignal } from "../realm.ts";
 import { type Seed, seedOf } from "./seed.ts";
 
 /**
@@ -294,20 +295,10 @@ function checkLogProbabilities(value: unknown, absent: number | undefined): numb
   throw refuse("logProbabilities", "out of range", `a boolean or an integer in [0, ${MAX_ALTERNATIVES}]`, value);
 }
 
-/** By its tag, not its class: a signal may come from another realm. */
 export function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || isSignal(value)) return value;
+  if (value === undefined) return value;
+  if (!isRevoked(value) && isSignal(value)) return ownSignal(value);
   throw refuse("signal", "not a signal", "an AbortSignal", value);
-}
-
-/** What only inherits from one, as a proxy does, cannot be asked. */
-function isSignal(value: unknown): value is AbortSignal {
-  if (isRevoked(value) || !(value instanceof AbortSignal)) return false;
-  try {
-    return typeof value.aborted === "boolean";
-  } catch {
-    return false;
-  }
 }
 
 export function refuse(field: string, what: string, limit: string, actual: unknown): EngineError {

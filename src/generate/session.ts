@@ -21,7 +21,7 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  /** `refuseDisposed` throws when the model is gone. */
+  /** @internal `refuseDisposed` throws when the model is gone. */
   constructor(resident: ResidentModel, refuseDisposed: () => void) {
     this.#resident = resident;
     this.#refuseDisposed = refuseDisposed;

@@ -1,6 +1,6 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
-import type { Architecture } from "./architectures.ts";
+import type { ArchitectureName } from "./architectures.ts";
 import { readGgufConfig } from "./config-gguf.ts";
 import { readHfConfig } from "./config-hf.ts";
 
@@ -21,7 +21,7 @@ export interface LayerConfig {
 }
 
 export interface ModelConfig {
-  readonly architecture: Architecture["name"];
+  readonly architecture: ArchitectureName;
   readonly vocab: number;
   readonly hidden: number;
   readonly heads: number;

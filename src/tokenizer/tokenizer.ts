@@ -62,6 +62,7 @@ export class Tokenizer {
   readonly #pieces: PieceEncoder;
   readonly #markers: MarkerScanner;
 
+  /** @internal */
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
     this.#pieces = new PieceEncoder(vocabulary);
