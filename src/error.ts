@@ -1,3 +1,5 @@
+import type { ErrorCode } from "./error-codes.ts";
+
 /** Where an error was found: the kind of source, the file's base name, the field and the byte offset. */
 export interface ErrorPlace {
   source:
@@ -19,10 +21,8 @@ export interface ErrorPlace {
   offset?: number | string;
 }
 
-type GivenPlace = Omit<ErrorPlace, "offset"> & { offset?: number | bigint | string };
-
 export interface ErrorDetail {
-  at?: GivenPlace;
+  at?: Omit<ErrorPlace, "offset"> & { offset?: number | bigint | string };
   /** What was expected or allowed. */
   limit?: number | bigint | string;
   /** What was found. */
@@ -36,12 +36,12 @@ export interface ErrorDetail {
  */
 export class EngineError extends Error {
   override readonly name = "EngineError";
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly at: ErrorPlace | undefined;
   readonly limit: number | string | undefined;
   readonly actual: number | string | undefined;
 
-  constructor(code: string, what: string, detail: ErrorDetail = {}) {
+  constructor(code: ErrorCode, what: string, detail: ErrorDetail = {}) {
     super(describe(code, what, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.at = detail.at && placeOf(detail.at);
@@ -57,11 +57,11 @@ function plain<Value>(value: Value): Exclude<Value, bigint> | number | string {
   return Number.isSafeInteger(number) ? number : String(value);
 }
 
-function placeOf({ offset, ...place }: GivenPlace): ErrorPlace {
+function placeOf({ offset, ...place }: NonNullable<ErrorDetail["at"]>): ErrorPlace {
   return offset === undefined ? place : { ...place, offset: plain(offset) };
 }
 
-function describe(code: string, what: string, { at, limit, actual }: ErrorDetail): string {
+function describe(code: ErrorCode, what: string, { at, limit, actual }: ErrorDetail): string {
   let place = "";
   if (at) {
     place = ` [${at.source}`;

@@ -3,16 +3,28 @@
 
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { openSource, type SourceLike } from "./checkpoint/source.ts";
+import { type GenerationConfig, readDefaults } from "./generate/generation-config.ts";
 import { StoredLogits } from "./generate/logits-file.ts";
+import { readStoredGeneration } from "./model/generation-config.ts";
 import { inspectCheckpoint, type ModelInspection } from "./model/inspect.ts";
 import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
 
-export type { ByteSource } from "./checkpoint/checkpoint.ts";
+export type {
+  ByteSource,
+  Checkpoint,
+  MetadataArray,
+  MetadataValue,
+  StoredTensor,
+} from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
-export { EngineError, type ErrorPlace } from "./error.ts";
-export type { BatchPiece, GenerationBatch } from "./generate/batch.ts";
+export type { SourceLike } from "./checkpoint/source.ts";
+export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
+export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
+export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
+export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
 export type { Divergence, Perplexity } from "./generate/divergence.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
+export type { DefaultOption, GenerationConfig } from "./generate/generation-config.ts";
 export type { LoadOptions } from "./generate/load-options.ts";
 export type { StoredLogits } from "./generate/logits-file.ts";
 export {
@@ -21,27 +33,41 @@ export {
   createModel,
   loadModel,
   type Model,
+  type PromptOptions,
 } from "./generate/model.ts";
 export type { ModelInfo } from "./generate/model-info.ts";
 export type { GenerateOptions } from "./generate/options.ts";
 export type { DivergenceOptions, Measured, PerplexityOptions, PerplexityProgress } from "./generate/perplexity.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
 export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
-export type { SampledToken } from "./generate/sampler.ts";
+export type { SampledToken, TokenProbability } from "./generate/sampler.ts";
 export type { Score } from "./generate/score.ts";
+export type { Seed } from "./generate/seed.ts";
 export type { Session } from "./generate/session.ts";
-export type { LayerConfig, ModelConfig } from "./model/config.ts";
+export type { WindowRule } from "./generate/windows.ts";
+export type { Build } from "./host/build.ts";
+export type { HostName } from "./host/host-facts.ts";
+export type { ArchitectureName } from "./model/architectures.ts";
+export type { CacheType } from "./model/cache.ts";
+export type { LayerConfig, ModelConfig, RopeScaling } from "./model/config.ts";
+export type { ModelInspection } from "./model/inspect.ts";
 export type { LoadProgress } from "./model/load.ts";
 export type { Quantized, QuantizeProgress } from "./model/quantize.ts";
 export type { CreateConfig } from "./model/random.ts";
 export type { Recipe } from "./model/recipes.ts";
+export type { OpTime } from "./model/resident.ts";
 export type { TapData } from "./model/taps.ts";
-export type { ChatMessage } from "./tokenizer/chat.ts";
-export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export type { ClassSum, TensorClass } from "./model/tensor-classes.ts";
+export type { ChatMessage, ChatOptions as RenderOptions, TextPart } from "./tokenizer/chat.ts";
+export type { NamedId, TemplateInspection, TextInspection, TokenizerInspection } from "./tokenizer/inspect.ts";
+export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tokenizer/tokenizer.ts";
 export type { StoredType } from "./weight-types.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
-export interface Inspection extends ModelInspection, TextInspection {}
+export interface Inspection extends ModelInspection, TextInspection {
+  /** What an option of `generate` is that a call leaves out, and who says so. */
+  readonly generationConfig: GenerationConfig;
+}
 
 /** What is in a checkpoint and what it would need, without loading it. */
 export async function inspect(source: CheckpointLike): Promise<Inspection> {
@@ -49,7 +75,14 @@ export async function inspect(source: CheckpointLike): Promise<Inspection> {
   try {
     const model = await inspectCheckpoint(checkpoint);
     const text = await inspectText(checkpoint, model.config.vocab);
-    return { ...model, ...text, warnings: [...model.warnings, ...text.warnings] };
+    const limits = { vocab: model.config.vocab, context: model.memory.context };
+    const defaults = readDefaults(readStoredGeneration(checkpoint), limits, undefined);
+    return {
+      ...model,
+      ...text,
+      generationConfig: defaults.shown,
+      warnings: [...model.warnings, ...text.warnings, ...defaults.warnings],
+    };
   } finally {
     await checkpoint.close();
   }

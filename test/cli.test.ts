@@ -122,7 +122,7 @@ const REFUSED: [args: string[], line: string][] = [
   [["--presence-penalty", "-3"], "--presence-penalty has a bad value, got -3, expected a number in [-2, 2]"],
   [["--max-tokens", "0"], "--max-tokens has a bad value, got 0, expected an integer >= 1"],
   [["--threads", "1.5"], "--threads has a bad value, got 1.5, expected an integer from 0 to 64"],
-  [["--cache", "q4"], '--cache has a bad value, got q4, expected "f32" or "q8"'],
+  [["--cache", "q4"], '--cache has a bad value, got "q4", expected "f32" or "q8"'],
   [["--json=yes"], '--json takes no value, got "yes"'],
   [["-p", "a", "--prompt", "b"], "--prompt is given twice, expected once"],
   [["a.gguf", "b.gguf"], '2 models, got "a.gguf", "b.gguf", expected at most one (a prompt goes after -p, in quotes)'],

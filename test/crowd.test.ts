@@ -45,6 +45,17 @@ it("a sequence that never fits beside sessions is CACHE_FULL, not a wait for eve
   for (const session of sessions) await session.dispose();
 });
 
+it("two hundred open sessions hold no place that a generation needs: only pages are counted", async () => {
+  const sessions = Array.from({ length: 200 }, () => model.session());
+  await Promise.all(sessions.slice(0, 40).map((session, index) => session.sync([index, 1, 2])));
+  const alone = await model.generate([7], { temperature: 0, maxTokens: 5 }).result();
+  const crowd = await Promise.all(
+    Array.from({ length: 70 }, () => model.generate([7], { temperature: 0, maxTokens: 5 }).result()),
+  );
+  expect(crowd.every(({ ids }) => ids.join() === alone.ids.join())).toBe(true);
+  await Promise.all(sessions.map((session) => session.dispose()));
+});
+
 it("strangers who abort do not cost the others their step", async () => {
   const before = model.wakes[0];
   const prompt = idsOf(400, 256);

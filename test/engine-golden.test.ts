@@ -55,7 +55,7 @@ async function greedy(
   repetitionPenalty: number,
 ): Promise<number[]> {
   const sampler = new Sampler(
-    checkOptions({ temperature: 0, repetitionPenalty }, { vocab: model.config.vocab, context: 100 }),
+    { ...checkOptions({ temperature: 0, repetitionPenalty }, { vocab: model.config.vocab, context: 100 }), seed: 0 },
     model.config.vocab,
   );
   sampler.observePrompt(prompt);

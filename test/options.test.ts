@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EngineError } from "../src/error.ts";
 import { chooseThreads } from "../src/generate/load-options.ts";
-import { checkOptions, checkTokenIds } from "../src/generate/options.ts";
+import { checkOptions } from "../src/generate/options.ts";
+import { drawSeed, laterSeed } from "../src/generate/seed.ts";
+import { checkTokenIds } from "../src/given.ts";
 
 const LIMITS = { vocab: 260, context: 512 };
 const check = (options: unknown) => checkOptions(options, LIMITS);
@@ -29,10 +31,11 @@ const REFUSED: [name: string, values: unknown[], allowed: string][] = [
   ["repetitionPenalty", [0, -1, 10.1, 1e9, Number.NaN, null], "a number in (0, 10]"],
   [
     "seed",
-    [2 ** 53, -(2 ** 63), 1.5, "42", null, Infinity, 2n ** 64n, -(2n ** 63n) - 1n],
-    "a safe integer, or a bigint in [-2^63, 2^64)",
+    [2 ** 53, -(2 ** 63), 1.5, "", "4.5", "0x10", "-0", " 7", "18446744073709551616", null, Infinity, 2n ** 64n, NaN],
+    "a safe integer, or a bigint or decimal text in [-2^63, 2^64)",
   ],
   ["logProbabilities", [21, -1, 1.5, "1", null], "a boolean or an integer in [0, 20]"],
+  ["specialTokens", [null, 0, 1, "true"], "true or false"],
   ["signal", [null, {}, "abort", { aborted: false, addEventListener() {} }], "an AbortSignal"],
   ["stop", [null, 5, {}, new Set(["a"])], "a string or an array of strings"],
   ["stop", [Array(17).fill("a"), Array(100_000).fill("aa")], "at most 16 strings"],
@@ -157,9 +160,7 @@ describe("an option that does not exist", () => {
 
 describe("defaults and normal forms", () => {
   test("without options: temperature 0.6, topP 0.9, nothing else, and what fits the context", () => {
-    const { seed, ...rest } = check(undefined);
-    expect(Number.isSafeInteger(seed)).toBe(true);
-    expect(rest).toEqual({
+    expect(check(undefined)).toEqual({
       maxTokens: 512,
       temperature: 0.6,
       topK: 0,
@@ -169,9 +170,11 @@ describe("defaults and normal forms", () => {
       presencePenalty: 0,
       frequencyPenalty: 0,
       logitBias: new Map(),
+      seed: undefined,
       stop: [],
       stopIds: [],
       logProbabilities: undefined,
+      specialTokens: false,
       signal: undefined,
     });
   });
@@ -200,21 +203,46 @@ describe("defaults and normal forms", () => {
   test("seeds are unsigned 64 bits, and the one reported may be given again", () => {
     expect(check({ seed: 42 }).seed).toBe(42);
     expect(check({ seed: -0 }).seed).toBe(0);
-    expect(check({ seed: -1 }).seed).toBe(2n ** 64n - 1n);
-    expect(check({ seed: Number.MIN_SAFE_INTEGER }).seed).toBe(2n ** 64n - 2n ** 53n + 1n);
+    expect(check({ seed: -2 }).seed).toBe(String(2n ** 64n - 2n));
+    expect(check({ seed: Number.MIN_SAFE_INTEGER }).seed).toBe(String(2n ** 64n - 2n ** 53n + 1n));
     expect(check({ seed: 7n }).seed).toBe(7);
+    expect(check({ seed: "7" }).seed).toBe(7);
+    expect(check({ seed: 2n ** 53n }).seed).toBe("9007199254740992");
+    expect(check({ seed: "18446744073709551615" }).seed).toBe("18446744073709551615");
     fc.assert(
-      fc.property(fc.maxSafeInteger(), (seed) => {
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (seed) => {
         const reported = check({ seed }).seed;
         expect(check({ seed: reported }).seed).toBe(reported);
-        expect(BigInt.asIntN(64, BigInt(reported))).toBe(BigInt(seed));
+        expect(reported === undefined ? -1n : BigInt.asIntN(64, BigInt(reported))).toBe(seed);
+        expect(() => JSON.stringify(reported)).not.toThrow();
       }),
       { numRuns: 200, seed: 8 },
     );
   });
 
-  test("absent seeds differ", () => {
-    expect(new Set(Array.from({ length: 20 }, () => check({}).seed)).size).toBe(20);
+  test("an absent seed and -1 are to be drawn", () => {
+    for (const seed of [undefined, -1, -1n, "-1"]) expect(check({ seed }).seed).toBeUndefined();
+    expect(new Set(Array.from({ length: 20 }, drawSeed)).size).toBe(20);
+  });
+
+  test("the seed after another: 64 bits, number or decimal text as it comes", () => {
+    expect(laterSeed(5, 3)).toBe(8);
+    expect(laterSeed(Number.MAX_SAFE_INTEGER, 1)).toBe("9007199254740992");
+    expect(laterSeed("18446744073709551615", 1)).toBe(0);
+  });
+
+  test("what a caller leaves out is as in the defaults given; biases are joined, the caller's winning", () => {
+    const defaults = check({ temperature: 0, topP: 0.5, stop: "x", logitBias: { 1: -100, 2: -100 }, maxTokens: 9 });
+    const own = checkOptions({ temperature: 1, logitBias: { 2: 0, 3: 1 } }, LIMITS, [], defaults);
+    expect(own).toEqual({
+      ...defaults,
+      temperature: 1,
+      logitBias: new Map([
+        [1, -100],
+        [2, 0],
+        [3, 1],
+      ]),
+    });
   });
 
   test("logProbabilities: false is none, true the token's own, a number that many alternatives", () => {

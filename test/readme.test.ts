@@ -8,17 +8,18 @@ import { CHROMIUM, launch, WHERE } from "./page.ts";
 import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
 import { serve, binary as workerd } from "./workerd.ts";
 
-/** The starts that README shows, run as they stand there. */
+/** The starts that README and docs/hosts.md show, run as they stand there. */
 
 const README = readFileSync(join(PROJECT, "README.md"), "utf8");
+const HOSTS = readFileSync(join(PROJECT, "docs/hosts.md"), "utf8");
 const MODEL = "models/storyteller-q8_0.gguf";
 /** A story of the bundled model: words, not an error. */
 const STORY = /^[\s\S]{40,}$/;
 
-/** The first block of code behind a bold word. */
+/** The first block of code behind a bold word of docs/hosts.md. */
 function block(after: string): string {
-  const [, code] = new RegExp(`^\\*\\*${after}\\*\\*[\\s\\S]*?\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``, "m").exec(README) ?? [];
-  if (code === undefined) throw new Error(`README shows nothing behind **${after}**`);
+  const [, code] = new RegExp(`^\\*\\*${after}\\*\\*[\\s\\S]*?\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``, "m").exec(HOSTS) ?? [];
+  if (code === undefined) throw new Error(`docs/hosts.md shows nothing behind **${after}**`);
   return code;
 }
 
@@ -49,8 +50,8 @@ it("the example of use runs and ends", async () => {
   expect(out.split("\n").filter((line) => STORY.test(line)).length).toBeGreaterThanOrEqual(2);
 });
 
-it.skipIf(!CHROMIUM)(`the page writes a story, ${WHERE}`, async () => {
-  const served = new Map([["models/storyteller-q8_0.gguf", join(PROJECT, MODEL)]]);
+/** What the page of docs/hosts.md writes, once `done` holds of it. `whole`: answered without ranges. */
+async function pageText(served: Map<string, string>, whole: [string, Uint8Array][], done: RegExp): Promise<string> {
   for (const [from, to] of [
     ["dist", "node_modules/wasmaverick/dist"],
     ["node_modules/@huggingface/jinja/dist", "node_modules/@huggingface/jinja/dist"],
@@ -58,21 +59,32 @@ it.skipIf(!CHROMIUM)(`the page writes a story, ${WHERE}`, async () => {
     for (const path of readdirSync(join(PROJECT, from), { recursive: true, encoding: "utf8" }))
       if (/\.(js|wasm)$/.test(path)) served.set(`${to}/${path}`, join(PROJECT, from, path));
   const page = `<!doctype html><meta charset="utf-8"><title>story</title><body>${block("A page")}`;
-  const server = await serveFiles(new Map([["index.html", page]]), served);
+  const server = await serveFiles(new Map<string, string | Uint8Array>([["index.html", page], ...whole]), served);
   const browser = await launch();
   try {
     const opened = await browser.newPage();
     await opened.goto(`${server.origin}/index.html`);
-    // The story alone: the text of the scripts is no child of the body.
-    const written = () =>
-      Array.from(document.body.childNodes, (node) => (node instanceof Text ? node.data : ""))
-        .join("")
-        .trim().length > 100;
-    await opened.waitForFunction(written, undefined, { timeout: 30_000 });
+    // The text alone: that of the scripts is no child of the body.
+    const written = (pattern: string) => {
+      const texts = Array.from(document.body.childNodes, (node) => (node instanceof Text ? node.data : ""));
+      const text = texts.join("").trim();
+      return new RegExp(pattern).test(text) ? text : "";
+    };
+    const found = await opened.waitForFunction(written, done.source, { timeout: 30_000 });
+    return await found.jsonValue();
   } finally {
     await browser.close();
     server.close();
   }
+}
+
+it.skipIf(!CHROMIUM)(`the page writes a story, ${WHERE}`, async () => {
+  const served = new Map([[MODEL, join(PROJECT, MODEL)]]);
+  expect(await pageText(served, [], /[\s\S]{100}/)).toMatch(STORY);
+});
+
+it.skipIf(!CHROMIUM)(`the page of a server without ranges says so, ${WHERE}`, async () => {
+  expect(await pageText(new Map(), [[MODEL, readFileSync(join(PROJECT, MODEL))]], /./)).toMatch(/^REMOTE_RANGE: /);
 });
 
 const missing = "missing" in workerd ? workerd.missing : "";

@@ -41,8 +41,14 @@ export interface Ended {
 }
 
 /** Resolves when the process has ended by itself; one that is left running is ended, with code null. */
-export function runToEnd(command: string, args: readonly string[], cwd: string): Promise<Ended> {
-  const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: 30_000 });
+export function runToEnd(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env?: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  const stdio = ["ignore", "pipe", "pipe"] as const;
+  const child = spawn(command, args, { cwd, stdio: [...stdio], timeout: 30_000, env: { ...process.env, ...env } });
   const text = { out: "", err: "" };
   child.stdout.on("data", (piece) => {
     text.out += piece;

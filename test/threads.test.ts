@@ -90,8 +90,8 @@ it("a worker that cannot start is WORKER_START, and those that did are ended", a
   const started = workerThreads.Worker;
   let count = 0;
   workerThreads.Worker = class extends started {
-    constructor(url: URL, options: workerThreads.WorkerOptions) {
-      super(++count === 2 ? new URL("data:text/javascript,throw new Error('no')") : url, options);
+    constructor(text: string, options: workerThreads.WorkerOptions) {
+      super(++count === 2 ? "throw new Error('no')" : text, options);
     }
   };
   syncBuiltinESMExports();

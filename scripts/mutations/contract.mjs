@@ -2,7 +2,9 @@
 
 import { openCheckpoint } from "../../dist/src/checkpoint/open.js";
 import { EngineError } from "../../dist/src/error.js";
+import { readDefaults } from "../../dist/src/generate/generation-config.js";
 import { readConfig } from "../../dist/src/model/config.js";
+import { readStoredGeneration } from "../../dist/src/model/generation-config.js";
 import { inspectCheckpoint } from "../../dist/src/model/inspect.js";
 import { matricesOfModel } from "../../dist/src/model/layout.js";
 import { planModel } from "../../dist/src/model/sizes.js";
@@ -70,9 +72,27 @@ async function walkCheckpoint(checkpoint, input, stages, conversation) {
   }
   const tokenizer = await stages.run("tokenizer", () => openTokenizer(checkpoint, input.vocab));
   if (tokenizer) await stages.run("encode", () => checkTokenizer(tokenizer));
+  await stages.run("defaults", () => checkDefaults(checkpoint, input.vocab, tokenizer ?? null));
   const template = await stages.run("compile", () => openChatTemplate(checkpoint));
   if (template) await stages.run("template", () => renderAll(template, conversation, tokenizer));
   await checkpoint.close();
+}
+
+/** A recommendation never refuses a file: what is wrong in it is left out. */
+function checkDefaults(checkpoint, vocab, tokenizer) {
+  let read;
+  try {
+    read = readDefaults(readStoredGeneration(checkpoint), { vocab, context: 512 }, tokenizer);
+  } catch (error) {
+    throw new Error("a recommendation that throws", { cause: error });
+  }
+  const { temperature, topP, maxTokens } = read.options;
+  promise(temperature >= 0 && temperature <= 2 && topP > 0 && topP <= 1 && maxTokens >= 1, "defaults out of range");
+  promise(
+    read.warnings.every((warning) => warning.length < 4000),
+    "a warning of thousands of characters",
+  );
+  JSON.stringify(read.shown);
 }
 
 /** Runs the parts one after the other, keeping refusals and times. */

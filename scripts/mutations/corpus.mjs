@@ -21,6 +21,18 @@ const LEFT_OUT = ["text-e-8192"];
 /** Of the storyteller's 2,041 ordinary tokens: the bytes and a few merges. Most mutations are to be cheap. */
 const TOKENS_KEPT = 270;
 
+/** What a generation_config.json may ask, beside what the storyteller's does. */
+const RECOMMENDED = {
+  top_k: 40,
+  min_p: 0.05,
+  repetition_penalty: 1.1,
+  max_new_tokens: 256,
+  stop_strings: ["<|eot|>", "User:"],
+  suppress_tokens: [5, 6],
+  bad_words_ids: [[7], [8, 9]],
+  typical_p: 0.9,
+};
+
 export async function makeCorpus() {
   const { CASES, LLAMA_CASES, goldenCase } = await importGolden();
   const large = ggufHead(STORYTELLER);
@@ -53,7 +65,7 @@ export async function makeCorpus() {
     tokenizer(512, "tiny-512.tokenizer.json"),
     tokenizer(2048, "storyteller.tokenizer.json", {
       "tokenizer_config.json": whole(Buffer.from(JSON.stringify(config))),
-      "generation_config.json": whole(Buffer.from(JSON.stringify(generation))),
+      "generation_config.json": whole(Buffer.from(JSON.stringify({ ...generation, ...RECOMMENDED }))),
     }),
   ];
   const jinja = json("jinja.json");

@@ -6,14 +6,20 @@ import { run } from "../command.mjs";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Bytes. Close above what the package has: growth is a decision, made here. */
-const BUDGET = { packed: 375_000, unpacked: 1_260_000 };
+const BUDGET = { packed: 345_000, unpacked: 1_180_000 };
 
 /** What may lie in the package. */
-const WANTED = /^(package\.json|README\.md|LICENSE|dist\/assembly\/abi\.(js|d\.ts)|dist\/src\/.*\.(js|d\.ts|wasm))$/;
+const WANTED =
+  /^(package\.json|README\.md|LICENSE|dist\/wasmaverick\.d\.ts|dist\/assembly\/abi\.js|dist\/src\/.*\.(js|wasm)|dist\/src\/host\/worker-web\.d\.ts)$/;
 
 /** The tarball of the project as it is built, made without its scripts: they would build it again. */
 export async function pack(folder) {
-  for (const built of ["dist/src/index.js", "dist/src/host/simd.wasm", "dist/src/host/worker-web.js"]) {
+  for (const built of [
+    "dist/src/index.js",
+    "dist/src/host/simd.wasm",
+    "dist/src/host/worker-web.js",
+    "dist/wasmaverick.d.ts",
+  ]) {
     if (!existsSync(join(ROOT, built))) throw new Error(`${built} is missing: npm run build comes first`);
   }
   const args = ["pack", "--ignore-scripts", "--json", "--pack-destination", folder];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run } from "../command.mjs";
 
 /**
- * The least a user writes for each bundler; README.md says the same. Every build happens in `folder`, where the package is installed,
+ * The least a user writes for each bundler; docs/hosts.md says the same. Every build happens in `folder`, where the package is installed,
  * and leaves in `out` all that is served.
  */
 
@@ -35,17 +35,13 @@ function writePage(out, script) {
 }
 
 /** Names of the outputs = addresses of the inputs: entries of their own, and `copy` for the kernels. */
-const esbuildEntries = (worker) => [
-  `${worker}=wasmaverick/${worker}.js`,
-  ...BESIDE.map((name) => `${name.replace(".wasm", "")}=wasmaverick/${name}`),
-];
+const ESBUILD_KERNELS = BESIDE.map((name) => `${name.replace(".wasm", "")}=wasmaverick/${name}`);
 const ESBUILD = ["--bundle", "--minify", "--format=esm", "--loader:.wasm=copy"];
 
 export const PAGES = {
   async esbuild(folder, out) {
-    await run(bin(folder, "esbuild"), ["app=page.js", ...esbuildEntries("worker-web"), ...ESBUILD, `--outdir=${out}`], {
-      cwd: folder,
-    });
+    const entries = ["app=page.js", "worker-web=wasmaverick/worker-web.js", ...ESBUILD_KERNELS];
+    await run(bin(folder, "esbuild"), [...entries, ...ESBUILD, `--outdir=${out}`], { cwd: folder });
     writePage(out, '<script type="module" src="/app.js"></script>');
   },
 
@@ -73,7 +69,7 @@ export const NODE = {
   async esbuild(folder, out) {
     await run(
       bin(folder, "esbuild"),
-      ["app=node.js", ...esbuildEntries("worker-node"), ...ESBUILD, "--platform=node", `--outdir=${out}`],
+      ["app=node.js", ...ESBUILD_KERNELS, ...ESBUILD, "--platform=node", `--outdir=${out}`],
       { cwd: folder },
     );
     // The files end in .js: their folder says that they are modules.

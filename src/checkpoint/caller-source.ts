@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import { isFunction, tell } from "../given.ts";
 import type { ByteSource } from "./checkpoint.ts";
 
 /**
@@ -18,14 +19,17 @@ export class CallerSource implements ByteSource {
       "the number of bytes, an integer from 0",
       (value) => Number.isSafeInteger(value) && (value as number) >= 0,
     );
-    for (const method of ["read", "close"] as const)
-      checked(source, method, "a function", (value) => typeof value === "function");
-    checked(source, "verify", "a function or nothing", (value) => value === undefined || typeof value === "function");
+    for (const method of ["read", "close"] as const) checked(source, method, "a function", isFunction);
+    checked(source, "verify", "a function or nothing", (value) => value === undefined || isFunction(value));
     this.#source = source;
   }
 
   read(offset: number, into: Uint8Array): Promise<void> {
-    return this.#typed("read", offset, () => this.#source.read(offset, into));
+    const { byteLength } = into;
+    return this.#typed("read", offset, async () => {
+      await this.#source.read(offset, into);
+      if (into.byteLength !== byteLength) throw new Error("read() handed on the buffer that it was to fill");
+    });
   }
 
   verify(): Promise<void> {
@@ -57,10 +61,9 @@ function checked<Key extends keyof ByteSource>(
 ): ByteSource[Key] {
   const value = source[field];
   if (fits(value)) return value;
-  const actual = typeof value === "number" ? String(value) : typeof value;
   throw new EngineError("SOURCE_SHAPE", `a ByteSource whose ${field} is wrong`, {
     at: { source: "option", field: "source" },
-    actual,
+    actual: tell(value),
     limit,
   });
 }

@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../error.ts";
+import { isUrl } from "../realm.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { baseName, filesOf } from "./file-source.ts";
 
@@ -81,7 +82,7 @@ export function streamSink(stream: WritableStream<Uint8Array>): Sink {
 
 /** A renamed file would replace its own input, which may be the only copy; of a folder everything but GGUF files counts as input. */
 export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, target: string): Promise<void> {
-  if (typeof source !== "string" && !(source instanceof URL && source.protocol === "file:")) return;
+  if (typeof source !== "string" && !(isUrl(source) && source.protocol === "file:")) return;
   const { system, pathOf } = filesOf(checkpoint.name);
   const path = typeof source === "string" ? source : pathOf(source);
   const real = async (one: string): Promise<string> => await system.realpath(one).catch(() => one);

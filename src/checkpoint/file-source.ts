@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { host } from "#host";
 import { EngineError } from "../error.ts";
 import type { Files } from "../host/host.ts";
+import { codeOf } from "../realm.ts";
 import type { ByteSource } from "./checkpoint.ts";
 
 /** A regular file on disk, where the host has any. */
@@ -142,5 +143,5 @@ function ioError(name: string, cause: unknown, offset?: number): EngineError {
 }
 
 function errnoOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
+  return codeOf(cause) ?? "unknown error";
 }

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import type { ByteSource } from "./checkpoint.ts";
 
 /**
@@ -102,7 +103,7 @@ export class HeaderWindow {
   }
 
   error(
-    code: string,
+    code: ErrorCode,
     what: string,
     field: string,
     offset: number,

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { JsonScanner } from "./json-scanner.ts";
 
@@ -12,7 +13,12 @@ export interface JsonLimits {
 }
 
 /** Codes of a JSON file that is read by its own name. */
-export const JSON_RULES = { syntax: "JSON_SYNTAX", utf8: "JSON_SYNTAX", depth: "JSON_DEPTH", integer: "JSON_SYNTAX" };
+export const JSON_RULES = {
+  syntax: "JSON_SYNTAX",
+  utf8: "JSON_SYNTAX",
+  depth: "JSON_DEPTH",
+  integer: "JSON_SYNTAX",
+} as const;
 
 export async function readJson(source: ByteSource, limits: JsonLimits): Promise<unknown> {
   const bytes = await readWhole(source, limits.bytes, "JSON_SIZE");
@@ -24,12 +30,12 @@ export async function readJson(source: ByteSource, limits: JsonLimits): Promise<
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-export async function readText(source: ByteSource, limit: number, code: string): Promise<string> {
+export async function readText(source: ByteSource, limit: number, code: ErrorCode): Promise<string> {
   const bytes = await readWhole(source, limit, code);
   return new TextDecoder().decode(bytes);
 }
 
-export async function readWhole(source: ByteSource, limit: number, code: string): Promise<Uint8Array> {
+export async function readWhole(source: ByteSource, limit: number, code: ErrorCode): Promise<Uint8Array> {
   if (source.size > limit) {
     const at = { source: "file", file: source.name } as const;
     throw new EngineError(code, "the file is too large", { at, limit: `at most ${limit} bytes`, actual: source.size });

@@ -1,4 +1,5 @@
 import { EngineError, type ErrorDetail, type ErrorPlace } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 
 /**
  * A strict JSON reader over bytes, for what `JSON.parse` hides: duplicate keys, the digits of integers (it rounds
@@ -9,10 +10,10 @@ import { EngineError, type ErrorDetail, type ErrorPlace } from "../error.ts";
 
 export interface JsonRules {
   /** Error codes of the format that is being read. */
-  syntax: string;
-  utf8: string;
-  depth: string;
-  integer: string;
+  syntax: ErrorCode;
+  utf8: ErrorCode;
+  depth: ErrorCode;
+  integer: ErrorCode;
   maxDepth: number;
   /** Values passed over at most; more are `JSON_SIZE`. */
   maxValues?: number;
@@ -53,7 +54,7 @@ export class JsonScanner {
     this.#base = base;
   }
 
-  error(code: string, what: string, at = this.at, detail: ErrorDetail = {}): EngineError {
+  error(code: ErrorCode, what: string, at = this.at, detail: ErrorDetail = {}): EngineError {
     const field = this.#path.map(pointer).join("");
     return new EngineError(code, what, { ...detail, at: { ...this.#place, field, offset: this.#base + at } });
   }

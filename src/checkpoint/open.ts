@@ -1,9 +1,11 @@
 import { host } from "#host";
 import { EngineError } from "../error.ts";
+import { isFunction, isMap, isRevoked } from "../given.ts";
+import { isUrl } from "../realm.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
 import { openFolder } from "./folder.ts";
 import { openGguf } from "./gguf.ts";
-import { openSource, pathOf, type SourceLike, urlOf } from "./source.ts";
+import { noSource, openSource, pathOf, type SourceLike, urlOf } from "./source.ts";
 
 /** Opens whatever holds a model: a folder, a GGUF file, or a checkpoint that is open already. */
 
@@ -11,9 +13,10 @@ export type CheckpointLike = SourceLike | Checkpoint;
 
 /** The signal ends requests to servers, now and while the checkpoint is read. */
 export async function openCheckpoint(source: CheckpointLike, signal?: AbortSignal): Promise<Checkpoint> {
+  if (isRevoked(source)) throw noSource(source);
   if (isCheckpoint(source)) return source;
   const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
-  const path = place instanceof URL && place.protocol === "file:" ? pathOf(place) : place;
+  const path = isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
   if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
   const opened = await openSource(path, signal);
   await refuseSafetensors(opened);
@@ -21,7 +24,9 @@ export async function openCheckpoint(source: CheckpointLike, signal?: AbortSigna
 }
 
 function isCheckpoint(source: CheckpointLike): source is Checkpoint {
-  return typeof source === "object" && source !== null && "tensors" in source && "metadata" in source;
+  if (typeof source !== "object" || source === null) return false;
+  const { tensors, metadata, json, warnings, close } = source as Partial<Checkpoint>;
+  return [tensors, metadata, json].every(isMap) && Array.isArray(warnings) && isFunction(close);
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -64,7 +69,7 @@ function siblingsOf(
   place: SourceLike,
   signal: AbortSignal | undefined,
 ): ((name: string) => Promise<ByteSource>) | undefined {
-  if (place instanceof URL) return (name) => openSource(new URL(encodeURIComponent(name), place), signal);
+  if (isUrl(place)) return (name) => openSource(new URL(encodeURIComponent(name), place.href), signal);
   if (typeof place !== "string") return undefined;
   const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
   return (name) => openSource(folder + name);

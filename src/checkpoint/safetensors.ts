@@ -1,4 +1,5 @@
 import { EngineError, quoteName } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import type { StoredType } from "../weight-types.ts";
 import type { ByteSource, StoredTensor } from "./checkpoint.ts";
 import { JsonScanner, pointer } from "./json-scanner.ts";
@@ -20,7 +21,7 @@ const MAX_FIELDS = 16;
 /** The one name that is not a tensor's. */
 const METADATA = "__metadata__";
 
-const RULES = { syntax: "ST_JSON", utf8: "ST_UTF8", depth: "ST_DEPTH", integer: "ST_INTEGER", maxDepth: 8 };
+const RULES = { syntax: "ST_JSON", utf8: "ST_UTF8", depth: "ST_DEPTH", integer: "ST_INTEGER", maxDepth: 8 } as const;
 
 const SUPPORTED: Record<string, StoredType> = { F32: "f32", F16: "f16", BF16: "bf16", F8_E4M3: "f8_e4m3" };
 
@@ -192,7 +193,7 @@ function readOffsets(scanner: JsonScanner): number[] {
   throw scanner.error("ST_OFFSETS", "bad byte range", at, detail);
 }
 
-function readIntegers(scanner: JsonScanner, code: string, limit: number): number[] {
+function readIntegers(scanner: JsonScanner, code: ErrorCode, limit: number): number[] {
   const values: number[] = [];
   if (!scanner.isArray()) throw scanner.error(code, "not an array of integers");
   scanner.array((index) => {
@@ -229,8 +230,9 @@ function checkTiling(entries: Entry[], source: ByteSource, dataStart: number): v
   let before = "the start of the data";
   for (const { name, begin, end } of sorted) {
     if (begin !== reached) {
-      const [code, what] = begin < reached ? ["ST_OVERLAP", "overlaps"] : ["ST_HOLE", "leaves a hole after"];
-      throw new EngineError(code, `the tensor ${quoteName(name)} ${what} ${before}`, {
+      const overlaps = begin < reached;
+      const what = overlaps ? "overlaps" : "leaves a hole after";
+      throw new EngineError(overlaps ? "ST_OVERLAP" : "ST_HOLE", `the tensor ${quoteName(name)} ${what} ${before}`, {
         at: { ...place, field: `${pointer(name)}/data_offsets`, offset: dataStart + begin },
         limit: reached,
         actual: begin,

@@ -1,4 +1,6 @@
 import { EngineError } from "../error.ts";
+import { isDetached, isRevoked, tell } from "../given.ts";
+import { isBlob, isBytes, isUrl } from "../realm.ts";
 import { CallerSource } from "./caller-source.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { fileChanged, filesOf, openFile } from "./file-source.ts";
@@ -13,13 +15,18 @@ const BLOB_PIECE = 64 * 2 ** 20;
 
 export async function openSource(source: SourceLike, signal?: AbortSignal): Promise<ByteSource> {
   if (typeof source === "string") return urlOf(source) ? openUrl(urlOf(source)!, signal) : openFile(source);
-  if (source instanceof URL) return openUrl(source, signal);
-  if (source instanceof Uint8Array) return new BytesSource(source);
-  if (typeof Blob !== "undefined" && source instanceof Blob) return new BlobSource(source);
+  if (isRevoked(source)) throw noSource(source);
+  if (isUrl(source)) return openUrl(new URL(source.href), signal);
+  if (isBytes(source) && !isDetached(source)) return new BytesSource(source);
+  if (isBlob(source)) return new BlobSource(source);
   if (isByteSource(source)) return new CallerSource(source);
-  throw new EngineError("SOURCE_KIND", "this is not a path, URL, Blob, Uint8Array or ByteSource", {
+  throw noSource(source);
+}
+
+export function noSource(source: unknown): EngineError {
+  return new EngineError("SOURCE_KIND", "this is not a path, URL, Blob, Uint8Array or ByteSource", {
     at: { source: "option", field: "source" },
-    actual: typeof source,
+    actual: tell(source),
   });
 }
 
@@ -63,6 +70,7 @@ class BytesSource implements ByteSource {
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
+    if (isDetached(this.#bytes)) throw fileChanged(this.name, offset, into.length, 0);
     checkRange(this, offset, into.length);
     into.set(this.#bytes.subarray(offset, offset + into.length));
   }
@@ -76,6 +84,11 @@ class BlobSource implements ByteSource {
   readonly #blob: Blob;
 
   constructor(blob: Blob) {
+    if (typeof blob.arrayBuffer !== "function") {
+      throw new EngineError("SOURCE_SHAPE", "a Blob without arrayBuffer(), as jsdom's: hand over its bytes", {
+        at: { source: "option", field: "source" },
+      });
+    }
     this.#blob = blob;
     this.name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob";
     this.size = blob.size;

@@ -1,19 +1,28 @@
 import { EngineError } from "../error.ts";
-import type { Tokenizer, TokenStream } from "../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type Candidates, type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { StopStrings } from "./stop.ts";
+import type { Seed } from "./seed.ts";
+import { Writer, type WriterRules } from "./writer.ts";
 
 export type FinishReason = "stop" | "length";
 
 export interface GenerationResult {
-  /** Generated ids; the id that ended the generation is not among them. */
+  /**
+   * Generated ids. The id that ended the generation is not among them, nor is any whose text begins at or behind the stop
+   * string that did.
+   */
   readonly ids: number[];
+  /** Ends before the stop string. */
   readonly text: string;
   readonly finishReason: FinishReason;
-  /** The stop id or stop string that ended it. */
+  /** Which limit was reached, where the reason is `length`: `maxTokens`, or the context with the prompt in it. */
+  readonly limit: "maxTokens" | "context" | undefined;
+  /** The stop string as it was given, or the stop id. */
   readonly stoppedBy: number | string | undefined;
+  /** Ids of the prompt, the begin-of-text id among them, and of `ids`. */
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
   /** Milliseconds: until the first token, and from the first to the last; tokens a second of each. */
   readonly timings: {
@@ -24,7 +33,8 @@ export interface GenerationResult {
   };
   /** One entry a generated id, when asked for. */
   readonly logProbabilities: SampledToken[] | undefined;
-  readonly seed: number | bigint;
+  /** What it drew with: the same prompt and options with this seed give the same ids. Decimal text from 2^53 on. */
+  readonly seed: Seed;
   /** What is odd in what was asked, yet was done. */
   readonly warnings: readonly string[];
 }
@@ -35,7 +45,8 @@ export interface GenerationStart {
   readonly tokenizer: Tokenizer | null;
   readonly prompt: readonly number[];
   readonly options: CheckedOptions;
-  readonly stopIds: ReadonlySet<number>;
+  readonly seed: Seed;
+  readonly rules: WriterRules;
   readonly vocab: number;
   readonly context: number;
   /** Working memory of the model's samplers: nothing in it outlives a draw. */
@@ -45,24 +56,26 @@ export interface GenerationStart {
 
 /**
  * A generation that runs when somebody listens: iterate it for text as it comes, or await `text()` or `result()`. Several
- * listeners see the same text from its beginning. Leaving the loop early ends the generation.
+ * listeners see the same text from its beginning; when the last of them leaves early, the generation ends.
  */
 export class Generation implements AsyncIterable<string> {
   readonly #start: GenerationStart;
   readonly #cancel = new AbortController();
-  readonly #pieces: string[] = [];
-  #listeners: (() => void)[] = [];
-  #result: Promise<GenerationResult> | null = null;
+  readonly #pieces = new Feed<string>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
+  #running: Promise<GenerationResult> | null = null;
+  /** Somebody asked for the result: it goes on without readers. */
+  #awaited = false;
   #settled = false;
 
+  /** @internal */
   constructor(start: GenerationStart) {
     this.#start = start;
   }
 
   /** Resolves at the end. Rejects as the generation failed, with the signal's reason when it was aborted. */
   result(): Promise<GenerationResult> {
-    this.#result ??= this.#run();
-    return this.#result;
+    this.#awaited = true;
+    return this.#run();
   }
 
   async text(): Promise<string> {
@@ -70,29 +83,21 @@ export class Generation implements AsyncIterable<string> {
     return (await this.result()).text;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+  /** Text as it comes. Throws TOKENIZER_MISSING where the model has none. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<string> {
     if (!this.#start.tokenizer) throw missingTokenizer();
-    const result = this.result();
-    result.catch(() => {});
-    let next = 0;
-    try {
-      for (;;) {
-        while (next < this.#pieces.length) yield this.#pieces[next++];
-        if (this.#settled) break;
-        await new Promise<void>((resolve) => this.#listeners.push(resolve));
-      }
-      await result;
-    } finally {
-      this.cancel();
-    }
+    const reader = this.#pieces.read();
+    // Whoever reads hears of errors as a reader.
+    this.#run().catch(() => {});
+    return reader;
   }
 
-  /** Ends a running generation: `result()` rejects with GENERATION_LEFT. */
+  /** Ends a running generation for all its readers: `result()` rejects with GENERATION_LEFT. */
   cancel(): void {
     if (!this.#settled) this.#cancel.abort(new EngineError("GENERATION_LEFT", "the reader left before the end"));
   }
 
-  /** UTF-8 bytes of the text as it comes; cancelling the stream ends the generation. */
+  /** UTF-8 bytes of the text as it comes. Cancelling the stream is leaving: it ends the generation unless others listen. */
   toReadableStream(): ReadableStream<Uint8Array> {
     const pieces = this[Symbol.asyncIterator]();
     const encoder = new TextEncoder();
@@ -102,47 +107,52 @@ export class Generation implements AsyncIterable<string> {
         if (done) controller.close();
         else controller.enqueue(encoder.encode(value));
       },
-      cancel: () => this.cancel(),
+      cancel: async () => {
+        await pieces.return?.();
+      },
     });
   }
 
-  async #run(): Promise<GenerationResult> {
-    try {
-      return await this.#generate();
-    } finally {
-      this.#settled = true;
-      this.#notify();
-    }
+  #onReaders(): void {
+    if (this.#pieces.readers === 0 && !this.#awaited) this.cancel();
   }
 
-  #emit(piece: string): void {
-    if (piece === "") return;
-    this.#pieces.push(piece);
-    this.#notify();
+  #run(): Promise<GenerationResult> {
+    this.#running ??= this.#generate().then(
+      (result) => {
+        this.#settle("done");
+        return result;
+      },
+      (error: unknown) => {
+        this.#settle({ error });
+        throw error;
+      },
+    );
+    return this.#running;
   }
 
-  #notify(): void {
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+  #settle(end: End): void {
+    this.#settled = true;
+    this.#pieces.close(end);
   }
 
   async #generate(): Promise<GenerationResult> {
-    const { scheduler, tokenizer, prompt, options, vocab, context } = this.#start;
+    const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context } = this.#start;
     const ids = [...prompt];
-    const writer = new Writer(this.#start, tokenizer?.stream({ continues: true }) ?? null, (piece) =>
-      this.#emit(piece),
-    );
-    const sampler = new Sampler(options, vocab, this.#start.candidates);
+    const writer = new Writer(rules, tokenizer?.stream({ continues: true }) ?? null, (piece) => {
+      if (piece !== "") this.#pieces.push(piece);
+    });
+    const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates);
     sampler.observePrompt(prompt);
-    const most = Math.min(options.maxTokens, context - prompt.length);
-    const signals = [this.#cancel.signal, ...(options.signal ? [options.signal] : [])];
+    const room = context - prompt.length;
+    const most = Math.min(options.maxTokens, room);
+    const cancelled = this.#cancel.signal;
     const begun = performance.now();
     let first = begun;
     let last = begun;
     await scheduler.grow({
       ids,
-      signal: AbortSignal.any(signals),
+      signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
       onLogits: (logits) => {
         const sampled = sampler.sample(logits, ids.length - prompt.length);
         last = performance.now();
@@ -154,68 +164,25 @@ export class Generation implements AsyncIterable<string> {
       },
     });
     writer.end();
-    const generated = writer.ids.length;
+    const stopped = writer.stoppedBy !== undefined;
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
     return {
       ids: writer.ids,
       text: writer.text,
-      finishReason: writer.stoppedBy === undefined ? "length" : "stop",
+      finishReason: stopped ? "stop" : "length",
+      limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",
       stoppedBy: writer.stoppedBy,
-      usage: { promptTokens: prompt.length, completionTokens: generated },
+      usage: { promptTokens: prompt.length, completionTokens: writer.ids.length },
       timings: {
         promptMs: first - begun,
         generationMs: last - first,
         promptTokensPerSecond: perSecond(prompt.length, first - begun),
-        tokensPerSecond: perSecond(Math.max(0, generated - 1), last - first),
+        tokensPerSecond: perSecond(Math.max(0, writer.drawn - 1), last - first),
       },
       logProbabilities: options.logProbabilities === undefined ? undefined : writer.probabilities,
-      seed: options.seed,
+      seed,
       warnings: this.#start.warnings,
     };
-  }
-}
-
-/** Ids -> text, watching for what ends a generation. */
-class Writer {
-  readonly ids: number[] = [];
-  readonly probabilities: SampledToken[] = [];
-  text = "";
-  stoppedBy: number | string | undefined;
-  readonly #start: GenerationStart;
-  readonly #stream: TokenStream | null;
-  readonly #stops: StopStrings;
-  readonly #emit: (piece: string) => void;
-
-  constructor(start: GenerationStart, stream: TokenStream | null, emit: (piece: string) => void) {
-    this.#start = start;
-    this.#stream = stream;
-    this.#stops = new StopStrings(start.options.stop);
-    this.#emit = emit;
-  }
-
-  /** False: the generation ends here. */
-  take(sampled: SampledToken): boolean {
-    if (this.#start.stopIds.has(sampled.id)) {
-      this.stoppedBy = sampled.id;
-      return false;
-    }
-    this.ids.push(sampled.id);
-    this.probabilities.push(sampled);
-    if (this.#stream) this.#write(this.#stops.push(this.#stream.push(sampled.id)));
-    this.stoppedBy = this.#stops.matched;
-    return this.stoppedBy === undefined;
-  }
-
-  end(): void {
-    if (!this.#stream || this.#stops.matched !== undefined) return;
-    this.#write(this.#stops.push(this.#stream.end()));
-    if (this.#stops.matched === undefined) this.#write(this.#stops.flush());
-    else this.stoppedBy = this.#stops.matched;
-  }
-
-  #write(piece: string): void {
-    this.text += piece;
-    this.#emit(piece);
   }
 }
 

@@ -1,11 +1,12 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
+import { checkPlain, isFunction, tell } from "../given.ts";
 import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
-import { checkPlain, checkSignal } from "./options.ts";
+import { checkSignal } from "./options.ts";
 
 export interface LoadOptions {
   /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
@@ -29,6 +30,11 @@ export interface LoadOptions {
   maxMemory?: number | string;
   /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
   memoryLimit?: number | string;
+  /**
+   * true (default): options that a call leaves out are as the checkpoint recommends (`generation_config.json`, or
+   * `general.sampling.*` of a GGUF file); `model.info.generationConfig` shows them. false: as the engine's defaults say.
+   */
+  generationConfig?: boolean;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
@@ -43,6 +49,7 @@ export interface CheckedLoadOptions {
   readonly quantize: Recipe | undefined;
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
+  readonly generationConfig: boolean;
   readonly onProgress: ((progress: LoadProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -57,6 +64,7 @@ const NAMES = [
   "quantize",
   "maxMemory",
   "memoryLimit",
+  "generationConfig",
   "onProgress",
   "signal",
 ];
@@ -91,18 +99,19 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     quantize: oneOf("quantize", given["quantize"], RECIPES),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
+    generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,
     onProgress: progress(given["onProgress"]),
     signal: checkSignal(given["signal"]),
   };
 }
 
 function progress(value: unknown): CheckedLoadOptions["onProgress"] {
-  if (value !== undefined && typeof value !== "function") throw refuse("onProgress", typeof value, "a function");
+  if (value !== undefined && !isFunction(value)) throw refuse("onProgress", value, "a function");
   return value as CheckedLoadOptions["onProgress"];
 }
 
 function refuse(field: string, actual: unknown, limit: string): EngineError {
-  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: String(actual), limit });
+  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: tell(actual), limit });
 }
 
 function integer(field: string, value: unknown, least: number, most: number): number | undefined {

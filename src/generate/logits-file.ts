@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import type { Reference } from "./divergence.ts";
 import type { Piece, WindowRule, Windows } from "./windows.ts";
 
@@ -83,6 +84,7 @@ export class StoredLogits implements WindowRule {
   readonly #source: Bytes;
   readonly #ids: number;
   readonly #hash: Uint8Array;
+  #closed = false;
 
   private constructor(source: Bytes, words: readonly number[], hash: Uint8Array) {
     this.#source = source;
@@ -95,7 +97,7 @@ export class StoredLogits implements WindowRule {
     this.rows = rows;
   }
 
-  /** Takes the source over, to `close`. Throws LOGITS_FORMAT, LOGITS_VERSION, LOGITS_SIZE. */
+  /** @internal Takes the source over, to `close`. Throws LOGITS_FORMAT, LOGITS_VERSION, LOGITS_SIZE. */
   static async open(source: Bytes): Promise<StoredLogits> {
     try {
       const at = { source: "file", file: source.name } as const;
@@ -124,9 +126,10 @@ export class StoredLogits implements WindowRule {
     }
   }
 
-  /** Throws LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
+  /** @internal Throws DISPOSED after `close`, LOGITS_VOCAB, LOGITS_WINDOWS and LOGITS_IDS where they are of another vocabulary, other windows or another text. */
   async check(windows: Windows, vocab: number): Promise<void> {
-    const refuse = (code: string, what: string, actual: string | number, limit: string | number): never => {
+    this.#refuseClosed();
+    const refuse = (code: ErrorCode, what: string, actual: string | number, limit: string | number): never => {
       throw new EngineError(code, what, { at: { source: "file", file: this.#source.name }, actual, limit });
     };
     if (this.vocab !== vocab) refuse("LOGITS_VOCAB", "the logits are of another vocabulary", this.vocab, vocab);
@@ -144,13 +147,21 @@ export class StoredLogits implements WindowRule {
       );
   }
 
-  /** Decodes up to `rows` rows at a time. */
+  /** @internal Decodes up to `rows` rows at a time. */
   reference(rows: number): Reference {
+    this.#refuseClosed();
     return new StoredReference(this.#source, this.vocab, rows);
   }
 
+  /** Twice is once. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#source.close();
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new EngineError("DISPOSED", "the file of logits was closed");
   }
 }
 

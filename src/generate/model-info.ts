@@ -1,5 +1,9 @@
+import { host } from "#host";
 import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
+import type { Opened } from "../model/open.ts";
+import type { GenerationConfig } from "./generation-config.ts";
+import type { CheckedLoadOptions } from "./load-options.ts";
 
 /** What was chosen at load, and why. */
 export interface ModelInfo {
@@ -21,7 +25,34 @@ export interface ModelInfo {
     readonly cache: number;
     readonly activations: number;
   };
+  /** What an option of `generate` is that a call leaves out, and who says so. */
+  readonly generationConfig: GenerationConfig;
   /** Ops between two barriers of one step. */
   readonly opsPerStep: number;
   readonly warnings: readonly string[];
+}
+
+export function describeModel(
+  name: string,
+  options: CheckedLoadOptions,
+  threadsReason: string,
+  { resident, kernels, plan }: Opened,
+  generationConfig: GenerationConfig,
+  warnings: readonly string[],
+): ModelInfo {
+  return {
+    name,
+    architecture: resident.config.architecture,
+    host: host.name,
+    build: { name: kernels.build, reason: kernels.reason },
+    wide: kernels.wide,
+    threads: { asked: options.threads, used: resident.threads.count, reason: threadsReason },
+    context: plan.sizes.context,
+    cache: options.cache,
+    activations: options.activations,
+    memory: plan.memory,
+    generationConfig,
+    opsPerStep: resident.ops,
+    warnings,
+  };
 }

@@ -2,8 +2,10 @@ import { host } from "#host";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
+import { checkFunction, checkPlain, checkTokenIds, isList, isRevoked, tell } from "../given.ts";
 import { orAborted } from "../model/abortable.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
+import { readStoredGeneration } from "../model/generation-config.ts";
 import { openResident } from "../model/open.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
 import type { OpTime, ResidentModel } from "../model/resident.ts";
@@ -15,15 +17,18 @@ import {
   openChatTemplate,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
+import { readChatInput } from "../tokenizer/chat-input.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { StoredType } from "../weight-types.ts";
 import { GenerationBatch } from "./batch.ts";
+import { type BatchOptions, type BatchPrompts, planBatch } from "./batch-plan.ts";
 import type { Divergence, Perplexity } from "./divergence.ts";
-import { Generation, missingTokenizer } from "./generation.ts";
+import { type Generation, missingTokenizer } from "./generation.ts";
+import { readDefaults } from "./generation-config.ts";
 import { type CheckedLoadOptions, checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
 import { StoredLogits } from "./logits-file.ts";
-import type { ModelInfo } from "./model-info.ts";
-import { checkCall, checkOptions, checkTokenIds, type GenerateOptions } from "./options.ts";
+import { describeModel, type ModelInfo } from "./model-info.ts";
+import { type CheckedOptions, checkCall, type GenerateOptions, refuse } from "./options.ts";
 import {
   checkWindows,
   type DivergenceOptions,
@@ -34,14 +39,23 @@ import {
   otherIds,
   type PerplexityOptions,
 } from "./perplexity.ts";
-import { type Prompt, promptIds } from "./prompt-ids.ts";
+import type { Prompt } from "./prompt-ids.ts";
 import { Candidates } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type Score, scoreIds } from "./score.ts";
 import { Session } from "./session.ts";
+import { Starter, tooLong } from "./starter.ts";
 import { planWindows } from "./windows.ts";
 
-export interface ChatOptions extends GenerateOptions, RenderOptions {}
+/** Control tokens of a chat are the template's. */
+export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {}
+
+/** Of a single measure of a prompt. */
+export interface PromptOptions {
+  /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
+  specialTokens?: boolean;
+  signal?: AbortSignal;
+}
 
 /** Loads a GGUF file (its first shard where split), or a Hugging Face folder; bytes that lie elsewhere through a ByteSource. */
 export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
@@ -79,13 +93,16 @@ export interface CreateOptions extends LoadOptions {
 }
 
 /** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
-export async function createModel(config: CreateConfig, options: CreateOptions = {}): Promise<Model> {
-  const checked = checkLoadOptions(options, ["seed", "type"]);
-  const { seed = 0, type = "f32" } = options;
+export async function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model> {
+  checkPlain(options);
+  // Getters are read once.
+  const given = { ...options };
+  const checked = checkLoadOptions(given, ["seed", "type"]);
+  const { seed = 0, type = "f32" } = given;
   if (!Number.isSafeInteger(seed))
     throw new EngineError("OPTION_RANGE", "seed", {
       at: { source: "option", field: "seed" },
-      actual: String(seed),
+      actual: tell(seed),
       limit: "a safe integer",
     });
   const checkpoint = randomModelCheckpoint(config, seed, type);
@@ -97,11 +114,10 @@ export class Model {
   readonly info: ModelInfo;
   readonly #resident: ResidentModel;
   readonly #scheduler: Scheduler;
+  readonly #starter: Starter;
   readonly #tokenizer: Tokenizer | null;
   /** An unusable template is an error of `chat`, not of the model. */
   readonly #chat: ChatTemplate | EngineError | null;
-  readonly #stopIds: ReadonlySet<number>;
-  readonly #candidates: Candidates;
   /** Scores run one after the other: each holds a page table and pages while it runs. */
   #scores: Promise<unknown> = Promise.resolve();
   static #models = 0;
@@ -112,6 +128,7 @@ export class Model {
     resident: ResidentModel,
     tokenizer: Tokenizer | null,
     chat: ChatTemplate | EngineError | null,
+    defaults: Readonly<CheckedOptions>,
     info: ModelInfo,
   ) {
     this.config = resident.config;
@@ -120,11 +137,19 @@ export class Model {
     this.#scheduler = new Scheduler(resident);
     this.#tokenizer = tokenizer;
     this.#chat = chat;
-    this.#candidates = new Candidates(resident.config.vocab);
-    this.#stopIds = new Set([...resident.config.eos, ...(tokenizer?.stopIds ?? [])]);
+    const { vocab, eos } = resident.config;
+    this.#starter = new Starter({
+      scheduler: this.#scheduler,
+      tokenizer,
+      vocab,
+      context: info.context,
+      stopIds: new Set([...eos, ...(tokenizer?.stopIds ?? [])]),
+      candidates: new Candidates(vocab),
+      defaults,
+    });
   }
 
-  /** Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
+  /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
   static async open(
     checkpoint: Checkpoint,
     options: CheckedLoadOptions,
@@ -136,32 +161,21 @@ export class Model {
     const tokenizer = openTokens(config.vocab);
     const chat = tokenizer ? readTemplate(checkpoint) : null;
     const opened = await openResident(config, mapped.weights, { ...options, threads });
-    const { resident, kernels, plan } = opened;
-    return new Model(resident, tokenizer, chat, {
-      name: checkpoint.name,
-      architecture: config.architecture,
-      host: host.name,
-      build: { name: kernels.build, reason: kernels.reason },
-      wide: kernels.wide,
-      threads: {
-        asked: options.threads,
-        used: resident.threads.count,
-        reason,
-      },
-      context: plan.sizes.context,
-      cache: options.cache,
-      activations: options.activations,
-      memory: plan.memory,
-      opsPerStep: resident.ops,
-      warnings: [
-        ...checkpoint.warnings,
-        ...warnings,
-        ...mapped.warnings,
-        ...opened.warnings,
-        ...(tokenizer?.warnings ?? []),
-        ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
-      ],
-    });
+    const defaults = readDefaults(
+      options.generationConfig ? readStoredGeneration(checkpoint) : null,
+      { vocab: config.vocab, context: opened.plan.sizes.context },
+      tokenizer,
+    );
+    const info = describeModel(checkpoint.name, options, reason, opened, defaults.shown, [
+      ...checkpoint.warnings,
+      ...warnings,
+      ...mapped.warnings,
+      ...opened.warnings,
+      ...(tokenizer?.warnings ?? []),
+      ...defaults.warnings,
+      ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
+    ]);
+    return new Model(opened.resident, tokenizer, chat, defaults.options, info);
   }
 
   /** Throws TOKENIZER_MISSING where the checkpoint has none. */
@@ -175,56 +189,63 @@ export class Model {
     return this.#resident.threads.wakes;
   }
 
-  /** Continues a prompt: text (the begin-of-text id goes in front as the file says) or ids. */
+  /**
+   * Continues a prompt: text (the begin-of-text id goes in front as the file says) or ids. Throws at once what is wrong with the
+   * call; what comes later is rejected.
+   */
   generate(prompt: Prompt, options?: GenerateOptions): Generation {
-    return this.#generation(this.#promptIds(prompt, "prompt"), options);
+    this.#refuseDisposed();
+    const checked = this.#starter.check(options);
+    const { ids, warnings } = this.#starter.read(prompt, "prompt", checked.specialTokens);
+    this.#starter.fits(ids, "prompt");
+    return this.#starter.generation(ids, checked, warnings);
   }
 
-  /** Several prompts in one batch; each answer equals its solo run to the bit. */
-  generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): GenerationBatch {
-    if (!Array.isArray(prompts))
-      throw new EngineError("REQ_PARAM", "prompts", {
-        at: { source: "prompt", field: "prompts" },
-        actual: typeof prompts,
-        limit: "an array of prompts",
-      });
-    const seeded = this.#seeded(options);
-    return new GenerationBatch(
-      Array.from(prompts, (prompt, index) => this.#generation(this.#promptIds(prompt, `prompts[${index}]`), seeded)),
-    );
+  /**
+   * Many prompts, taken one by one from an array or anything to iterate; each answer equals its solo run with the seed in its
+   * result to the bit. With a seed every prompt uses it, sample k of `n` that plus k; without one the seeds are a drawn one and
+   * those after it.
+   */
+  generateBatch(prompts: BatchPrompts, options?: BatchOptions & { onError?: "throw" }): GenerationBatch;
+  generateBatch(prompts: BatchPrompts, options: BatchOptions): GenerationBatch<null>;
+  generateBatch(prompts: BatchPrompts, options?: BatchOptions): GenerationBatch<null> {
+    this.#refuseDisposed();
+    return new GenerationBatch(planBatch(this.#starter, prompts, options));
   }
 
   /** Answers messages through the checkpoint's template. */
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
+    checkPlain(options);
     const tokenizer = this.tokenizer;
     if (this.#chat instanceof EngineError) throw this.#chat;
     if (!this.#chat)
       throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-    const { tools, addGenerationPrompt, variables, now, ...rest } = options;
+    const { tools, addGenerationPrompt, variables, now, ...rest } = options ?? {};
+    const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
     return this.#generation(
-      this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }),
+      this.#chat.encode(tokenizer, input.messages as readonly ChatMessage[], input.options as RenderOptions),
       rest,
     );
   }
 
   /** A timeline of its own. */
   session(): Session {
-    if (this.#disposed) throw modelDisposed();
-    return new Session(this.#resident);
+    this.#refuseDisposed();
+    return new Session(this.#resident, () => this.#refuseDisposed());
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
-  async score(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Score> {
-    const ids = this.#fitting(this.#promptIds(prompt, "text"));
-    const { signal } = checkCall(options);
+  async score(prompt: Prompt, options?: PromptOptions): Promise<Score> {
+    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+    const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
     return await this.#alone(() => scoreIds(this.#resident, ids, signal));
   }
 
   /** Perplexity of a text of any length, in windows. */
   async perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured> {
-    const names = ["window", "stride", "onProgress", "saveLogits"] as const;
+    const names = ["window", "stride", "specialTokens", "onProgress", "saveLogits"] as const;
     const { rule, ...rest } = checkWindows(options, this.info.context, null, names);
-    const windows = planWindows(this.#promptIds(prompt, "text"), rule, this.config.bos);
+    const windows = planWindows(this.#promptIds(prompt, "text", rest.specialTokens), rule, this.config.bos);
     return await this.#alone(() => measurePerplexity(this.#resident, windows, rest));
   }
 
@@ -234,18 +255,21 @@ export class Model {
     reference: Model | StoredLogits,
     options?: DivergenceOptions,
   ): Promise<Divergence & Measured> {
-    const ids = this.#promptIds(prompt, "text");
-    const names = ["window", "stride", "onProgress"] as const;
+    if (isRevoked(reference)) throw notReference(reference);
+    const names = ["window", "stride", "specialTokens", "onProgress"] as const;
     const { vocab, bos } = this.config;
     if (reference instanceof StoredLogits) {
       const { rule, ...rest } = checkWindows(options, this.info.context, reference, names);
+      const ids = this.#promptIds(prompt, "text", rest.specialTokens);
       const windows = planWindows(ids, rule, bos);
       await reference.check(windows, vocab);
       return await this.#alone(() => measureDivergence(this.#resident, reference, windows, rest));
     }
     if (!(reference instanceof Model)) throw notReference(reference);
     const { rule, ...rest } = checkWindows(options, Math.min(this.info.context, reference.info.context), null, names);
-    const theirs = reference.config.vocab === vocab ? reference.#promptIds(prompt, "text") : [];
+    const { specialTokens } = rest;
+    const ids = this.#promptIds(prompt, "text", specialTokens);
+    const theirs = reference.config.vocab === vocab ? reference.#promptIds(prompt, "text", specialTokens) : [];
     if (theirs.length !== ids.length || theirs.some((id, index) => id !== ids[index]))
       throw otherIds(reference.info.name);
     const windows = planWindows(ids, rule, bos);
@@ -256,7 +280,10 @@ export class Model {
   }
 
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#scores.then(work);
+    const result = this.#scores.then(() => {
+      this.#refuseDisposed();
+      return work();
+    });
     this.#scores = result.catch(() => {});
     return await result;
   }
@@ -273,19 +300,19 @@ export class Model {
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
     const { taps, signal } = checkCall(options, ["taps"]);
-    if (taps !== undefined && !Array.isArray(taps)) {
+    if (taps !== undefined && !(isList(taps) && Array.isArray(taps))) {
       throw new EngineError("OPTION_TAPS", "taps", {
         at: { source: "option", field: "taps" },
-        actual: typeof taps,
+        actual: tell(taps),
         limit: "an array of names",
       });
     }
     const known = this.#resident.tapNames;
-    const unknown = taps?.find((name) => !known.includes(name));
-    if (unknown !== undefined) {
+    const unknown = taps?.findIndex((name) => !known.includes(name)) ?? -1;
+    if (unknown >= 0) {
       throw new EngineError("OPTION_TAPS", "no such tap", {
         at: { source: "option", field: "taps" },
-        actual: unknown,
+        actual: tell(taps![unknown]),
         limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
       });
     }
@@ -294,9 +321,10 @@ export class Model {
   }
 
   /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
-  async embed(prompt: Prompt, options?: { signal?: AbortSignal }): Promise<Float32Array> {
-    const ids = this.#fitting(this.#promptIds(prompt, "text"));
-    const norm = (await this.#resident.trace(ids, (name) => name === "norm", checkCall(options).signal)).get("norm")!;
+  async embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array> {
+    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+    const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
+    const norm = (await this.#resident.trace(ids, (name) => name === "norm", signal)).get("norm")!;
     const [rows, hidden] = norm.shape;
     const mean = new Float64Array(hidden);
     for (let row = 0; row < rows; row++)
@@ -309,7 +337,8 @@ export class Model {
    * Costs about 0.2 us an op.
    */
   async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
-    if (this.#disposed) throw modelDisposed();
+    this.#refuseDisposed();
+    checkFunction(work, "work");
     return await this.#resident.profile(work);
   }
 
@@ -324,49 +353,36 @@ export class Model {
     await this.dispose();
   }
 
-  #promptIds(prompt: Prompt, field: string): number[] {
-    return promptIds(prompt, field, this.config.vocab, () => this.tokenizer);
+  #refuseDisposed(): void {
+    if (this.#disposed) throw modelDisposed();
+  }
+
+  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined): number[] {
+    this.#refuseDisposed();
+    return this.#starter.read(prompt, field, specialTokens).ids;
   }
 
   #fitting(ids: number[]): number[] {
-    if (ids.length > this.info.context) throw this.#tooLong(ids.length, this.info.context);
+    this.#refuseDisposed();
+    const { context } = this.info;
+    if (ids.length > context) throw tooLong(ids.length, context, context);
     return ids;
   }
 
-  #generation(
-    prompt: readonly number[],
-    options: GenerateOptions | undefined,
-    warnings: readonly string[] = [],
-  ): Generation {
-    const { context } = this.info;
-    const checked = checkOptions(options, { vocab: this.config.vocab, context });
-    if (prompt.length >= context) throw this.#tooLong(prompt.length, context - 1);
-    if (checked.stop.length > 0 && !this.#tokenizer) throw missingTokenizer();
-    return new Generation({
-      scheduler: this.#scheduler,
-      tokenizer: this.#tokenizer,
-      prompt,
-      options: checked,
-      stopIds: new Set([...this.#stopIds, ...checked.stopIds]),
-      vocab: this.config.vocab,
-      context,
-      candidates: this.#candidates,
-      warnings,
-    });
-  }
-
-  /** One seed for a whole batch, so that each answer can be had again alone. */
-  #seeded(options: GenerateOptions | undefined): GenerateOptions {
-    const { seed } = checkOptions(options, { vocab: this.config.vocab, context: this.info.context });
-    return { ...options, seed };
-  }
-
-  #tooLong(actual: number, most: number): EngineError {
-    return new EngineError("CONTEXT_LENGTH", `the prompt does not fit the context of ${this.info.context} positions`, {
-      at: { source: "prompt" },
-      actual: `${actual} ids`,
-      limit: `at most ${most}`,
-    });
+  /** Of ids that a template made: what is a control token in them is settled. */
+  #generation(ids: readonly number[], options: GenerateOptions, warnings: readonly string[] = []): Generation {
+    this.#refuseDisposed();
+    if (options.specialTokens !== undefined) {
+      throw refuse(
+        "specialTokens",
+        "the control tokens of a chat are its template's",
+        "no such option",
+        "specialTokens",
+      );
+    }
+    const checked = this.#starter.check(options);
+    this.#starter.fits(ids);
+    return this.#starter.generation(ids, checked, warnings);
   }
 }
 

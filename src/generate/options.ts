@@ -1,14 +1,31 @@
-import { EngineError, type ErrorPlace } from "../error.ts";
+import { EngineError } from "../error.ts";
+import {
+  checkPlain,
+  checkTokenIds,
+  entriesOf,
+  isId,
+  isList,
+  isMap,
+  isPlain,
+  isRevoked,
+  readOptions,
+  tell,
+} from "../given.ts";
+import { isSignal, ownSignal } from "../realm.ts";
+import { type Seed, seedOf } from "./seed.ts";
 
-/** What a caller may ask of a generation. Everything is optional; a name that is not here is an error, never ignored. */
+/**
+ * What a caller may ask of a generation. Everything is optional; a name that is not here is an error, never ignored. What is
+ * absent is as the checkpoint says (`model.info.generationConfig`), else the default named here.
+ */
 export interface GenerateOptions {
-  /** At most this many new tokens; what fits the context when absent. */
+  /** At most this many new tokens. Default: what fits the context. */
   maxTokens?: number;
-  /** 0 (and anything below 1e-4) is greedy: the likeliest token, the lowest id on ties. */
+  /** 0 (and anything below 1e-4) is greedy: the likeliest token, the lowest id on ties. Default 0.6. */
   temperature?: number;
-  /** Keep the k likeliest tokens; 0 and -1 switch it off. */
+  /** Keep the k likeliest tokens; 0 and -1 switch it off. Default: off. */
   topK?: number;
-  /** Keep the likeliest tokens until the probability before the next one exceeds this. */
+  /** Keep the likeliest tokens until the probability before the next one exceeds this. Default 0.9. */
   topP?: number;
   /** Keep tokens at least this many times as likely as the likeliest. */
   minP?: number;
@@ -18,20 +35,22 @@ export interface GenerateOptions {
   presencePenalty?: number;
   /** Taken from the logit of a token for each time it is in the output. */
   frequencyPenalty?: number;
-  /** Added to the logit of an id; -100 forbids the id. */
+  /** Added to the logit of an id; -100 forbids the id. Ids that the checkpoint forbids stay forbidden unless named here. */
   logitBias?: Record<number, number> | ReadonlyMap<number, number>;
-  /** Random when absent; the one that was used is reported. */
-  seed?: number | bigint;
-  /** Text that ends the generation; it is not part of the result. */
+  /** An integer of 64 bits, from 2^53 on as a bigint or decimal text. Drawn when absent or -1; the one that was used is reported. */
+  seed?: number | bigint | string;
+  /** Text that ends the generation; it is not part of the result. What is exactly a control token means its id too. */
   stop?: string | readonly string[];
   /** Ids that end the generation, besides those the checkpoint names. */
   stopIds?: ArrayLike<number>;
   /** true: of each generated token; a number: also of that many likeliest alternatives. */
   logProbabilities?: boolean | number;
+  /** Read `<|eot|>` and its like in a prompt of text as control tokens. Default: as text, with a warning in the result. */
+  specialTokens?: boolean;
   signal?: AbortSignal;
 }
 
-/** The same with every value checked and every default filled in. */
+/** The same with every value checked and every default filled in, but for the seed. */
 export interface CheckedOptions {
   maxTokens: number;
   /** 0 is greedy, else at least 1e-4. */
@@ -44,14 +63,34 @@ export interface CheckedOptions {
   presencePenalty: number;
   frequencyPenalty: number;
   logitBias: ReadonlyMap<number, number>;
-  /** Unsigned, 64 bits: a number where it is a safe integer, else a bigint. Given back as an option it draws the same. */
-  seed: number | bigint;
+  /** undefined: to be drawn. */
+  seed: Seed | undefined;
   stop: readonly string[];
   stopIds: readonly number[];
   /** undefined: none; else how many alternatives to report beside the token's own. */
   logProbabilities: number | undefined;
+  specialTokens: boolean;
   signal: AbortSignal | undefined;
 }
+
+/** Temperature and topP as Llama 4's generation_config has them. */
+export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
+  maxTokens: Number.POSITIVE_INFINITY,
+  temperature: 0.6,
+  topK: 0,
+  topP: 0.9,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: new Map(),
+  seed: undefined,
+  stop: [],
+  stopIds: [],
+  logProbabilities: undefined,
+  specialTokens: false,
+  signal: undefined,
+};
 
 export interface OptionLimits {
   vocab: number;
@@ -80,32 +119,43 @@ const NAMES: readonly string[] = [
   "stop",
   "stopIds",
   "logProbabilities",
+  "specialTokens",
   "signal",
 ] satisfies (keyof GenerateOptions)[];
 
 /**
- * Check `options` against the model's `limits` and fill in the defaults (temperature 0.6 and topP 0.9, as Llama 4's
- * generation_config). `extra` lists further names that the caller looks at itself.
+ * Check `options` against the model's `limits`; what is absent is as in `defaults`. `extra` lists further names that the caller
+ * looks at itself.
  */
-export function checkOptions(options: unknown, limits: OptionLimits, extra: readonly string[] = []): CheckedOptions {
+export function checkOptions(
+  options: unknown,
+  limits: OptionLimits,
+  extra: readonly string[] = [],
+  defaults: Readonly<CheckedOptions> = DEFAULT_OPTIONS,
+): CheckedOptions {
   const given = snapshot(options, extra);
+  const number = (field: NumberName, range: string) => checkNumber(field, given[field], defaults[field], range);
+  const temperature = number("temperature", "[0, 2]");
   return {
-    maxTokens: checkMaxTokens(given.maxTokens, limits.context),
-    temperature: checkTemperature(given.temperature),
-    topK: checkTopK(given.topK, limits.vocab),
-    topP: checkNumber("topP", given.topP, 0.9, "(0, 1]"),
-    minP: checkNumber("minP", given.minP, 0, "[0, 1]"),
-    repetitionPenalty: checkNumber("repetitionPenalty", given.repetitionPenalty, 1, "(0, 10]"),
-    presencePenalty: checkNumber("presencePenalty", given.presencePenalty, 0, "[-2, 2]"),
-    frequencyPenalty: checkNumber("frequencyPenalty", given.frequencyPenalty, 0, "[-2, 2]"),
-    logitBias: checkLogitBias(given.logitBias, limits.vocab),
-    seed: checkSeed(given.seed),
-    stop: checkStop(given.stop),
-    stopIds: checkStopIds(given.stopIds, limits.vocab),
-    logProbabilities: checkLogProbabilities(given.logProbabilities),
+    maxTokens: checkMaxTokens(given.maxTokens, defaults.maxTokens, limits.context),
+    temperature: temperature < GREEDY_BELOW ? 0 : temperature,
+    topK: checkTopK(given.topK, defaults.topK, limits.vocab),
+    topP: number("topP", "(0, 1]"),
+    minP: number("minP", "[0, 1]"),
+    repetitionPenalty: number("repetitionPenalty", "(0, 10]"),
+    presencePenalty: number("presencePenalty", "[-2, 2]"),
+    frequencyPenalty: number("frequencyPenalty", "[-2, 2]"),
+    logitBias: checkLogitBias(given.logitBias, defaults.logitBias, limits.vocab),
+    seed: given.seed === undefined ? defaults.seed : checkSeed(given.seed),
+    stop: given.stop === undefined ? defaults.stop : checkStop(given.stop),
+    stopIds: given.stopIds === undefined ? defaults.stopIds : checkStopIds(given.stopIds, limits.vocab),
+    logProbabilities: checkLogProbabilities(given.logProbabilities, defaults.logProbabilities),
+    specialTokens: checkFlag("specialTokens", given.specialTokens) ?? defaults.specialTokens,
     signal: checkSignal(given.signal),
   };
 }
+
+type NumberName = "temperature" | "topP" | "minP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty";
 
 /** A copy that is read once, so a getter cannot show one value to the check and another to the engine. */
 function snapshot(options: unknown, extra: readonly string[]): Record<keyof GenerateOptions, unknown> {
@@ -124,34 +174,15 @@ function snapshot(options: unknown, extra: readonly string[]): Record<keyof Gene
   return given as Record<keyof GenerateOptions, unknown>;
 }
 
-/** Options are one plain object: what a prototype or a class hides would be ignored. */
-export function checkPlain(options: unknown): void {
-  if (options === undefined) return;
-  const prototype = typeof options === "object" && options !== null ? Object.getPrototypeOf(options) : undefined;
-  // Plain objects of another realm have a prototype of their own without one.
-  const plain = prototype === null || (prototype !== undefined && Object.getPrototypeOf(prototype) === null);
-  if (!plain || kindOf(options) !== "Object")
-    throw refuse("options", "the options are not a plain object", "an object of options", options);
-}
-
-/** "Object", "Map", "Array", ... also for values of another realm. A Set or Map has no keys and would pass for empty. */
-function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
-}
-
-function checkMaxTokens(value: unknown, context: number): number {
-  if (value === undefined) return context;
+function checkMaxTokens(value: unknown, absent: number, context: number): number {
+  if (value === undefined) return Math.min(absent, context);
   if (Number.isInteger(value) && (value as number) >= 1) return Math.min(value as number, context);
   throw refuse("maxTokens", "not a number of tokens", "an integer >= 1", value);
 }
 
-function checkTemperature(value: unknown): number {
-  const temperature = checkNumber("temperature", value, 0.6, "[0, 2]");
-  return temperature < GREEDY_BELOW ? 0 : temperature;
-}
-
-function checkTopK(value: unknown, vocab: number): number {
-  if (value === undefined || value === -1) return 0;
+function checkTopK(value: unknown, absent: number, vocab: number): number {
+  if (value === undefined) return absent;
+  if (value === -1) return 0;
   if (Number.isInteger(value) && (value as number) >= 0) return Math.min(value as number, vocab) || 0;
   throw refuse("topK", "not a number of tokens", "an integer >= 1, or 0 or -1 for off", value);
 }
@@ -166,14 +197,17 @@ function checkNumber(field: keyof GenerateOptions, value: unknown, absent: numbe
   return value;
 }
 
-function checkLogitBias(value: unknown, vocab: number): ReadonlyMap<number, number> {
-  const checked = new Map<number, number>();
-  if (value === undefined) return checked;
-  const kind = kindOf(value);
-  if (kind !== "Map" && kind !== "Object") {
+function checkLogitBias(
+  value: unknown,
+  absent: ReadonlyMap<number, number>,
+  vocab: number,
+): ReadonlyMap<number, number> {
+  if (value === undefined) return absent;
+  const checked = new Map(absent);
+  if (!isMap(value) && !isPlain(value)) {
     throw refuse("logitBias", "not a table of ids", "an object or Map from id to bias", value);
   }
-  const biases = kind === "Map" ? (value as Map<unknown, unknown>) : biasesOf(value as Record<string, unknown>);
+  const biases = isMap(value) ? new Map(entriesOf(value)) : biasesOf(value);
   if (biases.size > MAX_BIASES) {
     throw refuse("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, biases.size);
   }
@@ -195,30 +229,23 @@ function biasesOf(table: Record<string, unknown>): Map<unknown, unknown> {
   return new Map(keys.map((key) => [/^(0|[1-9]\d{0,9})$/.test(key) ? Number(key) : key, table[key]]));
 }
 
-function checkSeed(value: unknown): number | bigint {
-  if (value === undefined) return randomSeed();
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return (value as number) || 0;
-  const wide = Number.isSafeInteger(value) ? BigInt(value as number) : value;
-  if (typeof wide === "bigint" && wide >= -(2n ** 63n) && wide < 2n ** 64n) {
-    const unsigned = BigInt.asUintN(64, wide);
-    return unsigned <= Number.MAX_SAFE_INTEGER ? Number(unsigned) : unsigned;
-  }
+function checkSeed(value: unknown): Seed | undefined {
+  const integer = Number.isSafeInteger(value) || (typeof value === "string" && /^(0|-?[1-9]\d{0,19})$/.test(value));
+  const wide = integer ? BigInt(value as number | string) : value;
+  if (typeof wide === "bigint" && wide >= -(2n ** 63n) && wide < 2n ** 64n)
+    return wide === -1n ? undefined : seedOf(wide);
   // 2^53 + 1 written as a number has already been rounded to another seed.
-  throw refuse("seed", "not a seed", "a safe integer, or a bigint in [-2^63, 2^64)", value);
-}
-
-/** 53 random bits, so that the seed reported is a plain number. */
-function randomSeed(): number {
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
-  return (high >>> 11) * 2 ** 32 + low;
+  throw refuse("seed", "not a seed", "a safe integer, or a bigint or decimal text in [-2^63, 2^64)", value);
 }
 
 function checkStop(value: unknown): string[] {
-  if (value === undefined) return [];
   const stops: unknown = typeof value === "string" ? [value] : value;
-  if (!Array.isArray(stops)) throw refuse("stop", "not text", "a string or an array of strings", value);
+  if (isRevoked(stops) || !Array.isArray(stops))
+    throw refuse("stop", "not text", "a string or an array of strings", value);
   if (stops.length > MAX_STOPS) throw refuse("stop", "too many strings", `at most ${MAX_STOPS} strings`, stops.length);
-  return Array.from(stops, (stop: unknown, index) => checkStopText(stop, stops === value ? `stop[${index}]` : "stop"));
+  return Array.from({ length: stops.length }, (_, index) =>
+    checkStopText(stops[index], stops === value ? `stop[${index}]` : "stop"),
+  );
 }
 
 function checkStopText(stop: unknown, field: string): string {
@@ -234,7 +261,6 @@ function checkStopText(stop: unknown, field: string): string {
 }
 
 function checkStopIds(value: unknown, vocab: number): number[] {
-  if (value === undefined) return [];
   if (!isList(value)) throw refuse("stopIds", "not a list of ids", "an array of token ids", value);
   if (value.length > MAX_STOP_IDS) {
     throw refuse("stopIds", "too many ids", `at most ${MAX_STOP_IDS} ids`, value.length);
@@ -242,74 +268,39 @@ function checkStopIds(value: unknown, vocab: number): number[] {
   return [...new Set(checkTokenIds(value, vocab, { source: "option", field: "stopIds" }))];
 }
 
-/** Every id an integer in [0, vocab), else `REQ_TOKEN_ID` with the index of the first that is not. Also for prompts. */
-export function checkTokenIds(ids: ArrayLike<unknown>, vocab: number, at: ErrorPlace): number[] {
-  if (!isList(ids)) {
-    throw new EngineError("REQ_PARAM", "not a list of ids", {
-      at,
-      limit: "an array or typed array of token ids",
-      actual: tell(ids),
-    });
-  }
-  return Array.from(ids, (id, index) => {
-    if (isId(id, vocab)) return id;
-    throw new EngineError("REQ_TOKEN_ID", "not a token id", {
-      at: { ...at, field: `${at.field ?? ""}[${index}]` },
-      limit: `an integer in [0, ${vocab - 1}]`,
-      actual: tell(id),
-    });
-  });
+function checkFlag(field: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === "boolean") return value;
+  throw refuse(field, "not a boolean", "true or false", value);
 }
 
 /** Options of a single call, `{ signal }` and what `names` lists: anything else is an error, never ignored. */
-export function checkCall<Options extends { signal?: AbortSignal }>(
+export function checkCall<Options extends { signal?: AbortSignal; specialTokens?: boolean }>(
   options: Options | undefined,
   names: readonly (keyof Options & string)[] = [],
 ): Options {
-  if (options === undefined) return {} as Options;
-  checkPlain(options);
-  const allowed = ["signal", ...names];
-  const unknown = Object.keys(options).find((name) => !allowed.includes(name));
-  if (unknown !== undefined) {
-    throw new EngineError("REQ_UNSUPPORTED_PARAM", "this option is not supported", {
-      at: { source: "option", field: unknown },
-      limit: `one of ${allowed.join(", ")}`,
-      actual: unknown,
-    });
-  }
-  return { ...options, signal: checkSignal(options.signal) };
+  const given = readOptions(options, ["signal", ...names]);
+  return {
+    ...given,
+    signal: checkSignal(given.signal),
+    specialTokens: checkFlag("specialTokens", given.specialTokens),
+  };
 }
 
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-}
-
-function isId(id: unknown, vocab: number): id is number {
-  return Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocab;
-}
-
-function checkLogProbabilities(value: unknown): number | undefined {
-  if (value === undefined || value === false) return undefined;
+function checkLogProbabilities(value: unknown, absent: number | undefined): number | undefined {
+  if (value === undefined) return absent;
+  if (value === false) return undefined;
   if (value === true) return 0;
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_ALTERNATIVES)
     return value as number;
   throw refuse("logProbabilities", "out of range", `a boolean or an integer in [0, ${MAX_ALTERNATIVES}]`, value);
 }
 
-/** By its tag, not its class: a signal may come from another realm. */
 export function checkSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value;
+  if (value === undefined) return value;
+  if (!isRevoked(value) && isSignal(value)) return ownSignal(value);
   throw refuse("signal", "not a signal", "an AbortSignal", value);
 }
 
-function refuse(field: string, what: string, limit: string, actual: unknown): EngineError {
+export function refuse(field: string, what: string, limit: string, actual: unknown): EngineError {
   return new EngineError("REQ_PARAM", what, { at: { source: "option", field }, limit, actual: tell(actual) });
-}
-
-/** A value for an error message. Of what is neither a number nor short text, only its kind. */
-function tell(value: unknown): number | bigint | string {
-  if (typeof value === "number" || typeof value === "bigint") return value;
-  if (typeof value === "string") return value.length > 64 ? `a string of ${value.length} units` : JSON.stringify(value);
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
 }

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import { isFunction, tell } from "../given.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import {
   Comparison,
@@ -20,6 +21,8 @@ export interface DivergenceOptions {
   window?: number;
   /** A window begins every so many ids and every id is scored. Default: whole windows, of each the second half. */
   stride?: number;
+  /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
+  specialTokens?: boolean;
   /** After every step. */
   onProgress?: (progress: PerplexityProgress) => void;
   signal?: AbortSignal;
@@ -60,8 +63,7 @@ export function checkWindows(
 ): PerplexityOptions & { rule: WindowRule } {
   const checked = checkCall(options, names);
   for (const name of ["onProgress", "saveLogits"] as const) {
-    if (checked[name] !== undefined && typeof checked[name] !== "function")
-      throw refuse(name, typeof checked[name], "a function");
+    if (checked[name] !== undefined && !isFunction(checked[name])) throw refuse(name, checked[name], "a function");
   }
   const { window = stored?.window ?? Math.min(WINDOW, context), stride = stored?.stride ?? null } = checked;
   if (!(Number.isSafeInteger(window) && window >= LEAST_WINDOW && window <= context))
@@ -74,7 +76,7 @@ export function checkWindows(
 export function notReference(actual: unknown): EngineError {
   return new EngineError("REQ_PARAM", "reference", {
     at: { source: "prompt", field: "reference" },
-    actual: typeof actual,
+    actual: tell(actual),
     limit: "a model, or logits of openLogits",
   });
 }
@@ -87,7 +89,7 @@ export function otherIds(name: string): EngineError {
 }
 
 function refuse(field: string, actual: unknown, limit: string): EngineError {
-  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: String(actual), limit });
+  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: tell(actual), limit });
 }
 
 /** Bytes of logits that are held beside a model's own. */

@@ -1,26 +1,37 @@
-import { EngineError } from "../error.ts";
+import { EngineError, quoteName } from "../error.ts";
+import { checkTokenIds, tell } from "../given.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { checkTokenIds } from "./options.ts";
 
 /** What a caller gives a model to read, as ids. */
 
 export type Prompt = string | ArrayLike<number>;
 
+export interface ReadPrompt {
+  readonly ids: number[];
+  readonly warnings: readonly string[];
+}
+
 /** `tokenizer` throws where there is none, which ids do not mind. */
-export function promptIds(prompt: Prompt, field: string, vocab: number, tokenizer: () => Tokenizer): number[] {
+export function readPrompt(
+  prompt: Prompt,
+  field: string,
+  vocab: number,
+  tokenizer: () => Tokenizer,
+  specialTokens: boolean,
+): ReadPrompt {
   if (typeof prompt === "string") {
     const { addBos } = tokenizer();
-    const ids = tokenizer().encode(prompt, { addBos });
+    const ids = tokenizer().encode(prompt, { addBos, specialTokens });
     if (ids.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "the prompt is empty and the checkpoint puts nothing in front of it", {
         at: { source: "prompt", field },
       });
-    return ids;
+    return { ids, warnings: specialTokens ? [] : spelledTokens(prompt, tokenizer()) };
   }
   if (typeof prompt !== "object" || prompt === null) {
     throw new EngineError("REQ_PARAM", field, {
       at: { source: "prompt", field },
-      actual: prompt === null ? "null" : typeof prompt,
+      actual: tell(prompt),
       limit: "text or an array of ids",
     });
   }
@@ -28,5 +39,18 @@ export function promptIds(prompt: Prompt, field: string, vocab: number, tokenize
   if (ids.length === 0) {
     throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
   }
-  return ids;
+  return { ids, warnings: [] };
+}
+
+const MOST_NAMES = 3;
+
+/** Who writes a template by hand means control tokens; whoever passes on what others wrote must not. */
+function spelledTokens(prompt: string, tokenizer: Tokenizer): string[] {
+  const names = new Set(tokenizer.controlTokens(prompt).map(({ start, end }) => prompt.slice(start, end)));
+  if (names.size === 0) return [];
+  const shown = [...names].slice(0, MOST_NAMES).map((name) => quoteName(name, false));
+  const more = names.size > MOST_NAMES ? ` and ${names.size - MOST_NAMES} more` : "";
+  return [
+    `the prompt spells control tokens, read as text: ${shown.join(", ")}${more}; specialTokens: true reads them as such`,
+  ];
 }

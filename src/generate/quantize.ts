@@ -2,12 +2,12 @@ import { host } from "#host";
 import { createFile, refuseOwnFiles, streamSink } from "../checkpoint/file-sink.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
+import { checkPlain, isRevoked, tell } from "../given.ts";
 import { orAborted } from "../model/abortable.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "../model/quantize.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
 import { tokenizerPairs } from "../tokenizer/gguf-pairs.ts";
 import { checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
-import { checkPlain } from "./options.ts";
 
 export { RECIPES };
 
@@ -34,7 +34,7 @@ export async function quantize(
   if (type === undefined || !RECIPES.includes(type)) {
     throw new EngineError("OPTION_RANGE", "type", {
       at: { source: "option", field: "type" },
-      actual: String(type),
+      actual: tell(type),
       limit: `one of ${RECIPES.join(", ")}`,
     });
   }
@@ -75,11 +75,17 @@ export async function quantize(
 }
 
 function checkTarget(target: unknown): void {
-  const stream = typeof (target as Partial<WritableStream> | null)?.getWriter === "function";
-  if (typeof target === "string" || (stream && !(target as WritableStream).locked)) return;
+  const stream = isStream(target);
+  if (typeof target === "string" || (stream && !target.locked)) return;
   throw new EngineError("OPTION_RANGE", "target", {
     at: { source: "option", field: "target" },
-    actual: stream ? "a locked stream" : typeof target,
+    actual: stream ? "a locked stream" : tell(target),
     limit: "a path or a WritableStream",
   });
+}
+
+function isStream(target: unknown): target is WritableStream<Uint8Array> {
+  if (typeof target !== "object" || target === null || isRevoked(target)) return false;
+  const { getWriter, locked } = target as Partial<WritableStream>;
+  return typeof getWriter === "function" && typeof locked === "boolean";
 }

@@ -1,8 +1,15 @@
 import { EngineError } from "../error.ts";
 import { expWeights, log } from "../exact.ts";
+import { tell } from "../given.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { Seed } from "./seed.ts";
 
-export type SamplingOptions = Omit<CheckedOptions, "maxTokens" | "stop" | "stopIds" | "signal">;
+export type SamplingOptions = Omit<
+  CheckedOptions,
+  "maxTokens" | "stop" | "stopIds" | "specialTokens" | "signal" | "seed"
+> & {
+  seed: Seed | bigint;
+};
 
 export interface TokenProbability {
   id: number;
@@ -111,7 +118,7 @@ export class Sampler {
     throw new EngineError("REQ_TOKEN_ID", "not a token id", {
       at: { source: "prompt", field },
       limit: `an integer in [0, ${this.vocab - 1}]`,
-      actual: String(id),
+      actual: tell(id),
     });
   }
 }

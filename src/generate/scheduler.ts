@@ -21,17 +21,22 @@ interface Running {
   readonly growth: Growth;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** Of its signal, while it waits: nobody looks through a long queue before every step. */
+  readonly onAbort: () => void;
   timeline: Timeline | null;
   /** Ids in the cache. */
   position: number;
 }
 
-/** Sequences in one step at most; more wait. Fewer than page tables exist, so that sessions find one. */
-const MOST_RUNNING = 32;
+/** Sequences in one step at most; more wait. */
+export const MOST_RUNNING = 32;
 
 export class Scheduler {
   readonly #resident: ResidentModel;
-  #waiting: Running[] = [];
+  /** In order of coming. */
+  readonly #waiting = new Set<Running>();
+  /** They gave their pages back and are next, the last first. */
+  readonly #postponed: Running[] = [];
   #running: Running[] = [];
   #loop: Promise<void> | null = null;
   #closed = false;
@@ -49,7 +54,15 @@ export class Scheduler {
         reject(this.#closed ? modelDisposed() : new EngineError("REQ_EMPTY_PROMPT", "nothing to grow from"));
         return;
       }
-      this.#waiting.push({ growth, resolve, reject, timeline: null, position: 0 });
+      const { signal } = growth;
+      const onAbort = () => this.#end(entry, signal!.reason);
+      const entry: Running = { growth, resolve, reject, onAbort, timeline: null, position: 0 };
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiting.add(entry);
       // A turn later, so that calls of one tick start in one step.
       this.#loop ??= Promise.resolve().then(() => this.#run());
     });
@@ -69,7 +82,7 @@ export class Scheduler {
   }
 
   #dropAborted(): void {
-    for (const entry of [...this.#running, ...this.#waiting]) {
+    for (const entry of [...this.#running, ...this.#postponed]) {
       if (entry.growth.signal?.aborted) this.#end(entry, entry.growth.signal.reason);
     }
   }
@@ -77,16 +90,11 @@ export class Scheduler {
   #admit(): void {
     if (this.#crowded && this.#running.length > 0) return;
     this.#crowded = false;
-    while (this.#running.length < MOST_RUNNING && this.#waiting.length > 0) {
-      const entry = this.#waiting[0];
-      try {
-        entry.timeline = this.#resident.cache.open();
-      } catch (error) {
-        if (this.#running.length > 0) return;
-        this.#end(entry, error);
-        continue;
-      }
-      this.#waiting.shift();
+    while (this.#running.length < MOST_RUNNING) {
+      const entry = this.#postponed.pop() ?? first(this.#waiting);
+      if (entry === undefined) return;
+      this.#leaveQueue(entry);
+      entry.timeline = this.#resident.cache.open();
       entry.position = 0;
       this.#running.push(entry);
     }
@@ -155,13 +163,14 @@ export class Scheduler {
     const entry = this.#running.pop()!;
     this.#resident.cache.close(entry.timeline!);
     entry.timeline = null;
-    this.#waiting.unshift(entry);
+    this.#postponed.push(entry);
     this.#crowded = true;
   }
 
   #end(entry: Running, error: unknown): void {
     this.#running = this.#running.filter((other) => other !== entry);
-    this.#waiting = this.#waiting.filter((other) => other !== entry);
+    if (this.#postponed.includes(entry)) this.#postponed.splice(this.#postponed.indexOf(entry), 1);
+    this.#leaveQueue(entry);
     if (entry.timeline) {
       this.#resident.cache.close(entry.timeline);
       this.#crowded = false;
@@ -171,13 +180,23 @@ export class Scheduler {
     else entry.reject(error);
   }
 
+  #leaveQueue(entry: Running): void {
+    if (this.#waiting.delete(entry)) entry.growth.signal?.removeEventListener("abort", entry.onAbort);
+  }
+
   /** Ends everything; nothing new is taken. */
   async dispose(): Promise<void> {
     this.#closed = true;
     const error = modelDisposed();
-    for (const entry of [...this.#waiting, ...this.#running]) {
+    for (const entry of [...this.#postponed, ...this.#waiting, ...this.#running]) {
+      this.#leaveQueue(entry);
       entry.reject(error);
     }
-    this.#waiting = [];
+    this.#postponed.length = 0;
   }
+}
+
+function first<Entry>(entries: ReadonlySet<Entry>): Entry | undefined {
+  for (const entry of entries) return entry;
+  return undefined;
 }

@@ -1,8 +1,9 @@
 import { EngineError } from "../error.ts";
+import { checkTokenIds, tell } from "../given.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import type { StepPart } from "../model/step.ts";
-import { checkCall, checkTokenIds } from "./options.ts";
+import { checkCall } from "./options.ts";
 
 /**
  * One timeline that the caller edits by naming what it should hold: `sync(ids)` reuses the common prefix, forgets what differs,
@@ -11,6 +12,7 @@ import { checkCall, checkTokenIds } from "./options.ts";
 export class Session {
   readonly #resident: ResidentModel;
   readonly #timeline: Timeline;
+  readonly #refuseDisposed: () => void;
   #ids: number[] = [];
   /** How many of them are in the cache: fewer where a rewind went behind pages that were given back. */
   #computed = 0;
@@ -19,8 +21,10 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(resident: ResidentModel) {
+  /** @internal `refuseDisposed` throws when the model is gone. */
+  constructor(resident: ResidentModel, refuseDisposed: () => void) {
     this.#resident = resident;
+    this.#refuseDisposed = refuseDisposed;
     this.#timeline = resident.cache.open();
   }
 
@@ -31,6 +35,7 @@ export class Session {
 
   /** Makes the timeline equal `ids`. After an abort or an error it holds a prefix of them, or what it held where nothing began. */
   async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
+    this.#refuseEnded();
     const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
     const { signal } = checkCall(options);
     const { context } = this.#resident.sizes;
@@ -60,7 +65,7 @@ export class Session {
       if (!Number.isInteger(length) || length < 0 || length > this.#ids.length) {
         throw new EngineError("OPTION_RANGE", "rewind", {
           at: { source: "option", field: "length" },
-          actual: String(length),
+          actual: tell(length),
           limit: `an integer from 0 to ${this.#ids.length}`,
         });
       }
@@ -102,11 +107,16 @@ export class Session {
 
   #then<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#queue.then(() => {
-      if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
+      this.#refuseEnded();
       return work();
     });
     this.#queue = result.catch(() => {});
     return result;
+  }
+
+  #refuseEnded(): void {
+    this.#refuseDisposed();
+    if (this.#disposed) throw new EngineError("DISPOSED", "the session was disposed");
   }
 
   /** Gives the cache pages back. */

@@ -1,6 +1,6 @@
-import { EngineError } from "../error.ts";
 import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
+import { kernelsInvalid, kernelsMissing } from "./kernels.ts";
 import { messageTurn, noThreads, noWide, validateRelaxed } from "./web-host.ts";
 import { spawn } from "./web-workers.ts";
 
@@ -37,45 +37,33 @@ export const host: Host = {
   async compile(build: Build, _wide: boolean, signal?: AbortSignal) {
     // Two literals: bundlers look for them.
     const url = build === "simd" ? new URL("./simd.wasm", import.meta.url) : new URL("./relaxed.wasm", import.meta.url);
-    const bytes = await fetchKernels(url, signal);
+    const bytes = await fetchKernels(`${build}.wasm`, url, signal);
     try {
       // Not compileStreaming: it refuses servers that do not know the type application/wasm.
       return await WebAssembly.compile(bytes);
     } catch (cause) {
-      // A server that answers every address with its start page, or a content security policy without 'wasm-unsafe-eval'.
-      throw new EngineError("KERNELS_INVALID", "the host does not compile the kernels", {
-        at: { source: "file", file: nameOf(url) },
-        actual: cause instanceof Error ? cause.message : String(cause),
-        cause,
-      });
+      throw kernelsInvalid(`${build}.wasm`, cause);
     }
   },
 
   turn: messageTurn,
 };
 
-async function fetchKernels(url: URL, signal: AbortSignal | undefined): Promise<ArrayBuffer> {
+async function fetchKernels(file: string, { href }: URL, signal: AbortSignal | undefined): Promise<ArrayBuffer> {
+  const missing = (actual: string, cause?: unknown) =>
+    kernelsMissing(file, [href], href.startsWith("file:") ? NO_PAGE : SERVE, actual, cause);
   let response: Response;
   try {
-    response = await fetch(url, { signal });
+    response = await fetch(href, { signal });
     if (response.ok) return await response.arrayBuffer();
   } catch (cause) {
     signal?.throwIfAborted();
-    throw missing(url, "the server cannot be reached, or its answer broke off", cause);
+    throw missing("no answer, or one that broke off", cause);
   }
-  throw missing(url, `HTTP status ${response.status}`);
+  throw missing(`HTTP status ${response.status}`);
 }
 
-const nameOf = (url: URL) => url.pathname.split("/").at(-1);
-
-function missing(url: URL, actual: string, cause?: unknown): EngineError {
-  return new EngineError(
-    "KERNELS_MISSING",
-    "the kernels cannot be fetched: serve simd.wasm and relaxed.wasm beside the script",
-    {
-      at: { source: "file", file: nameOf(url) },
-      actual,
-      cause,
-    },
-  );
-}
+const SERVE = "serve simd.wasm and relaxed.wasm beside the script";
+/** A page opened from disk, or one that a test's environment plays in a runtime with files. */
+const NO_PAGE =
+  'a page reads no files: serve it, or, where this is Node behind a simulated page (jsdom), resolve packages with the condition "node"';

@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers";
+import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
+import { kernelsInvalid } from "./kernels.ts";
 import { files, readKernels } from "./node-files.ts";
 import { noWide, validateRelaxed } from "./web-host.ts";
 import { spawn } from "./worker-threads.ts";
@@ -16,6 +18,14 @@ export const nodeLike: Omit<Host, "name"> = {
   spawn,
   relaxed: validateRelaxed,
   wide: noWide,
-  compile: async (build) => await WebAssembly.compile(await readKernels(build)),
+  compile: async (build) => compileKernels(build, await readKernels(build)),
   turn: () => new Promise((resolve) => setImmediate(resolve)),
 };
+
+export async function compileKernels(build: Build, bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    throw kernelsInvalid(`${build}.wasm`, cause);
+  }
+}

@@ -2,8 +2,10 @@ import { setFlagsFromString } from "node:v8";
 import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
 import type { Answer } from "./host-facts.ts";
+import { kernelsInvalid } from "./kernels.ts";
 import { readKernels } from "./node-files.ts";
-import { nodeLike } from "./node-like.ts";
+import { compileKernels, nodeLike } from "./node-like.ts";
+import { noThreads } from "./web-host.ts";
 
 /**
  * Node. Its V8 takes flags while it runs, and gets three: the optimising compiler at once, 20-40 ms for the module (by default V8
@@ -44,6 +46,15 @@ export const host: Host = {
   ...nodeLike,
   name: "node",
 
+  threads() {
+    return mayStartWorkers() ? nodeLike.threads() : { count: 0, reason: NO_WORKERS };
+  },
+
+  async spawn(start, startMs, onDeath) {
+    if (mayStartWorkers()) return nodeLike.spawn(start, startMs, onDeath);
+    throw noThreads(NO_WORKERS);
+  },
+
   async relaxed(probe): Promise<Answer> {
     if (WebAssembly.validate(probe)) return { on: true, reason: "the host has relaxed SIMD" };
     const behind = FLAGS.relaxed !== undefined && withFlags([FLAGS.relaxed], () => WebAssembly.validate(probe));
@@ -60,15 +71,27 @@ export const host: Host = {
 
   async compile(build: Build, wide: boolean): Promise<WebAssembly.Module> {
     const bytes = await readKernels(build);
-    if (FLAGS.eager.length === 0) return await WebAssembly.compile(bytes);
+    if (FLAGS.eager.length === 0) return await compileKernels(build, bytes);
     const flags = [...FLAGS.eager, build === "relaxed" ? FLAGS.relaxed : undefined, wide ? FLAGS.wide : undefined];
     const source = wide ? Uint8Array.from([...bytes, ...WIDE_SECTION]) : bytes;
-    return withFlags(
-      flags.filter((flag) => flag !== undefined),
-      () => new WebAssembly.Module(source),
-    );
+    try {
+      return withFlags(
+        flags.filter((flag) => flag !== undefined),
+        () => new WebAssembly.Module(source),
+      );
+    } catch (cause) {
+      throw kernelsInvalid(`${build}.wasm`, cause);
+    }
   },
 };
+
+/** Node under --permission; its types of Node 20 do not know it without its flag. */
+function mayStartWorkers(): boolean {
+  const { permission } = process as { permission?: { has(scope: string): boolean } };
+  return permission?.has("worker") ?? true;
+}
+
+const NO_WORKERS = "this process may start no workers: Node's --permission goes with --allow-worker";
 
 /** `work` under V8 flags that are put back after it. */
 function withFlags<Result>(flags: readonly string[], work: () => Result): Result {

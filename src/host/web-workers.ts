@@ -25,7 +25,7 @@ export async function spawn(
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    die(event.message || "worker-web.js could not be loaded: serve it beside the script");
+    die(event.message || `worker-web.js could not be loaded: serve it beside ${import.meta.url}`);
   };
   worker.onmessageerror = () => die("it could not read what it was sent");
   const abort = () => isDead(signal!.reason);

@@ -1,13 +1,25 @@
 import { Worker } from "node:worker_threads";
 import { EngineError } from "../error.ts";
 import { END_MS, type Spawned, type WorkerStart } from "./worker-start.ts";
+import { WORKER_TEXT } from "./worker-text.ts";
 
 /** Workers of node:worker_threads: Node, Deno and Bun have them, with an exit event and ref(), which web workers lack. */
+
+/** Of the process's own flags a worker gets those of the profilers alone: all others may run the program's code once more. */
+const KEPT_FLAGS = /^--(cpu|heap)-prof/;
+
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
   let worker: Worker;
   try {
-    const script = new URL("./worker-node.js", import.meta.url);
-    worker = new Worker(script, { workerData: start, stdout: false, stderr: false });
+    worker = new Worker(WORKER_TEXT, {
+      eval: true,
+      workerData: start,
+      // Left to itself a worker takes over --input-type, --import, --require and NODE_OPTIONS: the hooks, or the program, of its maker.
+      execArgv: process.execArgv.filter((flag) => KEPT_FLAGS.test(flag)),
+      env: {},
+      stdout: false,
+      stderr: false,
+    });
   } catch (cause) {
     throw notStarted(String(cause), cause);
   }

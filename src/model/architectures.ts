@@ -5,8 +5,10 @@ import type { LayerConfig } from "./config.ts";
  * say and what it calls things; the forward pass knows none of it and goes by `ModelConfig`.
  */
 
+export type ArchitectureName = "llama4" | "llama" | "mixtral";
+
 export interface Architecture {
-  readonly name: "llama4" | "llama" | "mixtral";
+  readonly name: ArchitectureName;
   /** GGUF's `general.architecture`, and the prefix of a file's keys. */
   readonly gguf: string;
   /** HF's `model_type` and entries of `architectures`. */

@@ -43,7 +43,7 @@ class PagePool {
     if (page === undefined) {
       throw new EngineError(
         "CACHE_FULL",
-        `no ${this.kind} cache page is free; use fewer or shorter sequences at once, or a larger context`,
+        `no ${this.kind} cache page is free: end, rewind or dispose other generations and sessions, or load with a larger context`,
         {
           at: { source: "memory", field: "cache" },
           limit: `${this.#references.length} pages of ${PAGE} positions`,
@@ -65,9 +65,8 @@ class PagePool {
   }
 }
 
-/** The page tables of one sequence; `place` is its number among the tables in memory. */
+/** The page tables of one sequence. They lie in memory during its steps only: how many sequences are open costs no place there. */
 export class Timeline {
-  readonly place: number;
   readonly full: Uint32Array;
   readonly chunked: Uint32Array;
   /** Blocks below this were given back (chunked layers only). */
@@ -75,8 +74,7 @@ export class Timeline {
   /** Chunked keys exist from this position on: pages before it were given back, or taken again and filled from here only. */
   keysFrom = 0;
 
-  constructor(place: number, blocks: number) {
-    this.place = place;
+  constructor(blocks: number) {
     this.full = new Uint32Array(blocks).fill(NO_PAGE);
     this.chunked = new Uint32Array(blocks).fill(NO_PAGE);
   }
@@ -86,27 +84,19 @@ export class Cache {
   readonly blocks: number;
   readonly #chunk: number;
   readonly #pools: Record<PageKind, PagePool>;
-  readonly #places: number[];
 
-  constructor(config: ModelConfig, context: number, sequences: number, pages: Record<PageKind, number>) {
+  constructor(config: ModelConfig, context: number, pages: Record<PageKind, number>) {
     this.blocks = blocksOf(context);
     this.#chunk = config.layers.some((layer) => layer.chunked) ? config.chunk : 0;
     this.#pools = { full: new PagePool("full", pages.full), chunked: new PagePool("chunked", pages.chunked) };
-    this.#places = Array.from({ length: sequences }, (_, index) => sequences - 1 - index);
   }
 
   open(): Timeline {
-    const place = this.#places.pop();
-    if (place === undefined)
-      throw new EngineError("CACHE_SEQUENCES", "too many sequences at once", {
-        at: { source: "memory", field: "cache" },
-      });
-    return new Timeline(place, this.blocks);
+    return new Timeline(this.blocks);
   }
 
   close(timeline: Timeline): void {
     this.truncate(timeline, 0);
-    this.#places.push(timeline.place);
   }
 
   get freePages(): Record<PageKind, number> {

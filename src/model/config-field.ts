@@ -1,4 +1,6 @@
 import { EngineError, type ErrorPlace } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
+import { isPlain, tell } from "../given.ts";
 
 /** One hyper-parameter: where it stands, and the checks that make a value of it or a typed error. */
 
@@ -23,14 +25,14 @@ export function eachOf({ value, place }: Field): Field[] {
 }
 
 /** An integer in a range; JSON null counts as absent. Without a fallback, absent is `CONFIG_MISSING`. */
-export function integer(field: Field, code: string, min: number, max: number, fallback?: number): number {
+export function integer(field: Field, code: ErrorCode, min: number, max: number, fallback?: number): number {
   if (field.value == null) return absent(field, fallback);
   if (isInteger(field.value) && field.value >= min && field.value <= max) return field.value;
   throw refuse(code, field, `an integer in ${min}..${max}`);
 }
 
 /** A number above 0, rounded to f32: GGUF stores f32, JSON doubles, and both must give the same model. */
-export function real(field: Field, code: string, max: number, fallback?: number): number {
+export function real(field: Field, code: ErrorCode, max: number, fallback?: number): number {
   if (field.value == null) return Math.fround(absent(field, fallback));
   const value = typeof field.value === "number" ? Math.fround(field.value) : Number.NaN;
   if (value > 0 && value <= max) return value;
@@ -65,21 +67,13 @@ export function isInteger(value: unknown): value is number {
 }
 
 export function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isPlain(value);
 }
 
 export function at(place: ErrorPlace, field: string, value: unknown): Field {
   return { value, place: { ...place, field } };
 }
 
-export function refuse(code: string, { value, place }: Field, limit: string): EngineError {
-  return new EngineError(code, "a hyper-parameter is not usable", { at: place, limit, actual: shown(value) });
-}
-
-/** Never the whole of a list: it may have millions of entries. */
-function shown(value: unknown): string | number | bigint {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "number" || typeof value === "bigint") return value;
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
-  return value === undefined ? "nothing" : String(value);
+export function refuse(code: ErrorCode, { value, place }: Field, limit: string): EngineError {
+  return new EngineError(code, "a hyper-parameter is not usable", { at: place, limit, actual: tell(value) });
 }

@@ -1,5 +1,6 @@
 import type { Checkpoint, MetadataValue } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import { ARCHITECTURES, type Architecture, GGUF_NAMES } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 import { type Field, refuse } from "./config-field.ts";
@@ -185,7 +186,7 @@ function maskKinds(field: Field, layers: number): unknown[] | undefined {
 
 /** Keys that allow what none of the architectures does: said and not honoured would be a wrong model. */
 function checkRest({ own }: Keys, config: ModelConfig): void {
-  const expectations: [string, string, unknown][] = [
+  const expectations: [string, ErrorCode, unknown][] = [
     ["attention.value_length", "CONFIG_HEADS", config.headSize],
     ["attention.causal", "CONFIG_UNSUPPORTED", true],
     ["rope.dimension_count", "CONFIG_ROPE", config.headSize],

@@ -27,6 +27,8 @@ export interface Hyperparameters {
 
 /** Sizes beyond any model, small enough for the sizes of memory to stay exact or become `MODEL_TOO_LARGE`. */
 const LARGEST = 2 ** 31;
+/** Ids of one model at most: the largest vocabularies about have some 300,000. */
+const MOST_VOCAB = 2 ** 24;
 const MOST_LAYERS = 512;
 const MOST_EXPERTS = 1024;
 const MOST_HEADS = 65536;
@@ -39,7 +41,7 @@ export function deriveConfig(given: Hyperparameters): ModelConfig {
   const { defaults } = architecture;
   refuseUnsupported(given);
   const count = layerCount(field);
-  const vocab = integer(field("vocab_size"), "CONFIG_RANGE", 1, LARGEST);
+  const vocab = integer(field("vocab_size"), "CONFIG_RANGE", 1, MOST_VOCAB);
   const hidden = integer(field("hidden_size"), "CONFIG_RANGE", 1, LARGEST);
   const { layers, chunk } = layerKinds(given, count);
   const moe = layers.some((layer) => layer.moe);

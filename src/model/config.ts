@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
 import { exp, log } from "../exact.ts";
-import type { Architecture } from "./architectures.ts";
+import type { ArchitectureName } from "./architectures.ts";
 import { readGgufConfig } from "./config-gguf.ts";
 import { readHfConfig } from "./config-hf.ts";
 
@@ -22,7 +22,7 @@ export interface LayerConfig {
 }
 
 export interface ModelConfig {
-  readonly architecture: Architecture["name"];
+  readonly architecture: ArchitectureName;
   readonly vocab: number;
   readonly hidden: number;
   readonly heads: number;

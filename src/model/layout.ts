@@ -34,6 +34,7 @@ export interface Sizes {
   readonly logitRows: number;
   /** Rows that may enter as embeddings in one step. */
   readonly embeddingRows: number;
+  /** Sequences of one step at most. */
   readonly sequences: number;
   readonly blocks: number;
   /** Positions of one sequence at most; the last block may be wider. */

@@ -33,7 +33,7 @@ export function placeLayers(
     used += layerBytes[layer];
     if (used + tail > limit) {
       throw new EngineError("MODEL_TOO_LARGE", `layer ${layer} does not fit in one memory`, {
-        at: { source: "memory" },
+        at: { source: "memory", field: "memoryLimit" },
         actual: `${used + tail} bytes`,
         limit: `at most ${limit} bytes`,
       });

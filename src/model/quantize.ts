@@ -10,6 +10,7 @@ import { startAt, Threads } from "../runtime/threads.ts";
 import { type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
 import { orAborted } from "./abortable.ts";
 import { readConfig } from "./config.ts";
+import { generationPairs, readStoredGeneration } from "./generation-config.ts";
 import { configPairs, namedWeights } from "./gguf-pairs.ts";
 import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
 import { readScales, readVector } from "./load.ts";
@@ -77,9 +78,12 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
         (named): Output => ({ ...named, type: named.vector ? "f32" : typeOf(named.matrices[0]), copied: null }),
       );
   const tokenizer = own ? { pairs: [], warnings: [] } : work.tokenizer(config.vocab);
+  const generation = own ? { pairs: [], warnings: [] } : generationPairs(readStoredGeneration(checkpoint));
   const pairs = own
     ? await storedPairs(checkpoint)
-    : [...configPairs(config, checkpoint.name), ...tokenizer.pairs].map(([key, value]) => writePair(key, value));
+    : [...configPairs(config, checkpoint.name), ...tokenizer.pairs, ...generation.pairs].map(([key, value]) =>
+        writePair(key, value),
+      );
   const header = writeHeader([...pairs, ...typePairs(outputs, work.recipe)], outputs);
   const total = outputs.reduce(
     (sum, output) => sum + tensorBytes(output) + padding(tensorBytes(output)),
@@ -117,7 +121,7 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
     bytes: loaded,
     types,
     warnings: [
-      ...[...checkpoint.warnings, ...warnings, ...mapped, ...tokenizer.warnings],
+      ...[...checkpoint.warnings, ...warnings, ...mapped, ...tokenizer.warnings, ...generation.warnings],
       ...raggedWarnings(work.recipe, ragged),
     ],
   };

@@ -1,6 +1,7 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { randomCheckpoint } from "../checkpoint/random.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { checkPlain, isRevoked } from "../given.ts";
 import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
@@ -83,9 +84,13 @@ const BYTE_EOS = 257;
 
 /** As `config.json` of a text-only checkpoint says it. */
 function completeConfig(config: CreateConfig): Record<string, unknown> {
+  checkPlain(config, "config");
   // `x: undefined` is `x` left out.
   const given = Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== undefined));
-  const speaksBytes = Number(given["vocab_size"]) > BYTE_EOS;
+  for (const [name, value] of Object.entries(given))
+    if (isRevoked(value)) throw refuse("CONFIG_RANGE", { value, place: { ...OPTION, field: `/${name}` } }, "a value");
+  const size = given["vocab_size"];
+  const speaksBytes = typeof size === "number" && size > BYTE_EOS;
   const text: Record<string, unknown> = {
     intermediate_size_mlp: given["intermediate_size"],
     shared_expert: false,
@@ -125,7 +130,7 @@ const UNUSED = new Set([
 
 /** Blocks may not run over a row's end. */
 function checkWidths(config: ModelConfig, type: StoredType): void {
-  if (!Object.hasOwn(WEIGHT_TYPES, type)) {
+  if (typeof type !== "string" || !Object.hasOwn(WEIGHT_TYPES, type)) {
     const place = { source: "option" as const, field: "type" };
     throw refuse("CONFIG_RANGE", { value: type, place }, Object.keys(WEIGHT_TYPES).join(", "));
   }

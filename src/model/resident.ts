@@ -72,7 +72,7 @@ export class ResidentModel {
     this.threads = threads;
     this.#placed = placed;
     this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
-    this.cache = new Cache(config, plan.sizes.context, plan.sizes.sequences, plan.sizes.pages);
+    this.cache = new Cache(config, plan.sizes.context, plan.sizes.pages);
   }
 
   static async load(options: ResidentOptions): Promise<ResidentModel> {
@@ -131,6 +131,13 @@ export class ResidentModel {
 
   async #step(parts: readonly StepPart[], onLogits: OnLogits, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
+    if (parts.length > this.sizes.sequences) {
+      throw new EngineError("CACHE_SEQUENCES", "too many sequences in one step", {
+        at: { source: "memory", field: "page tables" },
+        actual: parts.length,
+        limit: this.sizes.sequences,
+      });
+    }
     this.#reserve(parts);
     const rows = parts.reduce((sum, part) => sum + part.inputs.length, 0);
     if (rows > this.sizes.rows) {

@@ -47,8 +47,8 @@ export function writeStep(
   const table = memory.u32(tables.rows);
   let row = 0;
   let embeddings = 0;
-  for (const { timeline, position, inputs } of parts) {
-    const first = timeline.place * sizes.blocks;
+  for (const [part, { timeline, position, inputs }] of parts.entries()) {
+    const first = part * sizes.blocks;
     for (const kind of KINDS) memory.u32(tables.pageTables[kind], first, sizes.blocks).set(timeline[kind]);
     for (const [index, input] of inputs.entries()) {
       const at = row++ * ROW_WORDS;

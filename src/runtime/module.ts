@@ -28,6 +28,10 @@ const compiled = new Map<string, WebAssembly.Module>();
 
 /** `wanted` undefined: relaxed where the host has it, else simd. `wide` is a wish. */
 export async function openKernels(wanted: Build | undefined, wide: boolean, signal?: AbortSignal): Promise<Kernels> {
+  if (typeof WebAssembly === "undefined") {
+    const what = "this host has no WebAssembly: V8 runs with --jitless, or the browser is in a lockdown mode";
+    throw new EngineError("WASM_MISSING", what, { at: { source: "kernel" } });
+  }
   const [build, reason] = await chooseBuild(wanted);
   const wideness = wide ? host.wide() : { on: false, reason: "not asked for" };
   return { build, reason, wide: wideness, module: await compile(build, wideness.on, signal) };

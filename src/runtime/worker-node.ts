@@ -1,6 +1,10 @@
-import { parentPort, workerData } from "node:worker_threads";
 import type { WorkerStart } from "../host/worker-start.ts";
 import { serve } from "./worker.ts";
 
-/** Entry of a worker of node:worker_threads; the build makes it one file beside the hosts. */
-serve(workerData as WorkerStart, () => parentPort?.postMessage("ready"));
+/**
+ * Entry of a worker of node:worker_threads, started as text: one host runs that as a script, the other as a module, and what both
+ * understand is this form of import.
+ */
+void import("node:worker_threads").then(({ parentPort, workerData }) => {
+  serve(workerData as WorkerStart, () => parentPort?.postMessage("ready"));
+});

@@ -1,6 +1,7 @@
 /** `tokenizer.ggml.*` of a GGUF file as a vocabulary. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
+import { isTyped } from "../realm.ts";
 import { BYTE_LEVEL } from "./alphabet.ts";
 import { NO_PREFIX, SENTENCEPIECE } from "./sentencepiece.ts";
 import { ruleByName } from "./split.ts";
@@ -105,7 +106,7 @@ function readTokens(checkpoint: Checkpoint, vocab: number): Tokens {
     warnings.push("TOK_TYPES: no token types; no token is a control token");
     kinds.fill(TOKEN_KIND.normal, 0, count);
   } else {
-    if (!(types instanceof Int32Array)) {
+    if (!isTyped(types, "Int32Array")) {
       throw new EngineError("GGUF_ARRAY_TYPE", "token types are not i32", {
         at: { source: "gguf", file: checkpoint.name, field: `${PREFIX}token_type` },
       });
@@ -136,7 +137,7 @@ function readList(checkpoint: Checkpoint, key: string): readonly string[] {
 function readScores(checkpoint: Checkpoint, vocab: number): Float32Array {
   const given = checkpoint.metadata.get(`${PREFIX}scores`);
   const field = `${PREFIX}scores`;
-  if (!(given instanceof Float32Array)) {
+  if (!isTyped(given, "Float32Array")) {
     throw new EngineError("GGUF_ARRAY_TYPE", given === undefined ? "missing list" : "scores are not f32", {
       at: { source: "gguf", file: checkpoint.name, field },
     });

@@ -1,5 +1,6 @@
 /** The caller's messages, tools and variables, checked and turned into template values that remember their origin. */
 import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
 import { Float, Parts, Text, type Value } from "./template/values.ts";
 import { checkWellFormed } from "./tokenizer.ts";
@@ -7,7 +8,7 @@ import { checkWellFormed } from "./tokenizer.ts";
 const LIMITS = { messages: 1024, parts: 1024, tools: 1024, depth: 64 };
 const RESERVED = new Set(["messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "documents"]);
 
-function fault(code: string, what: string, field: string, actual?: string | number): EngineError {
+function fault(code: ErrorCode, what: string, field: string, actual?: string | number): EngineError {
   return new EngineError(code, what, { at: { source: "prompt", field }, actual });
 }
 

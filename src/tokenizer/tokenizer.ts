@@ -8,6 +8,7 @@
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
+import { checkFlag, checkString, isList, readOptions, tell, valuesOf, wrong } from "../given.ts";
 import { BYTE_LEVEL } from "./alphabet.ts";
 import { MergeTable } from "./bpe.ts";
 import { readGgufVocabulary } from "./gguf-vocabulary.ts";
@@ -61,6 +62,7 @@ export class Tokenizer {
   readonly #pieces: PieceEncoder;
   readonly #markers: MarkerScanner;
 
+  /** @internal */
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
     this.#pieces = new PieceEncoder(vocabulary);
@@ -75,9 +77,14 @@ export class Tokenizer {
     this.warnings = vocabulary.warnings;
   }
 
-  encode(text: string, options: EncodeOptions = {}): number[] {
-    const { specialTokens = false, addBos = false, addEos = false, plain = [] } = options;
-    checkWellFormed(text);
+  /** Throws REQ_PARAM where text or an option is of another kind, PROMPT_UNICODE where it holds half a surrogate pair. */
+  encode(text: string, options?: EncodeOptions): number[] {
+    const given = readOptions(options, ["specialTokens", "addBos", "addEos", "plain"]);
+    const specialTokens = checkFlag(given.specialTokens, "specialTokens", false);
+    const addBos = checkFlag(given.addBos, "addBos", false);
+    const addEos = checkFlag(given.addEos, "addEos", false);
+    const plain = checkRanges(given.plain);
+    checkWellFormed(checkString(text, "text"));
     const ids: number[] = [];
     if (addBos && this.bos !== null) ids.push(this.bos);
     let done = 0;
@@ -92,14 +99,18 @@ export class Tokenizer {
     return ids;
   }
 
-  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+  /** Throws REQ_PARAM where ids are no list and no iterable, TOK_ID_RANGE where one is none of the vocabulary. */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string {
     const stream = this.stream(options);
     let text = "";
-    for (const id of ids) text += stream.push(id);
+    for (const id of valuesOf(ids, "ids")) text += stream.push(id as number);
     return text + stream.end();
   }
 
-  stream({ specialTokens = false, continues = false }: DecodeOptions = {}): TokenStream {
+  stream(options?: DecodeOptions): TokenStream {
+    const given = readOptions(options, ["specialTokens", "continues"]);
+    const specialTokens = checkFlag(given.specialTokens, "specialTokens", false);
+    const continues = checkFlag(given.continues, "continues", false);
     // The decoder holds unfinished characters back; a byte order mark is text like any other.
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let strip = this.#vocabulary.stripSpace && !continues;
@@ -129,7 +140,16 @@ export class Tokenizer {
 
   /** The id of a control or user-defined token, by its exact text. */
   specialId(text: string): number | null {
-    return this.#vocabulary.markers.get(text) ?? null;
+    return this.#vocabulary.markers.get(checkString(text, "text")) ?? null;
+  }
+
+  /** Where `text` spells control tokens, as `specialTokens` reads them: [start, end) and id of each, in order. */
+  controlTokens(text: string): { start: number; end: number; id: number }[] {
+    const found: { start: number; end: number; id: number }[] = [];
+    this.#markers.scan(text, true, [], (start, end, id) => {
+      if (this.isSpecial(id)) found.push({ start, end, id });
+    });
+    return found;
   }
 
   /** Ordinary text from one marker to the next. */
@@ -151,10 +171,25 @@ export class Tokenizer {
   #check(id: number): void {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
     throw new EngineError("TOK_ID_RANGE", "not a token id", {
-      actual: String(id),
+      at: { source: "prompt", field: "id" },
+      actual: tell(id),
       limit: `0 to ${this.vocabSize - 1}`,
     });
   }
+}
+
+function checkRanges(plain: unknown): readonly number[] {
+  if (plain === undefined) return [];
+  const limit = "an even number of ascending integers";
+  if (!isList(plain)) throw wrong("plain", "plain: not a list", limit, plain);
+  const ranges: number[] = [];
+  for (let index = 0; index < plain.length; index++) {
+    const at = plain[index] as number;
+    if (!Number.isSafeInteger(at) || at < (ranges.at(-1) ?? 0)) throw wrong("plain", `plain[${index}]`, limit, at);
+    ranges.push(at);
+  }
+  if (ranges.length % 2 !== 0) throw wrong("plain", "plain: a range without end", limit, `${ranges.length} of them`);
+  return ranges;
 }
 
 /** Refuses lone surrogates: they have no UTF-8, and U+FFFD in their place would be another text. */

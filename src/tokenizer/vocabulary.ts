@@ -4,6 +4,7 @@
  * depend on the format are here.
  */
 import { EngineError, quoteName } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import type { Alphabet, SymbolTokens, SymbolWriter } from "./alphabet.ts";
 import { MergeTable } from "./bpe.ts";
 import { freePieceEnd, type SpacePrefix, scoredMerges } from "./sentencepiece.ts";
@@ -103,7 +104,7 @@ export interface Vocabulary {
   readonly warnings: readonly string[];
 }
 
-export type TokenizerFault = (code: string, what: string, field: string, actual?: string | number) => never;
+export type TokenizerFault = (code: ErrorCode, what: string, field: string, actual?: string | number) => never;
 
 /** Throws an EngineError of this file. */
 export function faults(file: string): TokenizerFault {

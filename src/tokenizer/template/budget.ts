@@ -1,5 +1,6 @@
 /** What a template may use up. A template is a program from a stranger: every loop and every string is paid for. */
 import { EngineError } from "../../error.ts";
+import type { ErrorCode } from "../../error-codes.ts";
 
 export const TEMPLATE_LIMITS = {
   source: 256 * 1024, // UTF-16 units
@@ -11,7 +12,7 @@ export const TEMPLATE_LIMITS = {
 };
 
 export function templateFault(
-  code: string,
+  code: ErrorCode,
   what: string,
   actual?: string | number,
   limit?: string | number,

@@ -1,0 +1,98 @@
+import { EngineError } from "../error.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { Generation, missingTokenizer } from "./generation.ts";
+import { type CheckedOptions, checkOptions } from "./options.ts";
+import { type Prompt, type ReadPrompt, readPrompt } from "./prompt-ids.ts";
+import type { Candidates } from "./sampler.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { drawSeed, type Seed } from "./seed.ts";
+import { nameStops } from "./stop-tokens.ts";
+
+export interface StarterParts {
+  readonly scheduler: Scheduler;
+  readonly tokenizer: Tokenizer | null;
+  readonly vocab: number;
+  readonly context: number;
+  /** Ids that end an answer, as the checkpoint says. */
+  readonly stopIds: ReadonlySet<number>;
+  readonly candidates: Candidates;
+  /** What an option is that nobody gives. */
+  readonly defaults: Readonly<CheckedOptions>;
+}
+
+/** Turns what callers give into generations of one model: prompts into ids, options into checked ones. */
+export class Starter {
+  readonly #parts: StarterParts;
+
+  constructor(parts: StarterParts) {
+    this.#parts = parts;
+  }
+
+  get tokenizer(): Tokenizer | null {
+    return this.#parts.tokenizer;
+  }
+
+  check(options: unknown, extra: readonly string[] = [], defaults = this.#parts.defaults): CheckedOptions {
+    const checked = checkOptions(options, this.#parts, extra, defaults);
+    if (checked.stop.length > 0) this.#stopNames(checked.stop);
+    return checked;
+  }
+
+  read(prompt: Prompt, field: string, specialTokens = false): ReadPrompt {
+    return readPrompt(prompt, field, this.#parts.vocab, () => this.#text(), specialTokens);
+  }
+
+  /** Without reading it: a token stands for a byte at least, and a unit of text is three at most. A few may go in front. */
+  surelyFits(text: string): boolean {
+    return this.#parts.tokenizer !== null && 3 * text.length + 4 < this.#parts.context;
+  }
+
+  /** Ids that leave room for one more. */
+  fits(ids: readonly number[], field?: string): void {
+    const { context } = this.#parts;
+    if (ids.length >= context) throw tooLong(ids.length, context - 1, context, field);
+  }
+
+  generation(
+    prompt: readonly number[],
+    options: CheckedOptions,
+    warnings: readonly string[] = [],
+    seed: Seed = options.seed ?? drawSeed(),
+  ): Generation {
+    const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
+    const rules = {
+      stop: options.stop,
+      stopIds: new Set([...stopIds, ...options.stopIds]),
+      stopNames: this.#stopNames(options.stop),
+    };
+    return new Generation({
+      scheduler,
+      tokenizer,
+      prompt,
+      options,
+      seed,
+      rules,
+      vocab,
+      context,
+      candidates,
+      warnings,
+    });
+  }
+
+  #stopNames(stops: readonly string[]): ReadonlyMap<number, string> {
+    return stops.length === 0 ? new Map() : nameStops(stops, this.#text());
+  }
+
+  #text(): Tokenizer {
+    if (!this.#parts.tokenizer) throw missingTokenizer();
+    return this.#parts.tokenizer;
+  }
+}
+
+export function tooLong(actual: number, most: number, context: number, field?: string): EngineError {
+  return new EngineError("CONTEXT_LENGTH", `the prompt does not fit the context of ${context} positions`, {
+    at: { source: "prompt", field },
+    actual: `${actual} ids`,
+    limit: `at most ${most}`,
+  });
+}

@@ -1,0 +1,76 @@
+import type { TokenStream } from "../tokenizer/tokenizer.ts";
+import type { SampledToken } from "./sampler.ts";
+import { StopStrings } from "./stop.ts";
+
+export interface WriterRules {
+  /** What ends a text, without being part of it. */
+  readonly stop: readonly string[];
+  readonly stopIds: ReadonlySet<number>;
+  /** Stop strings that are control tokens, by id: they have no text that could be found. */
+  readonly stopNames: ReadonlyMap<number, string>;
+}
+
+/**
+ * Ids -> text, watching for what ends a generation. Ids, log-probabilities and text end at the same place: at a stop string the
+ * last id is the last one whose text begins before it. (The stop string may begin inside the text of that id.)
+ */
+export class Writer {
+  readonly ids: number[] = [];
+  readonly probabilities: SampledToken[] = [];
+  text = "";
+  /** The id, or the text as it was asked for. */
+  stoppedBy: number | string | undefined;
+  /** Ids that were drawn, those behind a stop string too. */
+  drawn = 0;
+  readonly #rules: WriterRules;
+  readonly #stream: TokenStream | null;
+  readonly #stops: StopStrings;
+  readonly #emit: (piece: string) => void;
+  /** Where the text of each id begins, in units of the whole text. */
+  readonly #begins: number[] = [];
+  #decoded = 0;
+
+  constructor(rules: WriterRules, stream: TokenStream | null, emit: (piece: string) => void) {
+    this.#rules = rules;
+    this.#stream = stream;
+    this.#stops = new StopStrings(rules.stop);
+    this.#emit = emit;
+  }
+
+  /** False: the generation ends here. */
+  take(sampled: SampledToken): boolean {
+    const { stopIds, stopNames } = this.#rules;
+    if (stopIds.has(sampled.id) || stopNames.has(sampled.id)) {
+      this.stoppedBy = stopNames.get(sampled.id) ?? sampled.id;
+      return false;
+    }
+    this.drawn++;
+    this.ids.push(sampled.id);
+    this.probabilities.push(sampled);
+    this.#begins.push(this.#decoded);
+    if (this.#stream) this.#read(this.#stream.push(sampled.id));
+    return this.stoppedBy === undefined;
+  }
+
+  end(): void {
+    if (!this.#stream || this.#stops.matched !== undefined) return;
+    this.#read(this.#stream.end());
+    if (this.#stops.matched === undefined) this.#write(this.#stops.flush());
+  }
+
+  #read(piece: string): void {
+    this.#decoded += piece.length;
+    this.#write(this.#stops.push(piece));
+    if (this.#stops.matched === undefined) return;
+    this.stoppedBy = this.#stops.matched;
+    const first = this.#begins.findIndex((begin) => begin >= this.text.length);
+    if (first < 0) return;
+    this.ids.length = first;
+    this.probabilities.length = first;
+  }
+
+  #write(piece: string): void {
+    this.text += piece;
+    this.#emit(piece);
+  }
+}

@@ -1,0 +1,56 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, it } from "vitest";
+import { createModel } from "../dist/src/index.js";
+
+/** However many prompts a batch has, what it holds does not grow. `PROMPTS=100000` makes it a long run. */
+
+const PROMPTS = Number(process.env.PROMPTS ?? 20_000);
+const MOST_GROWTH = 4 * 2 ** 20;
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** What finalizers give back needs a turn and another collection. */
+async function heap(): Promise<number> {
+  for (let turn = 0; turn < 3; turn++) {
+    collect();
+    await new Promise(setImmediate);
+  }
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+async function* many() {
+  for (let index = 0; index < PROMPTS; index++)
+    yield index % 2 === 0 ? `${index} ${"x".repeat(100)}` : [index % 256, 1];
+}
+
+it(`${PROMPTS} prompts of an async generator, read as they end: less than 4 MiB from the first thousands to the last`, async () => {
+  const model = await createModel(
+    {
+      vocab_size: 260,
+      hidden_size: 16,
+      intermediate_size: 16,
+      num_hidden_layers: 1,
+      num_attention_heads: 1,
+      num_key_value_heads: 1,
+      head_dim: 16,
+      moe_layers: [],
+      intermediate_size_mlp: 16,
+      max_position_embeddings: 256,
+      eos_token_id: [],
+    },
+    { threads: 0 },
+  );
+  const { signal } = new AbortController();
+  let ended = 0;
+  let early = 0;
+  for await (const { result } of model.generateBatch(many(), { maxTokens: 1, signal }).completed()) {
+    if (result.ids.length > 1) throw new Error("too many ids");
+    if (++ended === 4000) early = await heap();
+  }
+  expect(ended).toBe(PROMPTS);
+  expect((await heap()) - early).toBeLessThan(MOST_GROWTH);
+  await model.dispose();
+}, 600_000);
