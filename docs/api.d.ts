@@ -1,6 +1,7 @@
 // What the package exports. Written by "npm run api"; never by hand.
 /// <reference lib="esnext.disposable" preserve="true" />
-ERROR_CODES: Readonly<{
+
+declare const ERROR_CODES: Readonly<{
     REQ_PARAM: "A parameter or option of a call has a value that it cannot have.";
     REQ_TOKEN_ID: "Something in a list of ids is no token id of this model.";
     REQ_EMPTY_PROMPT: "There is nothing to read: no ids, or no message with content.";
@@ -159,7 +160,7 @@ ERROR_CODES: Readonly<{
     PROGRAM_SHAPE: "Tensors of an op do not fit each other. A fault of wasmaverick.";
     STEP_EMBEDDINGS: "Rows of embeddings that do not fit a step. A fault of wasmaverick.";
     STEP_ROWS: "More rows than a step takes. A fault of wasmaverick.";
-}>
+}>;
 
 declare class EngineError extends Error {
     readonly name = "EngineError";

@@ -1,5 +1,4 @@
-/** Every code an EngineError can have, with what it says and, where one thing helps, what to do. docs/errors.md is made of it. */
-export const ERROR_CODES = Object.freeze({
+const SAID = Object.freeze({
   REQ_PARAM: "A parameter or option of a call has a value that it cannot have.",
   REQ_TOKEN_ID: "Something in a list of ids is no token id of this model.",
   REQ_EMPTY_PROMPT: "There is nothing to read: no ids, or no message with content.",
@@ -174,4 +173,7 @@ export const ERROR_CODES = Object.freeze({
 });
 
 /** Adding a code is a line above; a code that is not there does not compile. */
-export type ErrorCode = keyof typeof ERROR_CODES;
+export type ErrorCode = keyof typeof SAID;
+
+/** Every code an EngineError can have, with what it says and, where one thing helps, what to do. docs/errors.md is made of it. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = SAID;
