@@ -8,17 +8,18 @@ import { CHROMIUM, launch, WHERE } from "./page.ts";
 import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
 import { serve, binary as workerd } from "./workerd.ts";
 
-/** The starts that README shows, run as they stand there. */
+/** The starts that README and docs/hosts.md show, run as they stand there. */
 
 const README = readFileSync(join(PROJECT, "README.md"), "utf8");
+const HOSTS = readFileSync(join(PROJECT, "docs/hosts.md"), "utf8");
 const MODEL = "models/storyteller-q8_0.gguf";
 /** A story of the bundled model: words, not an error. */
 const STORY = /^[\s\S]{40,}$/;
 
-/** The first block of code behind a bold word. */
+/** The first block of code behind a bold word of docs/hosts.md. */
 function block(after: string): string {
-  const [, code] = new RegExp(`^\\*\\*${after}\\*\\*[\\s\\S]*?\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``, "m").exec(README) ?? [];
-  if (code === undefined) throw new Error(`README shows nothing behind **${after}**`);
+  const [, code] = new RegExp(`^\\*\\*${after}\\*\\*[\\s\\S]*?\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``, "m").exec(HOSTS) ?? [];
+  if (code === undefined) throw new Error(`docs/hosts.md shows nothing behind **${after}**`);
   return code;
 }
 

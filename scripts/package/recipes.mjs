@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run } from "../command.mjs";
 
 /**
- * The least a user writes for each bundler; README.md says the same. Every build happens in `folder`, where the package is installed,
+ * The least a user writes for each bundler; docs/hosts.md says the same. Every build happens in `folder`, where the package is installed,
  * and leaves in `out` all that is served.
  */
 
