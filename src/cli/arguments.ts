@@ -14,6 +14,8 @@ export interface RunCommand {
   readonly model: string | undefined;
   readonly prompt: string | undefined;
   readonly chat: boolean;
+  /** Only beside `chat`. */
+  readonly system: string | undefined;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly load: LoadOptions;
@@ -90,8 +92,10 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
-  const prompt = values.get("prompt") as string | undefined;
-  return { name, ...about, prompt, chat: values.has("chat"), verbose, ...engineOptions(values) };
+  const [prompt, system] = ["prompt", "system"].map((option) => values.get(option) as string | undefined);
+  const chat = values.has("chat");
+  if (system !== undefined && !chat) throw new UsageError("--system without a conversation, expected --chat beside it");
+  return { name, ...about, prompt, chat, system, verbose, ...engineOptions(values) };
 }
 
 function refuseStrangers({ command, given }: Split): void {

@@ -75,6 +75,7 @@ export const OPTIONS: readonly OptionRow[] = [
     of: ["run"],
   },
   { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: ["run"] },
+  { name: "system", kind: "text", value: "text", help: "with --chat, what the model is told first", of: ["run"] },
   { name: "max-tokens", kind: "number", value: "n", help: "at most so many new tokens (256)", ...generate },
   { name: "temperature", kind: "number", value: "t", help: "0: always the likeliest token (0.7)", ...generate },
   { name: "top-k", kind: "number", value: "k", help: "draw from the k likeliest tokens (0: from all)", ...generate },
