@@ -134,13 +134,14 @@ describe("the screen", () => {
 
   test("of a message higher than the terminal the rows around the cursor are drawn, at the end all", () => {
     const terminal = new FakeTerminal(20, 4);
+    terminal.write("up\r\n");
     const screen = new MessageScreen(terminal, "> ");
     const message = "1\n2\n3\n4\n5";
     screen.draw(message, message.length);
-    expect(terminal.shown.lines).toEqual(["  3", "  4", "  5"]);
+    expect(terminal.shown.lines).toEqual(["up", "  3", "  4", "  5"]);
     screen.draw(message, 0);
-    expect(terminal.shown).toEqual({ lines: ["> 1", "  2", "  3"], row: 0, column: 2 });
+    expect(terminal.shown).toEqual({ lines: ["up", "> 1", "  2", "  3"], row: 1, column: 2 });
     screen.finish(message);
-    expect(terminal.shown.lines).toEqual(["> 1", "  2", "  3", "  4", "  5", ""]);
+    expect(terminal.shown.lines).toEqual(["up", "> 1", "  2", "  3", "  4", "  5", ""]);
   });
 });
