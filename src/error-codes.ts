@@ -44,6 +44,8 @@ const SAID = Object.freeze({
   FILE_IO: "Reading or writing failed; the cause says why.",
   FILE_EXISTS: "Another file lies where one would be written.",
   FILE_TOO_LARGE: "The file is larger than what is read of its kind.",
+  QUANTIZE_AGAIN:
+    "The weights are quantised already, and the new file would be no smaller. The option `requantize` does it all the same.",
   QUANTIZE_TARGET: "The new file would replace one that it is made from. Give another name.",
   CHECKPOINT_EMPTY: "The folder has no weights.",
   CHECKPOINT_LONE_FILE: "Weights in safetensors are opened by their folder, not by their file.",

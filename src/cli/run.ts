@@ -1,4 +1,4 @@
-import type { Generation, Model } from "../index.ts";
+import type { ChatMessage, Generation, Model } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
 import type { RunCommand } from "./arguments.ts";
 import { converse } from "./chat.ts";
@@ -13,7 +13,7 @@ export async function run(command: RunCommand, interrupts: Interrupts): Promise<
   const model = await openModel(command, interrupts.signal);
   try {
     if (prompt === null) {
-      await converse(model, command.generate, interrupts);
+      await converse(model, begin(command), command.generate, interrupts);
       return;
     }
     if (prompt.isDefault) await write(process.stderr, `No -p "..." was given: continuing "${prompt.text}".\n`);
@@ -24,9 +24,16 @@ export async function run(command: RunCommand, interrupts: Interrupts): Promise<
   }
 }
 
-function start(model: Model, { chat, generate }: RunCommand, prompt: string, signal: AbortSignal): Generation {
-  const options = { ...generate, signal };
-  return chat ? model.chat([{ role: "user", content: prompt }], options) : model.generate(prompt, options);
+function start(model: Model, command: RunCommand, prompt: string, signal: AbortSignal): Generation {
+  const options = { ...command.generate, signal };
+  return command.chat
+    ? model.chat([...begin(command), { role: "user", content: prompt }], options)
+    : model.generate(prompt, options);
+}
+
+/** What stands before the first question. */
+function begin({ system }: RunCommand): ChatMessage[] {
+  return system === undefined ? [] : [{ role: "system", content: system }];
 }
 
 async function printText(model: Model, command: RunCommand, prompt: string, interrupts: Interrupts): Promise<void> {
