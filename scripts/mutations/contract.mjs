@@ -9,7 +9,7 @@ import { matricesOfModel } from "../../dist/src/model/layout.js";
 import { planModel } from "../../dist/src/model/sizes.js";
 import { mapWeights } from "../../dist/src/model/weights.js";
 import { LARGEST_MEMORY } from "../../dist/src/runtime/memory.js";
-import { ChatTemplate, openChatTemplate } from "../../dist/src/tokenizer/chat.js";
+import { ChatTemplate, openChatTemplates } from "../../dist/src/tokenizer/chat.js";
 import { openTokenizer } from "../../dist/src/tokenizer/tokenizer.js";
 import { mountFiles } from "./memory-files.mjs";
 
@@ -71,8 +71,11 @@ async function walkCheckpoint(checkpoint, input, stages, conversation) {
   }
   const tokenizer = await stages.run("tokenizer", () => openTokenizer(checkpoint, input.vocab));
   if (tokenizer) await stages.run("encode", () => checkTokenizer(tokenizer));
-  const template = await stages.run("compile", () => openChatTemplate(checkpoint));
-  if (template) await stages.run("template", () => renderAll(template, conversation, tokenizer));
+  const templates = await stages.run("compile", () => openChatTemplates(checkpoint));
+  for (const name of templates?.names ?? []) {
+    const template = await stages.run("compile", () => templates.named(name));
+    if (template) await stages.run("template", () => renderAll(template, conversation, tokenizer));
+  }
   await checkpoint.close();
 }
 

@@ -41,6 +41,8 @@ export interface GenerationStart {
   /** Working memory of the model's samplers: nothing in it outlives a draw. */
   readonly candidates: Candidates;
   readonly warnings: readonly string[];
+  /** The text goes on the prompt's; else it is one of its own, and the space before it is not part of it. */
+  readonly continues: boolean;
 }
 
 /**
@@ -130,7 +132,7 @@ export class Generation implements AsyncIterable<string> {
   async #generate(): Promise<GenerationResult> {
     const { scheduler, tokenizer, prompt, options, vocab, context } = this.#start;
     const ids = [...prompt];
-    const writer = new Writer(this.#start, tokenizer?.stream({ continues: true }) ?? null, (piece) =>
+    const writer = new Writer(this.#start, tokenizer?.stream({ continues: this.#start.continues }) ?? null, (piece) =>
       this.#emit(piece),
     );
     const sampler = new Sampler(options, vocab, this.#start.candidates);

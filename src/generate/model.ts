@@ -11,8 +11,8 @@ import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
 import {
   type ChatMessage,
-  type ChatTemplate,
-  openChatTemplate,
+  type ChatTemplates,
+  openChatTemplates,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -97,8 +97,7 @@ export class Model {
   readonly #resident: ResidentModel;
   readonly #scheduler: Scheduler;
   readonly #tokenizer: Tokenizer | null;
-  /** An unusable template is an error of `chat`, not of the model. */
-  readonly #chat: ChatTemplate | EngineError | null;
+  readonly #chat: ChatTemplates | null;
   readonly #stopIds: ReadonlySet<number>;
   readonly #candidates: Candidates;
   /** Scores run one after the other: each holds a page table and pages while it runs. */
@@ -110,7 +109,7 @@ export class Model {
   private constructor(
     resident: ResidentModel,
     tokenizer: Tokenizer | null,
-    chat: ChatTemplate | EngineError | null,
+    chat: ChatTemplates | null,
     info: ModelInfo,
   ) {
     this.config = resident.config;
@@ -133,7 +132,7 @@ export class Model {
     const mapped = mapWeights(checkpoint, config);
     const { count: threads, reason } = chooseThreads(options.threads, host.threads());
     const tokenizer = openTokens(config.vocab);
-    const chat = tokenizer ? readTemplate(checkpoint) : null;
+    const chat = readTemplates(checkpoint);
     const opened = await openResident(config, mapped.weights, { ...options, threads });
     const { resident, kernels, plan } = opened;
     const sum = (count: (index: number) => number) => plan.layouts.reduce((total, _, index) => total + count(index), 0);
@@ -141,7 +140,7 @@ export class Model {
     const cache = sum((index) => plan.layouts[index].cacheAt.full.bytes + plan.layouts[index].cacheAt.chunked.bytes);
     const memories = resident.memoryBytes;
     const total = memories.reduce((bytes, one) => bytes + one, 0);
-    return new Model(resident, tokenizer, chat, {
+    return new Model(resident, tokenizer, chat.templates, {
       name: checkpoint.name,
       architecture: config.architecture,
       host: host.name,
@@ -163,7 +162,7 @@ export class Model {
         ...mapped.warnings,
         ...opened.warnings,
         ...(tokenizer?.warnings ?? []),
-        ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
+        ...(tokenizer ? chat.warnings : []),
       ],
     });
   }
@@ -201,14 +200,12 @@ export class Model {
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     const tokenizer = this.tokenizer;
-    if (this.#chat instanceof EngineError) throw this.#chat;
     if (!this.#chat)
       throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-    const { tools, addGenerationPrompt, variables, now, ...rest } = options;
-    return this.#generation(
-      this.#chat.encode(tokenizer, messages, { tools, addGenerationPrompt, variables, now }),
-      rest,
-    );
+    const { tools, addGenerationPrompt, variables, now, template, ...rest } = options;
+    const asked = { tools, addGenerationPrompt, variables, now, template };
+    const { ids, open, warnings } = this.#chat.choose(asked).prompt(tokenizer, messages, asked);
+    return this.#generation(ids, rest, warnings, open);
   }
 
   /** A timeline of its own. */
@@ -341,6 +338,7 @@ export class Model {
     prompt: readonly number[],
     options: GenerateOptions | undefined,
     warnings: readonly string[] = [],
+    continues = true,
   ): Generation {
     const { context } = this.info;
     const checked = checkOptions(options, { vocab: this.config.vocab, context });
@@ -356,6 +354,7 @@ export class Model {
       context,
       candidates: this.#candidates,
       warnings,
+      continues,
     });
   }
 
@@ -374,11 +373,14 @@ export class Model {
   }
 }
 
-function readTemplate(checkpoint: Checkpoint): ChatTemplate | EngineError | null {
+/** An unusable template is an error of `chat`, not of the model, which says so at once. */
+function readTemplates(checkpoint: Checkpoint): { templates: ChatTemplates | null; warnings: readonly string[] } {
+  const templates = openChatTemplates(checkpoint);
   try {
-    return openChatTemplate(checkpoint);
+    if (templates?.names.includes("default")) templates.choose();
+    return { templates, warnings: [] };
   } catch (error) {
-    if (error instanceof EngineError) return error;
-    throw error;
+    if (!(error instanceof EngineError)) throw error;
+    return { templates, warnings: [`chat template: ${error.message}`] };
   }
 }

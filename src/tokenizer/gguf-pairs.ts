@@ -1,10 +1,10 @@
 /** The tokenizer and chat template of a Hugging Face folder as the pairs of a GGUF file. */
 import type { Checkpoint, WrittenValue } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
-import { templateSource } from "./chat.ts";
 import { readRawHfVocabulary } from "./hf-vocabulary.ts";
 import { SENTENCEPIECE } from "./sentencepiece.ts";
 import { SPLIT_RULES } from "./split.ts";
+import { DEFAULT_TEMPLATE, templateSources } from "./template-sources.ts";
 import { buildVocabulary, endIds, type RawVocabulary, TOKEN_KIND } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
@@ -35,14 +35,29 @@ export function tokenizerPairs(
   if (stops.length > 0) add("eom_token_id", { u32: stops.pop()! });
   add("add_bos_token", { bool: raw.addBos });
   add("add_eos_token", { bool: raw.addEos });
-  const template = templateSource(checkpoint);
-  if (template !== undefined) pairs.push(["tokenizer.chat_template", { text: template }]);
+  pairs.push(...templatePairs(checkpoint));
   const lost = stops.filter((id) => !spoken.has(id));
   const warnings = lost.length > 0 ? [`TOK_SPECIAL: GGUF has no key for further end tokens: ${lost.join(", ")}`] : [];
   if (raw.alphabet === SENTENCEPIECE && !saysSpaces(raw)) {
     warnings.push("TOK_SPACES: GGUF cannot say where this tokenizer puts or cuts spaces: some texts get other ids");
   }
   return { pairs, warnings };
+}
+
+/** Names of further templates are letters, digits and "_" there. */
+function templatePairs(checkpoint: Checkpoint): [string, WrittenValue][] {
+  const pairs: [string, WrittenValue][] = [];
+  const further: string[] = [];
+  for (const [given, text] of templateSources(checkpoint)) {
+    const name = given.replace(/[^A-Za-z0-9_]/g, "_").slice(0, 64);
+    if (given === DEFAULT_TEMPLATE) pairs.push(["tokenizer.chat_template", { text }]);
+    else if (!further.includes(name)) {
+      further.push(name);
+      pairs.push([`tokenizer.chat_template.${name}`, { text }]);
+    }
+  }
+  if (further.length > 0) pairs.push(["tokenizer.chat_templates", { texts: further }]);
+  return pairs;
 }
 
 type Add = (key: string, value: WrittenValue) => void;
