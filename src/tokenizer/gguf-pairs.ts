@@ -5,7 +5,8 @@ import { readRawHfVocabulary } from "./hf-vocabulary.ts";
 import { SENTENCEPIECE } from "./sentencepiece.ts";
 import { SPLIT_RULES } from "./split.ts";
 import { DEFAULT_TEMPLATE, templateSources } from "./template-sources.ts";
-import { buildVocabulary, endIds, type RawVocabulary, TOKEN_KIND } from "./vocabulary.ts";
+import { endIds, TOKEN_KIND } from "./token-kinds.ts";
+import { buildVocabulary, type RawVocabulary } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
 
@@ -76,8 +77,17 @@ function addByteLevel(raw: RawVocabulary, add: Add): void {
   add("merges", { texts: pairsOf(raw).map(([left, right]) => `${left} ${right}`) });
 }
 
-/** Scores stand for the order of merges: minus the rank of the first merge that makes a token. */
 function addSentencePiece(raw: RawVocabulary, add: Add): void {
+  const scores = raw.merges instanceof Float32Array ? raw.merges : rankScores(raw);
+  add("model", { text: "llama" });
+  add("pre", { text: "default" });
+  add("scores", { f32s: scores });
+  add("add_space_prefix", { bool: raw.spacePrefix.spans !== "none" });
+  if (raw.unknown !== null) add("unknown_token_id", { u32: raw.unknown });
+}
+
+/** Scores stand for the order of merges: minus the rank of the first merge that makes a token. */
+function rankScores(raw: RawVocabulary): Float32Array {
   const ids = new Map(raw.texts.map((text, id) => [text, id]));
   const merges = pairsOf(raw);
   const scores = new Float32Array(raw.texts.length).fill(-merges.length - 1);
@@ -86,13 +96,9 @@ function addSentencePiece(raw: RawVocabulary, add: Add): void {
     if (id !== undefined) scores[id] = Math.max(scores[id], -rank);
   });
   raw.kinds.forEach((kind, id) => {
-    if (kind !== TOKEN_KIND.normal) scores[id] = 0;
+    if (kind !== TOKEN_KIND.normal && !raw.words.has(id)) scores[id] = 0;
   });
-  add("model", { text: "llama" });
-  add("pre", { text: "default" });
-  add("scores", { f32s: scores });
-  add("add_space_prefix", { bool: raw.spacePrefix.spans !== "none" });
-  if (raw.unknown !== null) add("unknown_token_id", { u32: raw.unknown });
+  return scores;
 }
 
 /** A GGUF file has a space before every span, also before another space, or none; and no pattern that cuts. */

@@ -17,6 +17,12 @@ export function isRecord(value: unknown): value is JsonRecord {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+export interface TemplateToken {
+  readonly name: string;
+  /** The one that the post-processor says itself, if it does. */
+  readonly id: number | null;
+}
+
 export interface Pipeline {
   readonly kind: string;
   readonly alphabet: Alphabet;
@@ -27,8 +33,8 @@ export interface Pipeline {
   /** Whether text is rewritten before added tokens with the flag `normalized` are looked for. */
   readonly normalised: boolean;
   /** The tokens that the post-processor puts in front of a text and behind it. */
-  readonly leading: string | null;
-  readonly trailing: string | null;
+  readonly leading: TemplateToken | null;
+  readonly trailing: TemplateToken | null;
   /** Whether a post-processor says what goes around a text at all. */
   readonly template: boolean;
 }
@@ -41,8 +47,8 @@ interface Part {
 
 const fail = faults(FILE);
 
-export function readPipeline(root: JsonRecord, model: JsonRecord): Pipeline {
-  checkModel(model);
+export function readPipeline(root: JsonRecord, model: JsonRecord, warnings: string[]): Pipeline {
+  checkModel(model, warnings);
   const normalizers = parts(root["normalizer"], "/normalizer", "normalizers");
   const cutters = parts(root["pre_tokenizer"], "/pre_tokenizer", "pretokenizers");
   const decoders = parts(root["decoder"], "/decoder", "decoders");
@@ -67,9 +73,11 @@ function unsupported(field: string, actual?: string): never {
   return fail("TOK_COMPONENT", "unsupported part of the tokenizer", field, actual);
 }
 
-function checkModel(model: JsonRecord): void {
+function checkModel(model: JsonRecord, warnings: string[]): void {
   if (model["type"] !== undefined && model["type"] !== "BPE") unsupported("/model/type", String(model["type"]));
-  for (const option of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"]) {
+  // It leaves merges out by chance, which is for training.
+  if (model["dropout"]) warnings.push("TOK_COMPONENT: the tokenizer's dropout is not done");
+  for (const option of ["continuing_subword_prefix", "end_of_word_suffix"]) {
     const value = model[option];
     if (value !== undefined && value !== null && value !== "" && value !== 0)
       unsupported(`/model/${option}`, String(value));
@@ -179,12 +187,19 @@ function readTemplate(value: unknown): Template {
     const pieces = part["single"].map((piece: unknown) => (isRecord(piece) ? piece : {}));
     const text = pieces.findIndex((piece) => isRecord(piece["Sequence"]));
     if (text < 0 || text > 1 || pieces.length > text + 2) return unsupported(`${field}/single`);
-    const name = (piece: JsonRecord | undefined): string | null => {
+    const token = (piece: JsonRecord | undefined): TemplateToken | null => {
       if (!piece) return null;
       const special = piece["SpecialToken"];
-      return isRecord(special) ? String(special["id"]) : unsupported(`${field}/single`);
+      return isRecord(special) ? templateToken(String(special["id"]), part) : unsupported(`${field}/single`);
     };
-    found = { leading: name(pieces[text - 1]), trailing: name(pieces[text + 1]), template: true };
+    found = { leading: token(pieces[text - 1]), trailing: token(pieces[text + 1]), template: true };
   }
   return found;
+}
+
+function templateToken(name: string, { special_tokens: tokens }: JsonRecord): TemplateToken {
+  const said = isRecord(tokens) ? tokens[name] : undefined;
+  const ids = isRecord(said) ? said["ids"] : undefined;
+  const id: unknown = Array.isArray(ids) && ids.length === 1 ? ids[0] : null;
+  return { name, id: Number.isInteger(id) && (id as number) >= 0 ? (id as number) : null };
 }

@@ -7,7 +7,7 @@
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
-import { tokenName } from "./hf-vocabulary.ts";
+import { tokenName } from "./hf-tokens.ts";
 
 export const DEFAULT_TEMPLATE = "default";
 const GGUF_KEY = "tokenizer.chat_template";
