@@ -171,6 +171,29 @@ describe("what a Llama 2 vocabulary says of texts", () => {
   });
 });
 
+test("the steps that transformers 5 writes for a tokenizer.model are those of Prepend, or of Metaspace alone", () => {
+  const steps = (scheme: string, twice: boolean) => {
+    const json = sentencePieceJson(`${scheme}-nosplit`);
+    const replace = (pattern: object, content: string) => ({ type: "Replace", pattern, content });
+    const second = twice ? [replace({ Regex: "\\A\u2581" }, "\u2581\u2581")] : [];
+    json.normalizer = { type: "Sequence", normalizers: [replace({ String: " " }, "\u2581"), ...second] };
+    json.pre_tokenizer = { type: "Sequence", pretokenizers: [json.pre_tokenizer] };
+    return hf(json, size);
+  };
+  for (const [scheme, twice, same] of [
+    ["always", true, "prepend"],
+    ["first", false, "first-nosplit"],
+    ["always", false, "always-nosplit"],
+  ] as const) {
+    const { plain: expected, marked } = tokenizers[same];
+    const one = steps(scheme, twice);
+    for (const [i, text] of texts.entries()) {
+      expect(one.encode(text), text).toEqual(expected[i]);
+      expect(one.encode(text, { specialTokens: true }), text).toEqual(marked[i]);
+    }
+  }
+});
+
 describe("bad files of this kind", () => {
   type Change = (json: Json) => void;
   const cases: [string, string, string, Change][] = [

@@ -56,7 +56,9 @@ export function readPipeline(root: JsonRecord, model: JsonRecord, warnings: stri
   const text = byteLevel
     ? readByteLevel(model, normalizers, cutters, decoders)
     : readSentencePiece(normalizers, cutters, decoders);
-  return { ...text, normalised: normalizers.length > 0, ...readTemplate(root["post_processor"]) };
+  // What Metaspace does comes after added tokens were found.
+  const normalised = normalizers.length > 0 && cutters.length === 0;
+  return { ...text, normalised, ...readTemplate(root["post_processor"]) };
 }
 
 type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace">;
@@ -136,14 +138,29 @@ type Escaping = Pick<TextRules, "pieceEnd" | "spacePrefix">;
 
 function readMetaspace({ type, part, field }: Part, normalizers: Part[]): Escaping {
   if (type !== "Metaspace") unsupported(field, type);
-  for (const normalizer of normalizers) unsupported(normalizer.field, normalizer.type);
+  const doubled = readReplaces(normalizers);
   if (part["replacement"] !== SPACE) unsupported(`${field}/replacement`, String(part["replacement"]));
   const scheme = part["prepend_scheme"] ?? (part["add_prefix_space"] === false ? "never" : "always");
   const spans = scheme === "always" ? "every" : scheme === "never" ? "none" : scheme;
   if (spans !== "every" && spans !== "first" && spans !== "none") {
     return unsupported(`${field}/prepend_scheme`, String(scheme));
   }
-  return { pieceEnd: part["split"] === false ? null : spaceCutEnd, spacePrefix: { spans, doubled: false } };
+  return { pieceEnd: part["split"] === false ? null : spaceCutEnd, spacePrefix: { spans, doubled } };
+}
+
+/**
+ * transformers 5 writes SentencePiece's rule in two steps before Metaspace: spaces become "▁", and one in front is doubled,
+ * since Metaspace puts none before it. Whether a space goes before a space.
+ */
+function readReplaces([replace, twice, extra]: Part[]): boolean {
+  if (!replace) return false;
+  checkReplace(replace, " ", SPACE);
+  if (!twice) return false;
+  if (extra) unsupported(extra.field, extra.type);
+  const pattern = isRecord(twice.part["pattern"]) ? twice.part["pattern"]["Regex"] : undefined;
+  if (twice.type !== "Replace" || pattern !== `\\A${SPACE}` || twice.part["content"] !== SPACE + SPACE)
+    return unsupported(twice.field, twice.type);
+  return true;
 }
 
 /** Replace " " by "▁", with or without a Prepend of "▁" before it. */
