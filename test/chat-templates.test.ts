@@ -137,8 +137,10 @@ describe("what a template never reads is a warning", () => {
   });
 
   test("what was not asked for is not missed", () => {
-    const options = { tools: [], addGenerationPrompt: true, variables: {} };
-    expect(warnings("{{ messages[0].content }}", options)).toEqual([]);
+    for (const variables of [{}, undefined, null]) {
+      const options = { tools: [], addGenerationPrompt: true, variables };
+      expect(warnings("{{ messages[0].content }}", options)).toEqual([]);
+    }
   });
 
   test("calls in messages", () => {

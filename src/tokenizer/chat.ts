@@ -174,8 +174,8 @@ function unread(
   messages: readonly ChatMessage[],
   options: ChatOptions,
 ): string[] {
-  const { tools, addGenerationPrompt, variables: given = {}, now } = options;
-  const lost: string[] = Object.keys(given).filter((name) => !variables.has(name));
+  const { tools, addGenerationPrompt, variables: given, now } = options;
+  const lost: string[] = Object.keys(given ?? {}).filter((name) => !variables.has(name));
   if (tools && tools.length > 0 && !variables.has("tools")) lost.unshift("tools");
   if (addGenerationPrompt === false && !variables.has("add_generation_prompt")) lost.push("addGenerationPrompt");
   if (now !== undefined && !variables.has("strftime_now")) lost.push("now");

@@ -42,6 +42,9 @@ export function tokenizerPairs(
   if (raw.alphabet === SENTENCEPIECE && !saysSpaces(raw)) {
     warnings.push("TOK_SPACES: GGUF cannot say where this tokenizer puts or cuts spaces: some texts get other ids");
   }
+  if (raw.flags && raw.flags.size > 0) {
+    warnings.push("TOK_ADDED: GGUF cannot say that added tokens take white space along, or stand as words only");
+  }
   return { pairs, warnings };
 }
 
@@ -101,9 +104,13 @@ function rankScores(raw: RawVocabulary): Float32Array {
   return scores;
 }
 
-/** A GGUF file has a space before every span, also before another space, or none; and no pattern that cuts. */
-function saysSpaces({ spacePrefix: { spans, doubled }, pieceEnd }: RawVocabulary): boolean {
-  return pieceEnd === null && (spans === "none" || (spans === "every" && doubled));
+/**
+ * A GGUF file has a space before every span, also before another space, or none; no pattern that cuts; and every token that
+ * is looked for ends a span.
+ */
+function saysSpaces({ spacePrefix: { spans, doubled }, pieceEnd, lateMarkers }: RawVocabulary): boolean {
+  const late = spans !== "none" && lateMarkers?.normalised === true && lateMarkers.ids.size > 0;
+  return pieceEnd === null && !late && (spans === "none" || (spans === "every" && doubled));
 }
 
 function pairsOf({ merges }: RawVocabulary): [string, string][] {
