@@ -129,6 +129,17 @@ describe("tokenizer.model alone", () => {
 });
 
 describe("tokenizer.json", () => {
+  test("user-defined pieces as transformers 5 writes them, a pattern of alternatives, give its ids", () => {
+    const { json, texts, ids } = odd.isolated;
+    const one = hf(json, 620);
+    for (const [i, text] of texts.entries()) expect(one.encode(text, { specialTokens: true }), text).toEqual(ids[i]);
+    for (const pattern of ["", "a|", "|a", "a||b", "a+", "a|(b)", "\\d", "a|.", "[a]", "a|^b", "(a+)+$"]) {
+      const other = structuredClone(json);
+      other.pre_tokenizer.pretokenizers[1].pattern.Regex = pattern;
+      expect(() => hf(other, 620), pattern).toThrow(/^TOK_COMPONENT/);
+    }
+  });
+
   test("a hole in the ids decodes to nothing, and the others keep theirs", () => {
     const json = fresh();
     json.added_tokens.splice(3, 1);

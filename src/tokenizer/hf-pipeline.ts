@@ -10,6 +10,7 @@ import { faults } from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
 const MAX_NESTING = 8;
+const MAX_PATTERN = 2 ** 20;
 
 export type JsonRecord = Record<string, unknown>;
 
@@ -30,6 +31,8 @@ export interface Pipeline {
   readonly pieceEnd: PieceEnd | null;
   readonly spacePrefix: SpacePrefix;
   readonly stripSpace: boolean;
+  /** Tokens of the vocabulary that text is cut into before merges, once its spaces are replaced. */
+  readonly isolated: readonly string[];
   /** Whether text is rewritten before added tokens with the flag `normalized` are looked for. */
   readonly normalised: boolean;
   /** The tokens that the post-processor puts in front of a text and behind it. */
@@ -52,7 +55,7 @@ export function readPipeline(root: JsonRecord, model: JsonRecord, warnings: stri
   const normalizers = parts(root["normalizer"], "/normalizer", "normalizers");
   const cutters = parts(root["pre_tokenizer"], "/pre_tokenizer", "pretokenizers");
   const decoders = parts(root["decoder"], "/decoder", "decoders");
-  const byteLevel = cutters.some(({ type }) => type === "ByteLevel" || type === "Split");
+  const byteLevel = cutters.some(({ type }) => type === "ByteLevel");
   const text = byteLevel
     ? readByteLevel(model, normalizers, cutters, decoders)
     : readSentencePiece(normalizers, cutters, decoders);
@@ -61,14 +64,14 @@ export function readPipeline(root: JsonRecord, model: JsonRecord, warnings: stri
   return { ...text, normalised, ...readTemplate(root["post_processor"]) };
 }
 
-type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace">;
+type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace" | "isolated">;
 
 function readByteLevel(model: JsonRecord, normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
   if (model["byte_fallback"] === true) unsupported("/model/byte_fallback", "true");
   for (const { type, field } of normalizers) unsupported(field, type);
   for (const { type, field } of decoders) if (type !== "ByteLevel") unsupported(field, type);
   const { name, pieceEnd } = readRule(cutters);
-  return { kind: name, alphabet: BYTE_LEVEL, pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false };
+  return { kind: name, alphabet: BYTE_LEVEL, pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false, isolated: [] };
 }
 
 function unsupported(field: string, actual?: string): never {
@@ -128,10 +131,27 @@ function readSplit({ part, field }: Part): SplitRule {
  * tokens into bytes, and takes one space from the front.
  */
 function readSentencePiece(normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
-  const [metaspace, extra] = cutters;
+  const metaspace = cutters[0]?.type === "Split" ? undefined : cutters[0];
+  const [split, extra] = cutters.slice(metaspace ? 1 : 0);
   if (extra) unsupported(extra.field, extra.type);
+  const isolated = split ? readIsolated(split) : [];
   const escaping = metaspace ? readMetaspace(metaspace, normalizers) : readNormalizers(normalizers);
-  return { kind: "sentencepiece", alphabet: SENTENCEPIECE, ...escaping, stripSpace: readDecoders(decoders) };
+  return { kind: "sentencepiece", alphabet: SENTENCEPIECE, ...escaping, isolated, stripSpace: readDecoders(decoders) };
+}
+
+/** The texts that a pattern of nothing but alternatives stands for: user-defined pieces, as transformers 5 writes them. */
+function readIsolated({ type, part, field }: Part): string[] {
+  if (type !== "Split" || part["behavior"] !== "Isolated" || part["invert"] === true) return unsupported(field, type);
+  const pattern = isRecord(part["pattern"]) ? part["pattern"]["Regex"] : undefined;
+  if (typeof pattern !== "string" || pattern.length > MAX_PATTERN) return unsupported(`${field}/pattern`);
+  const alternatives = pattern.match(/(?:\\[^A-Za-z0-9]|[^\\|.^$*+?{}[\]()])+|[\s\S]/gu) ?? [];
+  const bars = alternatives.filter((_, index) => index % 2 === 1);
+  if (alternatives.length % 2 === 0 || bars.some((bar) => bar !== "|")) return unsupported(`${field}/pattern/Regex`);
+  return alternatives
+    .filter((_, index) => index % 2 === 0)
+    .map((text) =>
+      /^[\\|.^$*+?{}[\]()]$/.test(text) ? unsupported(`${field}/pattern/Regex`) : text.replace(/\\(.)/gsu, "$1"),
+    );
 }
 
 type Escaping = Pick<TextRules, "pieceEnd" | "spacePrefix">;

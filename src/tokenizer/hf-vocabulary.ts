@@ -38,6 +38,7 @@ function readJsonVocabulary(checkpoint: Checkpoint, vocab: number): RawVocabular
   const listed = [...base.texts];
   const tokens = addHfTokens(checkpoint, base, vocab);
   warnings.push(...tokens.warnings);
+  const isolated = isolate(tokens, pipeline.isolated);
   const config = record(checkpoint, "tokenizer_config.json");
   const bos = leading ? templateId(leading, tokens, "in front of") : namedToken(checkpoint, tokens, "bos_token");
   const eos = trailing ? templateId(trailing, tokens, "behind") : namedToken(checkpoint, tokens, "eos_token");
@@ -57,9 +58,13 @@ function readJsonVocabulary(checkpoint: Checkpoint, vocab: number): RawVocabular
       [...idsOfKind(tokens.kinds, TOKEN_KIND.userDefined)].filter((id) => listed[id] === tokens.texts[id]),
     ),
     flags: tokens.flags,
-    lateMarkers: lateMarkers(tokens, pipeline.normalised, pipeline.spacePrefix, warnings),
+    lateMarkers:
+      isolated.size > 0
+        ? { normalised: true, spell: (text) => text, ids: isolated }
+        : lateMarkers(tokens, pipeline.normalised, pipeline.spacePrefix, warnings),
     merges: model["merges"],
-    ignoreMerges: model["ignore_merges"] === true,
+    // With isolated tokens it is for these alone: whatever else is a token, merges lead to.
+    ignoreMerges: model["ignore_merges"] === true && isolated.size === 0,
     // A byte-level vocabulary has all bytes, or refuses a text: its unknown token would be a control token.
     unknown: alphabet === SENTENCEPIECE ? unknownId(tokens, model["unk_token"], warnings) : null,
     fuseUnknown: model["fuse_unk"] === true,
@@ -121,6 +126,21 @@ function readModelVocabulary(checkpoint: Checkpoint, bytes: Uint8Array, vocab: n
     stopIds: readStopIds(checkpoint, tokens, eos, vocab),
     warnings: tokens.warnings,
   };
+}
+
+/** Makes ordinary tokens that text is cut into user-defined ones. */
+function isolate(tokens: HfTokens, texts: readonly string[]): Set<number> {
+  const isolated = new Set<number>();
+  if (texts.length === 0) return isolated;
+  const known = new Map(tokens.texts.map((text, id) => [text, id]));
+  for (const text of texts) {
+    // One with spaces as they are never stands in prepared text.
+    const id = text.includes(" ") ? undefined : known.get(text);
+    if (id === undefined || tokens.kinds[id] !== TOKEN_KIND.normal) continue;
+    tokens.kinds[id] = TOKEN_KIND.userDefined;
+    isolated.add(id);
+  }
+  return isolated;
 }
 
 /** Added tokens with the flag `normalized` are looked for last, in text as the normaliser leaves it. */
