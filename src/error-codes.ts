@@ -21,6 +21,7 @@ const SAID = Object.freeze({
   SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.",
   CACHE_FULL: "No page of the cache is free. Fewer or shorter sequences at once, or a larger `context`.",
   CACHE_SEQUENCES: "Too many sequences at once. Dispose sessions that are done.",
+  TEMPLATE_NAME: "The checkpoint has no template of that name. The message lists those it has.",
   TOKENIZER_MISSING: "The checkpoint has no tokenizer. Use ids.",
   TEMPLATE_MISSING: "The checkpoint has no chat template. Use `generate`.",
   TRACE_KEYS: "Probabilities of so many positions are too many to trace. Fewer ids, or other taps.",
@@ -44,8 +45,7 @@ const SAID = Object.freeze({
   FILE_IO: "Reading or writing failed; the cause says why.",
   FILE_EXISTS: "Another file lies where one would be written.",
   FILE_TOO_LARGE: "The file is larger than what is read of its kind.",
-  QUANTIZE_AGAIN:
-    "The weights are quantised already, and the new file would be no smaller. The option `requantize` does it all the same.",
+  QUANTIZE_AGAIN: "The weights are quantised already, and the file would be no smaller. `requantize` does it anyway.",
   QUANTIZE_TARGET: "The new file would replace one that it is made from. Give another name.",
   CHECKPOINT_EMPTY: "The folder has no weights.",
   CHECKPOINT_LONE_FILE: "Weights in safetensors are opened by their folder, not by their file.",
@@ -129,9 +129,9 @@ const SAID = Object.freeze({
   WEIGHT_NONFINITE: "A weight is NaN or infinite.",
   WEIGHT_F16_RANGE: "An f16 weight has no packed form. Loading falls back to f32 by itself.",
 
+  TOK_PROTOBUF: "A tokenizer.model is no SentencePiece model, or a damaged one.",
   TOK_ADDED: "An added token is not usable.",
   TOK_BYTE: "A byte has no token, or a byte token another name.",
-  TOK_BYTELEVEL: "A token holds characters that stand for no byte.",
   TOK_COMPONENT: "A part of the tokenizer is not supported.",
   TOK_ID: "Ids of tokens are double, missing or beyond the embedding.",
   TOK_ID_RANGE: "This is no token id of the tokenizer.",

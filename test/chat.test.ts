@@ -3,7 +3,7 @@ import { tokenize } from "@huggingface/jinja";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
-import { type ChatMessage, type ChatOptions, ChatTemplate, openChatTemplate } from "../src/tokenizer/chat.ts";
+import { type ChatMessage, type ChatOptions, ChatTemplate, openChatTemplates } from "../src/tokenizer/chat.ts";
 import { lex } from "../src/tokenizer/template/lexer.ts";
 import { openTokenizer } from "../src/tokenizer/tokenizer.ts";
 
@@ -36,7 +36,7 @@ const checkpoint: Checkpoint = {
   close: async () => {},
 };
 const tokenizer = openTokenizer(checkpoint, 2048)!;
-const chat = openChatTemplate(checkpoint)!;
+const chat = openChatTemplates(checkpoint)!.choose();
 const tokens = { bosToken: "<|begin_of_text|>", eosToken: "<|eot|>" };
 const hello: ChatMessage[] = [{ role: "user", content: "hi" }];
 
@@ -78,23 +78,10 @@ describe("rendering", () => {
       ["tokenizer.ggml.tokens", ["a", "<|begin_of_text|>"]],
       ["tokenizer.ggml.bos_token_id", 1],
     ]);
-    const one = openChatTemplate({ ...checkpoint, format: "gguf", metadata })!;
+    const one = openChatTemplates({ ...checkpoint, format: "gguf", metadata })!.choose();
     expect(one.render(hello)).toBe(chat.render(hello));
-    expect(openChatTemplate({ ...checkpoint, format: "gguf" })).toBeNull();
-    expect(openChatTemplate({ ...checkpoint, json: new Map() })).toBeNull();
-  });
-
-  test("chat_template.jinja comes first, then the template named default", () => {
-    expect(openChatTemplate({ ...checkpoint, chatTemplate: "file" })!.render(hello)).toBe("file");
-    const config = {
-      chat_template: [
-        { name: "rag", template: "no" },
-        { name: "default", template: "yes" },
-      ],
-    };
-    expect(openChatTemplate({ ...checkpoint, json: new Map([["tokenizer_config.json", config]]) })!.render(hello)).toBe(
-      "yes",
-    );
+    expect(openChatTemplates({ ...checkpoint, format: "gguf" })).toBeNull();
+    expect(openChatTemplates({ ...checkpoint, json: new Map() })).toBeNull();
   });
 
   test.each(jinja.cases)("as Python's jinja2: $template", ({ template, text }) => {
@@ -215,15 +202,6 @@ describe("control tokens in the caller's text", () => {
       expect(tokenizer.decode(ids, { specialTokens: true })).toBe(chat.render(messages));
     };
     fc.assert(fc.property(text, text, run), { seed, numRuns: 300 });
-  });
-
-  test("a template for other control tokens is refused with what is missing", () => {
-    const { code, message } = refusal(() =>
-      new ChatTemplate("<|im_start|>{{ messages[0].content }}<|im_end|>").encode(tokenizer, hello),
-    );
-    expect([code, message]).toEqual(["TOK_SPECIAL", expect.stringContaining("<|im_start|> <|im_end|>")]);
-    const content = "<|im_start|>";
-    expect(chat.encode(tokenizer, [{ role: "user", content }]).length).toBeGreaterThan(9);
   });
 });
 

@@ -96,6 +96,10 @@ export interface Checkpoint {
   readonly json: ReadonlyMap<string, unknown>;
   /** `chat_template.jinja` of a folder, where present. */
   readonly chatTemplate: string | undefined;
+  /** `additional_chat_templates/NAME.jinja` of a folder, by name. */
+  readonly namedTemplates?: ReadonlyMap<string, string>;
+  /** `tokenizer.model` of a folder without `tokenizer.json`: SentencePiece's own file. */
+  readonly sentencePiece?: Uint8Array;
   readonly warnings: readonly string[];
   /** `verify` of every source: call it after the weights are read. */
   verify?(): Promise<void>;

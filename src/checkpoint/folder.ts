@@ -1,10 +1,11 @@
 import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource, Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { baseName, filesOf, openFile } from "./file-source.ts";
-import { type JsonLimits, readJson, readText } from "./json-file.ts";
+import { type JsonLimits, readJson } from "./json-file.ts";
 import { pointer } from "./json-scanner.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { readShardIndex } from "./shard-index.ts";
+import { readTextFiles } from "./text-files.ts";
 
 /** A folder as Hugging Face lays it out: JSON files, and weights in one safetensors file or in shards with an index. */
 
@@ -17,9 +18,11 @@ const JSON_FILES: Record<string, JsonLimits> = {
   "tokenizer.json": { bytes: 64 * 2 ** 20, depth: 64, values: 2 ** 22 },
   "tokenizer_config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
   "generation_config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
+  "special_tokens_map.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "added_tokens.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "chat_template.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "processor_config.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
 };
-const TEMPLATE = "chat_template.jinja";
-const MAX_TEMPLATE_BYTES = 256 * 2 ** 10;
 
 interface Weights {
   tensors: Map<string, StoredTensor>;
@@ -36,11 +39,10 @@ export async function openFolder(path: string): Promise<Checkpoint> {
   };
   try {
     const json = await readJsonFiles(path);
-    const readTemplate = (source: ByteSource) => readText(source, MAX_TEMPLATE_BYTES, "TPL_SIZE");
-    const chatTemplate = await readOptional(path, TEMPLATE, readTemplate);
+    const texts = await readTextFiles(path, json.has("tokenizer.json"), readOptional);
     const { tensors, warnings } = await readWeights(path, sources);
     const name = baseName(path);
-    return { format: "safetensors", name, tensors, metadata: new Map(), json, chatTemplate, warnings, verify, close };
+    return { format: "safetensors", name, tensors, metadata: new Map(), json, ...texts, warnings, verify, close };
   } catch (error) {
     await close();
     throw error;

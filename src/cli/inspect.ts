@@ -71,7 +71,7 @@ function shape(config: ModelConfig): string {
 }
 
 /** Tokenizer and chat template. */
-function words({ tokenizer, template }: Inspection): string {
+function words({ tokenizer, template, templates }: Inspection): string {
   if (!tokenizer) return labelled([["tokenizer", "none that can be used"]]);
   const { kind, rule, size, bos, addBos, stop, special } = tokenizer;
   const named = ({ id, name }: { id: number; name: string }) => `${name} ${id}`;
@@ -89,6 +89,7 @@ function words({ tokenizer, template }: Inspection): string {
     rows.push(["template", `${family}, ${formatCount(template.characters)} characters`]);
     if (template.sha256 !== null) rows.push(["", template.sha256]);
   }
+  if (templates.length > 1) rows.push(["", `by name: ${templates.map((name) => printable(name)).join(", ")}`]);
   return labelled(rows);
 }
 

@@ -13,8 +13,8 @@ import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
 import {
   type ChatMessage,
-  type ChatTemplate,
-  openChatTemplate,
+  type ChatTemplates,
+  openChatTemplates,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
@@ -115,8 +115,7 @@ export class Model {
   readonly #scheduler: Scheduler;
   readonly #starter: Starter;
   readonly #tokenizer: Tokenizer | null;
-  /** An unusable template is an error of `chat`, not of the model. */
-  readonly #chat: ChatTemplate | EngineError | null;
+  readonly #chat: ChatTemplates | null;
   /** Scores run one after the other: each holds a page table and pages while it runs. */
   #scores: Promise<unknown> = Promise.resolve();
   static #models = 0;
@@ -126,7 +125,7 @@ export class Model {
   private constructor(
     resident: ResidentModel,
     tokenizer: Tokenizer | null,
-    chat: ChatTemplate | EngineError | null,
+    chat: ChatTemplates | null,
     defaults: Readonly<CheckedOptions>,
     info: ModelInfo,
   ) {
@@ -158,7 +157,7 @@ export class Model {
     const mapped = mapWeights(checkpoint, config);
     const { count: threads, reason } = chooseThreads(options.threads, host.threads());
     const tokenizer = openTokens(config.vocab);
-    const chat = tokenizer ? readTemplate(checkpoint) : null;
+    const chat = readTemplates(checkpoint);
     const opened = await openResident(config, mapped.weights, { ...options, threads });
     const defaults = readDefaults(
       options.generationConfig ? readStoredGeneration(checkpoint) : null,
@@ -172,9 +171,9 @@ export class Model {
       ...opened.warnings,
       ...(tokenizer?.warnings ?? []),
       ...defaults.warnings,
-      ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
+      ...(tokenizer ? chat.warnings : []),
     ]);
-    return new Model(opened.resident, tokenizer, chat, defaults.options, info);
+    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info);
   }
 
   /** Throws TOKENIZER_MISSING where the checkpoint has none. */
@@ -197,7 +196,7 @@ export class Model {
     const checked = this.#starter.check(options);
     const { ids, warnings } = this.#starter.read(prompt, "prompt", checked.specialTokens);
     this.#starter.fits(ids, "prompt");
-    return this.#starter.generation(ids, checked, warnings);
+    return this.#starter.generation(ids, checked, { warnings });
   }
 
   /**
@@ -216,15 +215,15 @@ export class Model {
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
     checkPlain(options);
     const tokenizer = this.tokenizer;
-    if (this.#chat instanceof EngineError) throw this.#chat;
     if (!this.#chat)
       throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-    const { tools, addGenerationPrompt, variables, now, ...rest } = options ?? {};
+    const { tools, addGenerationPrompt, variables, now, template, ...rest } = options ?? {};
     const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
-    return this.#generation(
-      this.#chat.encode(tokenizer, input.messages as readonly ChatMessage[], input.options as RenderOptions),
-      rest,
-    );
+    const asked = { ...input.options, template } as RenderOptions;
+    const { ids, open, warnings } = this.#chat
+      .choose(asked)
+      .prompt(tokenizer, input.messages as readonly ChatMessage[], asked);
+    return this.#generation(ids, rest, warnings, open);
   }
 
   /** A timeline of its own. */
@@ -368,8 +367,13 @@ export class Model {
     return ids;
   }
 
-  /** Of ids that a template made: what is a control token in them is settled. */
-  #generation(ids: readonly number[], options: GenerateOptions, warnings: readonly string[] = []): Generation {
+  /** Of ids that a template made: what is a control token in them is settled. `continues`: the answer goes on a text of theirs. */
+  #generation(
+    ids: readonly number[],
+    options: GenerateOptions,
+    warnings: readonly string[],
+    continues: boolean,
+  ): Generation {
     this.#refuseDisposed();
     if (options.specialTokens !== undefined) {
       throw refuse(
@@ -381,15 +385,18 @@ export class Model {
     }
     const checked = this.#starter.check(options);
     this.#starter.fits(ids);
-    return this.#starter.generation(ids, checked, warnings);
+    return this.#starter.generation(ids, checked, { warnings, continues });
   }
 }
 
-function readTemplate(checkpoint: Checkpoint): ChatTemplate | EngineError | null {
+/** An unusable template is an error of `chat`, not of the model, which says so at once. */
+function readTemplates(checkpoint: Checkpoint): { templates: ChatTemplates | null; warnings: readonly string[] } {
+  const templates = openChatTemplates(checkpoint);
   try {
-    return openChatTemplate(checkpoint);
+    if (templates?.names.includes("default")) templates.choose();
+    return { templates, warnings: [] };
   } catch (error) {
-    if (error instanceof EngineError) return error;
-    throw error;
+    if (!(error instanceof EngineError)) throw error;
+    return { templates, warnings: [`chat template: ${error.message}`] };
   }
 }
