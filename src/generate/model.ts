@@ -1,13 +1,10 @@
 import { host } from "#host";
-import type { Checkpoint, StoredType } from "../checkpoint/checkpoint.ts";
-import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import { checkFunction, checkPlain, checkTokenIds, isList, isRevoked, tell } from "../given.ts";
-import { orAborted } from "../model/abortable.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { readStoredGeneration } from "../model/generation-config.ts";
 import { openResident } from "../model/open.ts";
-import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
 import type { OpTime, ResidentModel } from "../model/resident.ts";
 import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
@@ -18,13 +15,13 @@ import {
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
-import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GenerationBatch } from "./batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "./batch-plan.ts";
 import type { Divergence, Perplexity } from "./divergence.ts";
 import { type Generation, missingTokenizer } from "./generation.ts";
 import { readDefaults } from "./generation-config.ts";
-import { type CheckedLoadOptions, checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
+import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { StoredLogits } from "./logits-file.ts";
 import { describeModel, type ModelInfo } from "./model-info.ts";
 import { type CheckedOptions, checkCall, type GenerateOptions, refuse } from "./options.ts";
@@ -54,58 +51,6 @@ export interface PromptOptions {
   /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
   specialTokens?: boolean;
   signal?: AbortSignal;
-}
-
-/** Loads a GGUF file (its first shard where split), or a Hugging Face folder; bytes that lie elsewhere through a ByteSource. */
-export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
-  const checked = checkLoadOptions(options);
-  checked.signal?.throwIfAborted();
-  const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
-  try {
-    const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
-    await verify(checkpoint, model);
-    return model;
-  } catch (error) {
-    // A source that was told to stop by the same signal fails in its own words.
-    checked.signal?.throwIfAborted();
-    throw error;
-  } finally {
-    await checkpoint.close();
-  }
-}
-
-/** A file that changed while it was read is no model. */
-async function verify(checkpoint: Checkpoint, model: Model): Promise<void> {
-  try {
-    await checkpoint.verify?.();
-  } catch (error) {
-    await model.dispose();
-    throw error;
-  }
-}
-
-export interface CreateOptions extends LoadOptions {
-  /** The same seed gives the same weights. Default 0. */
-  seed?: number;
-  /** Type of the matrices. Default f32. */
-  type?: StoredType;
-}
-
-/** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
-export async function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model> {
-  checkPlain(options);
-  // Getters are read once.
-  const given = { ...options };
-  const checked = checkLoadOptions(given, ["seed", "type"]);
-  const { seed = 0, type = "f32" } = given;
-  if (!Number.isSafeInteger(seed))
-    throw new EngineError("OPTION_RANGE", "seed", {
-      at: { source: "option", field: "seed" },
-      actual: tell(seed),
-      limit: "a safe integer",
-    });
-  const checkpoint = randomModelCheckpoint(config, seed, type);
-  return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
 }
 
 export class Model {
