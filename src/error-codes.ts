@@ -39,6 +39,7 @@ const SAID = Object.freeze({
     'The host gave no memory of that size. Fewer threads, a smaller `context`, `cache: "q8"`, a smaller type.',
   MODEL_TOO_LARGE: "The model needs more than `maxMemory`, `memoryLimit` or any machine allows.",
 
+  FILE_DENIED: "The file may not be read: its rights, or those of the runtime, as Deno's --allow-read.",
   FILE_MISSING: "There is no such file.",
   FILE_NOT_REGULAR: "This is no regular file.",
   FILE_CHANGED: "The file changed while it was open.",
@@ -48,6 +49,7 @@ const SAID = Object.freeze({
   QUANTIZE_AGAIN: "The weights are quantised already, and the file would be no smaller. `requantize` does it anyway.",
   QUANTIZE_TARGET: "The new file would replace one that it is made from. Give another name.",
   CHECKPOINT_EMPTY: "The folder has no weights.",
+  CHECKPOINT_SEVERAL: "The folder holds several models or revisions. Name one of those that the message lists.",
   CHECKPOINT_LONE_FILE: "Weights in safetensors are opened by their folder, not by their file.",
   SHARD_MISSING: "The index names a shard that is not there.",
   SHARD_NOT_FILE: "A shard is no regular file.",
