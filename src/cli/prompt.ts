@@ -11,7 +11,7 @@ export interface ChosenPrompt {
   readonly isDefault: boolean;
 }
 
-const DEFAULT_PROMPT = "Once upon a time";
+export const DEFAULT_PROMPT = "Once upon a time";
 
 /** null: a conversation in the terminal. */
 export async function choosePrompt(command: RunCommand, signal: AbortSignal): Promise<ChosenPrompt | null> {
