@@ -40,7 +40,7 @@ describe("what one step handles is paid for by its size", () => {
     `{% set ns = namespace(s='${unit}') %}{% for i in range(19) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{% for i in range(100000) %}${body}{% endfor %}`;
   /** ... with a list of 200,000 strings. */
   const list = (body: string): string =>
-    `{% set l = range(200000) | map('string') | list %}{% for i in range(100000) %}${body}{% endfor %}`;
+    `{% set l = range(100000) | map('string') | list %}{% set l = l + l %}{% for i in range(100000) %}${body}{% endfor %}`;
   const deep = (body: string): string =>
     `{% set ns = namespace(n=[1], l=[]) %}{% for i in range(30000) %}{% set ns.n = [ns.n] %}{% set y = ns.l.append('map') %}{% endfor %}${body}`;
   const cases: [string, string, string][] = [

@@ -1,0 +1,13 @@
+/** Where in a template something is wrong: line and column. */
+import { EngineError } from "../../error.ts";
+
+export function place(source: string, offset: number): string {
+  const before = source.slice(0, offset);
+  return `${before.split("\n").length}:${offset - before.lastIndexOf("\n")}`;
+}
+
+export function syntaxError(source: string, offset: number, what: string): EngineError {
+  return new EngineError("TPL_SYNTAX", `${what} at ${place(source, offset)}`, {
+    at: { source: "template", field: place(source, offset), offset },
+  });
+}
