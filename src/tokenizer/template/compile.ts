@@ -21,7 +21,7 @@ export function compileTemplate(text: string): Program {
     const symbols = new Symbols(frame);
     symbols.statements(body);
     new Resolver(source).statements(body, { symbols, frame, loop: false, inFor: false });
-    return { body, scope: symbols.scope(), frame: frame.layout };
+    return { source, body, scope: symbols.scope(), frame: frame.layout };
   } catch (error) {
     if (error instanceof EngineError || !(error instanceof RangeError)) throw error;
     // The limits keep well below the stack's end, unless the caller stands at its edge already.

@@ -4,7 +4,8 @@ import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import { isFilter, runFilter } from "./filters.ts";
 import { arithmetic, compare, concatenate, sign } from "./operators.ts";
 import { iterate } from "./sequences.ts";
-import { runTest } from "./tests.ts";
+import { unsupported } from "./syntax-error.ts";
+import { isTest, runTest } from "./tests.ts";
 import type { Arguments, CallNode, Expression, FilterNode, Place } from "./tree.ts";
 import { Callable, type Dict, Mapping, Text, Tuple, truthy, undefinedUsed, type Value, wrong } from "./values.ts";
 
@@ -35,10 +36,12 @@ export class Frame {
 
 export class Evaluator {
   readonly #budget: Budget;
+  readonly #source: string;
   #depth = 0;
 
-  constructor(budget: Budget) {
+  constructor(budget: Budget, source: string) {
     this.#budget = budget;
+    this.#source = source;
   }
 
   value(node: Expression, frame: Frame): Value {
@@ -83,6 +86,7 @@ export class Evaluator {
       case "test": {
         const operand = this.value(node.operand, frame);
         const { list, named } = this.#arguments(node.args, frame);
+        if (!isTest(node.name)) throw unsupported(this.#source, node.offset, "test", node.name);
         return runTest(node.name, operand, list, named, isFilter, this.#budget);
       }
       case "not":
@@ -153,13 +157,13 @@ export class Evaluator {
   }
 
   /** `caller` is what a call block hands over. */
-  call({ callee, args }: CallNode, frame: Frame, caller?: Callable): Value {
+  call({ callee, args, offset }: CallNode, frame: Frame, caller?: Callable): Value {
     const callable = this.value(callee, frame);
     const { list, named } = this.#arguments(args, frame, caller);
     if (callable instanceof Callable) return callable.call(list, named);
     const name = callee.kind === "name" || callee.kind === "attribute" ? callee.name : undefined;
     if (callable === undefined && name !== undefined) {
-      throw templateFault("TPL_UNSUPPORTED", "unknown function or method", name);
+      throw unsupported(this.#source, offset, "function or method", name);
     }
     return callable === undefined ? undefinedUsed() : wrong("this cannot be called", callable);
   }
@@ -170,6 +174,7 @@ export class Evaluator {
     const filtered = operand?.kind === "filter" && text ? this.filter(operand, text, frame) : text;
     const value = operand && !text ? this.value(operand, frame) : filtered;
     const { list, named } = this.#arguments(node.args, frame);
+    if (!isFilter(node.name)) throw unsupported(this.#source, node.offset, "filter", node.name);
     return runFilter(node.name, value, list, named, this.#budget);
   }
 }

@@ -288,8 +288,9 @@ export class ExpressionParser extends TokenReader {
   }
 
   #call(callee: Expression): CallNode {
+    const { offset } = this.current;
     const args = this.#arguments();
-    return this.#deep({ kind: "call", callee, args }, callee, ...parts(args));
+    return this.#deep({ kind: "call", callee, args, offset }, callee, ...parts(args));
   }
 
   #arguments(): Arguments {

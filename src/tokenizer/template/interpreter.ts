@@ -10,6 +10,7 @@ import { makeMacro } from "./macro.ts";
 import { toText } from "./print.ts";
 import { items, iterate } from "./sequences.ts";
 import { asText } from "./strings.ts";
+import { unsupported } from "./syntax-error.ts";
 import { TextBuilder } from "./text.ts";
 import type {
   CallBlock,
@@ -29,7 +30,7 @@ type Flow = "next" | "break" | "continue";
 export function runTemplate(program: Program, variables: Dict, now: Date, budget: Budget): Text {
   try {
     const context = new Map([...makeGlobals(budget, now), ...variables]);
-    return new Interpreter(budget, context).run(program);
+    return new Interpreter(budget, context, program.source).run(program);
   } catch (error) {
     // The limits keep well below the stack's end, unless the caller stands at its edge already.
     if (error instanceof RangeError) throw templateFault("TPL_DEPTH", "the template nests too deep to run");
@@ -40,13 +41,15 @@ export function runTemplate(program: Program, variables: Dict, now: Date, budget
 class Interpreter {
   readonly #budget: Budget;
   readonly #context: Dict;
+  readonly #source: string;
   readonly #expressions: Evaluator;
   #blocks = 0;
 
-  constructor(budget: Budget, context: Dict) {
+  constructor(budget: Budget, context: Dict, source: string) {
     this.#budget = budget;
     this.#context = context;
-    this.#expressions = new Evaluator(budget);
+    this.#source = source;
+    this.#expressions = new Evaluator(budget, source);
   }
 
   run(program: Program): Text {
@@ -128,7 +131,7 @@ class Interpreter {
       case "continue":
         return node.kind;
       case "refused":
-        throw templateFault("TPL_UNSUPPORTED", "unsupported statement", node.word);
+        throw unsupported(this.#source, node.offset, "statement", node.word);
     }
   }
 

@@ -1,7 +1,6 @@
 /** Goes through tokens one after the other, for the parsers. */
-import { EngineError } from "../../error.ts";
 import type { Token, TokenType } from "./lexer.ts";
-import { place, syntaxError } from "./syntax-error.ts";
+import { syntaxError, unsupported } from "./syntax-error.ts";
 
 export class TokenReader {
   readonly #source: string;
@@ -33,9 +32,7 @@ export class TokenReader {
   }
 
   protected unsupported(what: string, word: string, offset: number): never {
-    const field = place(this.#source, offset);
-    const at = { source: "template", field, offset } as const;
-    throw new EngineError("TPL_UNSUPPORTED", `unsupported ${what} at ${field}`, { at, actual: word });
+    throw unsupported(this.#source, offset, what, word);
   }
 
   protected expect(type: TokenType): Token {

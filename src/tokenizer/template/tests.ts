@@ -80,7 +80,7 @@ const TESTS = new Map<string, Test>([
   ...["ge", ">="].map((name): [string, Test] => [name, comparing(">=")]),
 ]);
 
-const isTest = (name: string): boolean => TESTS.has(name) || name === "filter" || name === "test";
+export const isTest = (name: string): boolean => TESTS.has(name) || name === "filter" || name === "test";
 
 /** `isFilter` tells whether there is a filter of that name. */
 export function runTest(

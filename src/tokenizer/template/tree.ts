@@ -49,6 +49,7 @@ export interface CallNode {
   readonly kind: "call";
   readonly callee: Expression;
   readonly args: Arguments;
+  readonly offset: number;
 }
 
 export interface SliceNode {
@@ -224,6 +225,8 @@ export interface Refused {
 }
 
 export interface Program {
+  /** For the places in errors. */
+  readonly source: string;
   readonly body: readonly Statement[];
   readonly scope: Scope;
   readonly frame: FrameLayout;
