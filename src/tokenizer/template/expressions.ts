@@ -33,12 +33,12 @@ export class ExpressionParser extends TokenReader {
   }
 
   /** A target of `set`, `for` or `with`: names, tuples of them, for `set` a namespace's attribute. */
-  protected target(namespaces: boolean, end?: string): Target {
+  protected target(namespaces: boolean): Target {
     const { offset } = this.current;
     const parts: Target[] = [];
     while (true) {
       if (parts.length > 0) this.expect(",");
-      if (this.#tupleEnds(end)) break;
+      if (this.#tupleEnds()) break;
       parts.push(this.#simpleTarget(namespaces, offset));
       if (this.current.type === ",") continue;
       if (parts.length === 1) return parts[0];
@@ -68,18 +68,18 @@ export class ExpressionParser extends TokenReader {
     return { kind: "name", name, offset };
   }
 
-  #tupleEnds(end?: string): boolean {
+  #tupleEnds(): boolean {
     const { type } = this.current;
-    return type === "}}" || type === "%}" || type === ")" || (end !== undefined && this.isWord(end));
+    return type === "}}" || type === "%}" || type === ")";
   }
 
   /** An expression, or several with commas between: a tuple. */
-  protected tuple(conditions = true, end?: string, parentheses = false): Expression {
+  protected tuple(conditions = true, parentheses = false): Expression {
     const items: Expression[] = [];
     let commas = false;
     while (true) {
       if (items.length > 0) this.expect(",");
-      if (this.#tupleEnds(end)) break;
+      if (this.#tupleEnds()) break;
       items.push(this.expression(conditions));
       if (this.current.type !== ",") break;
       commas = true;
@@ -199,7 +199,7 @@ export class ExpressionParser extends TokenReader {
     if (type === "integer") return { kind: "constant", value: token.number };
     if (type === "float") return { kind: "constant", value: new Float(Number(token.number)) };
     if (type === "(") {
-      const inside = this.tuple(true, undefined, true);
+      const inside = this.tuple(true, true);
       this.expect(")");
       return inside;
     }

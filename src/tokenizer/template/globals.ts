@@ -19,6 +19,7 @@ import {
   wrong,
 } from "./values.ts";
 
+const NOTHING = takes("");
 const FORMAT = takes("format");
 const MESSAGE = takes("message");
 const SEPARATOR = takes("sep", new Text(", "));
@@ -125,12 +126,12 @@ function range(args: Value[], named: ReadonlyMap<string, Value>, budget: Budget)
 
 const noArguments = (run: () => Value): Callable =>
   new Callable((args, named) => {
-    bind(takes(""), args, named);
+    bind(NOTHING, args, named);
     return run();
   });
 
 function cycler(args: Value[], named: ReadonlyMap<string, Value>): Cycler {
-  bind(takes(""), [], named);
+  bind(NOTHING, [], named);
   return new Cycler(args);
 }
 
@@ -181,7 +182,7 @@ class Joiner extends Callable {
 
   constructor(separator: Value) {
     super((args, named) => {
-      bind(takes(""), args, named);
+      bind(NOTHING, args, named);
       if (this.#used) return this.#separator;
       this.#used = true;
       return new Text("");

@@ -158,14 +158,15 @@ class Interpreter {
   ): Flow {
     const chosen = node.test ? new Stream("generator object", this.#chosen(node, iterable, frame)) : iterable;
     const source = iterate(chosen, this.#budget);
-    const loop = new Loop(chosen, source, depth, recurse, this.#budget);
+    // Few bodies ask for `loop`.
+    const loop = node.loop === undefined ? undefined : new Loop(chosen, source, depth, recurse, this.#budget);
     if (node.loop !== undefined) frame.slots[node.loop] = loop;
     // As in Python, a loop that never came to the end of its body has not run.
     let ran = false;
-    for (let next = loop.step(); next; next = loop.step()) {
+    for (let next = (loop ?? source).next(); !next.done; next = (loop ?? source).next()) {
       this.#budget.spend(20); // a scope and the loop's variables
       this.#enter(node.scope!, frame);
-      this.#bind(node.target, next.item, frame);
+      this.#bind(node.target, next.value, frame);
       const flow = this.#block(node.body, frame, out);
       if (flow === "break") break;
       ran ||= flow === "next";

@@ -37,7 +37,7 @@ function sortKey(attribute: Value, caseSensitive: Value, budget: Budget): (item:
 /** Stable, also in reverse. */
 function sorted(list: readonly Value[], key: (item: Value) => Value, reverse: Value, budget: Budget): Value[] {
   budget.spend(list.length * Math.ceil(Math.log2(list.length + 1)) * 4);
-  const sign = truthy(reverse) ? -1 : 1;
+  const sign = asSize(reverse) !== 0 ? -1 : 1;
   const keyed = list.map((item) => ({ item, key: key(item) }));
   if (keyed.length > 1) keyed.sort((a, b) => sign * order(a.key, b.key, budget) || 0);
   return keyed.map(({ item }) => item);

@@ -5,6 +5,8 @@ import { length } from "./sequences.ts";
 import { bind, takes } from "./signature.ts";
 import { Callable, Stream, Tuple, type Value } from "./values.ts";
 
+const NO_NAMES = takes("");
+const ITERABLE = takes("iterable");
 const NOTHING = Symbol("nothing");
 
 /** Reads on only as far as it is asked: `loop.last` looks one item ahead, `loop.length` of an iterator reads all. */
@@ -30,7 +32,7 @@ export class Loop extends Callable {
     budget: Budget,
   ) {
     super((args, named) => {
-      const [inner] = bind(takes("iterable"), args, named);
+      const [inner] = bind(ITERABLE, args, named);
       if (!recurse) throw templateFault("TPL_VALUE", "the loop is not recursive");
       return recurse(inner);
     });
@@ -44,21 +46,20 @@ export class Loop extends Callable {
     return `<LoopContext ${this.#index + 1}/${this.length}>`;
   }
 
-  /** The next item; false at the end. */
-  step(): { readonly item: Value } | undefined {
+  next(): IteratorResult<Value, undefined> {
     let item: Value;
     if (this.#after !== NOTHING) {
       item = this.#after;
       this.#after = NOTHING;
     } else {
       const next = this.#source.next();
-      if (next.done) return undefined;
+      if (next.done) return { done: true, value: undefined };
       item = next.value;
     }
     this.#index++;
     this.#before = this.#current;
     this.#current = item;
-    return { item };
+    return { done: false, value: item };
   }
 
   #peek(): Value | typeof NOTHING {
@@ -121,13 +122,13 @@ export class Loop extends Callable {
   }
 
   #cycle(args: Value[], named: ReadonlyMap<string, Value>): Value {
-    bind(takes(""), [], named);
+    bind(NO_NAMES, [], named);
     if (args.length === 0) throw templateFault("TPL_VALUE", "no items to cycle through");
     return args[this.#index % args.length];
   }
 
   #change(args: Value[], named: ReadonlyMap<string, Value>): boolean {
-    bind(takes(""), [], named);
+    bind(NO_NAMES, [], named);
     const now = Tuple.from(args) as Tuple;
     if (this.#everChanged && equal(this.#changed, now, this.#budget)) return false;
     this.#everChanged = true;

@@ -52,12 +52,13 @@ function compareViews(operator: "<" | "<=" | ">" | ">=", left: View, right: View
 }
 
 export function arithmetic(operator: Arithmetic, left: Value, right: Value, budget: Budget): Value {
-  const [a, b] = [numeric(left), numeric(right)];
+  if (operator === "+" && left instanceof Text && right instanceof Text) return add(left, right, budget);
+  const a = numeric(left);
+  const b = a === undefined ? undefined : numeric(right);
   if (a !== undefined && b !== undefined) return calculate(operator, a, b, budget);
   if (left instanceof Silent) return arithmetic(operator, new Text(""), right, budget);
   if (right instanceof Silent) return arithmetic(operator, left, new Text(""), budget);
   if (operator === "+") {
-    if (left instanceof Text && right instanceof Text) return add(left, right, budget);
     if (Array.isArray(left) && Array.isArray(right) && !(left instanceof Tuple) === !(right instanceof Tuple)) {
       budget.spend(left.length + right.length);
       const sum = [...left, ...right];

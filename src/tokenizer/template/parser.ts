@@ -89,14 +89,14 @@ class Parser extends ExpressionParser {
 
   #for(offset: number): ForNode {
     const from = this.position;
-    const target = this.target(false, "in");
+    const target = this.target(false);
     // Parsed again for the test: it sets names of its own.
     const to = this.position;
     this.position = from;
-    const testTarget = this.target(false, "in");
+    const testTarget = this.target(false);
     this.position = to;
     this.expectWord("in");
-    const iterable = this.tuple(false, "recursive");
+    const iterable = this.tuple(false);
     const test = this.skipWord("if") ? this.expression() : undefined;
     const recursive = this.skipWord("recursive");
     const body = this.#open("endfor", "else");

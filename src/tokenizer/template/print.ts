@@ -32,7 +32,7 @@ export function toText(value: Value, budget: Budget): Text {
   if (value instanceof Parts) return value.joined(budget);
   if (value instanceof Range) return new Text(rangeText(value));
   if (value instanceof Thing && !(value instanceof Namespace)) return new Text(value.print());
-  if (value instanceof Stream) return new Text(`<${value.name}>`);
+  if (value instanceof Stream) return new Text(`<${value.name} at 0x7f0000000000>`);
   return repr(value, budget);
 }
 

@@ -14,7 +14,6 @@ import {
   Thing,
   Tuple,
   typeName,
-  undefinedUsed,
   type Value,
   View,
   wrong,
@@ -117,6 +116,10 @@ export function contains(holder: Value, value: Value, budget: Budget): boolean {
     if (value instanceof Text) budget.text(value.text.length);
     return (holder instanceof Mapping ? holder : holder.mapping).has(value);
   }
+  if (holder instanceof View && holder.kind === "items") {
+    if (!(value instanceof Tuple) || value.length !== 2) return false;
+    return holder.mapping.has(value[0]) && equal(holder.mapping.get(value[0]), value[1], budget);
+  }
   if (holder instanceof Range) return inRange(holder, value, budget);
   if (holder instanceof Parts && value instanceof Text) return contains(holder.joined(budget), value, budget);
   if (holder === undefined) return false;
@@ -130,9 +133,4 @@ function inRange(range: Range, value: Value, budget: Budget): boolean {
     return isInt(number) ? false : items(range, budget).some((one) => equal(one, value, budget));
   const index = (number - range.start) / range.step;
   return Number.isInteger(index) && index >= 0 && index < range.length;
-}
-
-/** Of a value that is to have items: undefined has none, and none may be asked for. */
-export function mustBeDefined(value: Value): void {
-  if (value === undefined) undefinedUsed();
 }

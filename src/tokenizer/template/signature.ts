@@ -22,6 +22,7 @@ export function bind(
   list: readonly Value[],
   named: ReadonlyMap<string, Value>,
 ): Value[] {
+  if (list.length === names.length && named.size === 0) return list as Value[];
   if (list.length > names.length) {
     throw templateFault("TPL_VALUE", "too many arguments", list.length, `at most ${names.length}`);
   }

@@ -1,5 +1,4 @@
 /** `strftime` in the C locale, as `datetime.now().strftime` gives it: of local time, without a zone. */
-import { templateFault } from "./budget.ts";
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
@@ -62,7 +61,7 @@ const PARTS: Readonly<Record<string, string | ((now: Date) => string)>> = {
 
 export function strftime(now: Date, format: string): string {
   return format.replace(/%([-_^#0]?)(.?)/gsu, (all, flag, name) => {
-    if (!Object.hasOwn(PARTS, name)) throw templateFault("TPL_UNSUPPORTED", "unsupported date format", all);
+    if (!Object.hasOwn(PARTS, name)) return all; // as the C library does
     const part = PARTS[name];
     const text = typeof part === "string" ? strftime(now, part) : part(now);
     if (flag === "-") return text.replace(/^[0 ]+(?=.)/, "");
