@@ -95,6 +95,10 @@ const cases: [template: string, text: string | null][] = [
     "dict_items([('a', 1)])dict_keys(['a'])range(0, 3)None{'a': 1, 'b': 2}",
   ],
   ["{% for i in [1] %}{{ s }}{% endfor %}{% set s = 'late' %}{{ s }}", "late"],
+  [
+    "{% for v in [0.0, 1500.0, 100.0, 2.5] %}{% for f in ['.0', '.1', '.2', '.3'] %}{{ '{:{}}'.format(v, f) }} {% endfor %}{% endfor %}",
+    "0e+00 0e+00 0.0 0.0 2e+03 2e+03 1.5e+03 1.5e+03 1e+02 1e+02 1e+02 1e+02 2e+00 2e+00 2.5 2.5 ",
+  ],
 ];
 
 function rendered(source: string): string | null {

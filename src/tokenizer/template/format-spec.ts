@@ -165,8 +165,8 @@ function bareFloat(value: number, precision: number | undefined, alternate: bool
   const text = formatFloat(value, "g", places, alternate);
   if (/[.e]/.test(text)) return text;
   // A whole number of as many digits as there are places has an exponent: Python needs room for the zero.
-  if (text.length < places || text === "0") return `${text}.0`;
-  return formatFloat(value, "e", places - 1, alternate).replace(/\.?0*e/, "e");
+  if (text.length < places) return `${text}.0`;
+  return formatFloat(value, "e", places - 1, alternate).replace(/(?:\.0*|(\.\d*[1-9])0*)e/, "$1e");
 }
 
 function formatCharacter(value: Int | Float, spec: Spec, budget: Budget): Text {

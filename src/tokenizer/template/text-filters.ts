@@ -7,7 +7,7 @@ import { escaped, stripTags } from "./html.ts";
 
 import { arithmetic } from "./operators.ts";
 import { type JsonStyle, toJson, toText } from "./print.ts";
-import { characters, items, iterate, length, unitAt } from "./sequences.ts";
+import { characters, isIterable, items, iterate, length, unitAt } from "./sequences.ts";
 import { asSize, asText, definedText, join, lines, pad, replace, splitRight, trim } from "./strings.ts";
 import { Markup, Text, TextBuilder } from "./text.ts";
 import { Mapping, Silent, Tuple, truthy, type Value, wrong } from "./values.ts";
@@ -105,15 +105,8 @@ function urlQuote(value: Value, query: boolean, budget: Budget): Text {
 }
 
 function urlEncode(value: Value, _: Value[], budget: Budget): Value {
+  if (value instanceof Text || value instanceof Silent || !isIterable(value)) return urlQuote(value, false, budget);
   const pairs = value instanceof Mapping ? value.entries() : undefined;
-  if (
-    !pairs &&
-    (value instanceof Text || !(Array.isArray(value) || typeof value === "object")) &&
-    value !== undefined
-  ) {
-    return urlQuote(value, false, budget);
-  }
-  if (value === null || value instanceof Silent) return urlQuote(value, false, budget);
   const out = new TextBuilder(budget);
   for (const [i, pair] of (pairs ?? items(value, budget)).entries()) {
     const [key, item, ...rest] = items(pair as Value, budget);
