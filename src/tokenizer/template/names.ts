@@ -13,10 +13,10 @@ export function namesIn(source: string): TemplateNames {
   const fields = new Set<string>();
   const tokens = lex(source.replace(/\r\n?/g, "\n"));
   for (const [i, { type, value }] of tokens.entries()) {
-    if (type === "StringLiteral") fields.add(value);
-    else if (type !== "Identifier") continue;
-    else if (tokens[i - 1]?.value === ".") fields.add(value);
-    else if (tokens[i + 1]?.value !== "=") variables.add(value);
+    if (type === "string") fields.add(value);
+    else if (type !== "name") continue;
+    else if (tokens[i - 1]?.type === ".") fields.add(value);
+    else if (tokens[i + 1]?.type !== "=") variables.add(value);
   }
   return { variables, fields };
 }
