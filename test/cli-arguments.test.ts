@@ -30,8 +30,7 @@ describe("a name", () => {
 
 describe("temperature and top-p", () => {
   test("are left to the model unless they are given", () => {
-    expect(parseCommand([])).toMatchObject({ generate: { maxTokens: 256 } });
-    expect(Object.keys((parseCommand([]) as { generate: object }).generate).sort()).toEqual(["maxTokens", "seed"]);
+    expect(Object.keys((parseCommand([]) as { generate: object }).generate)).toEqual(["seed"]);
     expect(parseCommand(["--temperature", "0", "--top-p", "0.5"])).toMatchObject({
       generate: { temperature: 0, topP: 0.5 },
     });
@@ -50,4 +49,24 @@ test("a seed of -1, and none, is drawn here, so that it can be typed again", () 
     expect(seedOf(...args)).toSatisfy((seed: number) => Number.isInteger(seed) && seed >= 0 && seed < 1e6);
   expect(seedOf("--seed", "7")).toBe(7);
   expect(seedOf("--seed", "18446744073709551615")).toBe(18446744073709551615n);
+});
+
+describe("what the library can do with a prompt", () => {
+  test("--special-tokens, --chat-template and --no-generation-config reach it", () => {
+    expect(parseCommand(["--special-tokens", "--no-generation-config"])).toMatchObject({
+      generate: { specialTokens: true },
+      load: { generationConfig: false },
+    });
+    expect(parseCommand(["--chat", "--chat-template", "rag"])).toMatchObject({ template: "rag" });
+  });
+
+  test.each([
+    [["--chat-template", "rag"], "--chat-template without a conversation, expected --chat beside it"],
+    [
+      ["--chat", "--special-tokens"],
+      "--special-tokens beside --chat, whose template places them, expected one of them",
+    ],
+  ])("%j is refused where it would do nothing", (args, message) => {
+    expect(() => parseCommand(args)).toThrow(message);
+  });
 });

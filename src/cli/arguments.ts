@@ -17,6 +17,8 @@ export interface RunCommand {
   readonly chat: boolean;
   /** Only beside `chat`. */
   readonly system: string | undefined;
+  /** Only beside `chat`: the template of that name. */
+  readonly template: string | undefined;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly load: LoadOptions;
@@ -105,10 +107,15 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
-  const [prompt, system] = ["prompt", "system"].map((option) => values.get(option) as string | undefined);
+  const text = (option: string) => values.get(option) as string | undefined;
   const chat = values.has("chat");
-  if (system !== undefined && !chat) throw new UsageError("--system without a conversation, expected --chat beside it");
-  return { name, ...about, prompt, chat, system, verbose, ...engineOptions(values) };
+  for (const option of ["system", "chat-template"])
+    if (values.has(option) && !chat)
+      throw new UsageError(`--${option} without a conversation, expected --chat beside it`);
+  if (chat && values.has("special-tokens"))
+    throw new UsageError("--special-tokens beside --chat, whose template places them, expected one of them");
+  const told = { prompt: text("prompt"), chat, system: text("system"), template: text("chat-template") };
+  return { name, ...about, ...told, verbose, ...engineOptions(values) };
 }
 
 /** What is said instead of a command elsewhere. */
@@ -165,12 +172,13 @@ function onlyModel(models: readonly string[], command: CommandName): string | un
 /** Seeds drawn here are short, so that one can be typed again. */
 const RANDOM_SEEDS = 1_000_000;
 
-/** Defaults of the command line, what was asked for, and the engine's own checks of it. Temperature and top-p are the model's. */
+/** What was asked for, a seed that can be said, and the engine's own checks of it. The rest is the model's to choose. */
 function engineOptions(values: ReadonlyMap<string, Value>): Pick<RunCommand, "load" | "generate"> {
-  const generate: GenerateOptions = { maxTokens: 256, ...asked("run", "generate", values) };
+  const generate: GenerateOptions = asked("run", "generate", values);
   // As everywhere -1 asks for any seed.
   if (generate.seed === undefined || generate.seed === -1) generate.seed = randomInt(RANDOM_SEEDS);
   const load = loadOptions("run", values);
+  if (values.has("no-generation-config")) load.generationConfig = false;
   return checked(() => {
     checkLoadOptions(load);
     // The model's limits are not known yet; these are wider.

@@ -1,4 +1,4 @@
-import { type ChatMessage, EngineError, type GenerateOptions, type Model } from "../index.ts";
+import { type ChatMessage, type ChatOptions, EngineError, type Model } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
 import { leavesRoom, withoutOldestTurn } from "./conversation.ts";
 import { formatCount } from "./format.ts";
@@ -10,7 +10,7 @@ import { printable, stylesOf, write } from "./terminal.ts";
 export async function converse(
   model: Model,
   begun: readonly ChatMessage[],
-  options: GenerateOptions,
+  options: ChatOptions,
   interrupts: Interrupts,
   questions: Questions = questionsOf(interrupts),
 ): Promise<void> {
@@ -33,7 +33,7 @@ export async function converse(
 }
 
 /** The same luck every turn would give similar answers. */
-function seedOf(turn: number, first: GenerateOptions["seed"] = 0): bigint {
+function seedOf(turn: number, first: ChatOptions["seed"] = 0): bigint {
   return BigInt.asUintN(64, BigInt(first) + BigInt(turn));
 }
 
@@ -41,7 +41,7 @@ function seedOf(turn: number, first: GenerateOptions["seed"] = 0): bigint {
 async function answerWithin(
   model: Model,
   asked: readonly ChatMessage[],
-  options: GenerateOptions & { signal: AbortSignal },
+  options: ChatOptions & { signal: AbortSignal },
 ): Promise<readonly ChatMessage[] | null> {
   let messages = asked;
   for (let forgotten = 0; ; forgotten++) {

@@ -21,6 +21,7 @@ export async function printInspection(command: InspectCommand): Promise<void> {
     shape(inspection.config),
     words(inspection),
     layers(inspection),
+    ...defaults(inspection),
     memory(inspection),
   ];
   if (inspection.warnings.length > 0) sections.push(labelled(inspection.warnings.flatMap(warning)));
@@ -91,6 +92,15 @@ function words({ tokenizer, template, templates }: Inspection): string {
   }
   if (templates.length > 1) rows.push(["", `by name: ${templates.map((name) => printable(name)).join(", ")}`]);
   return labelled(rows);
+}
+
+/** Of generation, those that the file asks for; no section where it asks for none. */
+function defaults({ generationConfig }: Inspection): string[] {
+  const asked = Object.entries(generationConfig).filter(([, { from }]) => from !== "default");
+  const lines = asked.flatMap(([name, { value, from }]) =>
+    wrap([name, printable(JSON.stringify(value)), `(${printable(from)})`], " "),
+  );
+  return lines.length > 0 ? [labelled(lines.map((line, index) => [index === 0 ? "generation" : "", line]))] : [];
 }
 
 /** Beside each other, as many as a line holds. */

@@ -77,7 +77,20 @@ export const OPTIONS: readonly OptionRow[] = [
   },
   { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: ["run"] },
   { name: "system", kind: "text", value: "text", help: "with --chat, what the model is told first", of: ["run"] },
-  { name: "max-tokens", kind: "number", value: "n", help: "at most so many new tokens (256)", ...generate },
+  {
+    name: "chat-template",
+    kind: "text",
+    value: "name",
+    help: "with --chat, the model's template of that name",
+    of: ["run"],
+  },
+  {
+    name: "max-tokens",
+    kind: "number",
+    value: "n",
+    help: "at most so many new tokens (the file's, else 256)",
+    ...generate,
+  },
   {
     name: "temperature",
     kind: "number",
@@ -111,6 +124,8 @@ export const OPTIONS: readonly OptionRow[] = [
   },
   { name: "seed", kind: "seed", value: "n", help: "the same seed gives the same text (random)", ...generate },
   { name: "stop", kind: "texts", value: "text", help: "end before this text; may be given again", ...generate },
+  { name: "special-tokens", kind: "flag", help: "names of special tokens in a prompt are those tokens", ...generate },
+  { name: "no-generation-config", kind: "flag", help: "without the defaults that the file asks for", of: ["run"] },
   { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...threads },
   { name: "context", kind: "number", value: "n", help: "tokens in the cache (the file's, at most 8192)", ...load },
   {
