@@ -1,165 +1,7 @@
 // What the package exports. Written by "npm run api"; never by hand.
 /// <reference lib="esnext.disposable" preserve="true" />
-ERROR_CODES: Readonly<{
-    REQ_PARAM: "A parameter or option of a call has a value that it cannot have.";
-    REQ_TOKEN_ID: "Something in a list of ids is no token id of this model.";
-    REQ_EMPTY_PROMPT: "There is nothing to read: no ids, or no message with content.";
-    REQ_MESSAGE: "A message, tool or part of a chat does not have its form; the field says which.";
-    REQ_UNSUPPORTED_CONTENT: "A part of a message is no text. Only text is read.";
-    REQ_UNSUPPORTED_PARAM: "There is no such option of this call, or no such variable of a template.";
-    PROMPT_UNICODE: "The text is not well-formed Unicode: half a surrogate pair, or a file that is not UTF-8.";
-    CONTEXT_LENGTH: "The ids do not fit the context. Shorten them, or load with a larger `context`.";
-    OPTION_UNKNOWN: "There is no such option of loading or quantising.";
-    OPTION_RANGE: "An option or argument has a value out of its range.";
-    OPTION_TAPS: "There is no such tap, or `taps` is no list. The message lists the names.";
-    SOURCE_KIND: "What was given as a source is nothing that can be read.";
-    SOURCE_SHAPE: "A ByteSource of the caller lacks a member, or one has another type.";
-    DISPOSED: "The model or session was disposed, or the file of logits closed.";
-    GENERATION_LEFT: "The reader of a generation left, or `cancel` was called, before its end.";
-    BATCH_READ: "A batch was read too late: what came before is gone. Begin all loops and `results()` in one turn.";
-    SESSION_EMPTY: "A session without ids has no logits. `sync` some first.";
-    SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.";
-    CACHE_FULL: "No page of the cache is free. Fewer or shorter sequences at once, or a larger `context`.";
-    CACHE_SEQUENCES: "Too many sequences at once. Dispose sessions that are done.";
-    TOKENIZER_MISSING: "The checkpoint has no tokenizer. Use ids.";
-    TEMPLATE_MISSING: "The checkpoint has no chat template. Use `generate`.";
-    TRACE_KEYS: "Probabilities of so many positions are too many to trace. Fewer ids, or other taps.";
-    THREADS_UNSUPPORTED: "This host cannot share memory between threads. Load with `threads: 0`, or isolate the page.";
-    WASM_MISSING: "This host has no WebAssembly: V8 runs with --jitless, or the browser is in a lockdown mode.";
-    BUILD_UNSUPPORTED: "This host cannot run the build that was asked for. Leave `build` out.";
-    HOST_CRYPTO: "The host has no SHA-256. Browsers have it on secure pages only.";
-    KERNELS_MISSING: "The files of the kernels are not where they are looked for.";
-    KERNELS_INVALID: "The host does not compile the kernels: the file is no wasm, or the host lacks SIMD.";
-    WORKER_START: "A worker did not start.";
-    WORKER_EXIT: "A worker ended while it was needed. Load the model anew.";
-    WORKER_ABORTED: "The step was stopped.";
-    OOM_MEMORY: "The host gave no memory of that size. Fewer threads, a smaller `context`, `cache: \"q8\"`, a smaller type.";
-    MODEL_TOO_LARGE: "The model needs more than `maxMemory`, `memoryLimit` or any machine allows.";
-    FILE_MISSING: "There is no such file.";
-    FILE_NOT_REGULAR: "This is no regular file.";
-    FILE_CHANGED: "The file changed while it was open.";
-    FILE_IO: "Reading or writing failed; the cause says why.";
-    FILE_EXISTS: "Another file lies where one would be written.";
-    FILE_TOO_LARGE: "The file is larger than what is read of its kind.";
-    QUANTIZE_TARGET: "The new file would replace one that it is made from. Give another name.";
-    CHECKPOINT_EMPTY: "The folder has no weights.";
-    CHECKPOINT_LONE_FILE: "Weights in safetensors are opened by their folder, not by their file.";
-    SHARD_MISSING: "The index names a shard that is not there.";
-    SHARD_NOT_FILE: "A shard is no regular file.";
-    INDEX_SHAPE: "The index of the shards does not have its form.";
-    INDEX_SHARDS: "The index names too many shards.";
-    INDEX_TENSOR: "Index and shards disagree over a tensor.";
-    INDEX_PATH: "A shard lies outside its folder.";
-    REMOTE_FAILED: "The server cannot be reached.";
-    REMOTE_STATUS: "The server refuses; the status is in `actual`.";
-    REMOTE_RANGE: "The server does not serve byte ranges. Pages need one that does.";
-    REMOTE_SHORT: "The server's answers keep breaking off.";
-    REMOTE_CHANGED: "The remote file is no longer the one that was opened.";
-    GGUF_MAGIC: "The file does not begin as GGUF does.";
-    GGUF_ENDIAN: "The file is big-endian.";
-    GGUF_VERSION: "A version of GGUF that is not read.";
-    GGUF_COUNT: "More entries or tensors than allowed or than the file can hold.";
-    GGUF_TRUNCATED: "The file ends within its header.";
-    GGUF_HEADER_SIZE: "The header is larger than allowed.";
-    GGUF_KEY_EMPTY: "A key has no characters.";
-    GGUF_KEY_CHARS: "A key is not printable UTF-8.";
-    GGUF_KEY_DUPLICATE: "A key occurs twice.";
-    GGUF_STRING_LEN: "A string is longer than allowed or than the file.";
-    GGUF_TYPE: "There is no such type of value.";
-    GGUF_KV_TYPE: "A value has another type than its key asks for.";
-    GGUF_BOOL: "A truth value is neither 0 nor 1.";
-    GGUF_ARRAY_TYPE: "A list is missing, or has elements of another type.";
-    GGUF_ARRAY_NESTED: "A list of lists, which is not read.";
-    GGUF_ARRAY_LEN: "A list is longer than allowed or than the file.";
-    GGUF_ALIGNMENT: "The alignment is not usable.";
-    GGUF_TENSOR_NAME: "A tensor's name is too long, not printable, or occurs twice.";
-    GGUF_NDIMS: "A tensor has too many dimensions, or none.";
-    GGUF_DIM: "A dimension is 0 or too large.";
-    GGUF_TENSOR_TYPE: "A tensor's type is not read.";
-    GGUF_BLOCK: "A row is no whole number of blocks.";
-    GGUF_TENSOR_BYTES: "A tensor is larger than any file.";
-    GGUF_TENSOR_OFFSET: "A tensor does not begin where the one before ends.";
-    GGUF_TENSOR_RANGE: "A tensor ends behind the file: the download is not whole.";
-    GGUF_DATA_BYTES: "The tensors are larger together than any file.";
-    GGUF_SPLIT: "The shards of a split file do not belong together, or one is missing.";
-    GGUF_ARCH: "The architecture is not supported.";
-    ST_TRUNCATED: "The file ends within the length of its header.";
-    ST_HEADER_LEN: "The length of the header is not usable.";
-    ST_HEADER_START: "The header does not begin with a brace.";
-    ST_JSON: "The header is no JSON.";
-    ST_UTF8: "The header is not UTF-8.";
-    ST_DEPTH: "The header nests too deep.";
-    ST_INTEGER: "A number in the header is no integer, or too large.";
-    ST_COUNT: "Too many tensors.";
-    ST_METADATA: "The metadata is no object of strings, or too large.";
-    ST_DUPLICATE_KEY: "A name or field occurs twice.";
-    ST_FIELD: "The entry of a tensor lacks a field, or has too many.";
-    ST_DTYPE: "There is no such dtype, or weights of it are not read.";
-    ST_NDIMS: "A tensor has too many dimensions.";
-    ST_OFFSETS: "A byte range is not usable.";
-    ST_TENSOR_BYTES: "Shape and byte range disagree.";
-    ST_MISALIGNED: "Elements end within a byte.";
-    ST_OVERLAP: "Two tensors overlap.";
-    ST_HOLE: "There is a hole between two tensors.";
-    ST_COVER: "The tensors do not reach to the end of the file, or beyond it: the download is not whole.";
-    JSON_SYNTAX: "The file is no JSON.";
-    JSON_DEPTH: "The file nests too deep.";
-    JSON_SIZE: "The file is larger than allowed, or holds too many values.";
-    CONFIG_MISSING: "A hyper-parameter is missing.";
-    CONFIG_RANGE: "A hyper-parameter is out of its range.";
-    CONFIG_UNSUPPORTED: "A hyper-parameter asks for what is not computed here, or is none.";
-    CONFIG_ARCH: "The architecture is not supported.";
-    CONFIG_HEADS: "The sizes of the heads do not fit each other.";
-    CONFIG_LAYERS: "A list of layers has another length, or something else in it.";
-    CONFIG_MOE: "The experts or the router are not usable.";
-    CONFIG_QUANT: "Weights quantised in a way that is not read.";
-    CONFIG_ROPE: "The scaling of positions is not usable.";
-    CONFIG_TOKEN_ID: "A special token's id is none of the vocabulary.";
-    CONFIG_VOCAB: "Vocabulary, embedding and tokenizer disagree.";
-    MODEL_TENSOR: "A tensor is missing, or has another shape or type.";
-    WEIGHT_NONFINITE: "A weight is NaN or infinite.";
-    WEIGHT_F16_RANGE: "An f16 weight has no packed form. Loading falls back to f32 by itself.";
-    TOK_ADDED: "An added token is not usable.";
-    TOK_BYTE: "A byte has no token, or a byte token another name.";
-    TOK_BYTELEVEL: "A token holds characters that stand for no byte.";
-    TOK_COMPONENT: "A part of the tokenizer is not supported.";
-    TOK_ID: "Ids of tokens are double, missing or beyond the embedding.";
-    TOK_ID_RANGE: "This is no token id of the tokenizer.";
-    TOK_LENGTH: "A token or a list of the vocabulary has a length that is not usable.";
-    TOK_MERGE: "A merge is not usable.";
-    TOK_REGEX: "The rule that splits text is not known.";
-    TOK_SCORE: "A score is no number.";
-    TOK_SPECIAL: "A control token that is needed is not in the vocabulary.";
-    TOK_TYPE: "There is no such type of token.";
-    TPL_SYNTAX: "The template is not well-formed.";
-    TPL_UNSUPPORTED: "The template uses what is not supported.";
-    TPL_VALUE: "A value in the template is of the wrong kind.";
-    TPL_ATTR: "The template asks for an attribute of nothing.";
-    TPL_RAISED: "The template refuses these messages, in its own words.";
-    TPL_CYCLE: "A value contains itself.";
-    TPL_DEPTH: "The template nests too deep.";
-    TPL_SIZE: "The template is too large.";
-    TPL_FUEL: "The template takes too many steps.";
-    TPL_OUTPUT: "The template makes too long a text.";
-    LOGITS_FORMAT: "This is no file of logits.";
-    LOGITS_VERSION: "A version of the file of logits that is not read.";
-    LOGITS_SIZE: "The file of logits is not whole.";
-    LOGITS_VOCAB: "The logits are of another vocabulary.";
-    LOGITS_WINDOWS: "The logits are of other windows. Leave `window` and `stride` out.";
-    LOGITS_IDS: "The logits are of another text.";
-    LOGITS_VALUE: "The file of logits holds what is no distribution.";
-    MODEL_TOKENS: "The reference has another vocabulary.";
-    MODEL_NONFINITE: "The model computed NaN or infinity: its weights are broken, or too large for these activations.";
-    MODEL_LOGITS: "Logits of another number than the vocabulary. A fault of wasmaverick.";
-    KERNEL_FAULT: "A kernel stopped. A fault of wasmaverick.";
-    KERNEL_INDEX: "A row names a token that does not exist. A fault of wasmaverick.";
-    KV_PAGE: "A page of the cache is missing or was given back twice. A fault of wasmaverick.";
-    MEMORY_PLAN: "A tensor without a size was planned. A fault of wasmaverick.";
-    PROGRAM_OPERANDS: "An op has other operands than it takes. A fault of wasmaverick.";
-    PROGRAM_SHAPE: "Tensors of an op do not fit each other. A fault of wasmaverick.";
-    STEP_EMBEDDINGS: "Rows of embeddings that do not fit a step. A fault of wasmaverick.";
-    STEP_ROWS: "More rows than a step takes. A fault of wasmaverick.";
-}>
+
+declare const ERROR_CODES: Readonly<Record<ErrorCode, string>>;
 
 declare class EngineError extends Error {
     readonly name = "EngineError";
@@ -220,6 +62,7 @@ interface ByteSource {
     readonly size: number;
     read(offset: number, into: Uint8Array): Promise<void>;
     verify?(): Promise<void>;
+    readonly warnings?: readonly string[];
     close(): Promise<void>;
 }
 
@@ -238,10 +81,13 @@ interface Checkpoint {
     readonly format: "gguf" | "safetensors" | "random";
     readonly name: string;
     readonly tensors: ReadonlyMap<string, StoredTensor>;
+    readonly unread?: ReadonlyMap<string, string>;
     readonly metadata: ReadonlyMap<string, MetadataValue>;
     storedPair?(key: string): Promise<Uint8Array>;
     readonly json: ReadonlyMap<string, unknown>;
     readonly chatTemplate: string | undefined;
+    readonly namedTemplates?: ReadonlyMap<string, string>;
+    readonly sentencePiece?: Uint8Array;
     readonly warnings: readonly string[];
     verify?(): Promise<void>;
     close(): Promise<void>;
@@ -340,7 +186,7 @@ interface EncodeOptions {
     plain?: readonly number[];
 }
 
-type ErrorCode = "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DISPOSED" | "FILE_CHANGED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_TARGET" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_BYTELEVEL" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
+type ErrorCode = "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
 
 interface ErrorDetail {
     at?: Omit<ErrorPlace, "offset"> & {
@@ -633,6 +479,7 @@ interface PromptOptions {
 
 interface QuantizeOptions {
     type: Recipe;
+    requantize?: boolean;
     threads?: number;
     onProgress?: (progress: QuantizeProgress) => void;
     signal?: AbortSignal;
@@ -661,6 +508,7 @@ interface RenderOptions {
     readonly addGenerationPrompt?: boolean;
     readonly variables?: Readonly<Record<string, string | number | boolean>>;
     readonly now?: Date;
+    readonly template?: string;
 }
 
 type RopeScaling =
@@ -741,6 +589,7 @@ type TensorClass = "attention" | "dense feed-forward" | "embedding" | "experts" 
 interface TextInspection {
     readonly tokenizer: TokenizerInspection | null;
     readonly template: TemplateInspection | null;
+    readonly templates: readonly string[];
     readonly warnings: readonly string[];
 }
 

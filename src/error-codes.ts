@@ -1,5 +1,4 @@
-/** Every code an EngineError can have, with what it says and, where one thing helps, what to do. docs/errors.md is made of it. */
-export const ERROR_CODES = Object.freeze({
+const SAID = Object.freeze({
   REQ_PARAM: "A parameter or option of a call has a value that it cannot have.",
   REQ_TOKEN_ID: "Something in a list of ids is no token id of this model.",
   REQ_EMPTY_PROMPT: "There is nothing to read: no ids, or no message with content.",
@@ -22,6 +21,7 @@ export const ERROR_CODES = Object.freeze({
   SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.",
   CACHE_FULL: "No page of the cache is free. Fewer or shorter sequences at once, or a larger `context`.",
   CACHE_SEQUENCES: "Too many sequences at once. Dispose sessions that are done.",
+  TEMPLATE_NAME: "The checkpoint has no template of that name. The message lists those it has.",
   TOKENIZER_MISSING: "The checkpoint has no tokenizer. Use ids.",
   TEMPLATE_MISSING: "The checkpoint has no chat template. Use `generate`.",
   TRACE_KEYS: "Probabilities of so many positions are too many to trace. Fewer ids, or other taps.",
@@ -39,14 +39,17 @@ export const ERROR_CODES = Object.freeze({
     'The host gave no memory of that size. Fewer threads, a smaller `context`, `cache: "q8"`, a smaller type.',
   MODEL_TOO_LARGE: "The model needs more than `maxMemory`, `memoryLimit` or any machine allows.",
 
+  FILE_DENIED: "The file may not be read: its rights, or those of the runtime, as Deno's --allow-read.",
   FILE_MISSING: "There is no such file.",
   FILE_NOT_REGULAR: "This is no regular file.",
   FILE_CHANGED: "The file changed while it was open.",
   FILE_IO: "Reading or writing failed; the cause says why.",
   FILE_EXISTS: "Another file lies where one would be written.",
   FILE_TOO_LARGE: "The file is larger than what is read of its kind.",
+  QUANTIZE_AGAIN: "The weights are quantised already, and the file would be no smaller. `requantize` does it anyway.",
   QUANTIZE_TARGET: "The new file would replace one that it is made from. Give another name.",
   CHECKPOINT_EMPTY: "The folder has no weights.",
+  CHECKPOINT_SEVERAL: "The folder holds several models or revisions. Name one of those that the message lists.",
   CHECKPOINT_LONE_FILE: "Weights in safetensors are opened by their folder, not by their file.",
   SHARD_MISSING: "The index names a shard that is not there.",
   SHARD_NOT_FILE: "A shard is no regular file.",
@@ -128,9 +131,9 @@ export const ERROR_CODES = Object.freeze({
   WEIGHT_NONFINITE: "A weight is NaN or infinite.",
   WEIGHT_F16_RANGE: "An f16 weight has no packed form. Loading falls back to f32 by itself.",
 
+  TOK_PROTOBUF: "A tokenizer.model is no SentencePiece model, or a damaged one.",
   TOK_ADDED: "An added token is not usable.",
   TOK_BYTE: "A byte has no token, or a byte token another name.",
-  TOK_BYTELEVEL: "A token holds characters that stand for no byte.",
   TOK_COMPONENT: "A part of the tokenizer is not supported.",
   TOK_ID: "Ids of tokens are double, missing or beyond the embedding.",
   TOK_ID_RANGE: "This is no token id of the tokenizer.",
@@ -174,4 +177,7 @@ export const ERROR_CODES = Object.freeze({
 });
 
 /** Adding a code is a line above; a code that is not there does not compile. */
-export type ErrorCode = keyof typeof ERROR_CODES;
+export type ErrorCode = keyof typeof SAID;
+
+/** Every code an EngineError can have, with what it says and, where one thing helps, what to do. docs/errors.md is made of it. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = SAID;

@@ -25,15 +25,13 @@ export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts 
 export type { Divergence, Perplexity } from "./generate/divergence.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
 export type { DefaultOption, GenerationConfig } from "./generate/generation-config.ts";
+export { type CreateOptions, createModel, loadModel } from "./generate/load.ts";
 export type { LoadOptions } from "./generate/load-options.ts";
 export type { StoredLogits } from "./generate/logits-file.ts";
-export {
-  type ChatOptions,
-  type CreateOptions,
-  createModel,
-  loadModel,
-  type Model,
-  type PromptOptions,
+export type {
+  ChatOptions,
+  Model,
+  PromptOptions,
 } from "./generate/model.ts";
 export type { ModelInfo } from "./generate/model-info.ts";
 export type { GenerateOptions } from "./generate/options.ts";

@@ -4,9 +4,18 @@
  * the platform gives its objects, and the members that are used.
  */
 
-const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+/** What cannot be asked, as a revoked proxy or an object that only inherits from a signal, is nothing of what is looked for. */
+function ask<Answer>(question: () => Answer): Answer | undefined {
+  try {
+    return question();
+  } catch {
+    return undefined;
+  }
+}
+
+const tagOf = (value: unknown): string => ask(() => Object.prototype.toString.call(value).slice(8, -1)) ?? "";
 const has = (value: unknown, member: string, type: string): boolean =>
-  typeof (value as Record<string, unknown>)[member] === type;
+  ask(() => typeof (value as Record<string, unknown>)[member]) === type;
 
 /** A Uint8Array, or one of its kin as Node's Buffer. */
 export const isBytes = (value: unknown): value is Uint8Array => isTyped(value, "Uint8Array");

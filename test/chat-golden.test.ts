@@ -37,6 +37,15 @@ function outcome(chat: () => ChatTemplate, { messages, tools, prompt = true, var
   }
 }
 
+/** Arguments given as JSON text are not encoded again, as transformers does with a template that has `tojson`. */
+const encodedOnce = (text: Expected, messages: ChatMessage[]): Expected => {
+  const calls = messages.flatMap((message) => (message["tool_calls"] ?? []) as { function: { arguments: unknown } }[]);
+  return calls.reduce((known, { function: { arguments: given } }) => {
+    if (typeof given !== "string" || typeof known !== "string") return known;
+    return known.replace(JSON.stringify(given), () => given);
+  }, text);
+};
+
 /** Python's own refusals have other words than ours. */
 const comparable = (text: Expected): Expected =>
   typeof text === "object" && "error" in text ? { error: expect.stringMatching(/^TPL_/) } : text;
@@ -46,7 +55,7 @@ describe.each(Object.entries(templates))("%s", (_, { source, bos_token, eos_toke
   test.each(conversations.map((conversation, i) => ({ ...conversation, text: texts[i] })))(
     "$name",
     ({ text, ...conversation }) => {
-      expect(outcome(chat, conversation)).toEqual(comparable(text));
+      expect(outcome(chat, conversation)).toEqual(comparable(encodedOnce(text, conversation.messages)));
     },
   );
 });

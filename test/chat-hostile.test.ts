@@ -40,9 +40,9 @@ describe("what one step handles is paid for by its size", () => {
     `{% set ns = namespace(s='${unit}') %}{% for i in range(19) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{% for i in range(100000) %}${body}{% endfor %}`;
   /** ... with a list of 200,000 strings. */
   const list = (body: string): string =>
-    `{% set l = range(200000) | map('string') | list %}{% for i in range(100000) %}${body}{% endfor %}`;
+    `{% set l = range(100000) | map('string') | list %}{% set l = l + l %}{% for i in range(100000) %}${body}{% endfor %}`;
   const deep = (body: string): string =>
-    `{% set ns = namespace(n=[1], l=[]) %}{% for i in range(30000) %}{% set ns.n = [ns.n] %}{% set y = ns.l.append('map') %}{% endfor %}${body}`;
+    `{% set ns = namespace(n=[1], l=['map'] * 30000) %}{% for i in range(30000) %}{% set ns.n = [ns.n] %}{% endfor %}${body}`;
   const cases: [string, string, string][] = [
     ["attribute paths", "TPL_FUEL", text("{% set y = [{}] | map(attribute=ns.s) | list %}")],
     ["mapped filters", "TPL_FUEL", text("{% set y = [ns.s] | map('length') | list %}")],
@@ -56,28 +56,27 @@ describe("what one step handles is paid for by its size", () => {
     ["keys looked up", "TPL_FUEL", text("{% set y = {'a': 1}[ns.s ~ i] %}{% set y = ns.s ~ i in {} %}")],
     ["keys made", "TPL_FUEL", text("{% set y = {ns.s ~ i: 1} %}")],
     ["characters counted", "TPL_FUEL", text("{% set y = ns.s | length + ns.s.find(' x') %}", "🦊 ")],
-    ["prefixes", "TPL_FUEL", text("{% set y = ns.s.startswith([ns.s[:-1] ~ 'x']) %}")],
+    ["prefixes", "TPL_FUEL", text("{% set y = ns.s.startswith((ns.s[:-1] ~ 'x',)) %}")],
     ["format fields", "TPL_FUEL", text("{% set y = ns.s.format(1, x=2) %}", "{0}{x}")],
     ["escapes", "TPL_FUEL", text("{% set y = [ns.s] | tojson(ensure_ascii=true) %}", "é")],
     ["quotes", "TPL_FUEL", text("{% set y = [ns.s] | string %}", "\\n")],
     ["lists repeated", "TPL_FUEL", "{{ ([1] * 600000) * 600000 }}"],
     ["nothing, for ever", "TPL_FUEL", "{{ [] * 10 ** 400 }}"],
     ["lists copied", "TPL_FUEL", list("{% set y = l | list %}")],
-    ["lists spread", "TPL_FUEL", list("{% set y = 'a'.upper(*l) %}")],
+    ["lists spread", "TPL_FUEL", list("{% set y = cycler(*l) %}")],
     [
       "origins",
       "TPL_FUEL",
       `{% set t = range(50000) | map('string') | join(messages[0].content) %}{% for c in t %}{{ c }}{% endfor %}`,
     ],
-    ["growing under a loop", "TPL_FUEL", "{% set l = [1] %}{% for x in l %}{% set y = l.append(x) %}{% endfor %}"],
     [
       "shared lists",
       "TPL_FUEL",
       "{% set ns = namespace(l=[]) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l | tojson }}",
     ],
-    ["map of map of map", "TPL_FUEL", deep("{{ ns.n | map(*ns.l) | list }}")],
+    ["map of map of map, never read", "text", deep("{{ ns.n | map(*ns.l) | list }}")],
     ["equal depths", "TPL_DEPTH", deep("{{ ns.n == [ns.n] }}")],
-    ["a list in itself", "TPL_CYCLE", "{% set l = [] %}{% set y = l.append(l) %}{{ l }}"],
+    ["lists that grow", "TPL_UNSUPPORTED", "{% set l = [] %}{% set y = l.append(l) %}{{ l }}"],
     // Two runs on one budget: each takes three fifths of it.
     ["parts that stumble", "TPL_FUEL", "{% for i in range(140000) %}{% endfor %}{{ messages[1].content + 'x' }}"],
     ["tests with arguments", "TPL_DEPTH", `{{ 1${" is eq(1)".repeat(13000)} }}`],

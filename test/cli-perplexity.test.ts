@@ -31,11 +31,23 @@ beforeAll(async () => {
   writeFileSync(at("unsure.gguf"), bytes);
 });
 
-async function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, "perplexity", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+const run = (...args: string[]) => runWithInput(null, ...args);
+
+/** null: no stdin. */
+async function runWithInput(input: string | null, ...args: string[]): Promise<Ended> {
+  const stdin = input === null ? "ignore" : "pipe";
+  const child = spawn(process.execPath, [MAIN, "perplexity", ...args], { stdio: [stdin, "pipe", "pipe"] });
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(input);
   const read = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (text: string) => {
+    child[name]!.setEncoding("utf8").on("data", (text: string) => {
       read[name] += text;
     });
   }
@@ -76,6 +88,23 @@ describe("perplexity", () => {
       model: { name: "storyteller-q8_0.gguf", context: 512 },
       saved: null,
     });
+  });
+
+  test("a text on stdin, with --file - or without, is that of a file", async () => {
+    const threads = ["--threads", "1", "--json"];
+    const [file, dash, piped, empty] = await Promise.all([
+      run(...TEXT, "--json"),
+      runWithInput(STORY, "--file", "-", ...threads),
+      runWithInput(STORY, ...threads),
+      runWithInput("", "--file", "-", ...threads),
+    ]);
+    const { text, ...measured } = JSON.parse(file.stdout);
+    for (const { code, stdout, stderr } of [dash, piped]) {
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout)).toEqual({ ...measured, text: { ...text, file: "stdin" } });
+    }
+    expect([empty.code, empty.stdout]).toEqual([1, ""]);
+    expect(empty.stderr).toMatch(/^wasmaverick: [A-Z_]+: .*\n$/);
   });
 
   test("--against another model: KL, the difference, equal top tokens", async () => {
@@ -141,7 +170,10 @@ describe("perplexity", () => {
   test("refusals: a code, one line, nothing on stdout", async () => {
     writeFileSync(at("binary.txt"), Uint8Array.of(0xff, 0xfe));
     const cases: [string[], number, string][] = [
-      [[], 2, "no text, got nothing, expected --file"],
+      [[], 2, "no text, got nothing, expected --file path/to/text.txt, or a text on stdin"],
+      [[...TEXT, "--save-logits", "-"], 2, '--save-logits cannot be piped, got "-"'],
+      [[...TEXT, "--logits", "-"], 2, '--logits cannot be piped, got "-"'],
+      [[...TEXT, "--against", "-"], 2, '--against cannot be piped, got "-"'],
       [[...TEXT, "--logits", "a", "--against", "b"], 2, "exclude each other, got --against and --logits"],
       [[...TEXT, "--context", "2"], 2, "--context has a bad value, got 2, expected an integer from 4"],
       [[...TEXT, "--stride", "512"], 1, "OPTION_RANGE: stride, got 512, expected an integer from 1 to 511"],

@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,10 +10,23 @@ const MAIN = fileURLToPath(new URL("../dist/src/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "quantize-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+interface Ended {
+  code: number;
+  stdout: string;
+  /** Of stdout. */
+  bytes: Buffer;
+  stderr: string;
+}
+
+function run(...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], (error, stdout, stderr) =>
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr }),
+    execFile(process.execPath, [MAIN, ...args], { encoding: "buffer", maxBuffer: 2 ** 26 }, (error, bytes, stderr) =>
+      resolve({
+        code: typeof error?.code === "number" ? error.code : 0,
+        stdout: String(bytes),
+        bytes,
+        stderr: String(stderr),
+      }),
     );
   });
 }
@@ -22,7 +36,9 @@ it("writes the file, says its types as a table or as JSON, and the file runs", a
   const text = await run("quantize", "--type", "q4_0", "--output", target);
   expect([text.code, text.stderr]).toEqual([0, expect.stringMatching(/small\.gguf: [\d.]+ MB in [\d.]+ s\n$/)]);
   expect(text.stdout).toMatch(/^ {2}q4_0\s+\d+ tensors\s+[\d.]+ MB$/m);
-  const json = await run("quantize", target, "-t", "Q8_0", "-o", join(folder, "large.gguf"), "--json");
+  const larger = ["quantize", target, "-t", "Q8_0", "-o", join(folder, "large.gguf")];
+  expect(await run(...larger)).toMatchObject({ code: 1, stderr: expect.stringMatching(/QUANTIZE_AGAIN.*requantize/) });
+  const json = await run(...larger, "--requantize", "--json");
   const { types, bytes, recipe } = JSON.parse(json.stdout);
   expect(recipe).toBe("q8_0");
   expect(bytes).toBe(statSync(join(folder, "large.gguf")).size);
@@ -31,12 +47,40 @@ it("writes the file, says its types as a table or as JSON, and the file runs", a
   expect([story.code, story.stdout.trim().split(" ").length]).toEqual([0, 5]);
 });
 
+it("-o - writes the bytes of the file to stdout, all else to stderr, and no file of that name", async () => {
+  const target = join(folder, "file.gguf");
+  const [file, piped] = await Promise.all([
+    run("quantize", "-t", "q5_0", "-o", target),
+    run("quantize", "-t", "q5_0", "-o", "-"),
+  ]);
+  expect([file.code, piped.code, existsSync("-")]).toEqual([0, 0, false]);
+  expect(Buffer.compare(piped.bytes, readFileSync(target))).toBe(0);
+  expect(piped.stderr).toContain(file.stdout);
+  expect(piped.stderr).toMatch(/^stdout: [\d.]+ MB in [\d.]+ s$/m);
+});
+
+it("a reader that leaves ends it quietly", async () => {
+  const child = spawn(process.execPath, [MAIN, "quantize", "-t", "q5_0", "-o", "-"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  await once(child.stdout, "data");
+  child.stdout.destroy();
+  const [code] = await once(child, "close");
+  expect([code, stderr]).toEqual([0, ""]);
+});
+
 it("refuses what it cannot do in one line, and leaves nothing", async () => {
   const target = join(folder, "never.gguf");
   const cases: [string[], number, RegExp][] = [
     [["-o", target], 2, /expected --type q8_0 \|/],
     [["-t", "q3_k", "-o", target], 2, /got "q3_k"/],
     [["-t", "q4_0"], 2, /expected --output/],
+    [["-t", "q4_0", "-o", "-", "--json"], 2, /--json beside --output -/],
+    [["-", "-t", "q4_0", "-o", target], 2, /a model cannot be piped/],
     [["a.gguf", "b.gguf", "-t", "q4_0"], 2, /2 models, .* \(the new file goes after -o\)/],
     [["-t", "q4_0", "-o", target, "--threads", "-1"], 2, /--threads/],
     [[join(folder, "missing.gguf"), "-t", "q4_0", "-o", target], 1, /FILE_MISSING/],

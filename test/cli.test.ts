@@ -159,7 +159,7 @@ describe("refusals", () => {
       stdout: "",
       stderr: expect.stringMatching(`^wasmaverick: ${text}.*\n$`),
     });
-    expect(missing).toEqual(line('FILE_MISSING: no such file \\[file "missing.gguf"\\]'));
+    expect(missing).toEqual(line('FILE_MISSING: no such file or folder, expected .* \\[file "missing.gguf"\\]'));
     expect(noModel).toEqual(line("GGUF_MAGIC: not a GGUF file"));
     expect(tooLong).toEqual(line("CONTEXT_LENGTH: the prompt does not fit the context of 3 positions"));
     expect(forgotten).toEqual(line("FILE_MISSING: no such file \\(a prompt goes after -p\\)"));

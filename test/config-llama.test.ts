@@ -158,7 +158,6 @@ describe("Llama and Mixtral", () => {
     ["CONFIG_UNSUPPORTED", "/attention_bias", { attention_bias: true }, MIXTRAL],
     ["CONFIG_UNSUPPORTED", "/sliding_window", { sliding_window: 4095 }, MIXTRAL],
     ["CONFIG_UNSUPPORTED", "/sliding_window", { sliding_window: "4096" }, MIXTRAL],
-    ["CONFIG_VOCAB", "/vocab_size", { vocab_size: 513 }],
     ["MODEL_TOO_LARGE", "/hidden_size", { hidden_size: 2 ** 31 }],
   ])("%s at %s for %j", (code, field, changes, base) => {
     const error = fault(() => llama(changes, base));

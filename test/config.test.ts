@@ -284,7 +284,7 @@ describe("hostile configurations", () => {
       model_type: ["qwen3", undefined, ["llama4_text"]],
       architectures: [undefined, [], ["LlamaForCausalLM"], "llama4"],
     },
-    CONFIG_MISSING: { hidden_size: [undefined], vocab_size: [null], num_local_experts: [null], "rope.factor": [null] },
+    CONFIG_MISSING: { hidden_size: [undefined], num_local_experts: [null], "rope.factor": [null] },
     CONFIG_RANGE: {
       num_hidden_layers: [0, -1, 1.5, 513, 1e9, "48", true, [8]],
       rms_norm_eps: [0, -1e-5, 1e-60, Number.POSITIVE_INFINITY, "nan"],
@@ -311,12 +311,11 @@ describe("hostile configurations", () => {
     },
     CONFIG_TOKEN_ID: {
       bos_token_id: [512, "1"],
-      "eos_token_id/1": [[1, -1]],
+      "eos_token_id/1": [[1, -2]],
       eos_token_id: [512, Array(5000).fill(1)],
     },
     CONFIG_QUANT: { quantization_config: ["fp8"] },
     CONFIG_UNSUPPORTED: { attention_bias: [true], hidden_act: ["gelu"] },
-    CONFIG_VOCAB: { vocab_size: [511, 513] },
     MODEL_TOO_LARGE: { hidden_size: [2 ** 31] },
   };
   const rows = Object.entries(refused).flatMap(([code, fields]) =>
@@ -354,7 +353,22 @@ describe("hostile configurations", () => {
   test("vocabulary, embedding rows and tokens are told apart, and fewer tokens are only a warning", () => {
     const tokens = (count: number) => Array.from({ length: count }, () => "x");
     const error = fault(() => fromKeys({ "tokenizer.ggml.tokens": tokens(600) }));
-    expect([error.code, error.actual]).toEqual(["CONFIG_VOCAB", "vocabulary 512, embedding rows 512, tokens 600"]);
+    expect([error.code, error.actual]).toEqual(["CONFIG_VOCAB", 600]);
     expect(readConfig(gguf({ "tokenizer.ggml.tokens": tokens(500) })).warnings.join()).toMatch(/500 tokens/);
+  });
+
+  test("the embedding's rows count, whatever vocab_size says", () => {
+    for (const vocab_size of [511, 513, null, "x"]) {
+      const { config, warnings } = readConfig(folder({ ...TEXT, vocab_size }));
+      expect([config.vocab, warnings.join()]).toEqual([512, expect.stringMatching(/vocab_size/)]);
+    }
+    expect(readConfig(folder(TEXT)).warnings).toEqual([]);
+  });
+
+  test("ids of -1, also without its sign, are none", () => {
+    for (const none of [-1, 2 ** 32 - 1]) {
+      const { config } = readConfig(folder({ ...TEXT, bos_token_id: none, eos_token_id: [none, 506] }));
+      expect([config.bos, config.eos]).toEqual([null, [506]]);
+    }
   });
 });

@@ -195,6 +195,6 @@ describe("a folder of shards", () => {
     expect(await refusal(openFolder(root))).toMatchObject({ code: "SHARD_NOT_FILE", actual: undefined });
     symlinkSync("/dev/zero", join(root, "zero.safetensors"));
     mapped("zero.safetensors");
-    expect((await refusal(openFolder(root))).code).toBe("INDEX_PATH");
+    expect((await refusal(openFolder(root))).code).toBe("SHARD_NOT_FILE");
   });
 });

@@ -94,7 +94,7 @@ it("a recipe of 256 values a block on shorter rows says which types came instead
   const done = await quantize(STORYTELLER, target, { type: "q4_k_m" });
   const { config, types } = await inspect(target);
   const ragged = [config.hidden, config.denseWidth, config.expertWidth].some((width) => width % 256 !== 0);
-  expect(done.warnings.some((warning) => /no whole blocks of q4_k_m/.test(warning))).toBe(ragged);
+  expect(done.warnings.some((warning) => /no whole blocks of/.test(warning))).toBe(ragged);
   expect(Object.keys(types)).toEqual(Object.keys(done.types));
   const model = await loadModel(target, { threads: 0 });
   try {

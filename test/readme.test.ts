@@ -52,12 +52,8 @@ it("the example of use runs and ends", async () => {
 
 /** What the page of docs/hosts.md writes, once `done` holds of it. `whole`: answered without ranges. */
 async function pageText(served: Map<string, string>, whole: [string, Uint8Array][], done: RegExp): Promise<string> {
-  for (const [from, to] of [
-    ["dist", "node_modules/wasmaverick/dist"],
-    ["node_modules/@huggingface/jinja/dist", "node_modules/@huggingface/jinja/dist"],
-  ])
-    for (const path of readdirSync(join(PROJECT, from), { recursive: true, encoding: "utf8" }))
-      if (/\.(js|wasm)$/.test(path)) served.set(`${to}/${path}`, join(PROJECT, from, path));
+  for (const path of readdirSync(join(PROJECT, "dist"), { recursive: true, encoding: "utf8" }))
+    if (/\.(js|wasm)$/.test(path)) served.set(`node_modules/wasmaverick/dist/${path}`, join(PROJECT, "dist", path));
   const page = `<!doctype html><meta charset="utf-8"><title>story</title><body>${block("A page")}`;
   const server = await serveFiles(new Map<string, string | Uint8Array>([["index.html", page], ...whole]), served);
   const browser = await launch();

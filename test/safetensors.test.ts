@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { baseName } from "../src/checkpoint/file-source.ts";
 import { openFolder } from "../src/checkpoint/folder.ts";
 import { readSafetensors } from "../src/checkpoint/safetensors.ts";
 import { openSource } from "../src/checkpoint/source.ts";
@@ -61,14 +62,28 @@ describe("a valid file", () => {
     expect([...tensors.keys()]).toEqual(["__proto__", "é😀/"]);
   });
 
-  test("S14 of integers is read without them, with one warning", async () => {
+  test("S14 of types that no weights have is read without them, with one warning", async () => {
     const ids = { dtype: "I64", shape: [2], data: bytes(16) };
-    const { tensors, leftOut, warnings } = await read(
-      writeSafetensors({ ids, a: { dtype: "F32", shape: [1], data: bytes(4) } }),
+    const wide = { dtype: "F64", shape: [1], data: bytes(8) };
+    const { tensors, unread, warnings } = await read(
+      writeSafetensors({ ids, a: { dtype: "F32", shape: [1], data: bytes(4) }, wide }),
     );
     expect([...tensors.keys()]).toEqual(["a"]);
-    expect([...leftOut]).toEqual(["ids"]);
-    expect(warnings).toEqual(['ST_DTYPE: "bytes": 1 integer tensors are left out, "ids" first']);
+    expect([...unread]).toEqual([
+      ["ids", "I64"],
+      ["wide", "F64"],
+    ]);
+    expect(warnings).toEqual([
+      'ST_DTYPE: "bytes": 2 tensors of types that no weights have here are left out, "ids" (I64) first',
+    ]);
+  });
+
+  test("S03 with JSON's blanks around the header, an empty __metadata__ and a single number is read, as the reference does", async () => {
+    const entry = '"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}';
+    for (const text of [` {${entry}}`, `\n\t {${entry}}\r\n `, `{"__metadata__":null,${entry}}`]) {
+      const { tensors } = await read(rawSafetensors(text, bytes(4)));
+      expect(tensors.get("a")?.shape).toEqual([]);
+    }
   });
 
   test("S17 of 100,000 entries takes time linear in their number", async () => {
@@ -106,7 +121,7 @@ const HOSTILE: [string, Uint8Array, string, number?, string?][] = [
     "ST_HEADER_LEN",
     0,
   ]),
-  ["S03 begins with a space", header(" {}"), "ST_HEADER_START", 8],
+  ["S03 blanks alone", header("  "), "ST_HEADER_START", 8],
   ["S03 begins with a BOM", header("\ufeff{}"), "ST_HEADER_START", 8],
   ["S03 begins with a bracket", header("[]"), "ST_HEADER_START", 8],
   ["S04 not UTF-8", header(latin1('{"abc\xff":{}}')), "ST_UTF8", 13],
@@ -120,7 +135,7 @@ const HOSTILE: [string, Uint8Array, string, number?, string?][] = [
   ["S05 an open string", header('{"a'), "ST_JSON", 11],
   ["S05 an open object", header('{"a":{}'), "ST_FIELD"],
   ["S05 bytes after the header", header("{}x"), "ST_JSON", 10],
-  ["S05 a tab after the header", header("{}\t"), "ST_JSON", 10],
+  ["S05 a form feed after the header", header("{}\f"), "ST_JSON", 10],
   ["S06 a name twice", header(`{${entry("a", 0, 4)},${entry("a", 0, 4)}}`, 4), "ST_DUPLICATE_KEY", 62, "/a"],
   ["S06 a field twice", header('{"a":{"dtype":"F32","dtype":"F16"}}'), "ST_DUPLICATE_KEY", 28, "/a/dtype"],
   ...["9007199254740993", "9007199254740992", "1e3", "4.0", "-0", "-1", '"4"', "null", "[]"].map(
@@ -148,8 +163,7 @@ const HOSTILE: [string, Uint8Array, string, number?, string?][] = [
   ["S13 2^53 of nothing", shape("[9007199254740992,0]"), "ST_INTEGER"],
   ["S13 nine dimensions", shape("[1,1,1,1,1,1,1,1,1]", 4), "ST_NDIMS"],
   ["S14 an unknown dtype", shape("[1]", 4, "F12"), "ST_DTYPE"],
-  ["S14 an unsupported dtype", shape("[1]", 8, "C64"), "ST_DTYPE"],
-  ["S14 six bits", shape("[4]", 3, "F6_E2M3"), "ST_DTYPE"],
+  ["S14 six bits of another size", shape("[4]", 4, "F6_E2M3"), "ST_TENSOR_BYTES"],
   ["S15 half a byte", shape("[3]", 1, "F4"), "ST_MISALIGNED"],
   ["S16 metadata of numbers", header('{"__metadata__":{"a":1}}'), "ST_METADATA", 29, "/__metadata__/a"],
   ["S16 metadata is a list", header('{"__metadata__":[]}'), "ST_METADATA"],
@@ -178,9 +192,9 @@ describe("a hostile file is refused:", () => {
     expect(error.message).toMatch(/"t1" overlaps "t0"/);
   });
 
-  test("S14 unknown and unsupported dtypes are worded apart", async () => {
+  test("S14 an unknown dtype is refused, one that no weights have is left out", async () => {
     await expect(read(shape("[1]", 4, "F12"))).rejects.toThrow("there is no such dtype");
-    await expect(read(shape("[1]", 1, "F8_E5M2"))).rejects.toThrow("not supported");
+    expect([...(await read(shape("[1]", 1, "F8_E5M2"))).unread.values()]).toEqual(["F8_E5M2"]);
   });
 
   test("S16 metadata of 100,001 keys", async () => {
@@ -246,7 +260,7 @@ describe("a folder", () => {
 
   test("of shards is read by its index", async () => {
     const checkpoint = await openFolder(await folder({ ...shards, ...index(map) }));
-    expect([...checkpoint.tensors.values()].map(({ name, source }) => [name, source.name])).toEqual(
+    expect([...checkpoint.tensors.values()].map(({ name, source }) => [name, baseName(source.name)])).toEqual(
       Object.entries(map),
     );
     expect(checkpoint.warnings).toEqual([]);
@@ -327,33 +341,16 @@ describe("a folder", () => {
     expect(performance.now() - start).toBeLessThan(300);
     expect(error).toBeInstanceOf(EngineError);
     expect(error.code).toBe(code);
-    expect(error.message).not.toContain(root);
     if (field !== undefined) expect(error.at.field).toBe(field);
   });
 
-  test("without weights but with a GGUF file names it", async () => {
-    const path = await folder({ "m-00002-of-00002.gguf": "", "m-00001-of-00002.gguf": "" });
-    await expect(openFolder(path)).rejects.toThrow('it holds "m-00001-of-00002.gguf": open that file');
-  });
-
-  test("I02 is refused where a shard links out of it, save in the hub's cache", async () => {
+  test("I02 follows a shard that is a link, into a hub's cache or anywhere else: whoever owns the disk made it", async () => {
     const outside = join(root, "outside.safetensors");
     await writeFile(outside, shards["y.safetensors"]);
     const path = await folder({ "x.safetensors": shards["x.safetensors"], ...index(map) });
     await symlink(outside, join(path, "y.safetensors"));
-    await expect(openFolder(path)).rejects.toMatchObject({ code: "INDEX_PATH" });
-
-    const revision = join(root, "hub", "snapshots", "rev");
-    await mkdir(revision, { recursive: true });
-    await mkdir(join(root, "hub", "blobs"));
-    await writeFile(join(root, "hub", "blobs", "123"), shards["x.safetensors"]);
-    await writeFile(
-      join(revision, "model.safetensors.index.json"),
-      JSON.stringify({ weight_map: { a: "x.safetensors" } }),
-    );
-    await symlink("../../blobs/123", join(revision, "x.safetensors"));
-    const checkpoint = await openFolder(revision);
-    expect(checkpoint.tensors.size).toBe(1);
-    await checkpoint.close();
+    const linked = await openFolder(path);
+    expect(linked.tensors.size).toBe(Object.keys(map).length);
+    await linked.close();
   });
 });

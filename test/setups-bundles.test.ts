@@ -16,6 +16,8 @@ import { loadModel } from "wasmaverick";
   return text;
 })().then((text) => console.log(text), (error) => console.log(error.message));
 `;
+/** Longer than names in messages may be: a place is shown whole. */
+const LONG = "a-deep-place/".repeat(12);
 const KERNELS = ["simd.wasm", "relaxed.wasm"];
 const folder = projectFolder("bundles", { "main.js": MAIN, "package.json": '{ "type": "module" }' });
 
@@ -49,7 +51,7 @@ describe.each([
   it.skipIf(!runtime.command)(
     `${titleOf(runtime)}: KERNELS_MISSING says where; with them beside it, the story`,
     async () => {
-      const file = await bundle(`${format}-${condition}`, format, condition);
+      const file = await bundle(`${LONG}${format}-${condition}`, format, condition);
       const run = () => runToEnd(runtime.command!, [...runtime.args(`${folder},${PROJECT}`), file], folder);
       const missing = await run();
       const build = /(simd|relaxed)\.wasm/.exec(missing.out)?.[0];

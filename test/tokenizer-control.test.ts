@@ -87,12 +87,19 @@ describe("control tokens", () => {
     expect(hf(json, 2048, files([7, 2047])).stopIds).toEqual([7, 2042, 2045, 2046, 2047]);
   });
 
-  test.each(["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>", "<|eot|>"])(
-    "T09 %s as text or with a mere name is refused",
+  test.each(["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>", "<|eot|>", "</s>", "<s>"])(
+    "T09 %s as text or with a mere name is taken as a control token, with a warning",
     (name) => {
       for (const kind of [1, 4]) {
-        expect(refusal(() => gguf(renamed({ 2046: name }, kind))).code).toBe("TOK_ADDED");
+        const one = gguf(renamed({ 2046: name }, kind));
+        expect(one.warnings).toEqual([expect.stringContaining(name)]);
+        expect([one.isSpecial(2046), one.encode(name).includes(2046)]).toEqual([true, false]);
+        expect(one.encode(name, { specialTokens: true })).toEqual([2046]);
       }
+      const json = fresh();
+      json.added_tokens[5].content = name;
+      json.added_tokens[5].special = false;
+      expect([hf(json).isSpecial(2046), hf(json).encode(name).includes(2046)]).toEqual([true, false]);
     },
   );
 

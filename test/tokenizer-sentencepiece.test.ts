@@ -171,6 +171,29 @@ describe("what a Llama 2 vocabulary says of texts", () => {
   });
 });
 
+test("the steps that transformers 5 writes for a tokenizer.model are those of Prepend, or of Metaspace alone", () => {
+  const steps = (scheme: string, twice: boolean) => {
+    const json = sentencePieceJson(`${scheme}-nosplit`);
+    const replace = (pattern: object, content: string) => ({ type: "Replace", pattern, content });
+    const second = twice ? [replace({ Regex: "\\A\u2581" }, "\u2581\u2581")] : [];
+    json.normalizer = { type: "Sequence", normalizers: [replace({ String: " " }, "\u2581"), ...second] };
+    json.pre_tokenizer = { type: "Sequence", pretokenizers: [json.pre_tokenizer] };
+    return hf(json, size);
+  };
+  for (const [scheme, twice, same] of [
+    ["always", true, "prepend"],
+    ["first", false, "first-nosplit"],
+    ["always", false, "always-nosplit"],
+  ] as const) {
+    const { plain: expected, marked } = tokenizers[same];
+    const one = steps(scheme, twice);
+    for (const [i, text] of texts.entries()) {
+      expect(one.encode(text), text).toEqual(expected[i]);
+      expect(one.encode(text, { specialTokens: true }), text).toEqual(marked[i]);
+    }
+  }
+});
+
 describe("bad files of this kind", () => {
   type Change = (json: Json) => void;
   const cases: [string, string, string, Change][] = [
@@ -187,7 +210,6 @@ describe("bad files of this kind", () => {
     ["no decoder", "TOK_COMPONENT", "prepend", (j) => (j.decoder = null)],
     ["decoder without bytes", "TOK_COMPONENT", "prepend", (j) => j.decoder.decoders.splice(1, 1)],
     ["strips much", "TOK_COMPONENT", "prepend", (j) => (j.decoder.decoders[3].start = 2)],
-    ["unknown token missing", "TOK_SPECIAL", "prepend", (j) => (j.model.unk_token = "<nope>")],
     ["T03 merge of nothing", "TOK_MERGE", "prepend", (j) => (j.model.merges[0] = ["q", "nope"])],
     ["prefix suffix", "TOK_COMPONENT", "prepend", (j) => (j.model.continuing_subword_prefix = "##")],
     [
@@ -203,30 +225,30 @@ describe("bad files of this kind", () => {
     expect(refusal(() => hf(json, size)).code).toBe(code);
   });
 
-  test("T09 the flag `normalized` of an added token has no meaning here: a warning", () => {
-    for (const [index, name] of [
-      [1, "<s>"],
-      [3, "<note>"],
-    ] as const) {
-      const json = sentencePieceJson("prepend");
-      json.added_tokens[index].normalized = true;
-      expect(hf(json, size).warnings.join()).toContain(name);
-      expect(hf(json, size).encode("<note>")).toEqual([3]);
-    }
-    const json = sentencePieceJson("first-nosplit");
-    json.added_tokens[3].normalized = true; // nothing is normalised
-    expect(hf(json, size).warnings).toEqual([]);
+  test("T09 a control token with the flag `normalized` is found where a template writes it: a warning", () => {
+    const json = sentencePieceJson("prepend");
+    json.added_tokens[1].normalized = true;
+    expect(hf(json, size).warnings.join()).toContain("<s>");
+    expect(hf(json, size).encode("a<s>", { specialTokens: true }).at(-1)).toBe(1);
+    const other = sentencePieceJson("first-nosplit");
+    other.added_tokens[1].normalized = true; // nothing is normalised
+    expect(hf(other, size).warnings).toEqual([]);
+  });
+
+  test("an unknown token that does not exist is missed only where a text needs it", () => {
+    const json = sentencePieceJson("prepend");
+    json.model.unk_token = "<nope>";
+    expect(hf(json, size).warnings.join()).toMatch(/TOK_SPECIAL: .*<nope>/);
+    expect(hf(json, size).encode("a")).toEqual(plain.encode("a"));
   });
 
   const key = (name: string): string => `tokenizer.ggml.${name}`;
   const tokens = (m: Map<string, MetadataValue>) => m.get(key("tokens")) as string[];
   const ggufCases: [string, string, (metadata: Map<string, MetadataValue>) => void][] = [
-    ["no scores", "GGUF_ARRAY_TYPE", (m) => m.delete(key("scores"))],
     ["scores as f64", "GGUF_ARRAY_TYPE", (m) => m.set(key("scores"), new Float64Array(size))],
     ["too few scores", "TOK_LENGTH", (m) => m.set(key("scores"), new Float32Array(size - 1))],
     ["a score that is no number", "TOK_SCORE", (m) => ((m.get(key("scores")) as Float32Array)[size - 1] = Number.NaN)],
     ["T04 long token", "TOK_LENGTH", (m) => (tokens(m)[size - 1] = "a".repeat(5000))],
-    ["T04 empty token", "TOK_LENGTH", (m) => (tokens(m)[size - 1] = "")],
     ["T05 byte token", "TOK_BYTE", (m) => (tokens(m)[5] = "<0xZZ>")],
     ["a flag as text", "GGUF_KV_TYPE", (m) => m.set(key("add_space_prefix"), "yes")],
     ["unknown id", "CONFIG_TOKEN_ID", (m) => m.set(key("unknown_token_id"), size)],

@@ -1,13 +1,13 @@
 /** A folder's tokenizer written as the pairs of a GGUF file and read back: the same ids, bytes and stops, or a warning. */
 import { expect, it } from "vitest";
-import type { MetadataValue } from "../src/checkpoint/checkpoint.ts";
+import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
 import { tokenizerPairs } from "../src/tokenizer/gguf-pairs.ts";
 import { openTokenizer, type Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { sentencePiece, sentencePieceJson } from "./sentencepiece.ts";
-import { checkpoint, folder, fresh, type Json } from "./storyteller.ts";
+import { checkpoint, folder, fresh, golden, type Json } from "./storyteller.ts";
 
-function written(files: Record<string, Json>, vocab: number) {
-  const from = checkpoint({ json: new Map(Object.entries(files)) });
+function written(files: Record<string, Json>, vocab: number, more: Partial<Checkpoint> = {}) {
+  const from = checkpoint({ json: new Map(Object.entries(files)), ...more });
   const { pairs, warnings } = tokenizerPairs(from, vocab);
   const metadata = new Map(pairs.map(([key, value]) => [key, Object.values(value)[0] as MetadataValue]));
   const back = openTokenizer(checkpoint({ format: "gguf", metadata }), vocab)!;
@@ -67,4 +67,23 @@ it.each([
   const { folder: one, back, warnings } = written({ "tokenizer.json": sentencePieceJson(variant) }, pieces.length);
   expect(warnings).toEqual(same ? [] : [expect.stringMatching(/^TOK_SPACES/)]);
   if (same) expectSame(one, back, [...TEXTS, ...texts]);
+});
+
+it("tokenizer.model: the same ids; where its own pieces end no span, a warning", () => {
+  const { texts, models } = golden("odd-files.json.gz").sentencepiece;
+  for (const [name, same] of [
+    ["noprefix", true],
+    ["llama", false],
+  ] as const) {
+    const sentencePieceFile = new Uint8Array(Buffer.from(models[name].model, "base64"));
+    const { folder: one, back, warnings } = written({}, models[name].rows, { sentencePiece: sentencePieceFile });
+    expect(warnings).toEqual(same ? [] : [expect.stringMatching(/^TOK_SPACES/)]);
+    if (same) expectSame(one, back, texts);
+  }
+});
+
+it("flags of added tokens are said to be lost", () => {
+  const json = fresh();
+  json.added_tokens.at(-1).rstrip = true;
+  expect(written({ "tokenizer.json": json, ...folder }, 2048).warnings).toEqual([expect.stringMatching(/^TOK_ADDED/)]);
 });

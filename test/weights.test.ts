@@ -184,7 +184,7 @@ describe("mapWeights", () => {
 
   test.each(Object.keys(GGUF))("a wrong shape of %s is MODEL_TENSOR with both shapes", (name) => {
     const shape = GGUF[name]!;
-    for (const wrong of [shape.map((size) => size + 1), [...shape, 1], shape.toReversed()]) {
+    for (const wrong of [shape.map((size) => size + 1), [...shape, 2], shape.toReversed()]) {
       if (wrong.join() === shape.join()) continue;
       const error = fault(() => map("gguf", { ...GGUF, [name]: wrong }));
       expect([error.code, error.at?.field, error.limit, error.actual]).toEqual([
@@ -194,6 +194,23 @@ describe("mapWeights", () => {
         `[${wrong.join(", ")}]`,
       ]);
     }
+  });
+
+  test("axes of length 1 are taken away, wherever they stand, with one warning", () => {
+    const stretched = Object.fromEntries(Object.entries(GGUF).map(([name, shape]) => [name, [1, ...shape, 1, 1]]));
+    const { weights, warnings } = map("gguf", stretched);
+    expect(roles(weights)).toEqual(roles(map("gguf", GGUF).weights));
+    expect(warnings).toEqual([expect.stringContaining("further axes of length 1")]);
+  });
+
+  test("a weight of a type that cannot be read is named with it, another tensor is not missed", () => {
+    const { "output_norm.weight": _, ...rest } = GGUF;
+    const unread = (name: string) => new Map([[name, "F64"]]);
+    const error = fault(() =>
+      mapWeights({ ...checkpoint("gguf", rest), unread: unread("output_norm.weight") }, CONFIG),
+    );
+    expect([error.code, error.at?.field, error.actual]).toEqual(["MODEL_TENSOR", "output_norm.weight", "F64"]);
+    expect(mapWeights({ ...checkpoint("gguf", GGUF), unread: unread("buffer") }, CONFIG).warnings).toEqual([]);
   });
 
   test.each(Object.keys(FUSED))("a missing %s is MODEL_TENSOR", (name) => {
@@ -309,7 +326,7 @@ describe("randomModelCheckpoint", () => {
 
   test("an unknown type and a missing configuration are typed errors", () => {
     expect(fault(() => randomModelCheckpoint(original, 7, "iq1_s" as StoredType)).at?.field).toBe("type");
-    expect(fault(() => randomModelCheckpoint(null as never, 7, "f32")).code).toBe("CONFIG_MISSING");
+    expect(fault(() => randomModelCheckpoint(null as never, 7, "f32")).code).toBe("REQ_PARAM");
   });
 });
 

@@ -42,7 +42,8 @@ export function publicTypes() {
       const taken = [...found.values()].map((other) => other.name);
       let name = wanted;
       while (taken.includes(name)) name += "_";
-      found.set(symbol.id, { name, declarations: symbol.declarations.map((one) => read(one.resolve(), symbol)) });
+      const declarations = symbol.declarations.map((one) => read(wholeOf(one.resolve()), symbol));
+      found.set(symbol.id, { name, declarations });
     };
     for (const symbol of exported) add(resolve(symbol), symbol.name);
     // A Map gives what is added to it while it is walked.
@@ -90,6 +91,12 @@ function topOf(node) {
   let top = node;
   while (top.parent?.parent) top = top.parent;
   return top;
+}
+
+/** The statement of a constant; what else is declared stands for itself. */
+function wholeOf(node) {
+  const top = topOf(node);
+  return /^export declare const\b/.test(top.getText()) ? top : node;
 }
 
 /** Its identifiers, and pieces of its text with what stands there instead; `type`: all that an alias is. */

@@ -10,7 +10,10 @@ const FAULTS = /^(KERNEL|KV|MEMORY|PROGRAM|STEP|WORKER)_|^MODEL_LOGITS$/;
 export async function judge(call, slots, values) {
   const ending = await endOf(call);
   if (ending.hangs) return "does not end";
-  if (!ending.failed) return slots.every((slot, at) => takes(slot, values[at])) ? undefined : "is taken without a word";
+  if (!ending.failed)
+    return slots.every((slot, at) => takes(slot, values[at]) || spares(slot, slots))
+      ? undefined
+      : "is taken without a word";
   const { error } = ending;
   if (error instanceof Callers || isTimeout(error)) return undefined;
   if (!(error instanceof EngineError)) return `ends in ${describe(error)}`;
@@ -41,6 +44,9 @@ async function endOf(call) {
 
 /** The signal that keeps `quantize` short. */
 const isTimeout = (error) => error instanceof DOMException && error.name === "TimeoutError";
+
+/** One hyper-parameter can make another one superfluous, whatever it is. */
+const spares = ({ name }, slots) => slots.length > 1 && name.startsWith("createModel(config");
 
 function takes(slot, value) {
   try {

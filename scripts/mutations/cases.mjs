@@ -12,7 +12,7 @@ const isTokenizerKey = (key) => Buffer.from(key).toString("latin1").startsWith("
 
 /** Name -> `{ weight, make(random) -> input }`; see `walk` for what an input is. */
 export function targetsOf(corpus) {
-  const { ggufs, split, folders, shards, tokenizers, templates, large, vocabulary } = corpus;
+  const { ggufs, split, folders, shards, tokenizers, sentencePiece, templates, large, vocabulary } = corpus;
   const models = ggufs.map((one) => ({ ...one, model: markTexts(parseGguf(one.bytes)) }));
   const withTokens = { ...vocabulary, model: markTexts(parseGguf(vocabulary.bytes)) };
   const parts = split.map(([name, one]) => [name, { ...one, model: markTexts(parseGguf(one.bytes)) }]);
@@ -63,6 +63,14 @@ export function targetsOf(corpus) {
           weightless: true,
         };
       },
+    },
+    "tokenizer.model": {
+      weight: 4,
+      make: (random) => ({
+        ...inFolder(sentencePiece.files, random, /^(tokenizer\.model|.*\.jinja)$/, bytesOf),
+        vocab: sentencePiece.vocab,
+        weightless: true,
+      }),
     },
     template: {
       weight: 10,

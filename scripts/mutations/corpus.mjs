@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import { markTexts, parseGguf, repairOffsets, writeGguf } from "./gguf-model.mjs";
 
@@ -68,6 +69,17 @@ export async function makeCorpus() {
       "generation_config.json": whole(Buffer.from(JSON.stringify({ ...generation, ...RECOMMENDED }))),
     }),
   ];
+  const odd = JSON.parse(gunzipSync(readFileSync(join(TOKENIZERS, "odd-files.json.gz"))).toString());
+  const { model, rows } = odd.sentencepiece.models.llama;
+  corpus.sentencePiece = {
+    vocab: rows,
+    files: [
+      ["model.safetensors", empty],
+      ["tokenizer.model", whole(Buffer.from(model, "base64"))],
+      ["tokenizer_config.json", whole(Buffer.from(JSON.stringify({ ...config, bos_token: "<s>" })))],
+      ["additional_chat_templates/tool_use.jinja", whole(Buffer.from(odd.zephyr.template))],
+    ],
+  };
   const jinja = json("jinja.json");
   const published = readdirSync(GOLDEN, { recursive: true }).filter((name) => name.endsWith(".jinja"));
   corpus.templates = [

@@ -20,7 +20,11 @@ export function mountFiles(contents) {
       if (contents.has(path) || isFolder(contents, path)) return path;
       throw Object.assign(new Error("no such file"), { code: "ENOENT" });
     },
-    readdir: async (path) => [...contents.keys()].map((name) => name.slice(path.length + 1)),
+    readdir: async (path) => {
+      if (!isFolder(contents, path)) throw Object.assign(new Error("no such folder"), { code: "ENOENT" });
+      const inside = [...contents.keys()].filter((name) => name.startsWith(`${path}/`));
+      return [...new Set(inside.map((name) => name.slice(path.length + 1).split("/")[0]))];
+    },
   };
   return counts;
 }

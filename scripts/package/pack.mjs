@@ -6,7 +6,7 @@ import { run } from "../command.mjs";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Bytes. Close above what the package has: growth is a decision, made here. */
-const BUDGET = { packed: 345_000, unpacked: 1_180_000 };
+const BUDGET = { packed: 360_000, unpacked: 1_250_000 };
 
 /** What may lie in the package. */
 const WANTED =

@@ -1,6 +1,6 @@
 /** One line a check as it ends: what, bytes, threads, outcome. */
 
-const WIDTHS = [24, 14, 9, 8];
+const WIDTHS = [28, 14, 9, 8];
 
 export class Report {
   count = 0;

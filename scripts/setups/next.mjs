@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, renameSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../command.mjs";
 import { asRoute } from "./story.mjs";
@@ -26,7 +25,7 @@ const moved =
   (...flags) =>
   async (cwd) => {
     await build(cwd, flags);
-    const place = join(mkdtempSync(join(tmpdir(), "wasmaverick-next-")), "app");
+    const place = join(mkdtempSync(join(cwd, "..", "moved-")), "app");
     renameSync(join(cwd, ".next/standalone"), place);
     renameSync(join(cwd, "node_modules"), join(cwd, "away"));
     try {

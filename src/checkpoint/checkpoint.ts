@@ -18,6 +18,8 @@ export interface ByteSource {
   read(offset: number, into: Uint8Array): Promise<void>;
   /** Where the source can tell: `FILE_CHANGED` if it is no longer what was opened. Called after the last read. */
   verify?(): Promise<void>;
+  /** What was odd so far, yet usable. */
+  readonly warnings?: readonly string[];
   /** Called once the checkpoint is read, and after every error. */
   close(): Promise<void>;
 }
@@ -64,6 +66,8 @@ export interface Checkpoint {
   /** Base name of the file or folder. */
   readonly name: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Names of tensors that are there in a type that no weights have here, with the type. */
+  readonly unread?: ReadonlyMap<string, string>;
   /** GGUF key-value pairs; empty for folders. */
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   /** The bytes of a pair of `metadata` as the file has them, key, type and value. */
@@ -72,6 +76,10 @@ export interface Checkpoint {
   readonly json: ReadonlyMap<string, unknown>;
   /** `chat_template.jinja` of a folder, where present. */
   readonly chatTemplate: string | undefined;
+  /** `additional_chat_templates/NAME.jinja` of a folder, by name. */
+  readonly namedTemplates?: ReadonlyMap<string, string>;
+  /** `tokenizer.model` of a folder without `tokenizer.json`: SentencePiece's own file. */
+  readonly sentencePiece?: Uint8Array;
   readonly warnings: readonly string[];
   /** `verify` of every source: call it after the weights are read. */
   verify?(): Promise<void>;

@@ -80,7 +80,7 @@ export function streamSink(stream: WritableStream<Uint8Array>): Sink {
   };
 }
 
-/** A renamed file would replace its own input, which may be the only copy; of a folder everything but GGUF files counts as input. */
+/** A renamed file would replace its own input, which may be the only copy; of a folder everything but GGUF files that are not read counts as input. */
 export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, target: string): Promise<void> {
   if (typeof source !== "string" && !(isUrl(source) && source.protocol === "file:")) return;
   const { system, pathOf } = filesOf(checkpoint.name);
@@ -88,13 +88,10 @@ export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, ta
   const real = async (one: string): Promise<string> => await system.realpath(one).catch(() => one);
   const opened = await real(path);
   const wanted = await real(target);
-  const inFolder = (await system.stat(opened)).isDirectory();
-  // Shards lie beside the path that was given, wherever a link there leads.
-  const folder = inFolder ? `${opened}/` : path.slice(0, path.length - baseName(path).length);
-  const names = inFolder
-    ? (await system.readdir(opened)).filter((name) => !name.endsWith(".gguf"))
-    : [...checkpoint.tensors.values()].map(({ source: { name } }) => name);
-  const own = names.map((name) => folder + name);
+  // A source is named by the path that opened it: shards beside the one that was given, or what a folder was found to hold.
+  const own = [...checkpoint.tensors.values()].map(({ source: { name } }) => name);
+  if ((await system.stat(opened)).isDirectory())
+    for (const name of await system.readdir(opened)) if (!name.endsWith(".gguf")) own.push(`${opened}/${name}`);
   for (const one of new Set([opened, ...own])) {
     if ((await real(one)) !== wanted) continue;
     throw new EngineError("QUANTIZE_TARGET", "the new file would replace a file that it is made from", {

@@ -12,7 +12,8 @@ import type { ByteSource } from "./checkpoint.ts";
 const READ_PIECE = 2 ** 30;
 
 export async function openFile(path: string): Promise<ByteSource> {
-  const name = baseName(path);
+  // As it was asked for: whoever gave the path knows it.
+  const name = path;
   const { open, constants } = filesOf(name).system;
   let handle: FileHandle;
   try {
@@ -35,7 +36,7 @@ export async function openFile(path: string): Promise<ByteSource> {
   }
 }
 
-/** Last part of a path, for messages: absolute paths do not leave the process. */
+/** Last part of a path or address. */
 export function baseName(path: string): string {
   const parts = path.split(/[/\\]/).filter((part) => part !== "");
   return parts.at(-1) ?? path;
@@ -122,6 +123,14 @@ function openError(name: string, cause: unknown): EngineError {
   }
   // ENXIO: a socket. EISDIR: Windows, where a folder cannot be opened at all.
   if (errno === "ENXIO" || errno === "EISDIR") return notRegular(name, errno);
+  if (DENIED.has(errno)) {
+    const advice = errno === "NotCapable" ? `: run with --allow-read=${JSON.stringify(name)}` : "";
+    return new EngineError("FILE_DENIED", `the file may not be read${advice}`, {
+      at: { source: "file", file: name },
+      actual: errno,
+      cause,
+    });
+  }
   return ioError(name, cause);
 }
 
@@ -142,6 +151,9 @@ function ioError(name: string, cause: unknown, offset?: number): EngineError {
   return new EngineError("FILE_IO", `the file cannot be read (${errnoOf(cause)})`, { at, cause });
 }
 
+/** Of the system, of Node's `--permission`, of Deno, whose error has a name instead of a code. */
+const DENIED = new Set(["EACCES", "EPERM", "ERR_ACCESS_DENIED", "NotCapable", "PermissionDenied"]);
+
 function errnoOf(cause: unknown): string {
-  return codeOf(cause) ?? "unknown error";
+  return codeOf(cause) ?? (cause as Partial<Error> | null)?.name ?? "unknown error";
 }

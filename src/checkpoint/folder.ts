@@ -1,10 +1,11 @@
 import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource, Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { baseName, filesOf, openFile } from "./file-source.ts";
-import { type JsonLimits, readJson, readText } from "./json-file.ts";
+import { type JsonLimits, readJson } from "./json-file.ts";
 import { pointer } from "./json-scanner.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { readShardIndex } from "./shard-index.ts";
+import { readTextFiles } from "./text-files.ts";
 
 /** A folder as Hugging Face lays it out: JSON files, and weights in one safetensors file or in shards with an index. */
 
@@ -17,12 +18,16 @@ const JSON_FILES: Record<string, JsonLimits> = {
   "tokenizer.json": { bytes: 64 * 2 ** 20, depth: 64, values: 2 ** 22 },
   "tokenizer_config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
   "generation_config.json": { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 },
+  "special_tokens_map.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "added_tokens.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "chat_template.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "processor_config.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
 };
-const TEMPLATE = "chat_template.jinja";
-const MAX_TEMPLATE_BYTES = 256 * 2 ** 10;
 
 interface Weights {
   tensors: Map<string, StoredTensor>;
+  /** Of types that no weights have here, with the type. */
+  unread: Map<string, string>;
   warnings: string[];
 }
 
@@ -36,11 +41,21 @@ export async function openFolder(path: string): Promise<Checkpoint> {
   };
   try {
     const json = await readJsonFiles(path);
-    const readTemplate = (source: ByteSource) => readText(source, MAX_TEMPLATE_BYTES, "TPL_SIZE");
-    const chatTemplate = await readOptional(path, TEMPLATE, readTemplate);
-    const { tensors, warnings } = await readWeights(path, sources);
+    const texts = await readTextFiles(path, json.has("tokenizer.json"), readOptional);
+    const { tensors, unread, warnings } = await readWeights(path, sources);
     const name = baseName(path);
-    return { format: "safetensors", name, tensors, metadata: new Map(), json, chatTemplate, warnings, verify, close };
+    return {
+      format: "safetensors",
+      name,
+      tensors,
+      unread,
+      metadata: new Map(),
+      json,
+      ...texts,
+      warnings,
+      verify,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -84,7 +99,7 @@ async function readWeights(path: string, sources: ByteSource[]): Promise<Weights
   }
   const index = await readOptional(path, INDEX, readShardIndex);
   if (!index) throw await noWeights(path);
-  const weights: Weights = { tensors: new Map(), warnings: [] };
+  const weights: Weights = { tensors: new Map(), unread: new Map(), warnings: [] };
   let total = 0;
   for (const [shard, listed] of index.shards) {
     const source = await openShard(path, shard);
@@ -99,26 +114,26 @@ async function readWeights(path: string, sources: ByteSource[]): Promise<Weights
 
 /** What a shard holds and what the index lists for it must be the same, name by name. Returns the shard's bytes of data. */
 async function addShard(weights: Weights, source: ByteSource, listed: Set<string>): Promise<number> {
-  const { tensors, leftOut, dataBytes, warnings } = await readSafetensors(source);
+  const { tensors, unread, dataBytes, warnings } = await readSafetensors(source);
   const fail = (name: string, what: string) => {
     const at = { source: "json", file: INDEX, field: `/weight_map${pointer(name)}` } as const;
     return new EngineError("INDEX_TENSOR", `${what} ${quoteName(source.name)}`, { at });
   };
   for (const name of listed) {
-    if (!tensors.has(name) && !leftOut.has(name)) throw fail(name, "the tensor is not in its shard");
+    if (!tensors.has(name) && !unread.has(name)) throw fail(name, "the tensor is not in its shard");
   }
   for (const [name, tensor] of tensors) {
     if (weights.tensors.has(name)) throw fail(name, "a second copy of the tensor is in");
     if (!listed.has(name)) throw fail(name, "the index does not list the tensor for the shard that holds it,");
     weights.tensors.set(name, tensor);
   }
+  for (const [name, type] of unread) weights.unread.set(name, type);
   weights.warnings.push(...warnings);
   return dataBytes;
 }
 
 async function openShard(path: string, name: string): Promise<ByteSource> {
   const at = { source: "file", file: name } as const;
-  await refuseEscape(path, name);
   try {
     return await openFile(`${path}/${name}`);
   } catch (cause) {
@@ -129,40 +144,15 @@ async function openShard(path: string, name: string): Promise<ByteSource> {
   }
 }
 
-/**
- * A downloaded folder must not reach files elsewhere through links. The one layout that does so for good reason is
- * allowed: the hub's cache, where `snapshots/<revision>/` links to `blobs/` beside it. Hard links cannot be told.
- */
-async function refuseEscape(path: string, name: string): Promise<void> {
-  const { realpath } = filesOf(baseName(path)).system;
-  let folder: string;
-  let file: string;
-  try {
-    folder = await realpath(path);
-    file = await realpath(`${path}/${name}`);
-  } catch {
-    return; // Missing: opening it says so.
-  }
-  const target = folderOf(file);
-  if (target === folder) return;
-  const revisions = folderOf(folder);
-  if (baseName(revisions) === "snapshots" && `${folderOf(revisions)}/blobs` === target.replaceAll("\\", "/")) return;
-  throw new EngineError("INDEX_PATH", "a shard links to a file outside its folder", {
-    at: { source: "file", file: name },
-  });
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
-}
-
 async function noWeights(path: string): Promise<EngineError> {
-  const { readdir } = filesOf(baseName(path)).system;
+  const { readdir } = filesOf(path).system;
   const names = await readdir(path).catch(() => []);
-  const gguf = names.sort().find((name) => name.endsWith(".gguf"));
-  const hint = gguf ? `; it holds ${quoteName(gguf)}: open that file` : "";
+  const pickled = names.some((name) => /^(pytorch_model.*|consolidated.*)\.(bin|pth?)$/.test(name));
+  const hint = pickled
+    ? "; its PyTorch files can hold code and are not read: save the model again with safe_serialization"
+    : "";
   return new EngineError("CHECKPOINT_EMPTY", `the folder has no weights${hint}`, {
-    at: { source: "file", file: baseName(path) },
-    limit: `${SINGLE} or ${INDEX}`,
+    at: { source: "file", file: path },
+    limit: `${SINGLE}, ${INDEX}, or one GGUF file`,
   });
 }

@@ -1,5 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource, MetadataValue, StoredTensor } from "./checkpoint.ts";
+import { baseName } from "./file-source.ts";
 
 /**
  * Split GGUF: `<prefix>-00001-of-00004.gguf` ... Names count from 1, `split.no` from 0. Only the first shard has the
@@ -12,6 +13,7 @@ export interface GgufFile {
   spans: Map<string, readonly [number, number]>;
   metadata: Map<string, MetadataValue>;
   tensors: Map<string, StoredTensor>;
+  unread: Map<string, string>;
   warnings: string[];
 }
 
@@ -22,7 +24,7 @@ export function shardPlace(first: GgufFile): { count: number; nameOf: (number: n
   const count = splitNumber(first, "split.count") ?? 1;
   if (count <= 1) return { count: 1, nameOf: () => first.source.name };
   const number = splitNumber(first, "split.no") ?? 0;
-  const match = NAME.exec(first.source.name);
+  const match = NAME.exec(baseName(first.source.name));
   if (number !== 0) {
     const hint = match ? `open ${quoteName(nameOf(match[1], 0, count))}` : "open the first one";
     throw splitError(first, "split.no", `this is shard ${number + 1} of ${count}: ${hint}`, 0, number);
@@ -37,6 +39,7 @@ export function shardPlace(first: GgufFile): { count: number; nameOf: (number: n
 /** Checks that the shards belong together and merges their tensors. `others` are shards 1, 2, ... */
 export function joinShards(first: GgufFile, others: GgufFile[], count: number) {
   const tensors = new Map<string, StoredTensor>(first.tensors);
+  const unread = new Map<string, string>(first.unread);
   const warnings = [...first.warnings];
   for (const [index, shard] of others.entries()) {
     checkShard(first, shard, index + 1, count);
@@ -48,10 +51,11 @@ export function joinShards(first: GgufFile, others: GgufFile[], count: number) {
       }
       tensors.set(name, tensor);
     }
+    for (const [name, type] of shard.unread) unread.set(name, type);
     warnings.push(...shard.warnings);
   }
   const total = count > 1 ? splitNumber(first, "split.tensors.count") : undefined;
-  if (total !== undefined && total !== tensors.size) {
+  if (total !== undefined && total !== tensors.size + unread.size) {
     throw splitError(
       first,
       "split.tensors.count",
@@ -60,7 +64,7 @@ export function joinShards(first: GgufFile, others: GgufFile[], count: number) {
       tensors.size,
     );
   }
-  return { tensors, warnings };
+  return { tensors, unread, warnings };
 }
 
 function checkShard(first: GgufFile, shard: GgufFile, number: number, count: number): void {

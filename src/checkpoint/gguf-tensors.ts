@@ -1,6 +1,7 @@
 import { EngineError, quoteName } from "../error.ts";
-import { type StoredType, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../weight-types.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES, weightType } from "../weight-types.ts";
 import type { StoredTensor } from "./checkpoint.ts";
+import { GGML_TYPES } from "./ggml-types.ts";
 import { decodeName } from "./gguf-metadata.ts";
 import type { HeaderWindow } from "./gguf-window.ts";
 
@@ -18,28 +19,7 @@ const MAX_TENSOR_BYTES = 8 + MAX_NAME_BYTES + 4 + 8 * MAX_DIMENSIONS + 4 + 8;
 const ELEMENTS_END = 2 ** 63;
 const BYTES_END = 2n ** 64n;
 
-/** ggml's types that weights cannot have here, by number. The other numbers below 43 were removed. */
-const OTHERS: Readonly<Record<number, string>> = {
-  9: "Q8_1",
-  15: "Q8_K",
-  16: "IQ2_XXS",
-  17: "IQ2_XS",
-  18: "IQ3_XXS",
-  19: "IQ1_S",
-  21: "IQ3_S",
-  22: "IQ2_S",
-  24: "I8",
-  25: "I16",
-  26: "I32",
-  27: "I64",
-  28: "F64",
-  29: "IQ1_M",
-  40: "NVFP4",
-  41: "Q1_0",
-  42: "Q2_0",
-};
-
-/** Those that they can. */
+/** Those that weights may have, by number. */
 const TYPES = new Map<number, StoredType>();
 for (const type of WEIGHT_TYPE_NAMES) {
   const { ggml } = weightType(type);
@@ -60,9 +40,11 @@ export function ggmlType(type: StoredType): number {
 /** A tensor as its entry describes it; `offset` counts from the start of the data. */
 interface Entry {
   name: string;
-  type: StoredType;
+  /** `unread`: a type of ggml's that no weights have here. */
+  type: StoredType | { unread: string };
   shape: number[];
-  bytes: number;
+  /** null: nobody here knows. */
+  bytes: number | null;
   offset: number;
   /** Where the entry is in the header, for messages. */
   at: number;
@@ -70,6 +52,8 @@ interface Entry {
 
 export interface Directory {
   tensors: Map<string, StoredTensor>;
+  /** Tensors of types that no weights have here, with the type. */
+  unread: Map<string, string>;
   /** End of the last tensor in the file; the data's start where there is none. */
   end: number;
 }
@@ -77,16 +61,18 @@ export interface Directory {
 export async function readTensors(window: HeaderWindow, count: number, alignment: number): Promise<Directory> {
   const entries = new Map<string, Entry>();
   let offset = 0;
+  let exact = true;
   for (let i = 0; i < count; i++) {
     if (window.ready < MAX_TENSOR_BYTES) await window.fill(MAX_TENSOR_BYTES);
-    const entry = readEntry(window, i, offset);
+    const entry = readEntry(window, i, offset, exact);
     const earlier = entries.get(entry.name);
     if (earlier) {
       const what = `the tensor ${quoteName(entry.name)} is listed at bytes ${earlier.at} and ${entry.at}`;
       throw window.error("GGUF_TENSOR_NAME", what, `tensors[${i}].name`, entry.at);
     }
     entries.set(entry.name, entry);
-    offset += align(entry.bytes, alignment);
+    offset = entry.offset + align(entry.bytes ?? 0, alignment);
+    exact = entry.bytes !== null;
     if (offset > Number.MAX_SAFE_INTEGER) {
       const what = "the tensors together are larger than any file";
       throw window.error("GGUF_DATA_BYTES", what, `tensors[${i}]`, entry.at, Number.MAX_SAFE_INTEGER);
@@ -95,19 +81,24 @@ export async function readTensors(window: HeaderWindow, count: number, alignment
   return place(window, entries, align(window.offset, alignment));
 }
 
-/** Data sections have neither gaps nor overlaps: a tensor begins where the one before it ends, padded. */
-function readEntry(window: HeaderWindow, index: number, expectedOffset: number): Entry {
+/**
+ * Data sections have neither gaps nor overlaps: a tensor begins where the one before it ends, padded. Where nobody here knows how long
+ * that one is (`exact` false), it begins anywhere behind it.
+ */
+function readEntry(window: HeaderWindow, index: number, expectedOffset: number, exact: boolean): Entry {
   const at = window.offset;
   const name = readTensorName(window, `tensors[${index}].name`);
   const dimensions = readDimensions(window, index);
   const typeField = `tensors[${index}].type`;
   const typeAt = window.offset;
-  const type = checkType(window, window.u32(typeField), typeField, typeAt);
-  const bytes = tensorBytes(window, dimensions, type, index, at);
+  const number = window.u32(typeField);
+  const type = checkType(window, number, typeField, typeAt);
+  const { elements, bytes: blockBytes } = GGML_TYPES[number];
+  const bytes = elements === 0 ? null : tensorBytes(window, dimensions, { elements, bytes: blockBytes }, index, at);
   const offsetField = `tensors[${index}].offset`;
   const offsetAt = window.offset;
   const offset = window.u64(offsetField);
-  if (offset !== expectedOffset) {
+  if (typeof offset !== "number" || (exact ? offset !== expectedOffset : offset < expectedOffset)) {
     const what = `the tensor ${quoteName(name)} does not begin where the one before it ends`;
     throw window.error("GGUF_TENSOR_OFFSET", what, offsetField, offsetAt, expectedOffset, offset);
   }
@@ -140,8 +131,9 @@ function readDimensions(window: HeaderWindow, index: number): (number | bigint)[
   const field = `tensors[${index}].n_dims`;
   const offset = window.offset;
   const count = window.u32(field);
-  if (count < 1 || count > MAX_DIMENSIONS) {
-    throw window.error("GGUF_NDIMS", "bad number of dimensions", field, offset, `1..${MAX_DIMENSIONS}`, count);
+  // None is a single number, as in ggml.
+  if (count > MAX_DIMENSIONS) {
+    throw window.error("GGUF_NDIMS", "bad number of dimensions", field, offset, `0..${MAX_DIMENSIONS}`, count);
   }
   const dimensions: (number | bigint)[] = [];
   let elements = 1;
@@ -158,26 +150,27 @@ function readDimensions(window: HeaderWindow, index: number): (number | bigint)[
   return dimensions;
 }
 
-function checkType(window: HeaderWindow, type: number, field: string, offset: number): StoredType {
+/** A type that weights may have, or the name of one that they may not: of use only where the tensor is of none. */
+function checkType(window: HeaderWindow, type: number, field: string, offset: number): StoredType | { unread: string } {
   const stored = TYPES.get(type);
   if (stored) return stored;
-  const known = OTHERS[type];
-  const what = known ? `weights of type ${known} are not supported` : "there is no such tensor type";
-  throw window.error("GGUF_TENSOR_TYPE", what, field, offset, SUPPORTED, type);
+  const known = GGML_TYPES[type];
+  if (known) return { unread: known.name };
+  throw window.error("GGUF_TENSOR_TYPE", "there is no such tensor type", field, offset, SUPPORTED, type);
 }
 
 function tensorBytes(
   window: HeaderWindow,
   shape: (number | bigint)[],
-  type: StoredType,
+  block: { readonly elements: number; readonly bytes: number },
   index: number,
   at: number,
 ): number {
-  const block = WEIGHT_TYPES[type];
+  const [row = 1] = shape;
   // A bigint has lost its low bits here, but rows of 2^53 fail anyway.
-  if (Number(shape[0]) % block.elements !== 0) {
-    const what = `rows of ${type} are made of whole blocks`;
-    throw window.error("GGUF_BLOCK", what, `tensors[${index}].ne[0]`, at, `a multiple of ${block.elements}`, shape[0]);
+  if (Number(row) % block.elements !== 0) {
+    const what = "rows are made of whole blocks of their type";
+    throw window.error("GGUF_BLOCK", what, `tensors[${index}].ne[0]`, at, `a multiple of ${block.elements}`, row);
   }
   const elements = shape.reduce<number>((product, dimension) => product * Number(dimension), 1);
   if (elements <= 2 ** 50) return (elements / block.elements) * block.bytes;
@@ -198,16 +191,18 @@ function tensorBytes(
 function place(window: HeaderWindow, entries: Map<string, Entry>, start: number): Directory {
   const { source } = window;
   const tensors = new Map<string, StoredTensor>();
+  const unread = new Map<string, string>();
   let end = start;
   for (const { name, type, shape, bytes, offset, at } of entries.values()) {
-    end = start + offset + bytes;
+    end = start + offset + (bytes ?? 0);
     if (end > source.size) {
       const what = `the file ends before the tensor ${quoteName(name)} does`;
       throw window.error("GGUF_TENSOR_RANGE", what, `tensors[${name}]`, at, `${end} bytes`, source.size);
     }
-    tensors.set(name, { name, type, shape, source, offset: start + offset, bytes });
+    if (typeof type === "object") unread.set(name, type.unread);
+    else tensors.set(name, { name, type, shape, source, offset: start + offset, bytes: bytes! });
   }
-  return { tensors, end };
+  return { tensors, unread, end };
 }
 
 function align(size: number, alignment: number): number {

@@ -1,5 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
+import { baseName } from "./file-source.ts";
 import { MIN_PAIR_BYTES, readMetadata } from "./gguf-metadata.ts";
 import { type GgufFile, joinShards, shardPlace } from "./gguf-split.ts";
 import { MIN_TENSOR_BYTES, readTensors } from "./gguf-tensors.ts";
@@ -36,7 +37,7 @@ export async function openGguf(
       sources.push(shard);
       others.push(await readGguf(shard));
     }
-    const { tensors, warnings } = joinShards(first, others, count);
+    const { tensors, unread, warnings } = joinShards(first, others, count);
     const verify = async () => {
       for (const opened of sources) await opened.verify?.();
     };
@@ -49,13 +50,16 @@ export async function openGguf(
     };
     return {
       format: "gguf",
-      name: source.name,
+      name: baseName(source.name),
       tensors,
+      unread,
       metadata,
       storedPair,
       json: new Map(),
       chatTemplate: undefined,
-      warnings,
+      get warnings() {
+        return [...warnings, ...sources.flatMap((opened) => opened.warnings ?? [])];
+      },
       verify,
       close,
     };
@@ -87,12 +91,17 @@ async function readGguf(source: ByteSource): Promise<GgufFile> {
   const tensorCount = readCount(window, "n_tensors", MAX_TENSORS, MIN_TENSOR_BYTES);
   const pairCount = readCount(window, "n_kv", MAX_PAIRS, MIN_PAIR_BYTES);
   const { values, spans, alignment, warnings } = await readMetadata(window, pairCount);
-  const { tensors, end } = await readTensors(window, tensorCount, alignment);
+  const { tensors, unread, end } = await readTensors(window, tensorCount, alignment);
   const trailing = source.size - end;
   if (trailing > alignment) {
     warnings.push(`GGUF_TRAILING: ${quoteName(source.name)} has ${trailing} unused bytes after its last tensor`);
   }
-  return { source, metadata: values, spans, tensors, warnings };
+  if (unread.size > 0) {
+    const [[first, type]] = unread;
+    const many = `${unread.size} tensors of types that no weights have here are left out`;
+    warnings.push(`GGUF_TENSOR_TYPE: ${quoteName(source.name)}: ${many}, ${quoteName(first)} (${type}) first`);
+  }
+  return { source, metadata: values, spans, tensors, unread, warnings };
 }
 
 function checkMagic(window: HeaderWindow): void {

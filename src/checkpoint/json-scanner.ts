@@ -74,6 +74,11 @@ export class JsonScanner {
     return this.peek() === OPEN_ARRAY;
   }
 
+  /** Of what begins like `null`: reading or skipping it tells whether it is. */
+  isNull(): boolean {
+    return this.peek() === 0x6e;
+  }
+
   isString(): boolean {
     return this.peek() === QUOTE;
   }

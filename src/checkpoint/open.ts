@@ -4,7 +4,9 @@ import { isFunction, isMap, isRevoked } from "../given.ts";
 import { isUrl } from "../realm.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
 import { openFolder } from "./folder.ts";
+import { findModel } from "./folder-model.ts";
 import { openGguf } from "./gguf.ts";
+import { isBlank } from "./safetensors.ts";
 import { noSource, openSource, pathOf, type SourceLike, urlOf } from "./source.ts";
 
 /** Opens whatever holds a model: a folder, a GGUF file, or a checkpoint that is open already. */
@@ -17,10 +19,46 @@ export async function openCheckpoint(source: CheckpointLike, signal?: AbortSigna
   if (isCheckpoint(source)) return source;
   const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
   const path = isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
-  if (typeof path === "string" && (await isFolder(path))) return openFolder(path);
-  const opened = await openSource(path, signal);
+  if (typeof path !== "string") return openSingle(path, signal);
+  if (!(await isFolder(path))) return openPath(path);
+  const { at, kind, warnings } = await findModel(path);
+  const checkpoint = await (kind === "folder" ? openFolder(at) : openSingle(at, signal));
+  return warnings.length === 0 ? checkpoint : withWarnings(checkpoint, warnings);
+}
+
+async function openSingle(place: SourceLike, signal: AbortSignal | undefined): Promise<Checkpoint> {
+  const opened = await openSource(place, signal);
   await refuseSafetensors(opened);
-  return openGguf(opened, siblingsOf(path, signal));
+  return openGguf(opened, siblingsOf(place, signal));
+}
+
+/** What was typed and is not there may be meant as the name of a repository. */
+async function openPath(path: string): Promise<Checkpoint> {
+  try {
+    return await openSingle(path, undefined);
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== "FILE_MISSING" || error.at?.file !== path) throw error;
+    const repository = /^[\w.-]+\/[\w.-]+$/.test(path) && !/\.\w{2,11}$/.test(path);
+    const get = `; nothing is downloaded by name: get it with "hf download ${path} --local-dir DIR"`;
+    throw new EngineError("FILE_MISSING", `no such file or folder${repository ? get : ""}`, {
+      at: error.at,
+      limit: "the path or URL of a GGUF file, or the path of a folder with config.json and safetensors",
+      cause: error.cause,
+    });
+  }
+}
+
+/** Late warnings of the checkpoint's sources stay late. */
+function withWarnings(checkpoint: Checkpoint, first: readonly string[]): Checkpoint {
+  const { storedPair, verify } = checkpoint;
+  return {
+    ...checkpoint,
+    ...(storedPair && { storedPair: storedPair.bind(checkpoint) }),
+    ...(verify && { verify: verify.bind(checkpoint) }),
+    get warnings() {
+      return [...first, ...checkpoint.warnings];
+    },
+  };
 }
 
 function isCheckpoint(source: CheckpointLike): source is Checkpoint {
@@ -58,10 +96,11 @@ async function refuseSafetensors(source: ByteSource): Promise<void> {
 /** A header length that fits the file, and a brace after it. */
 async function looksLikeSafetensors(source: ByteSource): Promise<boolean> {
   if (source.size < 10) return false;
-  const head = new Uint8Array(9);
+  const head = new Uint8Array(Math.min(64, source.size));
   await source.read(0, head);
   const length = new DataView(head.buffer).getBigUint64(0, true);
-  return head[8] === 0x7b && length <= BigInt(source.size - 8);
+  const first = head.subarray(8).find((byte) => !isBlank(byte));
+  return first === 0x7b && length <= BigInt(source.size - 8);
 }
 
 /** Where the other shards of a split file are; a blob or a source of the caller has no neighbours. */
@@ -69,8 +108,15 @@ function siblingsOf(
   place: SourceLike,
   signal: AbortSignal | undefined,
 ): ((name: string) => Promise<ByteSource>) | undefined {
-  if (isUrl(place)) return (name) => openSource(new URL(encodeURIComponent(name), place.href), signal);
+  if (isUrl(place)) return (name) => openSource(besideUrl(place, name), signal);
   if (typeof place !== "string") return undefined;
   const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
   return (name) => openSource(folder + name);
+}
+
+/** A file beside another on its server: the same user, and the same query, which may be the signature that opens them. */
+function besideUrl(place: URL, name: string): URL {
+  const url = new URL(encodeURIComponent(name), place.href);
+  url.search = place.search;
+  return url;
 }

@@ -1,10 +1,11 @@
-import { EngineError } from "../error.ts";
+import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource } from "./checkpoint.ts";
+import { type Address, addressOf, PATIENCE, type Patience, requestRange } from "./remote-request.ts";
 
-/** A file behind http(s), read in ranges. Redirects are followed: model hubs answer with their CDN's address. */
-
-/** Attempts for one range; each goes on where the last one broke off. */
-const ATTEMPTS = 3;
+/**
+ * A file behind http(s), read in ranges. Redirects are followed anew for every range, since model hubs answer with addresses of their CDN
+ * that hold for minutes.
+ */
 
 /** Bytes a request: a broken connection costs at most this much, and a request is rare enough not to matter. */
 const RANGE_PIECE = 64 * 2 ** 20;
@@ -12,27 +13,41 @@ const RANGE_PIECE = 64 * 2 ** 20;
 /** Asked for first. Two, since sirv, in Vite's servers among others, answers `bytes=0-0` with the whole file. */
 const PROBE_BYTES = 2;
 
+/** What tells one state of a file from another. */
+interface Version {
+  readonly total: number;
+  readonly etag: string | null;
+  readonly modified: string | null;
+  /** Of the server that answered, behind all redirects. */
+  readonly host: string;
+}
+
 /** The signal ends this request and all later ones: a server that stalls would keep them for ever. */
-export async function openRemote(url: URL, signal?: AbortSignal): Promise<ByteSource> {
-  const name = remoteName(url);
-  const response = await requestRange(url, name, 0, PROBE_BYTES, signal);
+export async function openRemote(url: URL, signal?: AbortSignal, patience: Patience = PATIENCE): Promise<ByteSource> {
+  const address = addressOf(url);
+  const request = { address, offset: 0, length: PROBE_BYTES, known: false, patience, signal };
+  const response = await requestRange(request);
   await response.body?.cancel();
-  const { total } = contentRange(response, name, 0, PROBE_BYTES);
-  return new RemoteSource(url, name, total, response.headers.get("etag"), signal);
+  return new RemoteSource(address, versionOf(response, address, 0, PROBE_BYTES), patience, signal);
 }
 
 class RemoteSource implements ByteSource {
   readonly name: string;
   readonly size: number;
-  readonly #url: URL;
-  readonly #etag: string | null;
+  /** What was odd while it was read. */
+  readonly warnings: string[] = [];
+  readonly #address: Address;
+  readonly #version: Version;
+  readonly #patience: Patience;
   readonly #signal: AbortSignal | undefined;
+  readonly #mirrors = new Set<string>();
 
-  constructor(url: URL, name: string, size: number, etag: string | null, signal: AbortSignal | undefined) {
-    this.#url = url;
-    this.name = name;
-    this.size = size;
-    this.#etag = etag;
+  constructor(address: Address, version: Version, patience: Patience, signal: AbortSignal | undefined) {
+    this.name = address.name;
+    this.size = version.total;
+    this.#address = address;
+    this.#version = version;
+    this.#patience = patience;
     this.#signal = signal;
   }
 
@@ -42,26 +57,35 @@ class RemoteSource implements ByteSource {
       const wanted = Math.min(RANGE_PIECE, into.length - done);
       const got = await this.#readOnce(offset + done, into.subarray(done, done + wanted));
       done += got;
-      if (got === wanted) failures = 0;
-      else if (++failures === ATTEMPTS) throw this.#short(offset + done, into.length - done);
+      // Each attempt goes on where the last one broke off: one that brought something was none in vain.
+      if (got > 0) failures = 0;
+      else if (++failures === this.#patience.attempts) throw this.#short(offset + done, into.length - done);
     }
   }
 
   /** Bytes that arrived before the body ended or the connection broke. */
   async #readOnce(offset: number, into: Uint8Array): Promise<number> {
-    const response = await requestRange(this.#url, this.name, offset, into.length, this.#signal);
-    await this.#checkSame(response, offset, into.length);
+    const { length } = into;
+    const asked = { address: this.#address, patience: this.#patience, signal: this.#signal };
+    const response = await requestRange({ ...asked, offset, length, known: true });
+    try {
+      this.#checkSame(versionOf(response, this.#address, offset, length), offset);
+    } catch (error) {
+      await response.body?.cancel();
+      throw error;
+    }
     const reader = response.body!.getReader();
     let done = 0;
     try {
-      while (done < into.length) {
+      while (done < length) {
         const { value } = await reader.read();
         if (value === undefined) return done;
-        const piece = value.subarray(0, into.length - done);
+        const piece = value.subarray(0, length - done);
         into.set(piece, done);
         done += piece.length;
       }
     } catch {
+      this.#signal?.throwIfAborted();
       return done;
     } finally {
       await reader.cancel().catch(() => {});
@@ -70,23 +94,28 @@ class RemoteSource implements ByteSource {
   }
 
   /** The tag is compared here: `If-Range` would make every browser request ask for leave first (CORS). */
-  async #checkSame(response: Response, offset: number, length: number): Promise<void> {
-    try {
-      const { total } = contentRange(response, this.name, offset, length);
-      const etag = response.headers.get("etag");
-      if (total === this.size && (etag === null || this.#etag === null || etag === this.#etag)) return;
-    } catch (error) {
-      await response.body?.cancel();
-      throw error;
+  #checkSame(now: Version, offset: number): void {
+    const first = this.#version;
+    const same = now.etag === null || first.etag === null || opaque(now.etag) === opaque(first.etag);
+    if (now.total === first.total && same) return;
+    // Mirrors of one file have tags of their own.
+    const mirrored = now.host !== first.host && now.modified !== null && now.modified === first.modified;
+    if (now.total !== first.total || !mirrored) {
+      throw new EngineError("REMOTE_CHANGED", "the remote file is no longer the one that was opened", {
+        at: { source: "file", file: this.name, offset },
+        limit: first.etag ?? undefined,
+        actual: now.etag ?? undefined,
+      });
     }
-    await response.body?.cancel();
-    throw new EngineError("REMOTE_CHANGED", "the remote file is no longer the one that was opened", {
-      at: { source: "file", file: this.name, offset },
-    });
+    if (this.#mirrors.has(now.host)) return;
+    this.#mirrors.add(now.host);
+    this.warnings.push(
+      `REMOTE_MIRROR: ${quoteName(now.host)} has another tag than ${quoteName(first.host)}; length and date are equal`,
+    );
   }
 
   #short(offset: number, missing: number): EngineError {
-    return new EngineError("REMOTE_SHORT", `the server's answer broke off ${ATTEMPTS} times`, {
+    return new EngineError("REMOTE_SHORT", `the server's answer broke off ${this.#patience.attempts} times`, {
       at: { source: "file", file: this.name, offset },
       limit: `${missing} more bytes`,
     });
@@ -95,55 +124,27 @@ class RemoteSource implements ByteSource {
   async close(): Promise<void> {}
 }
 
-async function requestRange(
-  url: URL,
-  name: string,
-  offset: number,
-  length: number,
-  signal: AbortSignal | undefined,
-): Promise<Response> {
-  const headers = { range: `bytes=${offset}-${offset + length - 1}`, "accept-encoding": "identity" };
-  let response: Response;
-  try {
-    response = await fetch(url, { headers, signal });
-  } catch (cause) {
-    signal?.throwIfAborted();
-    throw new EngineError("REMOTE_FAILED", "the server cannot be reached", {
-      at: { source: "file", file: name, offset },
-      cause,
-    });
-  }
-  if (response.status === 206) return response;
-  await response.body?.cancel();
-  // 416: an empty file has no byte 0. 200: the server would send the whole file for every range.
-  const code = response.ok || response.status === 416 ? "REMOTE_RANGE" : "REMOTE_STATUS";
-  const what = code === "REMOTE_RANGE" ? "the server does not serve byte ranges of this file" : "the server refuses";
-  throw new EngineError(code, what, {
-    at: { source: "file", file: name, offset },
-    limit: "HTTP status 206",
-    actual: response.status,
-  });
-}
+/** Weak and strong tags of one opaque tag name one file (RFC 9110, 8.8.3.2): a proxy that recompresses weakens them. */
+const opaque = (etag: string) => etag.replace(/^W\//, "");
 
-function contentRange(response: Response, name: string, offset: number, length: number): { total: number } {
+function versionOf(response: Response, { name }: Address, offset: number, length: number): Version {
   const text = response.headers.get("content-range") ?? "";
   const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16})$/.exec(text);
   const [first, last, total] = match ? match.slice(1).map(Number) : [-1, -1, -1];
   // A range that goes beyond the end is cut there.
   const cut = Math.min(offset + length, total) - 1;
-  if (first === offset && last === cut && Number.isSafeInteger(total)) return { total };
-  throw new EngineError("REMOTE_RANGE", "the server answers with another range", {
-    at: { source: "file", file: name, offset },
-    limit: `bytes ${offset}-${offset + length - 1} of a known size`,
-    actual: text,
-  });
-}
-
-function remoteName(url: URL): string {
-  const last = url.pathname.split("/").at(-1) ?? "";
-  try {
-    return decodeURIComponent(last) || url.hostname;
-  } catch {
-    return last;
+  if (first !== offset || last !== cut || !Number.isSafeInteger(total)) {
+    throw new EngineError("REMOTE_RANGE", "the server answers with another range", {
+      at: { source: "file", file: name, offset },
+      limit: `bytes ${offset}-${offset + length - 1} of a known size`,
+      actual: text,
+    });
   }
+  const { headers, url } = response;
+  return {
+    total,
+    etag: headers.get("etag"),
+    modified: headers.get("last-modified"),
+    host: URL.canParse(url) ? new URL(url).host : "",
+  };
 }

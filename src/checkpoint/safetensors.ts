@@ -51,9 +51,6 @@ const BITS = new Map<string, number>([
   ["C64", 64],
 ]);
 
-/** Integers are buffers (position ids, masks), never weights of these models: they are left out. */
-const INTEGER = /^(BOOL|[UI]\d+)$/;
-
 interface Entry {
   name: string;
   dtype: string;
@@ -64,8 +61,8 @@ interface Entry {
 
 export interface SafetensorsFile {
   tensors: Map<string, StoredTensor>;
-  /** Names of integer tensors, which are checked and left out. */
-  leftOut: Set<string>;
+  /** Tensors of a dtype that weights cannot have here, with it: checked and left out. Integers are buffers (position ids, masks). */
+  unread: Map<string, string>;
   /** Of the data area. */
   dataBytes: number;
   warnings: string[];
@@ -79,21 +76,23 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   const dataStart = 8 + header.length;
   checkTiling(entries, source, dataStart);
   const tensors = new Map<string, StoredTensor>();
-  const leftOut = new Set<string>();
+  const unread = new Map<string, string>();
   for (const { name, dtype, shape, begin, end } of entries) {
     const type = SUPPORTED[dtype];
-    if (!type) leftOut.add(name);
+    if (!type) unread.set(name, dtype);
     else tensors.set(name, { name, type, shape, source, offset: dataStart + begin, bytes: end - begin });
   }
   const warnings: string[] = [];
-  if (leftOut.size > 0) {
-    const [first] = leftOut;
-    warnings.push(
-      `ST_DTYPE: ${quoteName(source.name)}: ${leftOut.size} integer tensors are left out, ${quoteName(first)} first`,
-    );
+  if (unread.size > 0) {
+    const [[first, dtype]] = unread;
+    const many = `${unread.size} tensors of types that no weights have here are left out`;
+    warnings.push(`ST_DTYPE: ${quoteName(source.name)}: ${many}, ${quoteName(first)} (${dtype}) first`);
   }
-  return { tensors, leftOut, dataBytes: source.size - dataStart, warnings };
+  return { tensors, unread, dataBytes: source.size - dataStart, warnings };
 }
+
+/** White space of JSON. */
+export const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 async function readHeader(source: ByteSource): Promise<Uint8Array> {
   const at = { source: "safetensors", file: source.name, offset: 0 } as const;
@@ -113,10 +112,11 @@ async function readHeader(source: ByteSource): Promise<Uint8Array> {
   }
   const header = new Uint8Array(Number(length));
   await source.read(8, header);
-  if (header[0] === 0x7b) return header;
+  const first = header.findIndex((byte) => !isBlank(byte));
+  if (header[first] === 0x7b) return header;
   throw new EngineError("ST_HEADER_START", "the header does not begin with {", {
     at: { ...at, offset: 8 },
-    actual: `byte ${header[0]}`,
+    actual: first < 0 ? "blanks alone" : `byte ${header[first]}`,
   });
 }
 
@@ -138,14 +138,18 @@ function readEntries(scanner: JsonScanner): Entry[] {
     checkBytes(scanner, entry, at);
     entries.set(name, entry);
   });
-  // The format pads with spaces only; other white space after the object is refused like any other byte.
-  scanner.end((byte) => byte === 0x20);
+  // The format pads with spaces; the reference reader takes JSON's other blanks too, before and behind.
+  scanner.end(isBlank);
   return [...entries.values()];
 }
 
 /** The reference's map from string to string; its content says nothing about the weights. */
 function checkMetadata(scanner: JsonScanner): void {
   const seen = new Set<string>();
+  if (scanner.isNull()) {
+    scanner.skip();
+    return;
+  }
   if (!scanner.isObject()) throw scanner.error("ST_METADATA", "the metadata is not an object");
   scanner.object((key, at) => {
     if (seen.has(key)) throw scanner.error("ST_DUPLICATE_KEY", "a key occurs twice", at);
@@ -213,13 +217,9 @@ function checkBytes(scanner: JsonScanner, { dtype, shape, begin, end }: Entry, a
   }
   const size = shape.includes(0) ? 0 : largest;
   if (size % 8 !== 0) throw scanner.error("ST_MISALIGNED", `${dtype} elements that end within a byte`, at);
-  if (size / 8 !== end - begin) {
-    const detail = { limit: `${size / 8} bytes`, actual: end - begin };
-    throw scanner.error("ST_TENSOR_BYTES", "shape and byte range disagree", at, detail);
-  }
-  if (SUPPORTED[dtype] || INTEGER.test(dtype)) return;
-  const detail = { limit: Object.keys(SUPPORTED).join(", "), actual: dtype };
-  throw scanner.error("ST_DTYPE", "weights of this dtype are not supported", at, detail);
+  if (size / 8 === end - begin) return;
+  const detail = { limit: `${size / 8} bytes`, actual: end - begin };
+  throw scanner.error("ST_TENSOR_BYTES", "shape and byte range disagree", at, detail);
 }
 
 /** By offset, every tensor begins where the one before it ends, and the last one ends with the file. */

@@ -38,11 +38,11 @@ export async function printClosingLine(answer: Answer, info: ModelInfo, options:
   const { used } = info.threads;
   const parts = result ? speeds(result) : [`stopped after ${tokens(pieces)}`];
   parts.push(used === 0 ? "no worker threads" : used === 1 ? "1 thread" : `${used} threads`, `seed ${options.seed}`);
-  if (result?.finishReason === "length") {
-    const asked = result.usage.completionTokens === options.maxTokens;
-    parts.push(asked ? "cut by --max-tokens" : "cut by the context");
-  }
-  await write(process.stderr, `${stylesOf(process.stderr).dim(fold(parts, process.stderr.columns))}\n`);
+  if (result?.limit) parts.push(result.limit === "maxTokens" ? "cut by --max-tokens" : "cut by the context");
+  const { dim } = stylesOf(process.stderr);
+  for (const warning of result?.warnings ?? [])
+    await write(process.stderr, `${dim(`warning: ${printable(warning)}`)}\n`);
+  await write(process.stderr, `${dim(fold(parts, process.stderr.columns))}\n`);
 }
 
 function speeds({ usage, timings }: GenerationResult): string[] {

@@ -1,10 +1,11 @@
 import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
 import { EngineError, quoteName } from "../error.ts";
 import { checkLoadOptions, type LoadOptions } from "../generate/load-options.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
 import { RECIPES } from "../generate/quantize.ts";
 import type { Recipe } from "../index.ts";
-import { type CommandName, nearestOption, OPTIONS, optionsOf } from "./options.ts";
+import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
 /** The command line as a command, checked before anything is opened. */
@@ -14,6 +15,10 @@ export interface RunCommand {
   readonly model: string | undefined;
   readonly prompt: string | undefined;
   readonly chat: boolean;
+  /** Only beside `chat`. */
+  readonly system: string | undefined;
+  /** Only beside `chat`: the template of that name. */
+  readonly template: string | undefined;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly load: LoadOptions;
@@ -30,7 +35,8 @@ export interface InspectCommand {
 export interface PerplexityCommand {
   readonly name: "perplexity";
   readonly model: string | undefined;
-  readonly file: string;
+  /** A path, or `STDIO`; undefined: what is piped in. */
+  readonly file: string | undefined;
   /** Tokens; undefined: the default. */
   readonly window: number | undefined;
   readonly stride: number | undefined;
@@ -47,6 +53,8 @@ export interface QuantizeCommand {
   readonly name: "quantize";
   readonly model: string | undefined;
   readonly recipe: Recipe;
+  readonly requantize: boolean;
+  /** A path, or `STDIO`. */
   readonly output: string;
   readonly threads: number | undefined;
   readonly json: boolean;
@@ -78,9 +86,18 @@ export type Command =
   | { name: "help"; of: CommandName }
   | { name: "version" };
 
+/** As a path: stdin where a text is read, stdout where a new file is written in one pass. Whatever else is read here and there. */
+export const STDIO = "-";
+
+function refuseStdio(path: string | undefined, what: string): void {
+  if (path === STDIO)
+    throw new UsageError(`${what} cannot be piped, got "-", expected a path (a file of that name is ./-)`);
+}
+
 export function parseCommand(argv: readonly string[]): Command {
   const split = splitArguments(argv);
   const { command: name, values } = split;
+  refuseMistyped(split);
   refuseStrangers(split);
   if (values.has("help")) return { name: "help", of: name };
   if (values.has("version")) return { name: "version" };
@@ -90,8 +107,32 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
-  const prompt = values.get("prompt") as string | undefined;
-  return { name, ...about, prompt, chat: values.has("chat"), verbose, ...engineOptions(values) };
+  const text = (option: string) => values.get(option) as string | undefined;
+  const chat = values.has("chat");
+  for (const option of ["system", "chat-template"])
+    if (values.has(option) && !chat)
+      throw new UsageError(`--${option} without a conversation, expected --chat beside it`);
+  if (chat && values.has("special-tokens"))
+    throw new UsageError("--special-tokens beside --chat, whose template places them, expected one of them");
+  const told = { prompt: text("prompt"), chat, system: text("system"), template: text("chat-template") };
+  return { name, ...about, ...told, verbose, ...engineOptions(values) };
+}
+
+/** What is said instead of a command elsewhere. */
+const SAID_BY_OPTION: Readonly<Record<string, string>> = {
+  chat: "--chat",
+  generate: '-p "..."',
+  help: "--help",
+  version: "--version",
+};
+
+/** A word that is no file would be the name of a model, and its options those of another command. */
+function refuseMistyped({ command, positionals: [first] }: Split): void {
+  if (command !== "run" || first === undefined || !/^[a-z][a-z-]*$/i.test(first) || existsSync(first)) return;
+  const word = first.toLowerCase();
+  const meant = SAID_BY_OPTION[word] ?? nearestName(word, COMMANDS);
+  if (meant !== undefined && meant !== "run")
+    throw new UsageError(`no command and no model, got ${quoteName(first)}, did you mean wasmaverick ${meant}?`);
 }
 
 function refuseStrangers({ command, given }: Split): void {
@@ -102,7 +143,10 @@ function refuseStrangers({ command, given }: Split): void {
     if (OPTIONS.some((option) => option.name === name)) {
       throw new UsageError(`${typed} is no option of ${program}, expected one of ${program} --help`);
     }
-    const nearest = nearestOption(name, options);
+    const nearest = nearestName(
+      name,
+      options.map((option) => option.name),
+    );
     const expected = nearest ? `did you mean --${nearest}?` : `expected one of ${program} --help`;
     throw new UsageError(`unknown option, got ${quoteName(typed, false)}, ${expected}`);
   }
@@ -120,6 +164,7 @@ function onlyModel(models: readonly string[], command: CommandName): string | un
       `${models.length} models, got ${got.join(", ")}${more}, expected at most one${hints[command] ?? ""}`,
     );
   }
+  refuseStdio(models[0], "a model");
   if (models[0] === "") throw new UsageError('an empty model, got "", expected a GGUF file or a Hugging Face folder');
   return models[0];
 }
@@ -127,17 +172,13 @@ function onlyModel(models: readonly string[], command: CommandName): string | un
 /** Seeds drawn here are short, so that one can be typed again. */
 const RANDOM_SEEDS = 1_000_000;
 
-/** Defaults of the command line, what was asked for, and the engine's own checks of it. */
+/** What was asked for, a seed that can be said, and the engine's own checks of it. The rest is the model's to choose. */
 function engineOptions(values: ReadonlyMap<string, Value>): Pick<RunCommand, "load" | "generate"> {
-  const seed = randomInt(RANDOM_SEEDS);
-  const generate: GenerateOptions = {
-    maxTokens: 256,
-    temperature: 0.7,
-    topP: 0.9,
-    seed,
-    ...asked("run", "generate", values),
-  };
+  const generate: GenerateOptions = asked("run", "generate", values);
+  // As everywhere -1 asks for any seed.
+  if (generate.seed === undefined || generate.seed === -1) generate.seed = randomInt(RANDOM_SEEDS);
   const load = loadOptions("run", values);
+  if (values.has("no-generation-config")) load.generationConfig = false;
   return checked(() => {
     checkLoadOptions(load);
     // The model's limits are not known yet; these are wider.
@@ -152,16 +193,15 @@ function perplexityOptions(
   const text = (name: string) => values.get(name) as string | undefined;
   const window = values.get("context") as number | undefined;
   const stride = values.get("stride") as number | undefined;
-  const file = text("file");
-  if (file === undefined) throw new UsageError("no text, got nothing, expected --file path/to/text.txt");
   const others = ["against", "logits", "save-logits"].filter((name) => values.has(name)).map((name) => `--${name}`);
   if (others.length > 1)
     throw new UsageError(`options that exclude each other, got ${others.join(" and ")}, expected one of them`);
+  for (const name of ["against", "logits", "save-logits"]) refuseStdio(text(name), `--${name}`);
   const load = loadOptions("perplexity", values);
   checked(() => checkLoadOptions(load));
   return {
     load,
-    file,
+    file: text("file"),
     window,
     stride,
     against: text("against"),
@@ -170,17 +210,20 @@ function perplexityOptions(
   };
 }
 
-function quantizeOptions(values: ReadonlyMap<string, Value>): Pick<QuantizeCommand, "recipe" | "output" | "threads"> {
+function quantizeOptions(values: ReadonlyMap<string, Value>): Omit<QuantizeCommand, "name" | "model" | "json"> {
   const [type, output] = ["type", "output"].map((name) => values.get(name) as string | undefined);
   const recipe = RECIPES.find((one) => one === type?.toLowerCase());
   if (!recipe) {
     const got = type === undefined ? "nothing" : quoteName(type);
     throw new UsageError(`no type to quantise to, got ${got}, expected --type ${RECIPES.join(" | ")}`);
   }
-  if (!output) throw new UsageError("no place for the new file, got nothing, expected --output path/to/new.gguf");
+  if (!output)
+    throw new UsageError("no place for the new file, got nothing, expected --output path/to/new.gguf (- is stdout)");
   const threads = values.get("threads") as number | undefined;
   checked(() => checkLoadOptions({ threads }));
-  return { recipe, output, threads };
+  if (output === STDIO && values.has("json"))
+    throw new UsageError("--json beside --output -, which takes stdout for the new file, expected one of them");
+  return { recipe, requantize: values.has("requantize"), output, threads };
 }
 
 function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "name" | "model" | "json" | "verbose"> {

@@ -21,6 +21,7 @@ export async function printInspection(command: InspectCommand): Promise<void> {
     shape(inspection.config),
     words(inspection),
     layers(inspection),
+    ...defaults(inspection),
     memory(inspection),
   ];
   if (inspection.warnings.length > 0) sections.push(labelled(inspection.warnings.flatMap(warning)));
@@ -71,7 +72,7 @@ function shape(config: ModelConfig): string {
 }
 
 /** Tokenizer and chat template. */
-function words({ tokenizer, template }: Inspection): string {
+function words({ tokenizer, template, templates }: Inspection): string {
   if (!tokenizer) return labelled([["tokenizer", "none that can be used"]]);
   const { kind, rule, size, bos, addBos, stop, special } = tokenizer;
   const named = ({ id, name }: { id: number; name: string }) => `${name} ${id}`;
@@ -89,7 +90,17 @@ function words({ tokenizer, template }: Inspection): string {
     rows.push(["template", `${family}, ${formatCount(template.characters)} characters`]);
     if (template.sha256 !== null) rows.push(["", template.sha256]);
   }
+  if (templates.length > 1) rows.push(["", `by name: ${templates.map((name) => printable(name)).join(", ")}`]);
   return labelled(rows);
+}
+
+/** Of generation, those that the file asks for; no section where it asks for none. */
+function defaults({ generationConfig }: Inspection): string[] {
+  const asked = Object.entries(generationConfig).filter(([, { from }]) => from !== "default");
+  const lines = asked.flatMap(([name, { value, from }]) =>
+    wrap([name, printable(JSON.stringify(value)), `(${printable(from)})`], " "),
+  );
+  return lines.length > 0 ? [labelled(lines.map((line, index) => [index === 0 ? "generation" : "", line]))] : [];
 }
 
 /** Beside each other, as many as a line holds. */

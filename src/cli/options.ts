@@ -43,10 +43,11 @@ export const OPTIONS: readonly OptionRow[] = [
     short: "o",
     kind: "text",
     value: "path",
-    help: "the new file, there only when it is whole",
+    help: "the new file, there only when it is whole; - is stdout",
     ...quantize,
   },
-  { name: "file", kind: "text", value: "path", help: "the text, in UTF-8", ...perplexity },
+  { name: "requantize", kind: "flag", help: "also where that saves no bytes, and only loses quality", ...quantize },
+  { name: "file", kind: "text", value: "path", help: "the text, in UTF-8; - is stdin", ...perplexity },
   {
     name: "context",
     kind: "number",
@@ -75,10 +76,30 @@ export const OPTIONS: readonly OptionRow[] = [
     of: ["run"],
   },
   { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: ["run"] },
-  { name: "max-tokens", kind: "number", value: "n", help: "at most so many new tokens (256)", ...generate },
-  { name: "temperature", kind: "number", value: "t", help: "0: always the likeliest token (0.7)", ...generate },
+  { name: "system", kind: "text", value: "text", help: "with --chat, what the model is told first", of: ["run"] },
+  {
+    name: "chat-template",
+    kind: "text",
+    value: "name",
+    help: "with --chat, the model's template of that name",
+    of: ["run"],
+  },
+  {
+    name: "max-tokens",
+    kind: "number",
+    value: "n",
+    help: "at most so many new tokens (the file's, else 256)",
+    ...generate,
+  },
+  {
+    name: "temperature",
+    kind: "number",
+    value: "t",
+    help: "0: always the likeliest (the file's, else 0.6)",
+    ...generate,
+  },
   { name: "top-k", kind: "number", value: "k", help: "draw from the k likeliest tokens (0: from all)", ...generate },
-  { name: "top-p", kind: "number", value: "p", help: "draw from the likeliest, of p in total (0.9)", ...generate },
+  { name: "top-p", kind: "number", value: "p", help: "draw from the likeliest p (the file's, else 0.9)", ...generate },
   { name: "min-p", kind: "number", value: "p", help: "drop what is below p times the likeliest (0)", ...generate },
   {
     name: "repetition-penalty",
@@ -103,6 +124,8 @@ export const OPTIONS: readonly OptionRow[] = [
   },
   { name: "seed", kind: "seed", value: "n", help: "the same seed gives the same text (random)", ...generate },
   { name: "stop", kind: "texts", value: "text", help: "end before this text; may be given again", ...generate },
+  { name: "special-tokens", kind: "flag", help: "names of special tokens in a prompt are those tokens", ...generate },
+  { name: "no-generation-config", kind: "flag", help: "without the defaults that the file asks for", of: ["run"] },
   { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...threads },
   { name: "context", kind: "number", value: "n", help: "tokens in the cache (the file's, at most 8192)", ...load },
   {
@@ -171,15 +194,18 @@ export function optionsOf(command: CommandName): OptionRow[] {
   return OPTIONS.filter(({ of }) => of.includes(command));
 }
 
-/** The option that `name` was probably meant to be: one that begins so, or the nearest within two edits. */
-export function nearestOption(name: string, options: readonly OptionRow[]): string | undefined {
-  const wanted = name.toLowerCase().replaceAll("_", "-");
+/** The name that `typed` was probably meant to be: one that begins so, one it holds at an end, or the nearest within two edits. */
+export function nearestName(typed: string, names: readonly string[]): string | undefined {
+  const wanted = typed.toLowerCase().replaceAll("_", "-");
   if (wanted.length < 2) return undefined;
-  const begins = options.filter((option) => option.name.startsWith(wanted));
-  if (begins.length === 1) return begins[0].name;
-  const ranked = options.map((option) => ({ name: option.name, edits: edits(wanted, option.name) }));
+  const begins = names.filter((name) => name.startsWith(wanted));
+  if (begins.length === 1) return begins[0];
+  const ranked = names.map((name) => ({ name, edits: edits(wanted, name) }));
   const nearest = ranked.reduce((best, other) => (other.edits < best.edits ? other : best));
-  return nearest.edits <= Math.min(2, wanted.length / 2) ? nearest.name : undefined;
+  if (nearest.edits <= Math.min(2, wanted.length / 2)) return nearest.name;
+  // `--no-x` is the opposite of `--x`.
+  if (wanted.startsWith("no-")) return undefined;
+  return names.find((name) => name.length > 4 && (wanted.startsWith(name) || wanted.endsWith(name)));
 }
 
 /** Levenshtein distance. */

@@ -2,17 +2,22 @@ import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { createFile } from "../checkpoint/file-sink.ts";
 import { EngineError, inspect, type Model, openLogits, type StoredLogits } from "../index.ts";
-import type { PerplexityCommand } from "./arguments.ts";
+import { type PerplexityCommand, STDIO } from "./arguments.ts";
 import { formatCount } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { modelPath, openModel } from "./open-model.ts";
 import { type Outcome, outcomeJson, outcomeText } from "./perplexity-report.ts";
+import { UsageError } from "./split.ts";
+import { isPiped, openStdin } from "./stdin.ts";
 import { ProgressBar, stylesOf, write } from "./terminal.ts";
 
 /** `wasmaverick perplexity`: of a text, alone, against another model, or against logits that were saved. */
 export async function perplexity(command: PerplexityCommand, interrupts: Interrupts): Promise<void> {
   const { signal } = interrupts;
-  const text = await readText(command.file, signal);
+  const file = command.file ?? (isPiped() ? STDIO : undefined);
+  if (file === undefined)
+    throw new UsageError("no text, got nothing, expected --file path/to/text.txt, or a text on stdin");
+  const text = await readText(file, signal);
   if (command.saveLogits !== undefined) await refuseToReplace(command.saveLogits);
   const path = modelPath(command.model);
   const held: (() => Promise<void>)[] = [];
@@ -29,7 +34,7 @@ export async function perplexity(command: PerplexityCommand, interrupts: Interru
     const model = await open(path);
     const other = command.against === undefined ? null : await open(command.against);
     const begun = performance.now();
-    const outcome = await measure(command, model, other ?? stored, text, window, signal);
+    const outcome = await measure(command, model, other ?? stored, { text, name: nameOf(file) }, window, signal);
     const ms = performance.now() - begun;
     await write(process.stdout, command.json ? outcomeJson(outcome) : outcomeText(outcome));
     if (!interrupts.stdoutGone) await write(process.stderr, closingLine(outcome, model, ms));
@@ -42,7 +47,7 @@ async function measure(
   command: PerplexityCommand,
   model: Model,
   other: Model | StoredLogits | null,
-  text: string,
+  { text, name }: { text: string; name: string },
   window: number,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -58,7 +63,7 @@ async function measure(
   };
   const names = {
     model: model.info,
-    file: basename(command.file),
+    file: name,
     reference: command.logits === undefined ? command.against && basename(command.against) : basename(command.logits),
   };
   try {
@@ -96,13 +101,18 @@ async function defaultWindow(models: readonly (string | undefined)[]): Promise<n
 /** The ids of more would take gigabytes. */
 const MOST_TEXT_BYTES = 256 * 2 ** 20;
 
+function nameOf(path: string): string {
+  return path === STDIO ? "stdin" : basename(path);
+}
+
 async function readText(path: string, signal: AbortSignal): Promise<string> {
-  const at = { source: "file", file: basename(path) } as const;
+  const at = { source: "file", file: nameOf(path) } as const;
+  const stream = path === STDIO ? openStdin("the text from stdin", signal) : createReadStream(path, { signal });
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     // Counted while read: pipes and devices do not say their size.
-    for await (const chunk of createReadStream(path, { signal })) {
+    for await (const chunk of stream) {
       chunks.push(chunk);
       size += chunk.length;
       if (size <= MOST_TEXT_BYTES) continue;

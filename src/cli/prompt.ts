@@ -1,8 +1,7 @@
-import { fstatSync } from "node:fs";
-import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { RunCommand } from "./arguments.ts";
 import { UsageError } from "./split.ts";
+import { isPiped, openStdin } from "./stdin.ts";
 
 /** Where the prompt comes from: -p, a pipe, or a default. */
 
@@ -12,7 +11,7 @@ export interface ChosenPrompt {
   readonly isDefault: boolean;
 }
 
-const DEFAULT_PROMPT = "Once upon a time";
+export const DEFAULT_PROMPT = "Once upon a time";
 
 /** null: a conversation in the terminal. */
 export async function choosePrompt(command: RunCommand, signal: AbortSignal): Promise<ChosenPrompt | null> {
@@ -24,34 +23,15 @@ export async function choosePrompt(command: RunCommand, signal: AbortSignal): Pr
   return null;
 }
 
-/** A pipe, a file or a socket; a terminal and /dev/null hold no prompt. */
-function isPiped(): boolean {
-  if (process.stdin.isTTY) return false;
-  try {
-    const stdin = fstatSync(0);
-    return stdin.isFIFO() || stdin.isFile() || stdin.isSocket();
-  } catch {
-    return false; // stdin is closed
-  }
-}
-
-const SAY_AFTER_MS = 1000;
-
 /** The bytes to the end, as UTF-8, without the newline that `echo` puts there. */
 async function readStdin(signal: AbortSignal): Promise<string> {
-  const waiting = setTimeout(
-    () => process.stderr.write('Reading the prompt from stdin (-p "..." gives it directly).\n'),
-    SAY_AFTER_MS,
-  );
   try {
-    const bytes = await buffer(addAbortSignal(signal, process.stdin));
+    const bytes = await buffer(openStdin('the prompt from stdin (-p "..." gives it directly)', signal));
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
     if (text === "") throw new UsageError('the prompt on stdin is empty, expected text (or -p "...")');
     return text;
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError("the prompt on stdin is not text, expected UTF-8");
     throw error;
-  } finally {
-    clearTimeout(waiting);
   }
 }

@@ -1,20 +1,25 @@
 import { basename } from "node:path";
 import { type Quantized, quantize } from "../index.ts";
-import type { QuantizeCommand } from "./arguments.ts";
+import { type QuantizeCommand, STDIO } from "./arguments.ts";
 import { formatBytes, formatColumns, formatCount } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { modelPath } from "./open-model.ts";
+import { UsageError } from "./split.ts";
 import { ProgressBar, printable, write } from "./terminal.ts";
 
-/** `wasmaverick quantize`: a checkpoint as a GGUF file of other types. */
+/** `wasmaverick quantize`: a checkpoint as a GGUF file of other types, or on stdout. */
 export async function quantizeFile(command: QuantizeCommand, interrupts: Interrupts): Promise<void> {
-  const { output, recipe, threads } = command;
-  const bar = new ProgressBar(basename(output));
+  const { output, recipe, requantize, threads } = command;
+  const piped = output === STDIO;
+  if (piped && process.stdout.isTTY)
+    throw new UsageError("--output - writes the new file to stdout, got a terminal, expected a pipe or a file there");
+  const bar = new ProgressBar(piped ? "stdout" : basename(output));
   const begun = performance.now();
   let done: Quantized;
   try {
-    done = await quantize(modelPath(command.model), output, {
+    done = await quantize(modelPath(command.model), piped ? stdoutStream() : output, {
       type: recipe,
+      requantize,
       ...(threads !== undefined && { threads }),
       signal: interrupts.signal,
       onProgress: ({ loaded, total, tensor }) =>
@@ -30,10 +35,16 @@ export async function quantizeFile(command: QuantizeCommand, interrupts: Interru
   }
   const rows = Object.entries(done.types).map(([type, { tensors, bytes }]) => [
     type,
-    `${formatCount(tensors)} tensors`,
+    `${formatCount(tensors)} tensor${tensors === 1 ? "" : "s"}`,
     formatBytes(bytes),
   ]);
-  await write(process.stdout, formatColumns(rows, "lrr", "  "));
+  await write(piped ? process.stderr : process.stdout, formatColumns(rows, "lrr", "  "));
   for (const warning of done.warnings) await write(process.stderr, `warning: ${printable(warning)}\n`);
-  await write(process.stderr, `${printable(output)}: ${formatBytes(done.bytes)} in ${seconds.toFixed(1)} s\n`);
+  const name = piped ? "stdout" : printable(output);
+  await write(process.stderr, `${name}: ${formatBytes(done.bytes)} in ${seconds.toFixed(1)} s\n`);
+}
+
+/** A reader that leaves aborts the command's signal. */
+function stdoutStream(): WritableStream<Uint8Array> {
+  return new WritableStream({ write: (bytes) => write(process.stdout, bytes) });
 }

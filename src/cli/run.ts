@@ -1,4 +1,4 @@
-import type { Generation, Model } from "../index.ts";
+import type { ChatMessage, Generation, Model, ModelInfo } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
 import type { RunCommand } from "./arguments.ts";
 import { converse } from "./chat.ts";
@@ -8,12 +8,13 @@ import { choosePrompt } from "./prompt.ts";
 import { printable, stylesOf, write } from "./terminal.ts";
 
 /** `wasmaverick [model] -p "..."`: one text or answer, or a conversation. */
-export async function run(command: RunCommand, interrupts: Interrupts): Promise<void> {
-  const prompt = await choosePrompt(command, interrupts.signal);
-  const model = await openModel(command, interrupts.signal);
+export async function run(asked: RunCommand, interrupts: Interrupts): Promise<void> {
+  const prompt = await choosePrompt(asked, interrupts.signal);
+  const model = await openModel(asked, interrupts.signal);
+  const command = withEnd(asked, model.info);
   try {
     if (prompt === null) {
-      await converse(model, command.generate, interrupts);
+      await converse(model, begin(command), { ...command.generate, template: command.template }, interrupts);
       return;
     }
     if (prompt.isDefault) await write(process.stderr, `No -p "..." was given: continuing "${prompt.text}".\n`);
@@ -24,9 +25,24 @@ export async function run(command: RunCommand, interrupts: Interrupts): Promise<
   }
 }
 
-function start(model: Model, { chat, generate }: RunCommand, prompt: string, signal: AbortSignal): Generation {
-  const options = { ...generate, signal };
-  return chat ? model.chat([{ role: "user", content: prompt }], options) : model.generate(prompt, options);
+/** Of an answer for which neither the command line nor the file names one: nobody waits for a context of tokens in a terminal. */
+const MAX_TOKENS = 256;
+
+function withEnd(command: RunCommand, { generationConfig }: ModelInfo): RunCommand {
+  const maxTokens = command.generate.maxTokens ?? generationConfig.maxTokens.value ?? MAX_TOKENS;
+  return { ...command, generate: { ...command.generate, maxTokens } };
+}
+
+function start(model: Model, command: RunCommand, prompt: string, signal: AbortSignal): Generation {
+  const options = { ...command.generate, signal };
+  return command.chat
+    ? model.chat([...begin(command), { role: "user", content: prompt }], { ...options, template: command.template })
+    : model.generate(prompt, options);
+}
+
+/** What stands before the first question. */
+function begin({ system }: RunCommand): ChatMessage[] {
+  return system === undefined ? [] : [{ role: "system", content: system }];
 }
 
 async function printText(model: Model, command: RunCommand, prompt: string, interrupts: Interrupts): Promise<void> {

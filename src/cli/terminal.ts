@@ -18,9 +18,9 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 
-/** Resolves when the stream took the text, or will take none any more (`Interrupts` hears of that). */
-export function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  return new Promise((resolve) => stream.write(text, () => resolve()));
+/** Resolves when the stream took it, or will take none any more (`Interrupts` hears of that). */
+export function write(stream: NodeJS.WriteStream, data: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => stream.write(data, () => resolve()));
 }
 
 const SHOW_AFTER_MS = 150;
@@ -44,7 +44,13 @@ export class ProgressBar {
 
   draw(part: number, what: string): void {
     const now = performance.now();
-    if (!process.stderr.isTTY || now - this.#begun < SHOW_AFTER_MS || now - this.#drawn < REDRAW_MS) return;
+    if (
+      !process.stderr.isTTY ||
+      process.env["TERM"] === "dumb" ||
+      now - this.#begun < SHOW_AFTER_MS ||
+      now - this.#drawn < REDRAW_MS
+    )
+      return;
     this.#drawn = now;
     const full = Math.round(part * BAR_CELLS);
     const { cyan, dim } = stylesOf(process.stderr);

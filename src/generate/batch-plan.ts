@@ -75,7 +75,7 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
       return (sample) => {
         const seed =
           checked.seed === undefined ? laterSeed(base, index * samples + sample) : laterSeed(checked.seed, sample);
-        return starter.generation(ids, checked, warnings, seed);
+        return starter.generation(ids, checked, { warnings, seed });
       };
     },
   };

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import { isRevoked } from "../given.ts";
 import { orAborted } from "../model/abortable.ts";
 import {
   type BatchFailure,
@@ -205,6 +206,6 @@ async function leave(items: BatchPlan["items"]): Promise<void> {
 
 /** What an iterator's `next` gave: a step, or a promise of one. */
 function checkStep<Step>(step: Step): Step & object {
-  if (typeof step !== "object" || step === null) throw notPrompts(step);
+  if (typeof step !== "object" || step === null || isRevoked(step)) throw notPrompts(step);
   return step;
 }

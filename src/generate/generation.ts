@@ -52,6 +52,8 @@ export interface GenerationStart {
   /** Working memory of the model's samplers: nothing in it outlives a draw. */
   readonly candidates: Candidates;
   readonly warnings: readonly string[];
+  /** The text goes on the prompt's; else it is one of its own, and the space before it is not part of it. */
+  readonly continues: boolean;
 }
 
 /**
@@ -139,7 +141,8 @@ export class Generation implements AsyncIterable<string> {
   async #generate(): Promise<GenerationResult> {
     const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context } = this.#start;
     const ids = [...prompt];
-    const writer = new Writer(rules, tokenizer?.stream({ continues: true }) ?? null, (piece) => {
+    const stream = tokenizer?.stream({ continues: this.#start.continues }) ?? null;
+    const writer = new Writer(rules, stream, (piece) => {
       if (piece !== "") this.#pieces.push(piece);
     });
     const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates);

@@ -1,31 +1,27 @@
 import { host } from "#host";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import { checkFunction, checkPlain, checkTokenIds, isList, isRevoked, tell } from "../given.ts";
-import { orAborted } from "../model/abortable.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { readStoredGeneration } from "../model/generation-config.ts";
 import { openResident } from "../model/open.ts";
-import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
 import type { OpTime, ResidentModel } from "../model/resident.ts";
 import type { TapData } from "../model/taps.ts";
 import { mapWeights } from "../model/weights.ts";
 import {
   type ChatMessage,
-  type ChatTemplate,
-  openChatTemplate,
+  type ChatTemplates,
+  openChatTemplates,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
-import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { StoredType } from "../weight-types.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GenerationBatch } from "./batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "./batch-plan.ts";
 import type { Divergence, Perplexity } from "./divergence.ts";
 import { type Generation, missingTokenizer } from "./generation.ts";
 import { readDefaults } from "./generation-config.ts";
-import { type CheckedLoadOptions, checkLoadOptions, chooseThreads, type LoadOptions } from "./load-options.ts";
+import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { StoredLogits } from "./logits-file.ts";
 import { describeModel, type ModelInfo } from "./model-info.ts";
 import { type CheckedOptions, checkCall, type GenerateOptions, refuse } from "./options.ts";
@@ -57,58 +53,6 @@ export interface PromptOptions {
   signal?: AbortSignal;
 }
 
-/** Loads a GGUF file (its first shard where split), or a Hugging Face folder; bytes that lie elsewhere through a ByteSource. */
-export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
-  const checked = checkLoadOptions(options);
-  checked.signal?.throwIfAborted();
-  const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
-  try {
-    const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
-    await verify(checkpoint, model);
-    return model;
-  } catch (error) {
-    // A source that was told to stop by the same signal fails in its own words.
-    checked.signal?.throwIfAborted();
-    throw error;
-  } finally {
-    await checkpoint.close();
-  }
-}
-
-/** A file that changed while it was read is no model. */
-async function verify(checkpoint: Checkpoint, model: Model): Promise<void> {
-  try {
-    await checkpoint.verify?.();
-  } catch (error) {
-    await model.dispose();
-    throw error;
-  }
-}
-
-export interface CreateOptions extends LoadOptions {
-  /** The same seed gives the same weights. Default 0. */
-  seed?: number;
-  /** Type of the matrices. Default f32. */
-  type?: StoredType;
-}
-
-/** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
-export async function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model> {
-  checkPlain(options);
-  // Getters are read once.
-  const given = { ...options };
-  const checked = checkLoadOptions(given, ["seed", "type"]);
-  const { seed = 0, type = "f32" } = given;
-  if (!Number.isSafeInteger(seed))
-    throw new EngineError("OPTION_RANGE", "seed", {
-      at: { source: "option", field: "seed" },
-      actual: tell(seed),
-      limit: "a safe integer",
-    });
-  const checkpoint = randomModelCheckpoint(config, seed, type);
-  return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
-}
-
 export class Model {
   readonly config: ModelConfig;
   readonly info: ModelInfo;
@@ -116,8 +60,7 @@ export class Model {
   readonly #scheduler: Scheduler;
   readonly #starter: Starter;
   readonly #tokenizer: Tokenizer | null;
-  /** An unusable template is an error of `chat`, not of the model. */
-  readonly #chat: ChatTemplate | EngineError | null;
+  readonly #chat: ChatTemplates | null;
   /** Scores run one after the other: each holds a page table and pages while it runs. */
   #scores: Promise<unknown> = Promise.resolve();
   static #models = 0;
@@ -127,7 +70,7 @@ export class Model {
   private constructor(
     resident: ResidentModel,
     tokenizer: Tokenizer | null,
-    chat: ChatTemplate | EngineError | null,
+    chat: ChatTemplates | null,
     defaults: Readonly<CheckedOptions>,
     info: ModelInfo,
   ) {
@@ -159,7 +102,7 @@ export class Model {
     const mapped = mapWeights(checkpoint, config);
     const { count: threads, reason } = chooseThreads(options.threads, host.threads());
     const tokenizer = openTokens(config.vocab);
-    const chat = tokenizer ? readTemplate(checkpoint) : null;
+    const chat = readTemplates(checkpoint);
     const opened = await openResident(config, mapped.weights, { ...options, threads });
     const defaults = readDefaults(
       options.generationConfig ? readStoredGeneration(checkpoint) : null,
@@ -173,9 +116,9 @@ export class Model {
       ...opened.warnings,
       ...(tokenizer?.warnings ?? []),
       ...defaults.warnings,
-      ...(chat instanceof EngineError ? [`chat template: ${chat.message}`] : []),
+      ...(tokenizer ? chat.warnings : []),
     ]);
-    return new Model(opened.resident, tokenizer, chat, defaults.options, info);
+    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info);
   }
 
   /** Throws TOKENIZER_MISSING where the checkpoint has none. */
@@ -198,7 +141,7 @@ export class Model {
     const checked = this.#starter.check(options);
     const { ids, warnings } = this.#starter.read(prompt, "prompt", checked.specialTokens);
     this.#starter.fits(ids, "prompt");
-    return this.#starter.generation(ids, checked, warnings);
+    return this.#starter.generation(ids, checked, { warnings });
   }
 
   /**
@@ -217,15 +160,15 @@ export class Model {
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
     checkPlain(options);
     const tokenizer = this.tokenizer;
-    if (this.#chat instanceof EngineError) throw this.#chat;
     if (!this.#chat)
       throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-    const { tools, addGenerationPrompt, variables, now, ...rest } = options ?? {};
+    const { tools, addGenerationPrompt, variables, now, template, ...rest } = options ?? {};
     const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
-    return this.#generation(
-      this.#chat.encode(tokenizer, input.messages as readonly ChatMessage[], input.options as RenderOptions),
-      rest,
-    );
+    const asked = { ...input.options, template } as RenderOptions;
+    const { ids, open, warnings } = this.#chat
+      .choose(asked)
+      .prompt(tokenizer, input.messages as readonly ChatMessage[], asked);
+    return this.#generation(ids, rest, warnings, open);
   }
 
   /** A timeline of its own. */
@@ -369,8 +312,13 @@ export class Model {
     return ids;
   }
 
-  /** Of ids that a template made: what is a control token in them is settled. */
-  #generation(ids: readonly number[], options: GenerateOptions, warnings: readonly string[] = []): Generation {
+  /** Of ids that a template made: what is a control token in them is settled. `continues`: the answer goes on a text of theirs. */
+  #generation(
+    ids: readonly number[],
+    options: GenerateOptions,
+    warnings: readonly string[],
+    continues: boolean,
+  ): Generation {
     this.#refuseDisposed();
     if (options.specialTokens !== undefined) {
       throw refuse(
@@ -382,15 +330,18 @@ export class Model {
     }
     const checked = this.#starter.check(options);
     this.#starter.fits(ids);
-    return this.#starter.generation(ids, checked, warnings);
+    return this.#starter.generation(ids, checked, { warnings, continues });
   }
 }
 
-function readTemplate(checkpoint: Checkpoint): ChatTemplate | EngineError | null {
+/** An unusable template is an error of `chat`, not of the model, which says so at once. */
+function readTemplates(checkpoint: Checkpoint): { templates: ChatTemplates | null; warnings: readonly string[] } {
+  const templates = openChatTemplates(checkpoint);
   try {
-    return openChatTemplate(checkpoint);
+    if (templates?.names.includes("default")) templates.choose();
+    return { templates, warnings: [] };
   } catch (error) {
-    if (error instanceof EngineError) return error;
-    throw error;
+    if (!(error instanceof EngineError)) throw error;
+    return { templates, warnings: [`chat template: ${error.message}`] };
   }
 }

@@ -14,6 +14,11 @@ export { RECIPES };
 export interface QuantizeOptions {
   /** A stored type for all matrices, or a recipe of several. */
   type: Recipe;
+  /**
+   * Quantise weights again although that makes them no smaller, only worse. Default false: `QUANTIZE_AGAIN`. Where it makes them smaller
+   * it is done, with a warning in the result.
+   */
+  requantize?: boolean;
   /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
   threads?: number;
   onProgress?: (progress: QuantizeProgress) => void;
@@ -30,7 +35,7 @@ export async function quantize(
   options: QuantizeOptions,
 ): Promise<Quantized> {
   checkPlain(options);
-  const { type, ...others }: Partial<QuantizeOptions> = options ?? {};
+  const { type, requantize = false, ...others }: Partial<QuantizeOptions> = options ?? {};
   if (type === undefined || !RECIPES.includes(type)) {
     throw new EngineError("OPTION_RANGE", "type", {
       at: { source: "option", field: "type" },
@@ -38,12 +43,19 @@ export async function quantize(
       limit: `one of ${RECIPES.join(", ")}`,
     });
   }
+  if (typeof requantize !== "boolean") {
+    throw new EngineError("OPTION_RANGE", "requantize", {
+      at: { source: "option", field: "requantize" },
+      actual: typeof requantize,
+      limit: "true or false",
+    });
+  }
   const checked = checkLoadOptions(others as LoadOptions);
   for (const name of Object.keys(others)) {
     if (name !== "threads" && name !== "signal" && name !== "onProgress") {
       throw new EngineError("OPTION_UNKNOWN", "this option does not belong to quantize", {
         at: { source: "option", field: name },
-        limit: "one of type, threads, onProgress, signal",
+        limit: "one of type, requantize, threads, onProgress, signal",
       });
     }
   }
@@ -58,6 +70,7 @@ export async function quantize(
       const done = await quantizeCheckpoint(checkpoint, sink, {
         tokenizer,
         recipe: type,
+        requantize,
         threads,
         onProgress: others.onProgress,
         signal: checked.signal,

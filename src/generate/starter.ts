@@ -20,6 +20,15 @@ export interface StarterParts {
   readonly defaults: Readonly<CheckedOptions>;
 }
 
+/** What a generation has beside its ids and options. */
+interface Beside {
+  readonly warnings?: readonly string[];
+  /** Its text goes on after other text: the space that Llama 2 vocabularies put before a text stays. Default: true. */
+  readonly continues?: boolean;
+  /** Default: that of the options, or a drawn one. */
+  readonly seed?: Seed;
+}
+
 /** Turns what callers give into generations of one model: prompts into ids, options into checked ones. */
 export class Starter {
   readonly #parts: StarterParts;
@@ -56,8 +65,7 @@ export class Starter {
   generation(
     prompt: readonly number[],
     options: CheckedOptions,
-    warnings: readonly string[] = [],
-    seed: Seed = options.seed ?? drawSeed(),
+    { warnings = [], continues = true, seed = options.seed ?? drawSeed() }: Beside = {},
   ): Generation {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
@@ -76,6 +84,7 @@ export class Starter {
       context,
       candidates,
       warnings,
+      continues,
     });
   }
 

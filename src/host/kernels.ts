@@ -10,12 +10,18 @@ export function kernelsMissing(
   actual?: string,
   cause?: unknown,
 ): EngineError {
-  const looked = places.length > 0 ? places.map((place) => quoteName(place)).join(", then ") : "nowhere: no address";
+  const looked = places.map(shown).join(", then ") || "nowhere: the code has no address";
   return new EngineError("KERNELS_MISSING", `the kernels cannot be read; looked for ${looked}; ${advice}`, {
     at: { source: "file", file },
     actual,
     cause,
   });
+}
+
+/** Printable, and whole however long: it is the end that is wanted. */
+function shown(place: string): string {
+  const parts = place.split("/").map((part) => quoteName(part, false));
+  return `"${parts.join("/")}"`;
 }
 
 /** A server that answers every address with its start page, a file cut short, a host without SIMD, or a policy without 'wasm-unsafe-eval'. */

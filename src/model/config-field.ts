@@ -31,6 +31,11 @@ export function integer(field: Field, code: ErrorCode, min: number, max: number,
   throw refuse(code, field, `an integer in ${min}..${max}`);
 }
 
+/** "No such token": absent, -1, or -1 that was written without a sign. */
+export function isNoId({ value }: Field): boolean {
+  return value == null || value === -1 || value === 2 ** 32 - 1;
+}
+
 /** A number above 0, rounded to f32: GGUF stores f32, JSON doubles, and both must give the same model. */
 export function real(field: Field, code: ErrorCode, max: number, fallback?: number): number {
   if (field.value == null) return Math.fround(absent(field, fallback));

@@ -41,7 +41,7 @@ interface Keys {
   readonly stored: (name: string) => Field;
 }
 
-export function readGgufConfig(checkpoint: Checkpoint): ReadConfig {
+export function readGgufConfig(checkpoint: Checkpoint, rows: number | undefined): ReadConfig {
   const warnings: string[] = [];
   const keys = readKeys(checkpoint);
   const { architecture, key, stored } = keys;
@@ -55,9 +55,9 @@ export function readGgufConfig(checkpoint: Checkpoint): ReadConfig {
     translated.has(name) ? { place: stored(name).place, ...translated.get(name)! } : stored(name);
   const eos = END_KEYS.map(key).filter(({ value }) => value !== undefined);
   if (eos.length === 0) warnings.push("no eos_token_id: generation ends at its token limit only");
-  const config = deriveConfig({ architecture, field, eos, tied: !checkpoint.tensors.has(GGUF_NAMES.output) });
+  const config = deriveConfig({ architecture, field, eos, tied: !checkpoint.tensors.has(GGUF_NAMES.output), rows });
   checkRest(keys, config);
-  return { config, warnings, vocab: stored("vocab_size").place };
+  return { config, warnings, vocab: stored("vocab_size") };
 }
 
 function readKeys(checkpoint: Checkpoint): Keys {

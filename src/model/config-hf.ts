@@ -11,11 +11,11 @@ import { deriveConfig, type Hyperparameters } from "./config-rules.ts";
 export interface ReadConfig {
   config: ModelConfig;
   warnings: string[];
-  /** Where the vocabulary's size stands. */
-  vocab: ErrorPlace;
+  /** What is said of the size of the vocabulary. */
+  vocab: Field;
 }
 
-export function readHfConfig(checkpoint: Checkpoint): ReadConfig {
+export function readHfConfig(checkpoint: Checkpoint, rows: number | undefined): ReadConfig {
   const warnings: string[] = [];
   const top = checkpoint.json.get("config.json");
   const place = { source: "config" as const, file: "config.json" };
@@ -38,7 +38,7 @@ export function readHfConfig(checkpoint: Checkpoint): ReadConfig {
   const tied = flag(own.value == null ? at(place, "/tie_word_embeddings", top["tie_word_embeddings"]) : own, false);
   const eos = endIds(checkpoint, field, at(place, "/eos_token_id", top["eos_token_id"]));
   if (eos.length === 0) warnings.push("no eos_token_id: generation ends at its token limit only");
-  return { config: deriveConfig({ architecture, field, eos, tied }), warnings, vocab: field("vocab_size").place };
+  return { config: deriveConfig({ architecture, field, eos, tied, rows }), warnings, vocab: field("vocab_size") };
 }
 
 /** 8-bit floats with a scale for each output or each tensor; whatever else there is would be read wrongly. */

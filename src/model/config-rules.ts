@@ -8,6 +8,7 @@ import {
   flag,
   integer,
   isInteger,
+  isNoId,
   isObject,
   type Json,
   listOf,
@@ -23,6 +24,8 @@ export interface Hyperparameters {
   readonly field: (name: string) => Field;
   readonly eos: readonly Field[];
   readonly tied: boolean;
+  /** Rows of the embedding, where there is one: they count, whatever `vocab_size` says. */
+  readonly rows?: number;
 }
 
 /** Sizes beyond any model, small enough for the sizes of memory to stay exact or become `MODEL_TOO_LARGE`. */
@@ -41,7 +44,7 @@ export function deriveConfig(given: Hyperparameters): ModelConfig {
   const { defaults } = architecture;
   refuseUnsupported(given);
   const count = layerCount(field);
-  const vocab = integer(field("vocab_size"), "CONFIG_RANGE", 1, MOST_VOCAB);
+  const vocab = given.rows ?? integer(field("vocab_size"), "CONFIG_RANGE", 1, MOST_VOCAB);
   const hidden = integer(field("hidden_size"), "CONFIG_RANGE", 1, LARGEST);
   const { layers, chunk } = layerKinds(given, count);
   const moe = layers.some((layer) => layer.moe);
@@ -69,8 +72,12 @@ export function deriveConfig(given: Hyperparameters): ModelConfig {
     temperatureScale: temperature.scale,
     context: contextOf(given),
     tiedEmbeddings: tied,
-    bos: bos.value == null ? null : integer(bos, "CONFIG_TOKEN_ID", 0, vocab - 1),
-    eos: [...new Set(eos.map((id) => integer(id, "CONFIG_TOKEN_ID", 0, vocab - 1)))],
+    bos: isNoId(bos) ? null : integer(bos, "CONFIG_TOKEN_ID", 0, vocab - 1),
+    eos: [
+      ...new Set(
+        eos.filter((id) => id.value == null || !isNoId(id)).map((id) => integer(id, "CONFIG_TOKEN_ID", 0, vocab - 1)),
+      ),
+    ],
     layers,
   };
   checkSize(config, field("hidden_size").place);

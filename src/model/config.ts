@@ -74,34 +74,36 @@ export type RopeScaling =
 
 /** Reads and checks the hyper-parameters of a GGUF file, an HF folder or a random model. Reads no tensor data. */
 export function readConfig(checkpoint: Checkpoint): { config: ModelConfig; warnings: string[] } {
+  const rows = embeddingRows(checkpoint);
   const { config, warnings, vocab } =
-    checkpoint.format === "gguf" ? readGgufConfig(checkpoint) : readHfConfig(checkpoint);
-  checkVocabulary(checkpoint, config.vocab, vocab, warnings);
+    checkpoint.format === "gguf" ? readGgufConfig(checkpoint, rows) : readHfConfig(checkpoint, rows);
+  if (rows !== undefined && vocab.value !== undefined && vocab.value !== rows)
+    warnings.push(`the configuration's vocab_size is ${vocab.value}; the embedding has ${rows} rows, which count`);
+  checkTokens(checkpoint, config.vocab, vocab.place, warnings);
   return { config, warnings };
 }
 
 /** An id that the tokenizer can make must have a row of the embedding. Rows without a token are only odd (padding). */
-function checkVocabulary(checkpoint: Checkpoint, vocab: number, at: ErrorPlace, warnings: string[]): void {
-  const gguf = checkpoint.metadata.get("tokenizer.ggml.tokens");
-  const tokens = Array.isArray(gguf) ? gguf.length : undefined;
-  const embedding = checkpoint.tensors.get("token_embd.weight") ?? findEmbedding(checkpoint);
-  // An embedding that is missing or no matrix is the error of `mapWeights`.
-  const rows = embedding?.shape.length === 2 ? embedding.shape[0]! : vocab;
-  if (rows !== vocab || (tokens !== undefined && tokens > rows)) {
-    throw new EngineError("CONFIG_VOCAB", "vocabulary, embedding and tokenizer disagree", {
+function checkTokens(checkpoint: Checkpoint, rows: number, at: ErrorPlace, warnings: string[]): void {
+  const tokens = checkpoint.metadata.get("tokenizer.ggml.tokens");
+  if (!Array.isArray(tokens)) return;
+  if (tokens.length > rows) {
+    throw new EngineError("CONFIG_VOCAB", "more tokens than the embedding has rows", {
       at,
-      limit: "the same number three times",
-      actual: `vocabulary ${vocab}, embedding rows ${rows}, tokens ${tokens ?? "unknown"}`,
+      limit: `at most ${rows}`,
+      actual: tokens.length,
     });
   }
-  if (tokens !== undefined && tokens < vocab) {
-    warnings.push(`the tokenizer has ${tokens} tokens for a vocabulary of ${vocab}; the other ids have no text`);
+  if (tokens.length < rows) {
+    warnings.push(`the tokenizer has ${tokens.length} tokens for a vocabulary of ${rows}; the other ids have no text`);
   }
 }
 
-function findEmbedding(checkpoint: Checkpoint) {
-  for (const [name, tensor] of checkpoint.tensors) if (name.endsWith("embed_tokens.weight")) return tensor;
-  return undefined;
+/** An embedding that is missing or no matrix is the error of `mapWeights`. */
+function embeddingRows({ tensors }: Checkpoint): number | undefined {
+  const names = ["token_embd.weight", ...[...tensors.keys()].filter((name) => name.endsWith("embed_tokens.weight"))];
+  const shape = names.map((name) => tensors.get(name)).find((tensor) => tensor !== undefined)?.shape;
+  return shape?.length === 2 && shape[0]! > 0 ? shape[0] : undefined;
 }
 
 /**

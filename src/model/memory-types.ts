@@ -1,5 +1,5 @@
-import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
-import { type Recipe, recipeType } from "./recipes.ts";
+import { WEIGHT_TYPES } from "../weight-types.ts";
+import { type Recipe, RecipeTypes } from "./recipes.ts";
 import type { FeedForward, Matrix, ModelWeights } from "./weights.ts";
 
 /** In which type a matrix is kept in memory, where that is not the one it is stored in. */
@@ -14,27 +14,18 @@ export function quantizeWeights(
   weights: ModelWeights,
   recipe: Recipe,
 ): { weights: ModelWeights; warnings: readonly string[] } {
-  const ragged = new Map<StoredType, number>();
+  const types = new RecipeTypes(recipe, weights.layers.length, weights.output === null);
   let kept = 0;
   const quantized = eachMatrix(weights, (matrix) => {
     if (WEIGHT_TYPES[matrix.stored.type].elements > 1) {
       kept++;
       return matrix;
     }
-    const chosen = recipeType(recipe, matrix, weights.layers.length, weights.output === null);
-    if (chosen.ragged) ragged.set(chosen.type, (ragged.get(chosen.type) ?? 0) + 1);
-    return { ...matrix, type: chosen.type };
+    return { ...matrix, type: types.of(matrix) };
   });
-  const warnings = raggedWarnings(recipe, ragged);
+  const warnings = types.warnings();
   if (kept > 0) warnings.push(`quantize: ${kept} matrices are quantised in the file and stay as they are`);
   return { weights: quantized, warnings };
-}
-
-/** What to say of matrices whose rows did not fill the recipe's blocks, by the type that they got. */
-export function raggedWarnings(recipe: Recipe, ragged: ReadonlyMap<StoredType, number>): string[] {
-  return [...ragged].map(
-    ([type, count]) => `quantize: ${count} matrices are ${type}, since their rows are no whole blocks of ${recipe}`,
-  );
 }
 
 function eachMatrix(weights: ModelWeights, change: (matrix: Matrix) => Matrix): ModelWeights {

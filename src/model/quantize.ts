@@ -14,9 +14,8 @@ import { generationPairs, readStoredGeneration } from "./generation-config.ts";
 import { configPairs, namedWeights } from "./gguf-pairs.ts";
 import { CONVERT_BYTES, matricesOfModel } from "./layout.ts";
 import { readScales, readVector } from "./load.ts";
-import { raggedWarnings } from "./memory-types.ts";
 import { joinHalves, type Piece, pieces, wholeRows } from "./pieces.ts";
-import { type Recipe, recipeType } from "./recipes.ts";
+import { type Recipe, RecipeTypes } from "./recipes.ts";
 import { type Matrix, mapWeights, type Vector } from "./weights.ts";
 
 /**
@@ -39,6 +38,8 @@ export interface QuantizeWork {
     readonly pairs: readonly (readonly [string, WrittenValue])[];
     readonly warnings: readonly string[];
   };
+  /** Also where it makes the file no smaller. */
+  readonly requantize: boolean;
   readonly threads: number;
   readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -65,18 +66,15 @@ const COPY_BYTES = 2 ** 23;
 export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, work: QuantizeWork): Promise<Quantized> {
   const { config, warnings } = readConfig(checkpoint);
   const { weights, warnings: mapped } = mapWeights(checkpoint, config);
-  const ragged = new Map<StoredType, number>();
-  const typeOf = (matrix: Matrix): StoredType => {
-    const chosen = recipeType(work.recipe, matrix, config.layers.length, weights.output === null);
-    if (chosen.ragged) ragged.set(chosen.type, (ragged.get(chosen.type) ?? 0) + 1);
-    return chosen.type;
-  };
+  const recipe = new RecipeTypes(work.recipe, config.layers.length, weights.output === null);
+  const typeOf = (matrix: Matrix): StoredType => recipe.of(matrix);
   const own = checkpoint.format === "gguf";
   const outputs = own
     ? outputsOf(checkpoint, matricesOfModel(weights), typeOf)
     : namedWeights(weights, config).map(
         (named): Output => ({ ...named, type: named.vector ? "f32" : typeOf(named.matrices[0]), copied: null }),
       );
+  const again = requantized(checkpoint, outputs, work.requantize);
   const tokenizer = own ? { pairs: [], warnings: [] } : work.tokenizer(config.vocab);
   const generation = own ? { pairs: [], warnings: [] } : generationPairs(readStoredGeneration(checkpoint));
   const pairs = own
@@ -122,9 +120,37 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
     types,
     warnings: [
       ...[...checkpoint.warnings, ...warnings, ...mapped, ...tokenizer.warnings, ...generation.warnings],
-      ...raggedWarnings(work.recipe, ragged),
+      ...[...recipe.warnings(), ...again],
     ],
   };
+}
+
+/** What to say of weights that were quantised before. Where a second time saves nothing it is refused: it only loses quality. */
+function requantized(checkpoint: Checkpoint, outputs: readonly Output[], allowed: boolean): string[] {
+  const isQuantized = (type: StoredType) => WEIGHT_TYPES[type].elements > 1;
+  const stored = [...checkpoint.tensors.values()];
+  if (outputs.every(({ copied }) => copied !== null))
+    return ["quantize: every matrix has its type already, the new file holds the same weights"];
+  const before = new Set<StoredType>();
+  let count = 0;
+  for (const { matrices, type } of outputs) {
+    const from = matrices[0]?.stored.type;
+    if (from === undefined || !isQuantized(from) || !isQuantized(type)) continue;
+    before.add(from);
+    count++;
+  }
+  if (count === 0) return [];
+  const bytes = stored.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const written = outputs.reduce((sum, output) => sum + tensorBytes(output), 0);
+  const what = `${count === 1 ? "1 tensor is" : `${count} tensors are`} quantised already (${[...before].join(", ")})`;
+  if (written < bytes)
+    return [`quantize: ${what}: a second time loses more, the float weights would give a better file`];
+  if (allowed) return [`quantize: ${what}: a second time loses more, and saves nothing`];
+  throw new EngineError("QUANTIZE_AGAIN", `${what}: a second time would lose quality and save nothing`, {
+    at: { source: "file", file: checkpoint.name },
+    actual: `${written} bytes of tensors`,
+    limit: `less than the ${bytes} there are, or the option requantize`,
+  });
 }
 
 /** The tensors of a GGUF file in their order; those that are no matrices are copied as they are. */

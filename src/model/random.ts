@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { randomCheckpoint } from "../checkpoint/random.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
-import { checkPlain, isRevoked } from "../given.ts";
+import { checkPlain, isPlain, isRevoked } from "../given.ts";
 import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
@@ -87,8 +87,10 @@ function completeConfig(config: CreateConfig): Record<string, unknown> {
   checkPlain(config, "config");
   // `x: undefined` is `x` left out.
   const given = Object.fromEntries(Object.entries(config ?? {}).filter(([, value]) => value !== undefined));
-  for (const [name, value] of Object.entries(given))
-    if (isRevoked(value)) throw refuse("CONFIG_RANGE", { value, place: { ...OPTION, field: `/${name}` } }, "a value");
+  const odd = Object.keys(given).find((name) => !isJson(given[name]));
+  if (odd !== undefined) {
+    throw refuse("CONFIG_RANGE", { value: given[odd], place: { ...OPTION, field: `/${odd}` } }, "a value of JSON");
+  }
   const size = given["vocab_size"];
   const speaksBytes = typeof size === "number" && size > BYTE_EOS;
   const text: Record<string, unknown> = {
@@ -103,6 +105,12 @@ function completeConfig(config: CreateConfig): Record<string, unknown> {
   const unknown = Object.keys(text).find((name) => !KNOWN.has(name) && !UNUSED.has(name));
   if (unknown === undefined) return text;
   throw new EngineError("CONFIG_UNSUPPORTED", "no such hyper-parameter", { at: { ...OPTION, field: `/${unknown}` } });
+}
+
+/** By its kind: a hyper-parameter that these sizes never ask for is not looked at again. */
+function isJson(value: unknown): boolean {
+  if (isRevoked(value)) return false;
+  return value === null || /^(boolean|number|string)$/.test(typeof value) || Array.isArray(value) || isPlain(value);
 }
 
 /** A misspelt name must not become a default in silence. */

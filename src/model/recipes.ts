@@ -28,17 +28,40 @@ const FALLBACKS: Partial<Record<StoredType, readonly StoredType[]>> = {
 /** Of at most 5 bits a weight with its scales: codes of 4. */
 const isFourBits = (type: StoredType) => WEIGHT_TYPES[type].bytes * 8 <= WEIGHT_TYPES[type].elements * 5;
 
-/** The type for a matrix, and whether its rows forbade the one that was wanted. */
-export function recipeType(
-  recipe: Recipe,
-  { name, cols, type }: Pick<Matrix, "name" | "cols" | "type">,
-  layers: number,
-  tied: boolean,
-): { type: StoredType; ragged: boolean } {
-  if (name.endsWith(".router")) return { type: "f32", ragged: false };
-  const wanted = wantedType(recipe, name, layers, tied);
-  const fitting = [wanted, ...(FALLBACKS[wanted] ?? [])].find((one) => cols % WEIGHT_TYPES[one].elements === 0);
-  return { type: fitting ?? type, ragged: fitting !== wanted };
+/** Gives matrices their types, and remembers which rows forbade the type that was wanted. */
+export class RecipeTypes {
+  readonly #recipe: Recipe;
+  readonly #layers: number;
+  readonly #tied: boolean;
+  /** Matrices by what is said of them. */
+  readonly #misfits = new Map<string, number>();
+
+  /** `tied`: the embedding makes the logits. */
+  constructor(recipe: Recipe, layers: number, tied: boolean) {
+    this.#recipe = recipe;
+    this.#layers = layers;
+    this.#tied = tied;
+  }
+
+  /** Of a matrix that fits nothing that was wanted, its own. */
+  of({ name, cols, type }: Pick<Matrix, "name" | "cols" | "type">): StoredType {
+    if (name.endsWith(".router")) return "f32";
+    const wanted = wantedType(this.#recipe, name, this.#layers, this.#tied);
+    const { elements } = WEIGHT_TYPES[wanted];
+    const fitting = [wanted, ...(FALLBACKS[wanted] ?? [])].find((one) => cols % WEIGHT_TYPES[one].elements === 0);
+    if (fitting !== wanted) {
+      const given = `${fitting ?? type}, since rows of ${cols} are no whole blocks of ${wanted} (${elements} values)`;
+      this.#misfits.set(given, (this.#misfits.get(given) ?? 0) + 1);
+    }
+    return fitting ?? type;
+  }
+
+  /** Of the matrices so far. */
+  warnings(): string[] {
+    return [...this.#misfits].map(
+      ([given, count]) => `quantize: ${count === 1 ? "1 matrix is" : `${count} matrices are`} ${given}`,
+    );
+  }
 }
 
 function wantedType(recipe: Recipe, name: string, layers: number, tied: boolean): StoredType {

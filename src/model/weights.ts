@@ -1,6 +1,6 @@
 import type { Checkpoint, StoredTensor } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace, quoteName } from "../error.ts";
-import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES, WEIGHT_TYPES } from "../weight-types.ts";
 import { architectureOf, type ExpertNames, GGUF_NAMES, type Names, type Part } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 
@@ -211,6 +211,9 @@ class Shelf {
   readonly #tensors = new Map<string, StoredTensor>();
   readonly #missing: { name: string; shape: readonly number[] }[] = [];
   readonly #taken = new Set<string>();
+  readonly #unread = new Map<string, string>();
+  /** Taken though they have further axes of length 1. */
+  readonly #stretched: string[] = [];
 
   constructor(checkpoint: Checkpoint) {
     this.#checkpoint = checkpoint;
@@ -220,6 +223,8 @@ class Shelf {
       if (other) throw this.#fault(`tensor has the role of ${quoteName(other.name)} too`, name);
       this.#tensors.set(plain, tensor);
     }
+    for (const [name, type] of checkpoint.unread ?? [])
+      this.#unread.set(checkpoint.format === "safetensors" ? plainName(name) : name, type);
   }
 
   has(name: string): boolean {
@@ -228,6 +233,10 @@ class Shelf {
 
   take(name: string, shape: readonly number[]): StoredTensor {
     const stored = this.#tensors.get(name);
+    const type = this.#unread.get(name);
+    if (!stored && type !== undefined) {
+      throw this.#fault(`weights of type ${type} are not supported`, name, WEIGHT_TYPE_NAMES.join(", "), type);
+    }
     if (!stored) {
       // Go on: a message that lists what is missing says more than the first name. `close` throws.
       this.#missing.push({ name, shape });
@@ -235,9 +244,10 @@ class Shelf {
       return { name, type: "f32", shape, source: NOWHERE, offset: 0, bytes: 0 };
     }
     this.#taken.add(name);
-    if (stored.shape.length !== shape.length || shape.some((size, axis) => size !== stored.shape[axis])) {
+    if (!sameShape(stored.shape, shape)) {
       throw this.#fault("tensor has the wrong shape", stored.name, printShape(shape), printShape(stored.shape));
     }
+    if (stored.shape.length !== shape.length) this.#stretched.push(stored.name);
     const block = WEIGHT_TYPES[stored.type].elements;
     const cols = shape[shape.length - 1]!;
     if (cols % block !== 0) {
@@ -303,6 +313,8 @@ class Shelf {
     }
     const warnings: string[] = [];
     const vision = left.filter((name) => VISION.test(name)).length;
+    if (this.#stretched.length > 0)
+      warnings.push(`tensors with further axes of length 1 are taken without them: ${listNames(this.#stretched)}`);
     if (vision > 0) warnings.push(`${vision} vision tensors are left out: the model reads text only`);
     if (left.includes(tiedOutput!))
       warnings.push(`${tiedOutput} is left out: the configuration ties it to the embedding`);
@@ -347,6 +359,12 @@ function listNames(names: readonly string[]): string {
 
 function printShape(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
+}
+
+/** Axes of length 1 move no element: [n, 1] and [n] hold the same bytes, and a single number is [] or [1]. */
+function sameShape(stored: readonly number[], wanted: readonly number[]): boolean {
+  const [a, b] = [stored, wanted].map((shape) => shape.filter((size) => size !== 1));
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
 /** Stands in for a missing tensor's bytes until `close` throws. */

@@ -22,7 +22,8 @@ interface ReadOptions {
   readonly tools: unknown;
   readonly addGenerationPrompt: boolean;
   readonly variables: Record<string, unknown>;
-  readonly now: Date;
+  /** undefined: nobody said. */
+  readonly now: Date | undefined;
 }
 
 /** Throws REQ_MESSAGE where messages or tools hold what JSON cannot, REQ_PARAM where an option is of another kind. */
@@ -67,8 +68,8 @@ function checkVariables(variables: unknown): Record<string, unknown> {
   return { ...variables };
 }
 
-function checkNow(now: unknown): Date {
-  if (now === undefined) return new Date();
+function checkNow(now: unknown): Date | undefined {
+  if (now === undefined) return undefined;
   const time = timeOf(now);
   if (!Number.isFinite(time)) throw wrong("now", "now: not a point in time", "a valid Date", now);
   return new Date(time);

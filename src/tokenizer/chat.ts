@@ -5,14 +5,14 @@
  * template's own text only: whatever a message, a name or a tool schema holds, it stays text.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { EngineError } from "../error.ts";
-import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
-import { tokenName } from "./hf-vocabulary.ts";
+import { EngineError, quoteName } from "../error.ts";
 import { readMessages, readTools, readVariables } from "./messages.ts";
 import { Budget } from "./template/budget.ts";
 import { compileTemplate, type Program } from "./template/compile.ts";
 import { runTemplate } from "./template/interpreter.ts";
+import { namesIn, type TemplateNames } from "./template/names.ts";
 import { type Dict, Text, type Value } from "./template/values.ts";
+import { DEFAULT_TEMPLATE, type TemplateTokens, templateSources, templateTokens } from "./template-sources.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface TextPart {
@@ -35,23 +35,33 @@ export interface ChatOptions {
   readonly variables?: Readonly<Record<string, string | number | boolean>>;
   /** What `strftime_now` takes for now. */
   readonly now?: Date;
+  /** Which of the checkpoint's templates. Default: `tool_use` where there are tools and it exists, else `default`. */
+  readonly template?: string;
 }
 
-export interface TemplateTokens {
-  readonly bosToken?: string;
-  readonly eosToken?: string;
+/** What a model is given of a chat. */
+export interface ChatPrompt {
+  readonly ids: number[];
+  /** The prompt ends in the caller's own words: the answer goes on where they stop. */
+  readonly open: boolean;
+  /** What was asked and comes to nothing, or is read in another way than it looks. */
+  readonly warnings: readonly string[];
 }
 
+const TOOLS_TEMPLATE = "tool_use";
+const MOST_NAMED = 16;
 const STUMBLES = new Set(["TPL_VALUE", "TPL_ATTR", "TPL_UNSUPPORTED"]);
 
 export class ChatTemplate {
   readonly source: string;
   readonly #program: Program;
+  readonly #names: TemplateNames;
   readonly #tokens: TemplateTokens;
 
   constructor(source: string, tokens: TemplateTokens = {}) {
     this.source = source;
     this.#program = compileTemplate(source);
+    this.#names = namesIn(source);
     this.#tokens = tokens;
   }
 
@@ -80,16 +90,35 @@ export class ChatTemplate {
    * the template prints it, the tokenizer adds it, or both; later ones, as Llama 2 prints for every turn, stay.
    */
   encode(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+    return this.prompt(tokenizer, messages, options).ids;
+  }
+
+  /** The same, with what is to be known of it. */
+  prompt(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): ChatPrompt {
     const { text, marks } = this.#run(messages, options);
-    checkControlTokens(tokenizer, text, marks);
     const ids = tokenizer.encode(text, { specialTokens: true, plain: marks });
-    const { bos } = tokenizer;
-    if (bos === null) return ids;
-    const start = ids.findIndex((id) => id !== bos);
-    const printed = start < 0 ? ids.length : start;
-    if (printed > 1) ids.splice(0, printed - 1);
-    if (printed === 0 && tokenizer.addBos) ids.unshift(bos);
-    return ids;
+    const begun = tokenizer.bos === null ? ids : withOneBos(ids, tokenizer.bos, tokenizer.addBos);
+    const warnings = [...unread(this.#names, messages, options), ...this.#wordsForMarks(tokenizer, text, marks)];
+    return { ids: begun, open: text !== "" && marks.at(-1) === text.length, warnings };
+  }
+
+  /** A template's own marks may be words of its vocabulary, as in TinyLlama's; what it names end of turn should not be. */
+  #wordsForMarks(tokenizer: Tokenizer, text: string, marks: readonly number[]): string[] {
+    const words = new Set<string>();
+    for (const { 0: name, index } of text.matchAll(/<\|[A-Za-z0-9_]{1,64}\|>/g)) {
+      if (tokenizer.specialId(name) === null && isOwn(marks, index, index + name.length)) words.add(name);
+    }
+    for (const name of [this.#tokens.bosToken, this.#tokens.eosToken]) {
+      if (!name || tokenizer.specialId(name) !== null) continue;
+      for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
+        if (isOwn(marks, at, at + name.length)) words.add(name);
+      }
+    }
+    if (words.size === 0) return [];
+    const listed = [...words].slice(0, MOST_NAMED).map((name) => quoteName(name, false));
+    return [
+      `TOK_SPECIAL: marks of the chat template that are no tokens of this vocabulary are text: ${listed.join(" ")}`,
+    ];
   }
 
   #run(messages: readonly ChatMessage[], options: ChatOptions): Text {
@@ -119,54 +148,92 @@ export class ChatTemplate {
   }
 }
 
-/** A template written for other control tokens would have them spelt out as text, and the model would not understand. */
-function checkControlTokens(tokenizer: Tokenizer, text: string, marks: readonly number[]): void {
-  const missing = new Set<string>();
-  let range = 0;
-  for (const match of text.matchAll(/<\|[A-Za-z0-9_]{1,64}\|>/g)) {
-    while (range < marks.length && marks[range + 1] <= match.index) range += 2;
-    const own = range >= marks.length || marks[range] >= match.index + match[0].length;
-    if (own && tokenizer.specialId(match[0]) === null) missing.add(match[0]);
+/** Whether [start, end) is the template's own text: `marks` holds the ranges of the caller's, ascending. */
+function isOwn(marks: readonly number[], start: number, end: number): boolean {
+  let low = 0;
+  let high = marks.length / 2;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (marks[middle * 2 + 1] <= start) low = middle + 1;
+    else high = middle;
   }
-  if (missing.size === 0) return;
-  throw new EngineError("TOK_SPECIAL", "the chat template writes control tokens that the tokenizer does not have", {
-    at: { source: "template" },
-    actual: [...missing].join(" "),
-  });
+  return low * 2 >= marks.length || marks[low * 2] >= end;
 }
 
-/** The chat template of a checkpoint, or null when it has none. */
-export function openChatTemplate(checkpoint: Checkpoint): ChatTemplate | null {
-  const tokens = templateTokens(checkpoint);
-  const source = templateSource(checkpoint);
-  return source === undefined ? null : new ChatTemplate(source, tokens);
+function withOneBos(ids: number[], bos: number, wanted: boolean): number[] {
+  const start = ids.findIndex((id) => id !== bos);
+  const printed = start < 0 ? ids.length : start;
+  if (printed > 1) ids.splice(0, printed - 1);
+  if (printed === 0 && wanted) ids.unshift(bos);
+  return ids;
 }
 
-export function templateSource({ format, metadata, json, chatTemplate }: Checkpoint): string | undefined {
-  if (format !== "gguf") return chatTemplate ?? configTemplate(json.get("tokenizer_config.json"));
-  const source = metadata.get("tokenizer.chat_template");
-  return typeof source === "string" ? source : undefined;
+/** What the caller gave and the template never reads. */
+function unread(
+  { variables, fields }: TemplateNames,
+  messages: readonly ChatMessage[],
+  options: ChatOptions,
+): string[] {
+  const { tools, addGenerationPrompt, variables: given, now } = options;
+  const lost: string[] = Object.keys(given ?? {}).filter((name) => !variables.has(name));
+  if (tools && tools.length > 0 && !variables.has("tools")) lost.unshift("tools");
+  if (addGenerationPrompt === false && !variables.has("add_generation_prompt")) lost.push("addGenerationPrompt");
+  if (now !== undefined && !variables.has("strftime_now")) lost.push("now");
+  const warnings = lost.map((name) => `TPL_UNREAD: the chat template never reads ${quoteName(name)}`);
+  // One that prints messages whole reads their fields without naming them.
+  const whole = variables.has("tojson") || fields.has("items");
+  if (!whole && !fields.has("tool_calls") && messages.some((message) => hasCalls(message)))
+    warnings.push("TPL_UNREAD: the chat template never reads tool_calls of messages");
+  return warnings;
 }
 
-/** A string, or a list of named templates of which `default` is for chats. */
-function configTemplate(config: unknown): string | undefined {
-  const given = isRecord(config) ? config["chat_template"] : undefined;
-  const named = Array.isArray(given) ? given.find((one) => isRecord(one) && one["name"] === "default") : undefined;
-  const source = isRecord(named) ? named["template"] : given;
-  return typeof source === "string" ? source : undefined;
+function hasCalls({ tool_calls: calls }: ChatMessage): boolean {
+  return Array.isArray(calls) && calls.length > 0;
 }
 
-function templateTokens({ format, metadata, json }: Checkpoint): TemplateTokens {
-  if (format === "gguf") {
-    const texts = metadata.get("tokenizer.ggml.tokens");
-    const name = (key: string): string | undefined => {
-      const id = metadata.get(`tokenizer.ggml.${key}`);
-      const text = Array.isArray(texts) && id !== undefined ? texts[Number(id)] : undefined;
-      return typeof text === "string" ? text : undefined;
-    };
-    return { bosToken: name("bos_token_id"), eosToken: name("eos_token_id") };
+/** The chat templates of a checkpoint; each is compiled when it is first used. */
+export class ChatTemplates {
+  /** `default` first, where there is one. */
+  readonly names: readonly string[];
+  readonly #sources: ReadonlyMap<string, string>;
+  readonly #tokens: TemplateTokens;
+  readonly #compiled = new Map<string, ChatTemplate>();
+
+  constructor(sources: ReadonlyMap<string, string>, tokens: TemplateTokens = {}) {
+    const first = (name: string) => Number(name !== DEFAULT_TEMPLATE);
+    this.names = [...sources.keys()].sort((a, b) => first(a) - first(b));
+    this.#sources = sources;
+    this.#tokens = tokens;
   }
-  const config = json.get("tokenizer_config.json");
-  const fields: JsonRecord = isRecord(config) ? config : {};
-  return { bosToken: tokenName(fields["bos_token"]), eosToken: tokenName(fields["eos_token"]) };
+
+  /** As transformers chooses; an empty list of tools is none. */
+  choose({ template, tools }: ChatOptions = {}): ChatTemplate {
+    if (template !== undefined) return this.named(template);
+    const withTools = Array.isArray(tools) && tools.length > 0 && this.#sources.has(TOOLS_TEMPLATE);
+    return this.named(withTools ? TOOLS_TEMPLATE : DEFAULT_TEMPLATE);
+  }
+
+  named(name: string): ChatTemplate {
+    const known = this.#compiled.get(name);
+    if (known) return known;
+    const source = this.#sources.get(name);
+    if (source === undefined) {
+      const what =
+        name === DEFAULT_TEMPLATE ? "the checkpoint has no default chat template: name one" : "no such chat template";
+      throw new EngineError("TEMPLATE_NAME", what, {
+        at: { source: "option", field: "template" },
+        actual: typeof name === "string" ? name : typeof name,
+        limit: `one of ${this.names.map((one) => quoteName(one, false)).join(", ")}`,
+      });
+    }
+    const compiled = new ChatTemplate(source, this.#tokens);
+    this.#compiled.set(name, compiled);
+    return compiled;
+  }
+}
+
+/** The chat templates of a checkpoint, or null when it has none. */
+export function openChatTemplates(checkpoint: Checkpoint): ChatTemplates | null {
+  const sources = templateSources(checkpoint);
+  return sources.size === 0 ? null : new ChatTemplates(sources, templateTokens(checkpoint));
 }

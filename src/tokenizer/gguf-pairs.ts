@@ -1,11 +1,12 @@
 /** The tokenizer and chat template of a Hugging Face folder as the pairs of a GGUF file. */
 import type { Checkpoint, WrittenValue } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
-import { templateSource } from "./chat.ts";
 import { readRawHfVocabulary } from "./hf-vocabulary.ts";
 import { SENTENCEPIECE } from "./sentencepiece.ts";
 import { SPLIT_RULES } from "./split.ts";
-import { buildVocabulary, endIds, type RawVocabulary, TOKEN_KIND } from "./vocabulary.ts";
+import { DEFAULT_TEMPLATE, templateSources } from "./template-sources.ts";
+import { endIds, TOKEN_KIND } from "./token-kinds.ts";
+import { buildVocabulary, type RawVocabulary } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
 
@@ -35,14 +36,32 @@ export function tokenizerPairs(
   if (stops.length > 0) add("eom_token_id", { u32: stops.pop()! });
   add("add_bos_token", { bool: raw.addBos });
   add("add_eos_token", { bool: raw.addEos });
-  const template = templateSource(checkpoint);
-  if (template !== undefined) pairs.push(["tokenizer.chat_template", { text: template }]);
+  pairs.push(...templatePairs(checkpoint));
   const lost = stops.filter((id) => !spoken.has(id));
   const warnings = lost.length > 0 ? [`TOK_SPECIAL: GGUF has no key for further end tokens: ${lost.join(", ")}`] : [];
   if (raw.alphabet === SENTENCEPIECE && !saysSpaces(raw)) {
     warnings.push("TOK_SPACES: GGUF cannot say where this tokenizer puts or cuts spaces: some texts get other ids");
   }
+  if (raw.flags && raw.flags.size > 0) {
+    warnings.push("TOK_ADDED: GGUF cannot say that added tokens take white space along, or stand as words only");
+  }
   return { pairs, warnings };
+}
+
+/** Names of further templates are letters, digits and "_" there. */
+function templatePairs(checkpoint: Checkpoint): [string, WrittenValue][] {
+  const pairs: [string, WrittenValue][] = [];
+  const further: string[] = [];
+  for (const [given, text] of templateSources(checkpoint)) {
+    const name = given.replace(/[^A-Za-z0-9_]/g, "_").slice(0, 64);
+    if (given === DEFAULT_TEMPLATE) pairs.push(["tokenizer.chat_template", { text }]);
+    else if (!further.includes(name)) {
+      further.push(name);
+      pairs.push([`tokenizer.chat_template.${name}`, { text }]);
+    }
+  }
+  if (further.length > 0) pairs.push(["tokenizer.chat_templates", { texts: further }]);
+  return pairs;
 }
 
 type Add = (key: string, value: WrittenValue) => void;
@@ -61,8 +80,17 @@ function addByteLevel(raw: RawVocabulary, add: Add): void {
   add("merges", { texts: pairsOf(raw).map(([left, right]) => `${left} ${right}`) });
 }
 
-/** Scores stand for the order of merges: minus the rank of the first merge that makes a token. */
 function addSentencePiece(raw: RawVocabulary, add: Add): void {
+  const scores = raw.merges instanceof Float32Array ? raw.merges : rankScores(raw);
+  add("model", { text: "llama" });
+  add("pre", { text: "default" });
+  add("scores", { f32s: scores });
+  add("add_space_prefix", { bool: raw.spacePrefix.spans !== "none" });
+  if (raw.unknown !== null) add("unknown_token_id", { u32: raw.unknown });
+}
+
+/** Scores stand for the order of merges: minus the rank of the first merge that makes a token. */
+function rankScores(raw: RawVocabulary): Float32Array {
   const ids = new Map(raw.texts.map((text, id) => [text, id]));
   const merges = pairsOf(raw);
   const scores = new Float32Array(raw.texts.length).fill(-merges.length - 1);
@@ -71,18 +99,18 @@ function addSentencePiece(raw: RawVocabulary, add: Add): void {
     if (id !== undefined) scores[id] = Math.max(scores[id], -rank);
   });
   raw.kinds.forEach((kind, id) => {
-    if (kind !== TOKEN_KIND.normal) scores[id] = 0;
+    if (kind !== TOKEN_KIND.normal && !raw.words.has(id)) scores[id] = 0;
   });
-  add("model", { text: "llama" });
-  add("pre", { text: "default" });
-  add("scores", { f32s: scores });
-  add("add_space_prefix", { bool: raw.spacePrefix.spans !== "none" });
-  if (raw.unknown !== null) add("unknown_token_id", { u32: raw.unknown });
+  return scores;
 }
 
-/** A GGUF file has a space before every span, also before another space, or none; and no pattern that cuts. */
-function saysSpaces({ spacePrefix: { spans, doubled }, pieceEnd }: RawVocabulary): boolean {
-  return pieceEnd === null && (spans === "none" || (spans === "every" && doubled));
+/**
+ * A GGUF file has a space before every span, also before another space, or none; no pattern that cuts; and every token that
+ * is looked for ends a span.
+ */
+function saysSpaces({ spacePrefix: { spans, doubled }, pieceEnd, lateMarkers }: RawVocabulary): boolean {
+  const late = spans !== "none" && lateMarkers?.normalised === true && lateMarkers.ids.size > 0;
+  return pieceEnd === null && !late && (spans === "none" || (spans === "every" && doubled));
 }
 
 function pairsOf({ merges }: RawVocabulary): [string, string][] {

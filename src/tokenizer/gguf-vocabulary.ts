@@ -4,8 +4,9 @@ import { EngineError } from "../error.ts";
 import { isTyped } from "../realm.ts";
 import { BYTE_LEVEL } from "./alphabet.ts";
 import { NO_PREFIX, SENTENCEPIECE } from "./sentencepiece.ts";
-import { ruleByName } from "./split.ts";
-import { buildVocabulary, endIds, faults, markChatTokens, TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+import { ruleByName, type SplitRule } from "./split.ts";
+import { endIds, idsOfKind, isNone, markControlTokens, TOKEN_KIND } from "./token-kinds.ts";
+import { buildVocabulary, faults, type Vocabulary } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
 
@@ -24,8 +25,8 @@ export function readGgufVocabulary(checkpoint: Checkpoint, vocab: number): Vocab
 }
 
 function readByteLevel(checkpoint: Checkpoint, vocab: number): Vocabulary {
-  const rule = ruleByName(String(checkpoint.metadata.get(`${PREFIX}pre`) ?? "missing"), checkpoint.name);
   const tokens = readTokens(checkpoint, vocab);
+  const rule = splitRule(checkpoint, tokens);
   const bos = readId(checkpoint, "bos_token_id", vocab);
   const eos = readId(checkpoint, "eos_token_id", vocab);
   return buildVocabulary({
@@ -44,9 +45,28 @@ function readByteLevel(checkpoint: Checkpoint, vocab: number): Vocabulary {
   });
 }
 
+/**
+ * Files from before there were names have none, and some say "default". Where control tokens tell whose vocabulary it is, it
+ * is cut as it was trained; llama.cpp takes its default for all of them, and warns of worse answers.
+ */
+function splitRule({ metadata, name: file }: Checkpoint, { texts, warnings }: Tokens): SplitRule {
+  const given = metadata.get(`${PREFIX}pre`);
+  const name = given === undefined ? "default" : String(given);
+  if (name !== "default") return ruleByName(name, file);
+  const known = [
+    ["<|header_start|>", "llama4"],
+    ["<|start_header_id|>", "llama-bpe"],
+  ].find(([mark]) => texts.includes(mark));
+  const said = given === undefined ? "no pre-tokenizer rule is named" : 'the pre-tokenizer rule is "default"';
+  const taken = known ? `${known[1]} is taken, by the token ${known[0]}` : "llama.cpp's default is taken";
+  warnings.push(`TOK_REGEX: ${said}: ${taken}`);
+  return ruleByName(known?.[1] ?? "default", file);
+}
+
 /** Files of this kind may leave out what Llama 2 has: ids 0 unknown, 1 begin, 2 end; begin token and space in front. */
 function readSentencePiece(checkpoint: Checkpoint, vocab: number): Vocabulary {
   const tokens = readTokens(checkpoint, vocab);
+  markByteTokens(tokens);
   const usual = (id: number, kind: number): number | null => (tokens.kinds[id] === kind ? id : null);
   const bos = readId(checkpoint, "bos_token_id", vocab) ?? usual(1, TOKEN_KIND.control);
   const eos = readId(checkpoint, "eos_token_id", vocab) ?? usual(2, TOKEN_KIND.control);
@@ -57,13 +77,26 @@ function readSentencePiece(checkpoint: Checkpoint, vocab: number): Vocabulary {
     kind: "sentencepiece",
     alphabet: SENTENCEPIECE,
     pieceEnd: null,
-    merges: readScores(checkpoint, vocab),
+    merges: readScores(checkpoint, vocab, tokens.warnings),
     ignoreMerges: false,
     unknown: readId(checkpoint, "unknown_token_id", vocab) ?? usual(0, TOKEN_KIND.unknown),
     spacePrefix: prefix ? { spans: "every", doubled: true } : NO_PREFIX,
     stripSpace: prefix,
     addBos: readFlag(checkpoint, "add_bos_token") ?? true,
   });
+}
+
+/** Where no token is said to be a byte, or unknown, texts tell: llama.cpp goes by them. */
+function markByteTokens({ texts, kinds, warnings }: Tokens): void {
+  if (texts[0] === "<unk>" && kinds[0] === TOKEN_KIND.normal) kinds[0] = TOKEN_KIND.unknown;
+  if (kinds.includes(TOKEN_KIND.byte)) return;
+  let bytes = 0;
+  for (let id = 0; id < texts.length; id++) {
+    if (kinds[id] !== TOKEN_KIND.normal || !/^<0x[0-9A-F]{2}>$/.test(texts[id])) continue;
+    kinds[id] = TOKEN_KIND.byte;
+    bytes++;
+  }
+  if (bytes > 0) warnings.push(`TOK_TYPE: ${bytes} tokens are bytes by their texts, not by their types`);
 }
 
 function common(checkpoint: Checkpoint, tokens: Tokens, bos: number | null, eos: number | null) {
@@ -73,6 +106,7 @@ function common(checkpoint: Checkpoint, tokens: Tokens, bos: number | null, eos:
     tokensField: `${PREFIX}tokens`,
     texts,
     kinds,
+    words: idsOfKind(kinds, TOKEN_KIND.userDefined),
     fuseUnknown: true,
     bos,
     eos,
@@ -112,16 +146,19 @@ function readTokens(checkpoint: Checkpoint, vocab: number): Tokens {
       });
     }
     const fail = faults(checkpoint.name);
+    let untyped = 0;
     if (types.length !== count)
       fail("TOK_LENGTH", `token types for ${count} tokens`, `${PREFIX}token_type`, types.length);
     for (let id = 0; id < count; id++) {
-      if (types[id] < 1 || types[id] > 6)
-        fail("TOK_TYPE", "unknown token type", `${PREFIX}token_type[${id}]`, types[id]);
-      kinds[id] = types[id];
+      const known = types[id] >= 1 && types[id] <= 6;
+      kinds[id] = known ? types[id] : TOKEN_KIND.normal;
+      if (!known) untyped++;
     }
+    // llama.cpp encodes with them all the same.
+    if (untyped > 0) warnings.push(`TOK_TYPE: ${untyped} tokens have no type that is known; they are taken as text`);
   }
   while (texts.length < vocab) texts.push("");
-  markChatTokens(texts, kinds, warnings);
+  markControlTokens(texts, kinds, warnings);
   return { texts, kinds, warnings };
 }
 
@@ -134,11 +171,15 @@ function readList(checkpoint: Checkpoint, key: string): readonly string[] {
 }
 
 /** Scores by id, one for each token of the file; rows beyond them have 0. */
-function readScores(checkpoint: Checkpoint, vocab: number): Float32Array {
+function readScores(checkpoint: Checkpoint, vocab: number, warnings: string[]): Float32Array {
   const given = checkpoint.metadata.get(`${PREFIX}scores`);
   const field = `${PREFIX}scores`;
+  if (given === undefined) {
+    warnings.push("TOK_SCORE: no scores; neighbours merge from the left");
+    return new Float32Array(vocab);
+  }
   if (!isTyped(given, "Float32Array")) {
-    throw new EngineError("GGUF_ARRAY_TYPE", given === undefined ? "missing list" : "scores are not f32", {
+    throw new EngineError("GGUF_ARRAY_TYPE", "scores are not f32", {
       at: { source: "gguf", file: checkpoint.name, field },
     });
   }
@@ -160,7 +201,7 @@ function readFlag(checkpoint: Checkpoint, key: string): boolean | null {
 
 function readId(checkpoint: Checkpoint, key: string, size: number): number | null {
   const value = checkpoint.metadata.get(PREFIX + key);
-  if (value === undefined) return null;
+  if (value === undefined || (typeof value !== "object" && isNone(Number(value)))) return null;
   const id = Number(value);
   if (typeof value !== "object" && Number.isInteger(id) && id >= 0 && id < size) return id;
   throw new EngineError("CONFIG_TOKEN_ID", "not a token id", {

@@ -10,11 +10,18 @@ import { faults } from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
 const MAX_NESTING = 8;
+const MAX_PATTERN = 2 ** 20;
 
 export type JsonRecord = Record<string, unknown>;
 
 export function isRecord(value: unknown): value is JsonRecord {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export interface TemplateToken {
+  readonly name: string;
+  /** The one that the post-processor says itself, if it does. */
+  readonly id: number | null;
 }
 
 export interface Pipeline {
@@ -24,11 +31,13 @@ export interface Pipeline {
   readonly pieceEnd: PieceEnd | null;
   readonly spacePrefix: SpacePrefix;
   readonly stripSpace: boolean;
+  /** Tokens of the vocabulary that text is cut into before merges, once its spaces are replaced. */
+  readonly isolated: readonly string[];
   /** Whether text is rewritten before added tokens with the flag `normalized` are looked for. */
   readonly normalised: boolean;
   /** The tokens that the post-processor puts in front of a text and behind it. */
-  readonly leading: string | null;
-  readonly trailing: string | null;
+  readonly leading: TemplateToken | null;
+  readonly trailing: TemplateToken | null;
   /** Whether a post-processor says what goes around a text at all. */
   readonly template: boolean;
 }
@@ -41,35 +50,39 @@ interface Part {
 
 const fail = faults(FILE);
 
-export function readPipeline(root: JsonRecord, model: JsonRecord): Pipeline {
-  checkModel(model);
+export function readPipeline(root: JsonRecord, model: JsonRecord, warnings: string[]): Pipeline {
+  checkModel(model, warnings);
   const normalizers = parts(root["normalizer"], "/normalizer", "normalizers");
   const cutters = parts(root["pre_tokenizer"], "/pre_tokenizer", "pretokenizers");
   const decoders = parts(root["decoder"], "/decoder", "decoders");
-  const byteLevel = cutters.some(({ type }) => type === "ByteLevel" || type === "Split");
+  const byteLevel = cutters.some(({ type }) => type === "ByteLevel");
   const text = byteLevel
     ? readByteLevel(model, normalizers, cutters, decoders)
     : readSentencePiece(normalizers, cutters, decoders);
-  return { ...text, normalised: normalizers.length > 0, ...readTemplate(root["post_processor"]) };
+  // What Metaspace does comes after added tokens were found.
+  const normalised = normalizers.length > 0 && cutters.length === 0;
+  return { ...text, normalised, ...readTemplate(root["post_processor"]) };
 }
 
-type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace">;
+type TextRules = Pick<Pipeline, "kind" | "alphabet" | "pieceEnd" | "spacePrefix" | "stripSpace" | "isolated">;
 
 function readByteLevel(model: JsonRecord, normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
   if (model["byte_fallback"] === true) unsupported("/model/byte_fallback", "true");
   for (const { type, field } of normalizers) unsupported(field, type);
   for (const { type, field } of decoders) if (type !== "ByteLevel") unsupported(field, type);
   const { name, pieceEnd } = readRule(cutters);
-  return { kind: name, alphabet: BYTE_LEVEL, pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false };
+  return { kind: name, alphabet: BYTE_LEVEL, pieceEnd, spacePrefix: NO_PREFIX, stripSpace: false, isolated: [] };
 }
 
 function unsupported(field: string, actual?: string): never {
   return fail("TOK_COMPONENT", "unsupported part of the tokenizer", field, actual);
 }
 
-function checkModel(model: JsonRecord): void {
+function checkModel(model: JsonRecord, warnings: string[]): void {
   if (model["type"] !== undefined && model["type"] !== "BPE") unsupported("/model/type", String(model["type"]));
-  for (const option of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"]) {
+  // It leaves merges out by chance, which is for training.
+  if (model["dropout"]) warnings.push("TOK_COMPONENT: the tokenizer's dropout is not done");
+  for (const option of ["continuing_subword_prefix", "end_of_word_suffix"]) {
     const value = model[option];
     if (value !== undefined && value !== null && value !== "" && value !== 0)
       unsupported(`/model/${option}`, String(value));
@@ -118,24 +131,56 @@ function readSplit({ part, field }: Part): SplitRule {
  * tokens into bytes, and takes one space from the front.
  */
 function readSentencePiece(normalizers: Part[], cutters: Part[], decoders: Part[]): TextRules {
-  const [metaspace, extra] = cutters;
+  const metaspace = cutters[0]?.type === "Split" ? undefined : cutters[0];
+  const [split, extra] = cutters.slice(metaspace ? 1 : 0);
   if (extra) unsupported(extra.field, extra.type);
+  const isolated = split ? readIsolated(split) : [];
   const escaping = metaspace ? readMetaspace(metaspace, normalizers) : readNormalizers(normalizers);
-  return { kind: "sentencepiece", alphabet: SENTENCEPIECE, ...escaping, stripSpace: readDecoders(decoders) };
+  return { kind: "sentencepiece", alphabet: SENTENCEPIECE, ...escaping, isolated, stripSpace: readDecoders(decoders) };
+}
+
+/** The texts that a pattern of nothing but alternatives stands for: user-defined pieces, as transformers 5 writes them. */
+function readIsolated({ type, part, field }: Part): string[] {
+  if (type !== "Split" || part["behavior"] !== "Isolated" || part["invert"] === true) return unsupported(field, type);
+  const pattern = isRecord(part["pattern"]) ? part["pattern"]["Regex"] : undefined;
+  if (typeof pattern !== "string" || pattern.length > MAX_PATTERN) return unsupported(`${field}/pattern`);
+  const alternatives = pattern.match(/(?:\\[^A-Za-z0-9]|[^\\|.^$*+?{}[\]()])+|[\s\S]/gu) ?? [];
+  const bars = alternatives.filter((_, index) => index % 2 === 1);
+  if (alternatives.length % 2 === 0 || bars.some((bar) => bar !== "|")) return unsupported(`${field}/pattern/Regex`);
+  return alternatives
+    .filter((_, index) => index % 2 === 0)
+    .map((text) =>
+      /^[\\|.^$*+?{}[\]()]$/.test(text) ? unsupported(`${field}/pattern/Regex`) : text.replace(/\\(.)/gsu, "$1"),
+    );
 }
 
 type Escaping = Pick<TextRules, "pieceEnd" | "spacePrefix">;
 
 function readMetaspace({ type, part, field }: Part, normalizers: Part[]): Escaping {
   if (type !== "Metaspace") unsupported(field, type);
-  for (const normalizer of normalizers) unsupported(normalizer.field, normalizer.type);
+  const doubled = readReplaces(normalizers);
   if (part["replacement"] !== SPACE) unsupported(`${field}/replacement`, String(part["replacement"]));
   const scheme = part["prepend_scheme"] ?? (part["add_prefix_space"] === false ? "never" : "always");
   const spans = scheme === "always" ? "every" : scheme === "never" ? "none" : scheme;
   if (spans !== "every" && spans !== "first" && spans !== "none") {
     return unsupported(`${field}/prepend_scheme`, String(scheme));
   }
-  return { pieceEnd: part["split"] === false ? null : spaceCutEnd, spacePrefix: { spans, doubled: false } };
+  return { pieceEnd: part["split"] === false ? null : spaceCutEnd, spacePrefix: { spans, doubled } };
+}
+
+/**
+ * transformers 5 writes SentencePiece's rule in two steps before Metaspace: spaces become "▁", and one in front is doubled,
+ * since Metaspace puts none before it. Whether a space goes before a space.
+ */
+function readReplaces([replace, twice, extra]: Part[]): boolean {
+  if (!replace) return false;
+  checkReplace(replace, " ", SPACE);
+  if (!twice) return false;
+  if (extra) unsupported(extra.field, extra.type);
+  const pattern = isRecord(twice.part["pattern"]) ? twice.part["pattern"]["Regex"] : undefined;
+  if (twice.type !== "Replace" || pattern !== `\\A${SPACE}` || twice.part["content"] !== SPACE + SPACE)
+    return unsupported(twice.field, twice.type);
+  return true;
 }
 
 /** Replace " " by "▁", with or without a Prepend of "▁" before it. */
@@ -179,12 +224,19 @@ function readTemplate(value: unknown): Template {
     const pieces = part["single"].map((piece: unknown) => (isRecord(piece) ? piece : {}));
     const text = pieces.findIndex((piece) => isRecord(piece["Sequence"]));
     if (text < 0 || text > 1 || pieces.length > text + 2) return unsupported(`${field}/single`);
-    const name = (piece: JsonRecord | undefined): string | null => {
+    const token = (piece: JsonRecord | undefined): TemplateToken | null => {
       if (!piece) return null;
       const special = piece["SpecialToken"];
-      return isRecord(special) ? String(special["id"]) : unsupported(`${field}/single`);
+      return isRecord(special) ? templateToken(String(special["id"]), part) : unsupported(`${field}/single`);
     };
-    found = { leading: name(pieces[text - 1]), trailing: name(pieces[text + 1]), template: true };
+    found = { leading: token(pieces[text - 1]), trailing: token(pieces[text + 1]), template: true };
   }
   return found;
+}
+
+function templateToken(name: string, { special_tokens: tokens }: JsonRecord): TemplateToken {
+  const said = isRecord(tokens) ? tokens[name] : undefined;
+  const ids = isRecord(said) ? said["ids"] : undefined;
+  const id: unknown = Array.isArray(ids) && ids.length === 1 ? ids[0] : null;
+  return { name, id: Number.isInteger(id) && (id as number) >= 0 ? (id as number) : null };
 }

@@ -1,6 +1,6 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, quoteName } from "../error.ts";
-import { openChatTemplate } from "./chat.ts";
+import { openChatTemplates } from "./chat.ts";
 import { SPLIT_RULES } from "./split.ts";
 import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
 
@@ -38,6 +38,8 @@ export interface TextInspection {
   /** null: none, or one that is refused; then the warnings say why. */
   readonly tokenizer: TokenizerInspection | null;
   readonly template: TemplateInspection | null;
+  /** Names of all chat templates, `default` first. */
+  readonly templates: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -47,15 +49,19 @@ export async function inspectText(checkpoint: Checkpoint, vocab: number): Promis
   const tokenizer = attempt("tokenizer", warnings, () => openTokenizer(checkpoint, vocab));
   if (tokenizer === null) {
     if (warnings.length === 0) warnings.push("no tokenizer: only ids can be given to the model");
-    return { tokenizer, template: null, warnings };
+    return { tokenizer, template: null, templates: [], warnings };
   }
   warnings.push(...tokenizer.warnings);
   const failed = warnings.length;
-  const template = attempt("chat template", warnings, () => openChatTemplate(checkpoint));
+  const templates = openChatTemplates(checkpoint);
+  const template = attempt("chat template", warnings, () => templates?.choose() ?? null);
+  for (const name of templates?.names.slice(1) ?? [])
+    attempt(`chat template ${quoteName(name)}`, warnings, () => templates!.named(name));
   if (template === null && warnings.length === failed) warnings.push("no chat template: chats are refused");
   return {
     tokenizer: describe(checkpoint, tokenizer),
     template: template && (await describeTemplate(template.source)),
+    templates: templates?.names ?? [],
     warnings,
   };
 }

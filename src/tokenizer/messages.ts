@@ -1,8 +1,10 @@
 /** The caller's messages, tools and variables, checked and turned into template values that remember their origin. */
 import { EngineError } from "../error.ts";
 import type { ErrorCode } from "../error-codes.ts";
+import { readArguments } from "./call-arguments.ts";
 import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
-import { Float, Parts, Text, type Value } from "./template/values.ts";
+import { normal } from "./template/numbers.ts";
+import { Float, Mapping, Parts, SILENT_NONE, SILENT_UNDEFINED, Text, type Value } from "./template/values.ts";
 import { checkWellFormed } from "./tokenizer.ts";
 
 const LIMITS = { messages: 1024, parts: 1024, tools: 1024, depth: 64 };
@@ -24,25 +26,29 @@ export function readMessages(messages: unknown, keepParts: boolean): Value[] {
     const { role } = message;
     if (typeof role !== "string" || role === "") throw fault("REQ_MESSAGE", "role is not a name", `${field}/role`);
     const calls = Array.isArray(message["tool_calls"]) && message["tool_calls"].length > 0;
-    const content = readContent(message, calls, `${field}/content`, keepParts);
+    const content = readContent(message["content"], `${field}/content`, keepParts);
     empty &&= !calls && isEmpty(content);
     // In the caller's order: a template may print the whole message.
-    const value = new Map<string, Value>();
+    const value = new Mapping([], true);
     for (const [key, item] of Object.entries(message)) {
-      if (key === "content") value.set(key, content);
-      else if (item !== undefined) value.set(key, toValue(item, `${field}/${key}`));
+      if (item === undefined) continue;
+      const name = toValue(key, field);
+      if (key === "content") value.set(name, content);
+      else if (key === "tool_calls") value.set(name, readCalls(item, `${field}/${key}`));
+      else if (key === "function_call") value.set(name, readCall(item, `${field}/${key}`, 1));
+      else value.set(name, toValue(item, `${field}/${key}`));
     }
-    return value.set("content", content);
+    return value;
   });
   if (empty) throw fault("REQ_EMPTY_PROMPT", "there is no message with content", "/messages");
   return values;
 }
 
-function readContent(message: JsonRecord, calls: boolean, field: string, keepParts: boolean): Text | Value[] {
-  const { content } = message;
-  // An assistant that only calls tools says nothing.
-  if (calls && (content === null || content === undefined)) return new Text("");
-  if (typeof content === "string") return toValue(content, field) as Text;
+/** Null and absent stay what they are when a template asks, and print nothing. */
+function readContent(content: unknown, field: string, keepParts: boolean): Value {
+  if (content === undefined) return SILENT_UNDEFINED;
+  if (content === null) return SILENT_NONE;
+  if (typeof content === "string") return toValue(content, field);
   if (!Array.isArray(content)) throw fault("REQ_MESSAGE", "content is neither a string nor a list of parts", field);
   if (content.length > LIMITS.parts)
     throw fault("REQ_MESSAGE", `more than ${LIMITS.parts} parts`, field, content.length);
@@ -60,17 +66,35 @@ function readContent(message: JsonRecord, calls: boolean, field: string, keepPar
   return Parts.from(
     texts,
     (text): Value =>
-      new Map([
-        ["type", new Text("text")],
-        ["text", text],
+      new Mapping([
+        [new Text("type"), new Text("text")],
+        [new Text("text"), text],
       ]),
   );
 }
 
-function isEmpty(content: Text | Value[]): boolean {
-  return content instanceof Text
-    ? content.text === ""
-    : content.every((part) => ((part as Map<string, Value>).get("text") as Text).text === "");
+function isEmpty(content: Value): boolean {
+  if (content instanceof Text) return content.text === "";
+  if (!Array.isArray(content)) return true;
+  return content.every((part) => ((part as Mapping).named("text") as Text).text === "");
+}
+
+function readCalls(calls: unknown, field: string): Value {
+  return Array.isArray(calls)
+    ? calls.map((call, index) => readCall(call, `${field}/${index}`, 2))
+    : toValue(calls, field);
+}
+
+/** A call, or the function in it: `arguments` may be JSON text. */
+function readCall(call: unknown, field: string, depth: number): Value {
+  if (!isRecord(call)) return toValue(call, field);
+  return readRecord(call, field, depth, (key, item, at) => {
+    if (key === "arguments" && typeof item === "string") {
+      checkWellFormed(item, at);
+      return readArguments(item);
+    }
+    return key === "function" && depth > 1 ? readCall(item, at, 1) : toValue(item, at, 1);
+  });
 }
 
 export function readTools(tools: unknown): Value {
@@ -78,7 +102,19 @@ export function readTools(tools: unknown): Value {
   if (tools.length > LIMITS.tools)
     throw fault("REQ_MESSAGE", `more than ${LIMITS.tools} tools`, "/tools", tools.length);
   // Templates ask `if tools`, some `if tools is not none`: no tools is none.
-  return tools.length === 0 ? null : toValue(tools, "/tools");
+  if (tools.length === 0) return null;
+  return tools.map((tool: unknown, index): Value => {
+    const field = `/tools/${index}`;
+    if (!isRecord(tool)) throw fault("REQ_MESSAGE", "a tool is an object", field);
+    return toValue(wrapped(tool), field);
+  });
+}
+
+/** `{ name, description, parameters }` -> what templates expect. Other objects, for example built-in tools, stay as they are. */
+function wrapped(tool: JsonRecord): JsonRecord {
+  const { type, ...rest } = tool;
+  const bare = typeof tool["name"] === "string" && !("function" in tool) && (type === undefined || type === "function");
+  return bare ? { type: "function", function: rest } : tool;
 }
 
 export function readVariables(variables: Readonly<Record<string, unknown>>): [string, Value][] {
@@ -98,20 +134,32 @@ export function readVariables(variables: Readonly<Record<string, unknown>>): [st
 function toValue(input: unknown, field: string, depth = 0): Value {
   if (depth > LIMITS.depth) throw fault("REQ_MESSAGE", "nested too deep", field);
   if (input === null || typeof input === "boolean") return input;
-  if (typeof input === "number" && Number.isFinite(input)) return Number.isInteger(input) ? input : new Float(input);
+  if (typeof input === "number" && Number.isFinite(input)) {
+    return Number.isInteger(input) ? normal(BigInt(input)) : new Float(input);
+  }
   if (typeof input === "string") {
     checkWellFormed(input, field);
     return Text.foreign(input);
   }
   if (Array.isArray(input)) return input.map((item, index) => toValue(item, `${field}/${index}`, depth + 1));
   if (isRecord(input)) {
-    const entries = Object.entries(input).filter(([, value]) => value !== undefined);
-    return new Map(
-      entries.map(([key, value]): [string, Value] => {
-        checkWellFormed(key, field);
-        return [key, toValue(value, `${field}/${key}`, depth + 1)];
-      }),
-    );
+    return readRecord(input, field, depth, (_, value, at) => toValue(value, at, depth + 1));
   }
   throw fault("REQ_MESSAGE", "not a JSON value", field, typeof input);
+}
+
+function readRecord(
+  record: JsonRecord,
+  field: string,
+  depth: number,
+  read: (key: string, item: unknown, field: string) => Value,
+): Mapping {
+  if (depth > LIMITS.depth) throw fault("REQ_MESSAGE", "nested too deep", field);
+  const map = new Mapping();
+  for (const [key, item] of Object.entries(record)) {
+    if (item === undefined) continue;
+    checkWellFormed(key, field);
+    map.set(Text.foreign(key), read(key, item, `${field}/${key}`));
+  }
+  return map;
 }

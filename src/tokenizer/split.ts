@@ -6,6 +6,7 @@
  * table, never compiled.
  */
 import { EngineError } from "../error.ts";
+import { DEFAULT } from "./split-default.ts";
 import { GPT2, SMOLLM } from "./split-gpt2.ts";
 import { LLAMA3 } from "./split-llama3.ts";
 import { LLAMA4 } from "./split-llama4.ts";
@@ -27,7 +28,7 @@ export interface SplitRule {
 }
 
 /** Every rule we know; a further one is a scanner and a row. */
-export const SPLIT_RULES: readonly SplitRule[] = [LLAMA4, LLAMA3, SMOLLM, GPT2];
+export const SPLIT_RULES: readonly SplitRule[] = [LLAMA4, LLAMA3, SMOLLM, GPT2, DEFAULT];
 
 /** The rule that a GGUF file names. */
 export function ruleByName(name: string, file: string): SplitRule {

@@ -15,9 +15,10 @@ import { readGgufVocabulary } from "./gguf-vocabulary.ts";
 import { readHfVocabulary } from "./hf-vocabulary.ts";
 import { MarkerScanner } from "./markers.ts";
 import { PieceEncoder } from "./pieces.ts";
-import { isSpace, NO_PREFIX } from "./sentencepiece.ts";
+import { isSpace, NO_PREFIX, SPACE } from "./sentencepiece.ts";
 import { LLAMA4 } from "./split-llama4.ts";
-import { TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
+import { TOKEN_KIND } from "./token-kinds.ts";
+import { NO_LATE_MARKERS, type Vocabulary } from "./vocabulary.ts";
 
 export interface EncodeOptions {
   /** Read `<|eot|>` and its like as control tokens. Default: as text. */
@@ -61,12 +62,26 @@ export class Tokenizer {
   readonly #vocabulary: Vocabulary;
   readonly #pieces: PieceEncoder;
   readonly #markers: MarkerScanner;
+  /** Looks in what the first one leaves. */
+  readonly #late: MarkerScanner;
 
   /** @internal */
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
     this.#pieces = new PieceEncoder(vocabulary);
-    this.#markers = new MarkerScanner(vocabulary);
+    const { markers, kinds, flags, lateMarkers } = vocabulary;
+    const isLate = ([, id]: readonly [string, number]) => lateMarkers.ids.has(id);
+    const late = [...markers].filter(isLate);
+    this.#markers = new MarkerScanner(
+      [...markers].filter((marker) => !isLate(marker)),
+      kinds,
+      flags,
+    );
+    this.#late = new MarkerScanner(
+      late.map(([text, id]) => [lateMarkers.spell(text), id] as const),
+      kinds,
+      flags,
+    );
     this.vocabSize = vocabulary.size;
     this.kind = vocabulary.kind;
     this.bos = vocabulary.bos;
@@ -92,7 +107,7 @@ export class Tokenizer {
       this.#span(text, done, start, ids);
       // The text brings its own begin token.
       if (start > 0 || id !== this.bos || ids.length === 0) ids.push(id);
-      done = end;
+      done = Math.max(done, end);
     });
     this.#span(text, done, text.length, ids);
     if (addEos && this.eos !== null) ids.push(this.eos);
@@ -152,14 +167,43 @@ export class Tokenizer {
     return found;
   }
 
-  /** Ordinary text from one marker to the next. */
+  /** Text from one marker to the next, in which late ones are still to be found. */
   #span(text: string, start: number, end: number, ids: number[]): void {
-    if (start === end) return;
-    const { spans, doubled } = this.#vocabulary.spacePrefix;
-    const wanted = spans === "every" || (spans === "first" && start === 0);
-    const prefixed = wanted && (doubled || !isSpace(text.charCodeAt(start)));
-    if (prefixed) this.#pieces.encode(` ${text.slice(start, end)}`, 0, end - start + 1, ids);
+    if (start >= end) return;
+    if (this.#late.empty) {
+      this.#words(text, start, end, start === 0, ids);
+      return;
+    }
+    const { normalised } = this.#vocabulary.lateMarkers;
+    const part = text.slice(start, end);
+    const span = normalised
+      ? (this.#prefixed(text, start, start === 0) ? SPACE : "") + part.replaceAll(" ", SPACE)
+      : part;
+    let done = 0;
+    const upTo = (at: number) => {
+      if (done >= at) return;
+      if (normalised) this.#pieces.encode(span, done, at, ids);
+      else this.#words(span, done, at, start === 0 && done === 0, ids);
+    };
+    this.#late.scan(span, false, [], (from, to, id) => {
+      upTo(from);
+      ids.push(id);
+      done = Math.max(done, to);
+    });
+    upTo(span.length);
+  }
+
+  /** Ordinary text. */
+  #words(text: string, start: number, end: number, first: boolean, ids: number[]): void {
+    if (this.#prefixed(text, start, first)) this.#pieces.encode(` ${text.slice(start, end)}`, 0, end - start + 1, ids);
     else this.#pieces.encode(text, start, end, ids);
+  }
+
+  /** Whether a space goes in front of the span that starts there. */
+  #prefixed(text: string, start: number, first: boolean): boolean {
+    const { spans, doubled } = this.#vocabulary.spacePrefix;
+    const wanted = spans === "every" || (spans === "first" && first);
+    return wanted && (doubled || !isSpace(text.charCodeAt(start)));
   }
 
   #bytes(id: number): Uint8Array {
@@ -248,6 +292,8 @@ export function byteTokenizer(vocab = 260): Tokenizer {
     merges: new MergeTable(0),
     whole: null,
     markers: new Map(names.map((name, i) => [name, 256 + i])),
+    flags: new Map(),
+    lateMarkers: NO_LATE_MARKERS,
     spacePrefix: NO_PREFIX,
     stripSpace: false,
     bos: 256,

@@ -7,11 +7,10 @@ import { EngineError, quoteName } from "../error.ts";
 import type { ErrorCode } from "../error-codes.ts";
 import type { Alphabet, SymbolTokens, SymbolWriter } from "./alphabet.ts";
 import { MergeTable } from "./bpe.ts";
-import { freePieceEnd, type SpacePrefix, scoredMerges } from "./sentencepiece.ts";
+import type { MarkerFlags } from "./markers.ts";
+import { freePieceEnd, SENTENCEPIECE, type SpacePrefix, scoredMerges } from "./sentencepiece.ts";
 import type { PieceEnd } from "./split.ts";
-
-/** Token types, by their GGUF numbers. */
-export const TOKEN_KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+import { TOKEN_KIND } from "./token-kinds.ts";
 
 const LIMITS = {
   merges: 4_194_304, // Llama 4 has 439,802
@@ -20,34 +19,16 @@ const LIMITS = {
   warnings: 32,
 };
 
-/** Names that structure a prompt: as ordinary tokens they would let text steer the conversation. */
-const STRUCTURAL = new Set([
-  "<|begin_of_text|>",
-  "<|end_of_text|>",
-  "<|header_start|>",
-  "<|header_end|>",
-  "<|eom|>",
-  "<|eot|>",
-  "<|start_header_id|>",
-  "<|end_header_id|>",
-  "<|eom_id|>",
-  "<|eot_id|>",
-]);
+/** As `tokenizers` does with the flag `normalized`. */
+export interface LateMarkers {
+  /** Whether spaces are replaced, and the one in front is put there, before they are looked for. */
+  readonly normalised: boolean;
+  /** The text that is then looked for. */
+  readonly spell: (text: string) => string;
+  readonly ids: ReadonlySet<number>;
+}
 
-/** Likewise; but published checkpoints with added tokens often do not mark these, so we do. */
-const CHATML = new Set(["<|im_start|>", "<|im_end|>"]);
-
-/** Control tokens that end an answer, whichever ids the file names. */
-const END_NAMES = new Set([
-  "<|end_of_text|>",
-  "<|eom|>",
-  "<|eot|>",
-  "<|eom_id|>",
-  "<|eot_id|>",
-  "<|im_end|>",
-  "<|endoftext|>",
-  "</s>",
-]);
+export const NO_LATE_MARKERS: LateMarkers = { normalised: false, spell: (text) => text, ids: new Set() };
 
 export interface RawVocabulary {
   /** Base name of the file, and the names its token and merge lists have there: for messages. */
@@ -62,6 +43,12 @@ export interface RawVocabulary {
   /** Token texts by id: in the alphabet for normal tokens, plain text for the others. */
   readonly texts: readonly string[];
   readonly kinds: Uint8Array;
+  /** User-defined tokens that merges give, too: their texts stand in the model's vocabulary. */
+  readonly words: ReadonlySet<number>;
+  /** What the file says of added tokens, where it says anything. */
+  readonly flags?: ReadonlyMap<number, MarkerFlags>;
+  /** Added tokens that are looked for in what the others leave, by the texts that are then looked for. */
+  readonly lateMarkers?: LateMarkers;
   /** "left right" or [left, right], best first; or the scores that they follow from, by id. */
   readonly merges: readonly unknown[] | Float32Array;
   readonly ignoreMerges: boolean;
@@ -92,6 +79,8 @@ export interface Vocabulary {
   readonly whole: ReadonlyMap<string, number> | null;
   /** Texts of control and user-defined tokens. */
   readonly markers: ReadonlyMap<string, number>;
+  readonly flags: ReadonlyMap<number, MarkerFlags>;
+  readonly lateMarkers: LateMarkers;
   /** Where encoding puts a space in front. */
   readonly spacePrefix: SpacePrefix;
   /** Whether decoding takes one space away from the front. */
@@ -118,9 +107,11 @@ export function buildVocabulary(raw: RawVocabulary): Vocabulary {
   // Text must not begin or end a conversation, whatever a file calls its unknown token.
   const structural = raw.unknown === null || raw.unknown === raw.bos || raw.stopIds.includes(raw.unknown);
   const unknown = structural ? null : raw.unknown;
-  const { bytes, offsets, byteIds } = tokenBytes(raw);
   const warnings = [...raw.warnings];
+  dropEmptyTokens(raw, warnings);
+  const { bytes, offsets, byteIds } = tokenBytes(raw, warnings);
   const ids = normalIds(raw, warnings);
+  const markers = markerIds(raw, warnings);
   return {
     file,
     size: raw.texts.length,
@@ -133,7 +124,9 @@ export function buildVocabulary(raw: RawVocabulary): Vocabulary {
     offsets,
     merges: mergeTable(raw, ids, warnings),
     whole: raw.ignoreMerges ? ids : null,
-    markers: markerIds(raw),
+    markers,
+    flags: raw.flags ?? new Map(),
+    lateMarkers: raw.lateMarkers ?? NO_LATE_MARKERS,
     spacePrefix: raw.spacePrefix,
     stripSpace: raw.stripSpace,
     bos: raw.bos,
@@ -145,55 +138,53 @@ export function buildVocabulary(raw: RawVocabulary): Vocabulary {
   };
 }
 
-/** Marks the tokens that must control a conversation, where the file does not. */
-export function markChatTokens(texts: readonly (string | undefined)[], kinds: Uint8Array, warnings: string[]): void {
-  for (let id = 0; id < texts.length; id++) {
-    if (kinds[id] === TOKEN_KIND.control || !CHATML.has(texts[id] ?? "")) continue;
-    kinds[id] = TOKEN_KIND.control;
-    warnings.push(`TOK_ADDED: ${texts[id]} is not marked as a control token; it is taken as one`);
-  }
-}
-
-/** Ids that end an answer, ascending: those the file names, and control tokens whose names say so. */
-export function endIds(named: Iterable<number>, texts: readonly string[], kinds: Uint8Array): number[] {
-  const ids = new Set(named);
-  // Files name one id or two of several, or those of the model before it was taught to chat.
-  for (let id = 0; id < texts.length; id++) {
-    if (kinds[id] === TOKEN_KIND.control && END_NAMES.has(texts[id])) ids.add(id);
-  }
-  return [...ids].sort((a, b) => a - b);
-}
-
 type TokenBytes = Pick<Vocabulary, "bytes" | "offsets"> & Pick<SymbolTokens, "byteIds">;
 
-function tokenBytes({ file, tokensField, alphabet, texts, kinds }: RawVocabulary): TokenBytes {
+/** No text can give an empty token, and files hold them. */
+function dropEmptyTokens({ texts, kinds }: RawVocabulary, warnings: string[]): void {
+  for (let id = 0; id < texts.length; id++) {
+    if (texts[id] !== "" || (kinds[id] !== TOKEN_KIND.normal && kinds[id] !== TOKEN_KIND.byte)) continue;
+    kinds[id] = TOKEN_KIND.unused;
+    warnings.push(`TOK_LENGTH: token ${id} is empty; nothing is encoded as it`);
+  }
+}
+
+function tokenBytes(raw: RawVocabulary, warnings: string[]): TokenBytes {
+  const { file, tokensField, alphabet, texts, kinds, words } = raw;
   const fail = faults(file);
   const capacity = texts.reduce((sum, text) => sum + text.length * 3, 0);
   const bytes = new Uint8Array(capacity);
   const offsets = new Uint32Array(texts.length + 1);
   const byteIds = new Int32Array(256).fill(-1);
   const utf8 = new TextEncoder();
+  const spaced = alphabet === SENTENCEPIECE; // what stands for a space does so in every text
   let end = 0;
+  let foreign = 0;
   for (let id = 0; id < texts.length; id++) {
     const text = texts[id];
     const field = `${tokensField}[${id}]`;
     const kind = kinds[id];
-    if (text === "" && (kind === TOKEN_KIND.normal || kind === TOKEN_KIND.byte))
-      fail("TOK_LENGTH", "empty token", field);
     if (text.length > LIMITS.tokenBytes) {
       fail("TOK_LENGTH", `token of more than ${LIMITS.tokenBytes} bytes`, field, text.length);
     }
     const start = end;
     if (kind === TOKEN_KIND.byte) bytes[end++] = byteToken(text, fail, field);
-    else if (kind !== TOKEN_KIND.normal) end += utf8.encodeInto(text, bytes.subarray(end)).written;
+    else if (kind !== TOKEN_KIND.normal && !(kind === TOKEN_KIND.userDefined && (words.has(id) || spaced)))
+      end += utf8.encodeInto(text, bytes.subarray(end)).written;
     else {
-      end = alphabet.decode(text, bytes, end);
-      if (end < 0) fail("TOK_BYTELEVEL", "character outside the byte-level alphabet", field, text);
+      end = alphabet.decode(text, bytes, start);
+      if (end < 0) {
+        // No text can reach it: encoding spells bytes in the alphabet only.
+        end = start + utf8.encodeInto(text, bytes.subarray(start)).written;
+        foreign++;
+      }
     }
     offsets[id + 1] = end;
-    const single = end - start === 1 && (kind === TOKEN_KIND.normal || kind === TOKEN_KIND.byte);
-    if (single && byteIds[bytes[start]] < 0) byteIds[bytes[start]] = id;
+    const ordinary = kind === TOKEN_KIND.normal || kind === TOKEN_KIND.byte || words.has(id);
+    if (ordinary && end - start === 1 && byteIds[bytes[start]] < 0) byteIds[bytes[start]] = id;
   }
+  if (foreign > 0)
+    warnings.push(`TOK_BYTELEVEL: ${foreign} tokens have characters outside the byte-level alphabet; they only decode`);
   return { bytes: bytes.slice(0, end), offsets, byteIds };
 }
 
@@ -202,12 +193,12 @@ function byteToken(text: string, fail: TokenizerFault, field: string): number {
   return match ? Number.parseInt(match[1], 16) : fail("TOK_BYTE", "byte token is not <0x00> to <0xFF>", field, text);
 }
 
-/** Normal tokens by text, the lowest id of equals. */
-function normalIds({ texts, kinds }: RawVocabulary, warnings: string[]): Map<string, number> {
+/** Tokens of ordinary text by their texts, the lowest id of equals. */
+function normalIds({ texts, kinds, words }: RawVocabulary, warnings: string[]): Map<string, number> {
   const ids = new Map<string, number>();
   let normal = 0;
   for (let id = texts.length - 1; id >= 0; id--) {
-    if (kinds[id] !== TOKEN_KIND.normal) continue;
+    if (kinds[id] !== TOKEN_KIND.normal && !words.has(id)) continue;
     ids.set(texts[id], id);
     normal++;
   }
@@ -223,7 +214,9 @@ function mergeTable(raw: RawVocabulary, ids: ReadonlyMap<string, number>, warnin
   }
   if (merges.length > LIMITS.merges) fail("TOK_MERGE", `more than ${LIMITS.merges} merges`, mergesField, merges.length);
   const table = new MergeTable(merges.length);
+  const others = new Set(raw.texts.filter((_, id) => raw.kinds[id] !== TOKEN_KIND.normal && !raw.words.has(id)));
   let repeated = 0;
+  let barred = 0;
   for (let rank = 0; rank < merges.length; rank++) {
     const entry = merges[rank];
     let left: unknown;
@@ -243,16 +236,23 @@ function mergeTable(raw: RawVocabulary, ids: ReadonlyMap<string, number>, warnin
     const rightId = ids.get(right as string);
     const merged = ids.get((left as string) + (right as string));
     if (leftId === undefined || rightId === undefined || merged === undefined) {
+      const parts = [left, right, (left as string) + (right as string)] as string[];
+      if (parts.every((part) => ids.has(part) || (part !== "" && others.has(part)))) {
+        barred++;
+        continue;
+      }
       fail("TOK_MERGE", "merge of tokens that do not exist", `${mergesField}[${rank}]`, `${left} ${right}`);
     }
     if (!table.add(leftId as number, rightId as number, rank, merged as number)) repeated++;
   }
+  // Ordinary text would become a control token, or part of one.
+  if (barred > 0) warnings.push(`TOK_MERGE: ${barred} merges of tokens that are no ordinary ones are left out`);
   if (repeated > 0) warnings.push(`TOK_MERGE: ${repeated} merges are listed twice; the first counts`);
   return table;
 }
 
 /** Texts that are looked for in prompts: of control tokens, the unknown token among them, and user-defined ones. */
-function markerIds({ file, tokensField, texts, kinds }: RawVocabulary): Map<string, number> {
+function markerIds({ file, tokensField, texts, kinds }: RawVocabulary, warnings: string[]): Map<string, number> {
   const fail = faults(file);
   const markers = new Map<string, number>();
   for (let id = 0; id < texts.length; id++) {
@@ -260,15 +260,17 @@ function markerIds({ file, tokensField, texts, kinds }: RawVocabulary): Map<stri
     const field = `${tokensField}[${id}]`;
     const unknown = kinds[id] === TOKEN_KIND.unknown && [...text].length > 1;
     const control = kinds[id] === TOKEN_KIND.control || unknown;
-    if (!control && STRUCTURAL.has(text)) fail("TOK_ADDED", `${quoteName(text)} is not a control token`, field);
     if ((!control && kinds[id] !== TOKEN_KIND.userDefined) || text === "") continue;
-    if ([...text].length < 2)
-      fail("TOK_ADDED", "an added token of one character would match ordinary text", field, text);
     if (text.length > LIMITS.markerUnits) {
       fail("TOK_ADDED", `added token of more than ${LIMITS.markerUnits} characters`, field, text.length);
     }
-    if (markers.has(text)) fail("TOK_ADDED", "two added tokens have the same text", field, text);
-    markers.set(text, id);
+    const first = markers.get(text);
+    if (first === undefined) markers.set(text, id);
+    else {
+      // Where one of the two controls, that is the one.
+      if (control && kinds[first] === TOKEN_KIND.userDefined) markers.set(text, id);
+      warnings.push(`TOK_DUPLICATE: two added tokens are ${quoteName(text)}: ${first} and ${id}`);
+    }
   }
   return markers;
 }

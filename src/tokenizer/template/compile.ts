@@ -1,175 +1,196 @@
-/** Template text -> syntax tree, refusing at once what could not run: too large, too deep, unknown words. */
-import { parse } from "@huggingface/jinja";
+/** Template text -> a program in which every name has its place, refusing at once what could not run. */
 import { EngineError } from "../../error.ts";
 import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { FILTER_NAMES } from "./filters.ts";
-import { GLOBAL_NAMES } from "./globals.ts";
-import { lex, place, syntaxError, type Token } from "./lexer.ts";
-import { BINARY_TESTS, TEST_NAMES } from "./tests.ts";
+import { lex } from "./lexer.ts";
+import { parse } from "./parser.ts";
+import { Frame, Symbols, setPlace } from "./symbols.ts";
+import { syntaxError } from "./syntax-error.ts";
+import type { Expression, ForNode, MacroBody, Program, Statement, Target } from "./tree.ts";
+import { eachExpression, eachTarget, undeclared } from "./walk.ts";
 
-/** The tree of the library's parser, whose declarations do not resolve under `nodenext`. */
-export interface Program {
-  readonly body: readonly unknown[];
-}
-
-const BLOCKS = new Set(["if", "for", "macro", "call", "filter"]);
-const WORDS = new Set([
-  "set",
-  "elif",
-  "else",
-  "break",
-  "continue",
-  "endset",
-  ...BLOCKS,
-  ...[...BLOCKS].map((b) => `end${b}`),
-]);
-const OPEN = new Set(["OpenParen", "OpenSquareBracket", "OpenCurlyBracket"]);
-const CLOSE = new Set(["CloseParen", "CloseSquareBracket", "CloseCurlyBracket"]);
+export type { Program } from "./tree.ts";
 
 export function compileTemplate(text: string): Program {
   if (text.length > TEMPLATE_LIMITS.source) {
     throw templateFault("TPL_SIZE", "the template is too large", text.length, `at most ${TEMPLATE_LIMITS.source}`);
   }
   const source = text.replace(/\r\n?/g, "\n");
-  const tokens = lex(source);
-  checkDepth(tokens);
-  checkWords(source, tokens);
-  return parseTokens(source, testsWithArguments(tokens));
-}
-
-function checkDepth(tokens: readonly Token[]): void {
-  let depth = 0;
-  for (const [i, { type, value }] of tokens.entries()) {
-    if (OPEN.has(type) || (type === "Identifier" && tokens[i - 1].type === "OpenStatement" && BLOCKS.has(value)))
-      depth++;
-    else if (
-      CLOSE.has(type) ||
-      (type === "Identifier" && /^end(?!set)/.test(value) && tokens[i - 1].type === "OpenStatement")
-    ) {
-      depth--;
-    }
-    if (depth > TEMPLATE_LIMITS.depth) throw tooDeep();
-  }
-}
-
-function tooDeep(): EngineError {
-  return templateFault("TPL_DEPTH", "the template nests too deep", undefined, `at most ${TEMPLATE_LIMITS.depth}`);
-}
-
-/** Statements, filters, tests and functions that we do not have, by name and place. */
-function checkWords(source: string, tokens: readonly Token[]): void {
-  const refuse = (what: string, { value, offset }: Token): never => {
-    const at = place(source, offset);
-    throw new EngineError("TPL_UNSUPPORTED", `unsupported ${what} at ${at}`, {
-      at: { source: "template", field: at, offset },
-      actual: value,
-    });
-  };
-  const assigned = new Set<string>(["caller", "varargs", "kwargs"]);
-  for (const [i, { type, value }] of tokens.entries()) {
-    // Any name that is not called may be bound somewhere: by set, for, macro or as a parameter.
-    if (type === "Identifier" && (tokens[i + 1]?.type !== "OpenParen" || tokens[i - 1].value === "macro"))
-      assigned.add(value);
-  }
-  for (const [i, token] of tokens.entries()) {
-    if (token.type !== "Identifier") continue;
-    const before = tokens[i - 1];
-    if (before.type === "OpenStatement") {
-      if (!WORDS.has(token.value)) refuse("statement", token);
-    } else if (before.type === "Pipe" || (before.value === "filter" && tokens[i - 2]?.type === "OpenStatement")) {
-      if (!FILTER_NAMES.has(token.value)) refuse("filter", token);
-    } else if (isTest(tokens, i)) {
-      if (!TEST_NAMES.has(token.value)) refuse("test", token);
-    } else if (tokens[i + 1]?.type === "OpenParen" && before.type !== "Dot" && !KEYWORDS.has(token.value)) {
-      if (!GLOBAL_NAMES.has(token.value) && !assigned.has(token.value)) refuse("function", token);
-    }
-  }
-}
-
-const KEYWORDS = new Set(["not", "and", "or", "in", "is", "if", "else", "call"]);
-
-function isTest(tokens: readonly Token[], i: number): boolean {
-  const previous = tokens[i - 1];
-  if (previous.type !== "Identifier" || tokens[i].value === "not") return false;
-  if (previous.value === "is") return tokens[i - 2]?.type !== "Dot" && tokens[i - 2]?.type !== "OpenExpression";
-  return previous.value === "not" && tokens[i - 2]?.type === "Identifier" && tokens[i - 2].value === "is";
-}
-
-const VALUES = new Set(["Identifier", "NumericLiteral", "StringLiteral"]);
-/**
- * The library's parser knows no arguments of tests: `a is not divisibleby(3)` becomes the filter `a | "is not divisibleby"(3)`,
- * which binds alike. The argument may stand without parentheses.
- */
-function testsWithArguments(tokens: readonly Token[]): Token[] {
-  const out: Token[] = [];
-  for (let i = 0; i < tokens.length; i++) {
-    const token = tokens[i];
-    out.push(token);
-    if (token.type !== "Identifier" || !isTest(tokens, i)) continue;
-    const end = BINARY_TESTS.has(token.value) ? argumentEnd(tokens, i + 1) : i + 1;
-    // A filter may follow a test, too, which the parser does not expect.
-    if (end === i + 1 && tokens[end]?.type !== "Pipe") continue;
-    const negated = tokens[i - 1].value === "not";
-    out.length -= negated ? 3 : 2;
-    out.push({ ...token, value: "|", type: "Pipe" });
-    out.push({ ...token, value: `is ${negated ? "not " : ""}${token.value}` });
-    if (end === i + 1) continue;
-    if (tokens[i + 1].type === "OpenParen") continue;
-    out.push({ ...token, value: "(", type: "OpenParen" }, ...tokens.slice(i + 1, end));
-    out.push({ ...token, value: ")", type: "CloseParen" });
-    i = end - 1;
-  }
-  return out;
-}
-
-/** Where the value that starts at `start` ends, with the parts, subscripts and calls behind it. */
-function argumentEnd(tokens: readonly Token[], start: number): number {
-  let at = start;
-  const first = tokens[start];
-  if (!first || (first.type === "Identifier" && KEYWORDS.has(first.value))) return start;
-  if (VALUES.has(first.type)) at++;
-  else if (!OPEN.has(first.type)) return start;
-  while (at < tokens.length) {
-    const { type } = tokens[at];
-    if (type === "Dot") at += 2;
-    else if (OPEN.has(type) && (at > start || first === tokens[at])) {
-      for (let depth = 0; at < tokens.length; ) {
-        depth += OPEN.has(tokens[at].type) ? 1 : CLOSE.has(tokens[at].type) ? -1 : 0;
-        at++;
-        if (depth === 0) break;
-      }
-    } else break;
-  }
-  return Math.min(at, tokens.length);
-}
-
-/** A token that notes how far the parser has looked: the parser reports no places, but that is where it gave up. */
-class WatchedToken {
-  readonly value: string;
-  readonly #type: string;
-  readonly #index: number;
-  readonly #watch: { furthest: number };
-
-  constructor({ value, type }: Token, index: number, watch: { furthest: number }) {
-    this.value = value;
-    this.#type = type;
-    this.#index = index;
-    this.#watch = watch;
-  }
-
-  get type(): string {
-    if (this.#index > this.#watch.furthest) this.#watch.furthest = this.#index;
-    return this.#type;
-  }
-}
-
-function parseTokens(source: string, tokens: readonly Token[]): Program {
-  const watch = { furthest: 0 };
   try {
-    return parse(tokens.map((token, index) => new WatchedToken(token, index, watch)));
-  } catch (cause) {
-    if (cause instanceof RangeError) throw tooDeep();
-    const offset = tokens[watch.furthest]?.offset ?? source.length;
-    throw syntaxError(source, offset, "the template does not parse");
+    const body = parse(source, lex(source));
+    const frame = new Frame();
+    const symbols = new Symbols(frame);
+    symbols.statements(body);
+    new Resolver(source).statements(body, { symbols, frame, loop: false, inFor: false });
+    return { source, body, scope: symbols.scope(), frame: frame.layout };
+  } catch (error) {
+    if (error instanceof EngineError || !(error instanceof RangeError)) throw error;
+    // The limits keep well below the stack's end, unless the caller stands at its edge already.
+    throw templateFault("TPL_DEPTH", "the template nests too deep");
+  }
+}
+
+interface Where {
+  readonly symbols: Symbols;
+  readonly frame: Frame;
+  /** Whether `break` has a loop to leave, in the same function. */
+  readonly loop: boolean;
+  /** Whether a loop is around it at all: there `loop` is not to be set. */
+  readonly inFor: boolean;
+}
+
+class Resolver {
+  readonly #source: string;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  statements(body: readonly Statement[], where: Where): void {
+    for (const node of body) this.#statement(node, where);
+  }
+
+  #statement(node: Statement, where: Where): void {
+    switch (node.kind) {
+      case "output":
+        this.#expression(node.value, where);
+        return;
+      case "if":
+        for (const { test, body } of node.branches) {
+          this.#expression(test, where);
+          this.statements(body, where);
+        }
+        this.statements(node.otherwise, where);
+        return;
+      case "break":
+      case "continue":
+        if (!where.loop) throw syntaxError(this.#source, node.offset, `${node.kind} outside a loop`);
+        return;
+      case "set":
+        this.#expression(node.value, where);
+        this.#target(node.target, where);
+        return;
+      case "setBlock": {
+        const inner = this.#inner(where);
+        inner.symbols.statements(node.body);
+        // Jinja's compiler forgets the filter's arguments, and trips over names that stand nowhere else.
+        inner.symbols.expression(node.filter);
+        this.statements(node.body, inner);
+        this.#expression(node.filter, inner);
+        node.scope = inner.symbols.scope();
+        this.#target(node.target, where);
+        return;
+      }
+      case "filterBlock": {
+        const inner = this.#inner(where);
+        inner.symbols.statements(node.body);
+        inner.symbols.expression(node.filter);
+        this.statements(node.body, inner);
+        this.#expression(node.filter, inner);
+        node.scope = inner.symbols.scope();
+        return;
+      }
+      case "scope": {
+        const inner = this.#inner(node.function ? { ...where, loop: false } : where);
+        inner.symbols.statements(node.body);
+        this.statements(node.body, inner);
+        node.scope = inner.symbols.scope();
+        return;
+      }
+      case "with": {
+        for (const value of node.values) this.#expression(value, where);
+        const inner = this.#inner(where);
+        for (const target of node.targets) inner.symbols.target(target, true);
+        inner.symbols.statements(node.body);
+        for (const target of node.targets) this.#target(target, { ...inner, inFor: false });
+        this.statements(node.body, inner);
+        node.scope = inner.symbols.scope();
+        return;
+      }
+      case "for":
+        this.#for(node, where);
+        return;
+      case "macro":
+        this.#macro(node, where);
+        setPlace(node.target, where.symbols, where.frame);
+        return;
+      case "callBlock":
+        this.#macro(node, where);
+        this.#expression(node.call, where);
+        return;
+    }
+  }
+
+  #inner(where: Where): Where {
+    return { ...where, symbols: new Symbols(where.frame, where.symbols) };
+  }
+
+  #expression(node: Expression | undefined, { symbols, frame }: Where): void {
+    if (node) eachExpression(node, (one) => one.kind === "name" && setPlace(one, symbols, frame));
+  }
+
+  #target(target: Target, { symbols, frame, inFor }: Where): void {
+    eachTarget(target, (one) => {
+      const name = one.kind === "name" ? one : one.holder;
+      if (inFor && one.kind === "name" && name.name === "loop") {
+        throw syntaxError(this.#source, name.offset, "loop cannot be set inside a loop");
+      }
+      setPlace(name, symbols, frame);
+    });
+  }
+
+  #for(node: ForNode, where: Where): void {
+    const frame = node.recursive ? new Frame(where.frame) : where.frame;
+    const inner = (): Where => ({ symbols: new Symbols(frame, where.symbols), frame, loop: true, inFor: true });
+    const body = inner();
+    if (node.recursive || undeclared(node.body, ["loop"]).size > 0) node.loop = body.symbols.declare("loop");
+    body.symbols.target(node.target, true);
+    body.symbols.statements(node.body);
+    this.#target(node.target, body);
+    this.statements(node.body, body);
+    node.scope = body.symbols.scope();
+    const test = inner();
+    if (node.test) {
+      test.symbols.target(node.testTarget, true);
+      test.symbols.expression(node.test);
+      this.#target(node.testTarget, test);
+      this.#expression(node.test, test);
+      node.testScope = test.symbols.scope();
+    }
+    const otherwise = { ...inner(), loop: !node.recursive && where.loop };
+    otherwise.symbols.statements(node.otherwise);
+    this.statements(node.otherwise, otherwise);
+    node.otherwiseScope = otherwise.symbols.scope();
+    if (node.recursive) node.frame = frame.layout;
+    this.#expression(node.iterable, where);
+  }
+
+  #macro(node: MacroBody, where: Where): void {
+    const frame = new Frame(where.frame);
+    const symbols = new Symbols(frame, where.symbols);
+    const inner: Where = { symbols, frame, loop: false, inFor: where.inFor };
+    const named = (name: string): boolean => node.parameters.some(({ target }) => target.name === name);
+    const analyse = (): void => {
+      for (const { target } of node.parameters) symbols.target(target, true);
+      for (const { fallback } of node.parameters) symbols.expression(fallback);
+      symbols.statements(node.body);
+    };
+    analyse();
+    const special = undeclared(node.body, ["caller", "kwargs", "varargs"]);
+    if (special.has("caller")) {
+      if (!named("caller")) node.caller = symbols.declare("caller");
+      else if (!node.parameters.find(({ target }) => target.name === "caller")?.fallback) {
+        throw syntaxError(this.#source, node.offset, "the parameter caller needs a default");
+      }
+    }
+    if (special.has("kwargs") && !named("kwargs")) node.kwargs = symbols.declare("kwargs");
+    if (special.has("varargs") && !named("varargs")) node.varargs = symbols.declare("varargs");
+    analyse();
+    for (const { target, fallback } of node.parameters) {
+      setPlace(target, symbols, frame);
+      this.#expression(fallback, inner);
+    }
+    this.statements(node.body, inner);
+    node.scope = symbols.scope();
+    node.frame = frame.layout;
   }
 }

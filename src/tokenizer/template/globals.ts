@@ -1,81 +1,197 @@
 /** Functions every template can call. */
-import { type Budget, templateFault } from "./budget.ts";
-import { Callable, type Dict, Namespace, numeric, Text, toText, typeName, type Value } from "./values.ts";
+import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { asInt } from "./numbers.ts";
+import { toText } from "./print.ts";
+import { items } from "./sequences.ts";
+import { bind, takes } from "./signature.ts";
+import { strftime } from "./strftime.ts";
+import {
+  Callable,
+  type Dict,
+  Mapping,
+  Namespace,
+  Range,
+  Text,
+  Thing,
+  Tuple,
+  undefinedUsed,
+  type Value,
+  wrong,
+} from "./values.ts";
 
-export const GLOBAL_NAMES = new Set(["range", "namespace", "dict", "raise_exception", "strftime_now"]);
+const NOTHING = takes("");
+const FORMAT = takes("format");
+const MESSAGE = takes("message");
+const SEPARATOR = takes("sep", new Text(", "));
+const FROM_KEYS = takes("keys value /", null);
 
 export function makeGlobals(budget: Budget, now: Date): Dict {
   return new Map<string, Value>([
-    ["true", true],
-    ["True", true],
-    ["false", false],
-    ["False", false],
-    ["none", null],
-    ["None", null],
-    ["range", new Callable((args) => range(args, budget))],
-    ["namespace", new Callable((args, named) => new Namespace(new Map([...entries(args[0]), ...named])))],
-    ["dict", new Callable((args, named) => new Map([...entries(args[0]), ...named]))],
-    ["strftime_now", new Callable(([format]) => new Text(strftime(now, toText(format, budget).text.slice(0, 256))))],
+    ["range", new Callable((args, named) => range(args, named, budget))],
+    ["namespace", new Callable((args, named) => namespace(args, named, budget))],
+    ["dict", new DictGlobal(budget)],
+    ["cycler", new Callable((args, named) => cycler(args, named))],
+    ["joiner", new Callable((args, named) => new Joiner(bind(SEPARATOR, args, named)[0]))],
+    [
+      "lipsum",
+      new Callable(() => {
+        throw templateFault("TPL_UNSUPPORTED", "unsupported function", "lipsum");
+      }),
+    ],
+    [
+      "strftime_now",
+      new Callable((args, named) => {
+        const [format] = bind(FORMAT, args, named);
+        if (!(format instanceof Text)) return wrong("a date's format is a string", format);
+        return new Text(strftime(now, format.text.slice(0, 256)));
+      }),
+    ],
     [
       "raise_exception",
-      new Callable(([message]) => {
-        throw templateFault(
-          "TPL_RAISED",
-          "the template refuses these messages",
-          toText(message, budget).text.slice(0, 120),
-        );
+      new Callable((args, named) => {
+        const [message] = bind(MESSAGE, args, named);
+        const text = toText(message, budget).text.slice(0, 120);
+        throw templateFault("TPL_RAISED", "the template refuses these messages", text);
       }),
     ],
   ]);
 }
 
-function entries(value: Value): Dict {
-  if (value === undefined) return new Map();
-  if (value instanceof Map) return value;
-  throw templateFault("TPL_VALUE", "expected a mapping", typeName(value));
+/** What `dict(...)` and `namespace(...)` take: a mapping or pairs, and names. */
+function entries(args: Value[], named: ReadonlyMap<string, Value>, budget: Budget): Mapping {
+  if (args.length > 1) throw templateFault("TPL_VALUE", "too many arguments", args.length, "at most 1");
+  const [given] = args;
+  let map = new Mapping();
+  if (given instanceof Mapping) map = given.copy(budget);
+  else if (args.length > 0) {
+    if (given === undefined) return undefinedUsed();
+    for (const pair of items(given, budget)) {
+      budget.spend(8);
+      const [key, value, ...rest] = items(pair, budget);
+      if (rest.length > 0 || items(pair, budget).length !== 2) return wrong("pairs make a mapping", pair);
+      map.set(key, value);
+    }
+  }
+  for (const [key, value] of named) map.set(new Text(key), value);
+  return map;
 }
 
-function range(args: Value[], budget: Budget): Value[] {
-  const numbers = args.map(numeric);
-  if (numbers.length < 1 || numbers.length > 3 || !numbers.every(Number.isInteger)) {
+function namespace(args: Value[], named: ReadonlyMap<string, Value>, budget: Budget): Namespace {
+  const map = entries(args, named, budget);
+  for (const key of map.keys()) if (key instanceof Text) checkAttribute(key.text);
+  return new Namespace(map);
+}
+
+/** As in transformers, the attributes of a namespace do not begin with an underscore. */
+export function checkAttribute(name: string): void {
+  if (name.startsWith("_")) throw templateFault("TPL_ATTR", "an attribute of a namespace begins with _", name);
+}
+
+class DictGlobal extends Callable {
+  readonly #budget: Budget;
+
+  constructor(budget: Budget) {
+    super((args, named) => entries(args, named, budget), "<dict>");
+    this.#budget = budget;
+  }
+
+  override attribute(name: string): Value {
+    if (name !== "fromkeys") return undefined;
+    return new Callable((args, named) => {
+      const [keys, value] = bind(FROM_KEYS, args, named);
+      const list = items(keys, this.#budget);
+      this.#budget.spend(list.length * 4);
+      return new Mapping(list.map((key) => [key, value]));
+    });
+  }
+}
+
+function range(args: Value[], named: ReadonlyMap<string, Value>, budget: Budget): Range {
+  if (named.size > 0 || args.length < 1 || args.length > 3) {
     throw templateFault("TPL_VALUE", "range takes one to three integers");
   }
-  const [start, stop, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
+  const numbers = args.map((arg) => {
+    const number = arg === undefined ? undefinedUsed() : (asInt(arg) ?? wrong("range takes integers", arg));
+    return typeof number === "bigint" ? Number(number) : number;
+  });
+  const [start, stop, step] = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
   if (step === 0) throw templateFault("TPL_VALUE", "range with step 0");
-  const count = Math.max(0, Math.ceil((stop - start) / step));
-  budget.spend(count);
-  return Array.from({ length: count }, (_, i) => start + i * step);
+  const made = new Range(start, stop, step);
+  if (made.length > TEMPLATE_LIMITS.range) {
+    throw templateFault("TPL_FUEL", "too large a range", made.length, `at most ${TEMPLATE_LIMITS.range}`);
+  }
+  budget.spend(1);
+  return made;
 }
 
-const MONTHS = "January February March April May June July August September October November December".split(" ");
-const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
-
-const day = (date: Date): number => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
-
-function strftime(now: Date, format: string): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const parts: Record<string, () => string> = {
-    Y: () => String(now.getFullYear()),
-    y: () => two(now.getFullYear() % 100),
-    m: () => two(now.getMonth() + 1),
-    d: () => two(now.getDate()),
-    e: () => String(now.getDate()).padStart(2),
-    j: () => String(Math.round((day(now) - day(new Date(now.getFullYear(), 0, 0))) / 864e5)).padStart(3, "0"),
-    B: () => MONTHS[now.getMonth()],
-    b: () => MONTHS[now.getMonth()].slice(0, 3),
-    A: () => DAYS[now.getDay()],
-    a: () => DAYS[now.getDay()].slice(0, 3),
-    H: () => two(now.getHours()),
-    I: () => two(now.getHours() % 12 || 12),
-    p: () => (now.getHours() < 12 ? "AM" : "PM"),
-    M: () => two(now.getMinutes()),
-    S: () => two(now.getSeconds()),
-    F: () => strftime(now, "%Y-%m-%d"),
-    T: () => strftime(now, "%H:%M:%S"),
-    "%": () => "%",
-  };
-  return format.replace(/%(-?)(.)/g, (part, bare, name) => {
-    if (!Object.hasOwn(parts, name)) throw templateFault("TPL_UNSUPPORTED", "unsupported date format", part);
-    return bare ? parts[name]().replace(/^[0 ]+(?=.)/, "") : parts[name]();
+const noArguments = (run: () => Value): Callable =>
+  new Callable((args, named) => {
+    bind(NOTHING, args, named);
+    return run();
   });
+
+function cycler(args: Value[], named: ReadonlyMap<string, Value>): Cycler {
+  bind(NOTHING, [], named);
+  return new Cycler(args);
+}
+
+/** `cycler('odd', 'even')`. */
+class Cycler extends Thing {
+  readonly #items: readonly Value[];
+  #position = 0;
+
+  constructor(list: readonly Value[]) {
+    super();
+    if (list.length === 0) throw templateFault("TPL_VALUE", "a cycler of nothing");
+    this.#items = list;
+  }
+
+  print(): string {
+    return "<Cycler>";
+  }
+
+  override attribute(name: string): Value {
+    switch (name) {
+      case "current":
+        return this.#items[this.#position];
+      case "pos":
+        return this.#position;
+      case "items":
+        return Tuple.from(this.#items) as Tuple;
+      case "reset":
+        return noArguments(() => {
+          this.#position = 0;
+          return null;
+        });
+      case "next":
+        return noArguments(() => {
+          const item = this.#items[this.#position];
+          this.#position = (this.#position + 1) % this.#items.length;
+          return item;
+        });
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** `joiner(', ')`: nothing at the first call, then the separator. */
+class Joiner extends Callable {
+  readonly #separator: Value;
+  #used = false;
+
+  constructor(separator: Value) {
+    super((args, named) => {
+      bind(NOTHING, args, named);
+      if (this.#used) return this.#separator;
+      this.#used = true;
+      return new Text("");
+    }, "<Joiner>");
+    this.#separator = separator;
+  }
+
+  override attribute(name: string): Value {
+    if (name === "sep") return this.#separator;
+    return name === "used" ? this.#used : undefined;
+  }
 }

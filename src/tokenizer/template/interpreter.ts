@@ -1,55 +1,36 @@
 /**
- * Runs a template's syntax tree under a budget. Statements write into a builder; expressions give values.
- * The tree is the one of @huggingface/jinja; the meaning is that of Python's Jinja as transformers sets it up.
+ * Runs a program under a budget. Statements write into a builder; expressions give values (evaluate.ts).
+ * The meaning is that of Python's Jinja as transformers sets it up.
  */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import type { Program } from "./compile.ts";
-import { Args, findFilter } from "./filters.ts";
-import { makeGlobals } from "./globals.ts";
-import { findMethod } from "./methods.ts";
-import { binary, subscript, unary } from "./operators.ts";
-import { items } from "./sequences.ts";
-import { findTest } from "./tests.ts";
-import {
-  Callable,
-  type Dict,
-  Namespace,
-  Text,
-  TextBuilder,
-  Tuple,
-  toText,
-  truthy,
-  typeName,
-  type Value,
-} from "./values.ts";
-
-/** A node of the library's tree, which does not export its types: fields as its parser fills them. */
-// biome-ignore lint/suspicious/noExplicitAny: the node's `type` decides which fields there are
-type Node = any;
+import { Evaluator, Frame } from "./evaluate.ts";
+import { checkAttribute, makeGlobals } from "./globals.ts";
+import { Loop } from "./loop.ts";
+import { makeMacro } from "./macro.ts";
+import { toText } from "./print.ts";
+import { items, iterate } from "./sequences.ts";
+import { asText } from "./strings.ts";
+import { unsupported } from "./syntax-error.ts";
+import { TextBuilder } from "./text.ts";
+import type {
+  CallBlock,
+  FilterBlock,
+  ForNode,
+  MacroBody,
+  Program,
+  Scope,
+  SetBlock,
+  Statement,
+  Target,
+} from "./tree.ts";
+import { type Callable, type Dict, Namespace, Stream, Text, Tuple, truthy, typeName, type Value } from "./values.ts";
 
 type Flow = "next" | "break" | "continue";
 
-class Scope {
-  readonly variables: Dict;
-  readonly #parent: Scope | undefined;
-
-  constructor(parent?: Scope, variables: Dict = new Map()) {
-    this.#parent = parent;
-    this.variables = variables;
-  }
-
-  get(name: string): Value {
-    for (let scope: Scope | undefined = this; scope; scope = scope.#parent) {
-      if (scope.variables.has(name)) return scope.variables.get(name);
-    }
-    return undefined;
-  }
-}
-
 export function runTemplate(program: Program, variables: Dict, now: Date, budget: Budget): Text {
-  const scope = new Scope(new Scope(undefined, makeGlobals(budget, now)), new Map(variables));
   try {
-    return new Interpreter(budget).run(program, scope);
+    const context = new Map([...makeGlobals(budget, now), ...variables]);
+    return new Interpreter(budget, context, program.source).run(program);
   } catch (error) {
     // The limits keep well below the stack's end, unless the caller stands at its edge already.
     if (error instanceof RangeError) throw templateFault("TPL_DEPTH", "the template nests too deep to run");
@@ -59,295 +40,221 @@ export function runTemplate(program: Program, variables: Dict, now: Date, budget
 
 class Interpreter {
   readonly #budget: Budget;
+  readonly #context: Dict;
+  readonly #source: string;
+  readonly #expressions: Evaluator;
   #blocks = 0;
-  #expressions = 0;
 
-  constructor(budget: Budget) {
+  constructor(budget: Budget, context: Dict, source: string) {
     this.#budget = budget;
+    this.#context = context;
+    this.#source = source;
+    this.#expressions = new Evaluator(budget, source);
   }
 
-  run(program: Program, scope: Scope): Text {
-    return this.#render(program.body, scope);
+  run(program: Program): Text {
+    const frame = new Frame(program.frame.slots);
+    this.#enter(program.scope, frame);
+    return this.#render(program.body, frame);
   }
 
-  #render(body: readonly Node[], scope: Scope): Text {
+  #enter({ loads }: Scope, frame: Frame): void {
+    this.#budget.spend(loads.length);
+    for (const { slot, from } of loads) {
+      frame.slots[slot] =
+        from === undefined ? undefined : typeof from === "string" ? this.#context.get(from) : frame.at(from);
+    }
+  }
+
+  #leave({ loads }: Scope, frame: Frame): void {
+    for (const { slot } of loads) frame.slots[slot] = undefined;
+  }
+
+  #render(body: readonly Statement[], frame: Frame): Text {
     const out = new TextBuilder(this.#budget);
-    this.#block(body, scope, out);
+    this.#block(body, frame, out);
     return out.done();
   }
 
-  #block(body: readonly Node[], scope: Scope, out: TextBuilder): Flow {
+  #block(body: readonly Statement[], frame: Frame, out: TextBuilder): Flow {
     if (++this.#blocks > TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "blocks or macros nested too deep");
     let flow: Flow = "next";
     for (const node of body) {
-      flow = this.#statement(node, scope, out);
+      flow = this.#statement(node, frame, out);
       if (flow !== "next") break;
     }
     this.#blocks--;
     return flow;
   }
 
-  #statement(node: Node, scope: Scope, out: TextBuilder): Flow {
+  #statement(node: Statement, frame: Frame, out: TextBuilder): Flow {
     this.#budget.spend(1);
-    switch (node.type) {
-      case "Comment":
+    switch (node.kind) {
+      case "text":
+        out.own(node.value);
         return "next";
-      case "Break":
-        return "break";
-      case "Continue":
-        return "continue";
-      case "If":
-        return this.#if(node, scope, out);
-      case "For":
-        return this.#for(node, scope, out);
-      case "Set":
-        this.#set(node, scope);
+      case "output":
+        out.add(toText(this.#expressions.value(node.value, frame), this.#budget));
         return "next";
-      case "Macro":
-        scope.variables.set(node.name.value, this.#macro(node.args, node.body, scope));
+      case "if":
+        for (const { test, body } of node.branches) {
+          this.#budget.spend(1);
+          if (truthy(this.#expressions.value(test, frame))) return this.#block(body, frame, out);
+        }
+        return this.#block(node.otherwise, frame, out);
+      case "for":
+        return this.#for(node, frame, out);
+      case "set":
+        this.#bind(node.target, this.#expressions.value(node.value, frame), frame);
         return "next";
-      case "CallStatement":
-        out.add(this.#callBlock(node, scope));
+      case "setBlock":
+        return this.#setBlock(node, frame);
+      case "filterBlock":
+        return this.#filterBlock(node, frame, out);
+      case "macro":
+        frame.set(node.target.place!, this.#macro(node, frame, node.target.name));
         return "next";
-      case "FilterStatement":
-        out.add(toText(this.#filter(this.#render(node.body, scope), node.filter, scope), this.#budget));
+      case "callBlock":
+        out.add(asText(this.#callBlock(node, frame)));
         return "next";
-      default:
-        out.add(toText(this.#value(node, scope), this.#budget));
-        return "next";
-    }
-  }
-
-  #if(node: Node, scope: Scope, out: TextBuilder): Flow {
-    let branch = node;
-    while (!truthy(this.#value(branch.test, scope))) {
-      this.#budget.spend(1);
-      // `elif` is an If alone in the alternative: no deeper than `if`.
-      if (branch.alternate.length !== 1 || branch.alternate[0].type !== "If")
-        return this.#block(branch.alternate, scope, out);
-      branch = branch.alternate[0];
-    }
-    return this.#block(branch.body, scope, out);
-  }
-
-  #for(node: Node, scope: Scope, out: TextBuilder): Flow {
-    const filtered = node.iterable.type === "SelectExpression";
-    const all = items(this.#value(filtered ? node.iterable.lhs : node.iterable, scope), this.#budget);
-    let list = all;
-    if (filtered) {
-      list = all.filter((item) => {
-        const inner = new Scope(scope);
-        this.#bind(node.loopvar, item, inner);
-        return truthy(this.#value(node.iterable.test, inner));
-      });
-    }
-    for (let i = 0; i < list.length; i++) {
-      this.#budget.spend(20); // a scope and the loop's variables
-      const inner = new Scope(scope);
-      inner.variables.set("loop", loopVariables(list, i));
-      this.#bind(node.loopvar, list[i], inner);
-      if (this.#block(node.body, inner, out) === "break") break;
-    }
-    return list.length === 0 ? this.#block(node.defaultBlock, scope, out) : "next";
-  }
-
-  #bind(target: Node, value: Value, scope: Scope): void {
-    if (target.type === "Identifier") {
-      scope.variables.set(target.value, value);
-      return;
-    }
-    if (target.type === "MemberExpression") {
-      const holder = this.#value(target.object, scope);
-      if (!(holder instanceof Namespace) || target.computed)
-        throw templateFault("TPL_ATTR", "only a namespace's attributes can be set", typeName(holder));
-      holder.values.set(target.property.value, value);
-      return;
-    }
-    if (target.type !== "TupleLiteral") throw templateFault("TPL_UNSUPPORTED", "cannot assign to this", target.type);
-    if (!Array.isArray(value) || value.length !== target.value.length) {
-      throw templateFault("TPL_VALUE", `cannot unpack into ${target.value.length} names`, typeName(value));
-    }
-    for (const [i, part] of target.value.entries()) this.#bind(part, value[i], scope);
-  }
-
-  #set(node: Node, scope: Scope): void {
-    this.#bind(node.assignee, node.value ? this.#value(node.value, scope) : this.#render(node.body, scope), scope);
-  }
-
-  #macro(parameters: readonly Node[], body: readonly Node[], defined: Scope, caller?: Callable): Callable {
-    return new Callable((args, named) => {
-      this.#budget.spend(10);
-      const scope = new Scope(defined);
-      const rest = new Map(named);
-      for (const [i, parameter] of parameters.entries()) {
-        const name = parameter.type === "Identifier" ? parameter.value : parameter.key.value;
-        const given = i < args.length || rest.has(name);
-        const value = given ? (i < args.length ? args[i] : rest.get(name)) : undefined;
-        rest.delete(name);
-        scope.variables.set(
-          name,
-          given || parameter.type === "Identifier" ? value : this.#value(parameter.value, scope),
-        );
+      case "with": {
+        const values = node.values.map((value) => this.#expressions.value(value, frame));
+        this.#enter(node.scope!, frame);
+        for (const [i, target] of node.targets.entries()) this.#bind(target, values[i], frame);
+        return this.#block(node.body, frame, out);
       }
-      const callback = rest.get("caller") ?? caller;
-      if (callback) scope.variables.set("caller", callback);
-      rest.delete("caller");
-      scope.variables.set("varargs", Tuple.from(args.slice(parameters.length)));
-      scope.variables.set("kwargs", rest);
-      return this.#render(body, scope);
+      case "scope": {
+        this.#enter(node.scope!, frame);
+        return this.#block(node.body, frame, out);
+      }
+      case "break":
+      case "continue":
+        return node.kind;
+      case "refused":
+        throw unsupported(this.#source, node.offset, "statement", node.word);
+    }
+  }
+
+  #for(node: ForNode, frame: Frame, out: TextBuilder): Flow {
+    const iterable = this.#expressions.value(node.iterable, frame);
+    if (!node.recursive) return this.#iterations(node, iterable, frame, 0, undefined, out);
+    const render = (inner: Value, depth: number): Text => {
+      const own = new Frame(node.frame!.slots, frame);
+      const text = new TextBuilder(this.#budget);
+      this.#iterations(node, inner, own, depth, (deeper) => render(deeper, depth + 1), text);
+      return text.done();
+    };
+    out.add(render(iterable, 0));
+    return "next";
+  }
+
+  #iterations(
+    node: ForNode,
+    iterable: Value,
+    frame: Frame,
+    depth: number,
+    recurse: ((inner: Value) => Value) | undefined,
+    out: TextBuilder,
+  ): Flow {
+    const chosen = node.test ? new Stream("generator object", this.#chosen(node, iterable, frame)) : iterable;
+    const source = iterate(chosen, this.#budget);
+    // Few bodies ask for `loop`.
+    const loop = node.loop === undefined ? undefined : new Loop(chosen, source, depth, recurse, this.#budget);
+    if (node.loop !== undefined) frame.slots[node.loop] = loop;
+    // As in Python, a loop that never came to the end of its body has not run.
+    let ran = false;
+    for (let next = (loop ?? source).next(); !next.done; next = (loop ?? source).next()) {
+      this.#budget.spend(20); // a scope and the loop's variables
+      this.#enter(node.scope!, frame);
+      this.#bind(node.target, next.value, frame);
+      const flow = this.#block(node.body, frame, out);
+      if (flow === "break") break;
+      ran ||= flow === "next";
+    }
+    this.#leave(node.scope!, frame);
+    if (ran || node.otherwise.length === 0) return "next";
+    this.#enter(node.otherwiseScope!, frame);
+    return this.#block(node.otherwise, frame, out);
+  }
+
+  /** The items for which the loop's test holds, when they are asked for. */
+  *#chosen(node: ForNode, iterable: Value, frame: Frame): Generator<Value> {
+    this.#enter(node.testScope!, frame);
+    for (const item of iterate(iterable, this.#budget)) {
+      this.#budget.spend(4);
+      this.#bind(node.testTarget, item, frame);
+      if (truthy(this.#expressions.value(node.test!, frame))) yield this.#rebuilt(node.testTarget, item, frame);
+    }
+  }
+
+  /** What has been taken apart into names comes on as a tuple of them. */
+  #rebuilt(target: Target, item: Value, frame: Frame): Value {
+    if (target.kind !== "tupleTarget") return target.kind === "name" ? frame.at(target.place!) : item;
+    return Tuple.from(target.items, (part) => this.#rebuilt(part, undefined, frame)) as Tuple;
+  }
+
+  #bind(target: Target, value: Value, frame: Frame): void {
+    if (target.kind === "name") {
+      frame.set(target.place!, value);
+      return;
+    }
+    if (target.kind === "namespaceTarget") {
+      const holder = frame.at(target.holder.place!);
+      if (!(holder instanceof Namespace)) {
+        throw templateFault("TPL_ATTR", "only a namespace's attributes can be set", typeName(holder));
+      }
+      checkAttribute(target.attribute);
+      holder.values.set(new Text(target.attribute), value);
+      return;
+    }
+    const parts = value === null ? undefined : items(value, this.#budget);
+    if (parts?.length !== target.items.length) {
+      throw templateFault("TPL_VALUE", `cannot unpack into ${target.items.length} names`, typeName(value));
+    }
+    for (const [i, part] of target.items.entries()) this.#bind(part, parts[i], frame);
+  }
+
+  #setBlock(node: SetBlock, frame: Frame): Flow {
+    this.#enter(node.scope!, frame);
+    const out = new TextBuilder(this.#budget);
+    const flow = this.#block(node.body, frame, out);
+    if (flow !== "next") return flow;
+    const text = out.done();
+    const value = node.filter ? this.#expressions.filter(node.filter, text, frame) : text;
+    this.#bind(node.target, value, frame);
+    return "next";
+  }
+
+  #filterBlock(node: FilterBlock, frame: Frame, out: TextBuilder): Flow {
+    this.#enter(node.scope!, frame);
+    const inner = new TextBuilder(this.#budget);
+    const flow = this.#block(node.body, frame, inner);
+    if (flow !== "next") return flow;
+    // As in Jinja, what is no string is no text of a block.
+    out.add(asText(this.#expressions.filter(node.filter, inner.done(), frame)));
+    return "next";
+  }
+
+  #macro(node: MacroBody, frame: Frame, name: string | undefined): Callable {
+    const names = node.parameters.map(({ target }) => target.name);
+    return makeMacro(name, names, node, (slots) => {
+      this.#budget.spend(10);
+      const own = new Frame(node.frame!.slots, frame);
+      this.#enter(node.scope!, own);
+      for (const [slot, value] of slots.special) own.slots[slot] = value;
+      for (const [i, { target }] of node.parameters.entries()) {
+        const given = slots.parameters[i];
+        if (given) own.set(target.place!, given.value);
+      }
+      for (const [i, { target, fallback }] of node.parameters.entries()) {
+        if (!slots.parameters[i] && fallback) own.set(target.place!, this.#expressions.value(fallback, own));
+      }
+      return this.#render(node.body, own);
     });
   }
 
-  #callBlock(node: Node, scope: Scope): Text {
-    const { list, named } = this.#arguments(node.call.args, scope);
-    const caller = this.#macro(node.callerArgs ?? [], node.body, scope);
-    const macro = this.#value(node.call.callee, scope);
-    return toText(this.#call(macro, list, new Map([...named, ["caller", caller]]), node.call.callee), this.#budget);
+  #callBlock(node: CallBlock, frame: Frame): Value {
+    const caller = this.#macro(node, frame, undefined);
+    return this.#expressions.call(node.call, frame, caller);
   }
-
-  #value(node: Node, scope: Scope): Value {
-    this.#budget.spend(1);
-    if (++this.#expressions > TEMPLATE_LIMITS.expression)
-      throw templateFault("TPL_DEPTH", "expression nested too deep");
-    const value = this.#expression(node, scope);
-    this.#expressions--;
-    return value;
-  }
-
-  #expression(node: Node, scope: Scope): Value {
-    switch (node.type) {
-      case "IntegerLiteral":
-      case "FloatLiteral":
-        return node.type === "IntegerLiteral" ? node.value : unary("float", node.value);
-      case "StringLiteral":
-        return new Text(node.value);
-      case "TupleLiteral":
-        return Tuple.from(node.value as Node[], (item) => this.#value(item, scope));
-      case "ArrayLiteral":
-        return node.value.map((item: Node) => this.#value(item, scope));
-      case "ObjectLiteral":
-        return this.#mapping(node, scope);
-      case "Identifier":
-        return scope.get(node.value);
-      case "MemberExpression":
-        return this.#member(node, scope);
-      case "CallExpression": {
-        const { list, named } = this.#arguments(node.args, scope);
-        return this.#call(this.#value(node.callee, scope), [...list], new Map(named), node.callee);
-      }
-      case "FilterExpression":
-        return this.#filter(this.#value(node.operand, scope), node.filter, scope);
-      case "TestExpression":
-        return this.#test(this.#value(node.operand, scope), node.test.value) !== node.negate;
-      case "UnaryExpression":
-        return unary(node.operator.value, this.#value(node.argument, scope));
-      case "BinaryExpression":
-        return this.#binary(node, scope);
-      case "Ternary":
-        return this.#value(truthy(this.#value(node.condition, scope)) ? node.trueExpr : node.falseExpr, scope);
-      case "SelectExpression":
-        return truthy(this.#value(node.test, scope)) ? this.#value(node.lhs, scope) : undefined;
-      default:
-        throw templateFault("TPL_UNSUPPORTED", "unsupported expression", node.type);
-    }
-  }
-
-  #test(value: Value, name: string): boolean {
-    if (value instanceof Text) this.#budget.text(value.text.length);
-    return findTest(name)(value, undefined, this.#budget);
-  }
-
-  #binary(node: Node, scope: Scope): Value {
-    const operator: string = node.operator.value;
-    const left = this.#value(node.left, scope);
-    if (operator === "and") return truthy(left) ? this.#value(node.right, scope) : left;
-    if (operator === "or") return truthy(left) ? left : this.#value(node.right, scope);
-    return binary(operator, left, this.#value(node.right, scope), this.#budget);
-  }
-
-  #mapping(node: Node, scope: Scope): Dict {
-    const map: Dict = new Map();
-    for (const [key, value] of node.value) {
-      const name = toText(this.#value(key, scope), this.#budget).text;
-      this.#budget.text(name.length);
-      map.set(name, this.#value(value, scope));
-    }
-    return map;
-  }
-
-  #member(node: Node, scope: Scope): Value {
-    const object = this.#value(node.object, scope);
-    const { property } = node;
-    if (property.type === "SliceExpression") {
-      const bound = (part: Node): Value => (part ? this.#value(part, scope) : undefined);
-      return subscript(
-        object,
-        { start: bound(property.start), stop: bound(property.stop), step: bound(property.step) },
-        this.#budget,
-      );
-    }
-    const key = node.computed
-      ? this.#value(property, scope)
-      : property.type === "Identifier"
-        ? new Text(property.value)
-        : property.value;
-    const method = key instanceof Text ? findMethod(object, key.text, this.#budget) : undefined;
-    // As in Python: `args.items` is the method though there may be an item of that name, `args["items"]` is the item.
-    if (method && !node.computed) return method;
-    const part = subscript(object, key, this.#budget);
-    return part === undefined ? method : part;
-  }
-
-  #arguments(nodes: readonly Node[], scope: Scope): { list: Value[]; named: Dict } {
-    const list: Value[] = [];
-    const named: Dict = new Map();
-    for (const node of nodes) {
-      if (node.type === "KeywordArgumentExpression") named.set(node.key.value, this.#value(node.value, scope));
-      else if (node.type === "SpreadExpression")
-        for (const item of items(this.#value(node.argument, scope), this.#budget)) {
-          this.#budget.spend(4);
-          list.push(item);
-        }
-      else if (node.type === "KeywordSpreadExpression") {
-        const map = this.#value(node.argument, scope);
-        if (!(map instanceof Map)) throw templateFault("TPL_VALUE", "** needs a mapping", typeName(map));
-        this.#budget.spend(map.size * 4);
-        for (const [key, value] of map) named.set(key, value);
-      } else list.push(this.#value(node, scope));
-    }
-    return { list, named };
-  }
-
-  #call(callee: Value, list: Value[], named: Dict, node: Node): Value {
-    if (callee instanceof Callable) return callee.call(list, named);
-    const name = node.type === "MemberExpression" ? node.property.value : node.value;
-    throw templateFault("TPL_UNSUPPORTED", "unknown function or method", String(name ?? typeName(callee)));
-  }
-
-  #filter(value: Value, node: Node, scope: Scope): Value {
-    const { list, named } =
-      node.type === "CallExpression" ? this.#arguments(node.args, scope) : { list: [], named: new Map() };
-    const name: string = node.type === "CallExpression" ? node.callee.value : node.value;
-    if (value instanceof Text) this.#budget.text(value.text.length);
-    const test = /^is (not )?(.+)/.exec(name);
-    if (test) return findTest(test[2])(value, list[0], this.#budget) !== (test[1] !== undefined);
-    return findFilter(name)(value, new Args(list, named), this.#budget);
-  }
-}
-
-function loopVariables(list: readonly Value[], i: number): Dict {
-  const { length } = list;
-  const cycle = new Callable((args) => args[i % args.length]);
-  return new Map<string, Value>([
-    ["index", i + 1],
-    ["index0", i],
-    ["revindex", length - i],
-    ["revindex0", length - i - 1],
-    ["first", i === 0],
-    ["last", i === length - 1],
-    ["length", length],
-    ["previtem", list[i - 1]],
-    ["nextitem", list[i + 1]],
-    ["cycle", cycle],
-  ]);
 }

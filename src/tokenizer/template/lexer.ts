@@ -1,103 +1,31 @@
-/**
- * Jinja text -> the tokens that @huggingface/jinja's parser reads, each with its place in the source.
- * The library's own lexer keeps no places and takes quadratic time over long runs of spaces.
- */
-import { EngineError } from "../../error.ts";
+/** Jinja text -> tokens, each with its place in the source. Linear: nothing is scanned twice. */
+import type { EngineError } from "../../error.ts";
 import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
-import { endOfText, isSpace } from "./strings.ts";
+import { normal } from "./numbers.ts";
+import { readString } from "./string-literal.ts";
+import { syntaxError } from "./syntax-error.ts";
+import { endOfText, isSpace, SPACES } from "./whitespace.ts";
 
-/** The library's token types that we make; its own declarations do not resolve under `nodenext`. */
-type TokenType =
-  | "Text"
-  | "NumericLiteral"
-  | "StringLiteral"
-  | "Identifier"
-  | "Equals"
-  | "OpenParen"
-  | "CloseParen"
-  | "OpenStatement"
-  | "CloseStatement"
-  | "OpenExpression"
-  | "CloseExpression"
-  | "OpenSquareBracket"
-  | "CloseSquareBracket"
-  | "OpenCurlyBracket"
-  | "CloseCurlyBracket"
-  | "Comma"
-  | "Dot"
-  | "Colon"
-  | "Pipe"
-  | "AdditiveBinaryOperator"
-  | "MultiplicativeBinaryOperator"
-  | "ExponentiationBinaryOperator"
-  | "ComparisonBinaryOperator"
-  | "UnaryOperator";
+const OPERATORS = ["**", "//", "==", "!=", ">=", "<=", ..."+-/*%~[](){}><=.:|,;"] as const;
+/** An operator's type is its own text. */
+export type TokenType = "data" | "name" | "string" | "integer" | "float" | "{%" | "%}" | "{{" | "}}" | "end" | string;
 
 export interface Token {
-  readonly value: string;
   readonly type: TokenType;
+  /** Text of data, name or string. */
+  readonly value: string;
+  /** Of an integer or a float. */
+  readonly number?: number | bigint;
   readonly offset: number;
 }
 
-const OPERATORS: readonly [string, TokenType][] = [
-  ["(", "OpenParen"],
-  [")", "CloseParen"],
-  ["{", "OpenCurlyBracket"],
-  ["}", "CloseCurlyBracket"],
-  ["[", "OpenSquareBracket"],
-  ["]", "CloseSquareBracket"],
-  [",", "Comma"],
-  [".", "Dot"],
-  [":", "Colon"],
-  ["|", "Pipe"],
-  ["<=", "ComparisonBinaryOperator"],
-  [">=", "ComparisonBinaryOperator"],
-  ["==", "ComparisonBinaryOperator"],
-  ["!=", "ComparisonBinaryOperator"],
-  ["<", "ComparisonBinaryOperator"],
-  [">", "ComparisonBinaryOperator"],
-  ["+", "AdditiveBinaryOperator"],
-  ["-", "AdditiveBinaryOperator"],
-  ["~", "AdditiveBinaryOperator"],
-  ["**", "ExponentiationBinaryOperator"],
-  ["*", "MultiplicativeBinaryOperator"],
-  ["//", "MultiplicativeBinaryOperator"],
-  ["/", "MultiplicativeBinaryOperator"],
-  ["%", "MultiplicativeBinaryOperator"],
-  ["=", "Equals"],
-];
-
-/** After these a sign is a binary operator. */
-const VALUE_ENDS = new Set<string>([
-  "Identifier",
-  "NumericLiteral",
-  "StringLiteral",
-  "CloseParen",
-  "CloseSquareBracket",
-]);
-const ESCAPES: Record<string, string> = {
-  ...{ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "0": "\0" },
-  ...{ "'": "'", '"': '"', "\\": "\\", "\n": "" },
-};
-
-const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})|([^xU]))/suy;
-
-const NAME = /\w+/y;
-const BLANK = /\s/;
-const NUMBER = /[-+]?\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:[eE][-+]?\d+(?:_\d+)*)?/y;
-/** The parser tells a float by its point, and knows no underscores. */
-const plainNumber = (text: string): string => text.replaceAll("_", "").replace(/^([-+]?\d+)(?=[eE])/, "$1.0");
-
-export function place(source: string, offset: number): string {
-  const before = source.slice(0, offset);
-  return `${before.split("\n").length}:${offset - before.lastIndexOf("\n")}`;
-}
-
-export function syntaxError(source: string, offset: number, what: string): EngineError {
-  return new EngineError("TPL_SYNTAX", `${what} at ${place(source, offset)}`, {
-    at: { source: "template", field: place(source, offset), offset },
-  });
-}
+const NAME = /[\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}\u00b7\u0387\u1369-\u1371\u19da]+/uy;
+const IDENTIFIER = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
+const FLOAT = /(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+)/iy;
+const INTEGER = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy;
+const RAW = new RegExp(`\\{%[-+]?[${SPACES}]*raw[${SPACES}]*(-%\\}[${SPACES}]*|%\\})`, "y");
+const END_RAW = new RegExp(`\\{%([-+]?)[${SPACES}]*endraw[${SPACES}]*(?:\\+%\\}|-%\\}[${SPACES}]*|%\\}\\n?)`, "g");
+const CLOSING: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 
 export function lex(source: string): Token[] {
   return new Lexer(source).run();
@@ -107,6 +35,8 @@ class Lexer {
   readonly #source: string;
   readonly #tokens: Token[] = [];
   #at = 0;
+  /** Whether what was read last ended a line. */
+  #lineStarts = true;
 
   constructor(source: string) {
     // Jinja drops one newline at the end.
@@ -114,171 +44,174 @@ class Lexer {
   }
 
   run(): Token[] {
-    while (this.#at < this.#source.length) {
-      this.#text();
-      if (this.#at >= this.#source.length) break;
-      const open = this.#source.slice(this.#at, this.#at + 2);
-      if (open === "{#") this.#comment();
-      else this.#code(open);
+    const source = this.#source;
+    while (this.#at < source.length) {
+      const open = this.#nextTag();
+      if (open < 0) {
+        this.#text(source.length, "+");
+        break;
+      }
+      RAW.lastIndex = open;
+      const raw = RAW.exec(source);
+      const sign = source[open + 2];
+      const signed = sign === "-" || sign === "+";
+      this.#text(open, signed ? sign : source[open + 1] === "{" ? "+" : "");
+      if (raw) this.#raw(open, open + raw[0].length);
+      else {
+        this.#at = open + (signed ? 3 : 2);
+        if (source[open + 1] === "#") this.#comment(open);
+        else this.#code(open);
+      }
     }
+    this.#push("end", "", source.length);
     return this.#tokens;
   }
 
-  #push(value: string, type: TokenType, offset: number): void {
-    this.#tokens.push({ value, type, offset });
-    if (this.#tokens.length > TEMPLATE_LIMITS.tokens)
-      throw templateFault(
-        "TPL_SIZE",
-        "the template has too many words",
-        undefined,
-        `at most ${TEMPLATE_LIMITS.tokens}`,
-      );
-  }
-
-  /** Text up to the next tag, less the space that tags strip on either side. */
-  #text(): void {
-    const source = this.#source;
-    const start = this.#at;
-    let open = source.indexOf("{", start);
-    while (open >= 0 && !"{%#".includes(source[open + 1] || " ")) open = source.indexOf("{", open + 1);
-    const end = open < 0 ? source.length : open;
-    this.#at = end;
-    let stop = end;
-    const sign = open < 0 ? "" : source[open + 2];
-    if (sign === "-") stop = start + endOfText(source.slice(start, end));
-    else if (open >= 0 && sign !== "+" && source[open + 1] !== "{") stop = this.#lineStart(start, end);
-    if (stop > start) this.#push(source.slice(start, stop), "Text", start);
-  }
-
-  /** lstrip_blocks: blanks between a line's start and a block go. */
-  #lineStart(start: number, end: number): number {
-    let at = end;
-    while (at > start && (this.#source[at - 1] === " " || this.#source[at - 1] === "\t")) at--;
-    return at === 0 || this.#source[at - 1] === "\n" ? at : end;
-  }
-
-  #afterTag(stripped: boolean, block: boolean): void {
-    const source = this.#source;
-    if (stripped) while (this.#at < source.length && isSpace(source[this.#at])) this.#at++;
-    else if (block && source[this.#at] === "\n") this.#at++; // trim_blocks
-  }
-
-  #comment(): void {
-    const close = this.#source.indexOf("#}", this.#at + 2);
-    if (close < 0) throw syntaxError(this.#source, this.#at, "unterminated comment");
-    const sign = close - 1 >= this.#at + 2 ? this.#source[close - 1] : "";
-    this.#at = close + 2;
-    this.#afterTag(sign === "-", sign !== "+");
-  }
-
-  #code(open: string): void {
-    const source = this.#source;
-    const start = this.#at;
-    const block = open === "{%";
-    const close = block ? "%}" : "}}";
-    const first = this.#tokens.length;
-    this.#push(open, block ? "OpenStatement" : "OpenExpression", start);
-    this.#at += source[start + 2] === "-" || (block && source[start + 2] === "+") ? 3 : 2;
-    let braces = 0;
-    while (true) {
-      while (this.#at < source.length && BLANK.test(source[this.#at])) this.#at++;
-      if (this.#at >= source.length) throw syntaxError(source, start, `unterminated ${open}`);
-      const stripped = source.startsWith(`-${close}`, this.#at);
-      const kept = block && source.startsWith(`+${close}`, this.#at);
-      if (braces === 0 && (stripped || kept || source.startsWith(close, this.#at))) {
-        this.#push(close, block ? "CloseStatement" : "CloseExpression", this.#at);
-        this.#at += stripped || kept ? 3 : 2;
-        // transformers marks the assistant's words with {% generation %}: nothing to render.
-        const word = this.#tokens[first + 1];
-        if (block && this.#tokens.length === first + 3 && /^(end)?generation$/.test(word.value))
-          this.#tokens.length = first;
-        this.#afterTag(stripped, block && !kept);
-        if (block && this.#tokens.length === first + 3 && word.value === "raw") this.#raw(first);
-        return;
-      }
-      if (source[this.#at] === "{") braces++;
-      else if (source[this.#at] === "}") braces--;
-      this.#item();
+  #push(type: TokenType, value: string, offset: number, number?: number | bigint): void {
+    this.#tokens.push({ type, value, offset, number });
+    if (this.#tokens.length > TEMPLATE_LIMITS.tokens) {
+      const limit = `at most ${TEMPLATE_LIMITS.tokens}`;
+      throw templateFault("TPL_SIZE", "the template has too many words", undefined, limit);
     }
+  }
+
+  #nextTag(): number {
+    let open = this.#source.indexOf("{", this.#at);
+    while (open >= 0 && !"{%#".includes(this.#source[open + 1] || " ")) open = this.#source.indexOf("{", open + 1);
+    return open;
+  }
+
+  /** Text up to a tag, less the space that the tag strips in front of it. */
+  #text(end: number, sign: string): void {
+    const start = this.#at;
+    const text = this.#source.slice(start, end);
+    let stop = text.length;
+    if (sign === "-") stop = endOfText(text);
+    else if (sign === "") {
+      // lstrip_blocks: blanks between a line's start and a block go.
+      const line = text.lastIndexOf("\n") + 1;
+      let at = stop;
+      while (at > line && isSpace(text[at - 1])) at--;
+      if (at === line && (line > 0 || this.#lineStarts)) stop = line;
+    }
+    if (stop > 0) this.#push("data", text.slice(0, stop), start);
+    this.#at = end;
+  }
+
+  #comment(open: number): void {
+    const close = this.#source.indexOf("#}", this.#at);
+    // As in Jinja, a comment of which nothing is there but its start is none.
+    if (this.#at >= this.#source.length) return;
+    if (close < 0) throw syntaxError(this.#source, open, "unterminated comment");
+    const sign = close > this.#at ? this.#source[close - 1] : "";
+    this.#endTag(close + 2, sign, true);
+  }
+
+  #endTag(end: number, sign: string, block: boolean): void {
+    const source = this.#source;
+    this.#at = end;
+    if (sign === "-") while (this.#at < source.length && isSpace(source[this.#at])) this.#at++;
+    else if (block && sign !== "+" && source[this.#at] === "\n") this.#at++; // trim_blocks
+    this.#lineStarts = source[this.#at - 1] === "\n";
   }
 
   /** `{% raw %}`: text up to the tag that ends it, whatever it looks like. */
-  #raw(first: number): void {
-    const [source, start] = [this.#source, this.#at];
-    const { offset } = this.#tokens[first];
-    this.#tokens.length = first;
-    const end = /\{%([-+]?)\s*endraw\s*([-+]?)%\}/g;
-    end.lastIndex = start;
-    const found = end.exec(source);
-    if (!found) throw syntaxError(source, offset, "unterminated raw");
-    let stop = found.index;
-    if (found[1] === "-") stop = start + endOfText(source.slice(start, stop));
-    else if (found[1] === "") stop = this.#lineStart(start, stop);
-    if (stop > start) this.#push(source.slice(start, stop), "Text", start);
+  #raw(open: number, start: number): void {
+    this.#at = start;
+    this.#lineStarts = this.#source[start - 1] === "\n";
+    if (start >= this.#source.length) return;
+    END_RAW.lastIndex = start;
+    const found = END_RAW.exec(this.#source);
+    if (!found) throw syntaxError(this.#source, open, "unterminated raw");
+    this.#text(found.index, found[1]);
     this.#at = found.index + found[0].length;
-    this.#afterTag(found[2] === "-", found[2] === "");
+    this.#lineStarts = this.#source[this.#at - 1] === "\n";
+  }
+
+  #code(open: number): void {
+    const source = this.#source;
+    const block = source[open + 1] === "%";
+    const close = block ? "%}" : "}}";
+    this.#push(block ? "{%" : "{{", "", open);
+    const brackets: string[] = [];
+    while (true) {
+      while (this.#at < source.length && isSpace(source[this.#at])) this.#at++;
+      if (this.#at >= source.length) throw syntaxError(source, open, `unterminated ${block ? "{%" : "{{"}`);
+      if (brackets.length === 0) {
+        const sign = source[this.#at];
+        const signed = (sign === "-" || (block && sign === "+")) && source.startsWith(close, this.#at + 1);
+        if (signed || source.startsWith(close, this.#at)) {
+          this.#push(close, "", this.#at);
+          this.#endTag(this.#at + (signed ? 3 : 2), signed ? sign : "", block);
+          return;
+        }
+      }
+      this.#item(brackets);
+    }
   }
 
   /** One token inside a tag. */
-  #item(): void {
+  #item(brackets: string[]): void {
     const source = this.#source;
     const start = this.#at;
     const char = source[start];
-    if (char === "'" || char === '"') {
-      this.#string(char);
+    const decimal = char >= "0" && char <= "9";
+    const float = decimal && source[start - 1] !== "." ? this.#match(FLOAT) : undefined;
+    if (float !== undefined) {
+      this.#push("float", float, start, Number(float.replaceAll("_", "")));
       return;
     }
-    const previous = this.#tokens[this.#tokens.length - 1].type;
-    const sign = (char === "-" || char === "+") && !VALUE_ENDS.has(previous);
-    const digits = /\d/.test(char) || sign ? this.#match(NUMBER) : undefined;
-    const name = this.#match(NAME);
-    if (digits !== undefined) {
-      const text = previous === "Dot" ? digits.split(".")[0] : digits;
-      this.#push(plainNumber(text), "NumericLiteral", start);
-      this.#at += text.length;
-    } else if (sign) this.#take(char, "UnaryOperator");
-    else if (name !== undefined) this.#take(name, "Identifier");
-    else {
-      const operator = OPERATORS.find(([text]) => source.startsWith(text, start));
-      if (!operator) throw syntaxError(source, start, "unexpected character");
-      this.#take(operator[0], operator[1]);
+    const integer = decimal ? this.#match(INTEGER) : undefined;
+    if (integer !== undefined) {
+      this.#push("integer", integer, start, wholeNumber(integer));
+      return;
     }
+    if (char === "'" || char === '"') {
+      const { text, end } = readString(source, start);
+      this.#push("string", text, start);
+      this.#at = end;
+      return;
+    }
+    const name = this.#match(NAME);
+    if (name !== undefined) {
+      if (!IDENTIFIER.test(name)) throw syntaxError(source, start, "not a name");
+      this.#push("name", name, start);
+      return;
+    }
+    const operator = OPERATORS.find((text) => source.startsWith(text, start));
+    if (operator === undefined) throw syntaxError(source, start, "unexpected character");
+    if (operator in CLOSING) {
+      brackets.push(CLOSING[operator]);
+      if (brackets.length > TEMPLATE_LIMITS.depth) throw tooDeep();
+    } else if (operator === ")" || operator === "]" || operator === "}") {
+      if (brackets.pop() !== operator) throw syntaxError(source, start, `unexpected ${operator}`);
+    }
+    this.#push(operator, "", start);
+    this.#at += operator.length;
   }
 
   #match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at;
-    return pattern.exec(this.#source)?.[0];
+    const found = pattern.exec(this.#source)?.[0];
+    if (found !== undefined) this.#at += found.length;
+    return found;
   }
+}
 
-  #take(value: string, type: TokenType): void {
-    this.#push(value, type, this.#at);
-    this.#at += value.length;
-  }
+export function tooDeep(): EngineError {
+  return templateFault("TPL_DEPTH", "the template nests too deep", undefined, `at most ${TEMPLATE_LIMITS.depth}`);
+}
 
-  #string(quote: string): void {
-    const source = this.#source;
-    const start = this.#at;
-    const parts: string[] = [];
-    let at = start + 1;
-    let from = at;
-    for (; source[at] !== quote; at++) {
-      if (at >= source.length) throw syntaxError(source, start, "unterminated string");
-      if (source[at] !== "\\") continue;
-      parts.push(source.slice(from, at));
-      ESCAPE.lastIndex = at;
-      const found = ESCAPE.exec(source);
-      if (!found) throw syntaxError(source, at, "bad escape");
-      const [all, two, four, eight, kind] = found;
-      const hex = two ?? four ?? eight;
-      // As in Python, what is no escape stays as it is, and a newline after a backslash goes.
-      if (hex !== undefined) parts.push(String.fromCodePoint(Number.parseInt(hex, 16)));
-      else if (kind === "u") throw syntaxError(source, at, "bad escape");
-      else parts.push(ESCAPES[kind] ?? all);
-      from = at + all.length;
-      at = from - 1;
-    }
-    parts.push(source.slice(from, at));
-    this.#at = at + 1;
-    this.#push(parts.join(""), "StringLiteral", start);
+/** As Python, no more digits than can be printed. */
+function wholeNumber(text: string): number | bigint {
+  const digits = text.replaceAll("_", "");
+  if (digits.length > TEMPLATE_LIMITS.digits) {
+    throw templateFault(
+      "TPL_VALUE",
+      "an integer of too many digits",
+      digits.length,
+      `at most ${TEMPLATE_LIMITS.digits}`,
+    );
   }
+  return normal(BigInt(digits));
 }

@@ -1,17 +1,24 @@
-/** Operators and subscripts, with Python's meaning. */
+/** Operators, with Python's meaning. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { equal, order } from "./compare.ts";
+import { escaped } from "./html.ts";
+import { asInt, calculate, negate, numeric } from "./numbers.ts";
+import { toText } from "./print.ts";
+import { printf } from "./printf.ts";
 import { contains, items } from "./sequences.ts";
-import { equal, Float, Namespace, numeric, Text, TextBuilder, toText, truthy, typeName, type Value } from "./values.ts";
+import { repeat } from "./strings.ts";
+import { Markup, Text, TextBuilder } from "./text.ts";
+import type { Arithmetic, Comparison } from "./tree.ts";
+import { Silent, Tuple, typeName, undefinedUsed, type Value, View, wrong } from "./values.ts";
 
-export function unary(operator: string, value: Value): Value {
-  if (operator === "not") return !truthy(value);
+export function sign(operator: "+" | "-", value: Value): Value {
+  if (value === undefined) return undefinedUsed();
   const number = numeric(value);
-  if (number === undefined) throw templateFault("TPL_VALUE", `${operator} needs a number`, typeName(value));
-  const result = operator === "-" ? -number : number;
-  return value instanceof Float || operator === "float" ? new Float(result) : result;
+  if (number === undefined) return wrong(`${operator} needs a number`, value);
+  return operator === "-" ? negate(number) : number;
 }
 
-export function binary(operator: string, left: Value, right: Value, budget: Budget): Value {
+export function compare(operator: Comparison, left: Value, right: Value, budget: Budget): boolean {
   switch (operator) {
     case "==":
       return equal(left, right, budget);
@@ -21,124 +28,80 @@ export function binary(operator: string, left: Value, right: Value, budget: Budg
       return contains(right, left, budget);
     case "not in":
       return !contains(right, left, budget);
-    case "~":
-      return concat(toText(left, budget), toText(right, budget), budget);
   }
-  if (left instanceof Text && right instanceof Text) {
-    if (operator === "+") return concat(left, right, budget);
-    budget.text(Math.min(left.text.length, right.text.length));
-    const order = compare(operator, left.text, right.text);
-    if (order !== undefined) return order;
+  if (left instanceof View && right instanceof View) return compareViews(operator, left, right, budget);
+  switch (operator) {
+    case "<":
+      return order(left, right, budget) < 0;
+    case "<=":
+      return order(left, right, budget) <= 0;
+    case ">":
+      return order(left, right, budget) > 0;
+    case ">=":
+      return order(left, right, budget) >= 0;
   }
-  if (Array.isArray(left) && Array.isArray(right) && operator === "+") {
-    budget.spend(left.length + right.length);
-    return [...left, ...right];
+}
+
+/** Keys, and pairs, compare as sets. */
+function compareViews(operator: "<" | "<=" | ">" | ">=", left: View, right: View, budget: Budget): boolean {
+  if (left.kind === "values" || right.kind === "values") return wrong("cannot order these", left);
+  if (operator === ">" || operator === ">=") return compareViews(operator === ">" ? "<" : "<=", right, left, budget);
+  const [sizeLeft, sizeRight] = [left.mapping.size, right.mapping.size];
+  if (operator === "<" ? sizeLeft >= sizeRight : sizeLeft > sizeRight) return false;
+  return items(left, budget).every((item) => contains(right, item, budget));
+}
+
+export function arithmetic(operator: Arithmetic, left: Value, right: Value, budget: Budget): Value {
+  if (operator === "+" && left instanceof Text && right instanceof Text) return add(left, right, budget);
+  const a = numeric(left);
+  const b = a === undefined ? undefined : numeric(right);
+  if (a !== undefined && b !== undefined) return calculate(operator, a, b, budget);
+  if (left instanceof Silent) return arithmetic(operator, new Text(""), right, budget);
+  if (right instanceof Silent) return arithmetic(operator, left, new Text(""), budget);
+  if (operator === "+") {
+    if (Array.isArray(left) && Array.isArray(right) && !(left instanceof Tuple) === !(right instanceof Tuple)) {
+      budget.spend(left.length + right.length);
+      const sum = [...left, ...right];
+      return left instanceof Tuple ? (Tuple.from(sum) as Tuple) : sum;
+    }
   }
-  if (Array.isArray(left) && typeof right === "number" && operator === "*") {
-    budget.spend(4 * (1 + left.length) * Math.max(0, right));
-    const list: Value[] = [];
-    for (let i = 0; i < right; i++) for (const item of left) list.push(item);
-    return list;
+  if (operator === "*") {
+    const times = repetitions(left) ?? repetitions(right);
+    const repeated = repetitions(left) === undefined ? left : right;
+    if (times !== undefined && repeated instanceof Text) return repeat(repeated, Math.max(0, times), budget);
+    if (times !== undefined && Array.isArray(repeated)) return repeatList(repeated, Math.max(0, times), budget);
   }
-  if (left instanceof Text && typeof right === "number" && operator === "*") return repeat(left, right, budget);
-  const [a, b] = [numeric(left), numeric(right)];
-  if (a !== undefined && b !== undefined) {
-    return compare(operator, a, b) ?? arithmetic(operator, a, b, left instanceof Float || right instanceof Float);
+  if (operator === "%" && left instanceof Text) {
+    return printf(left, right, budget, left instanceof Markup ? (part) => escaped(part, budget) : undefined);
   }
+  if (left === undefined || right === undefined) return undefinedUsed();
   throw templateFault("TPL_VALUE", `no ${operator} between these`, `${typeName(left)} and ${typeName(right)}`);
 }
 
-function concat(left: Text, right: Text, budget: Budget): Text {
-  const out = new TextBuilder(budget);
-  out.add(left);
-  out.add(right);
-  return out.done();
+function repetitions(value: Value): number | undefined {
+  const times = asInt(value);
+  if (typeof times !== "bigint") return times;
+  throw templateFault("TPL_FUEL", "too many repetitions");
 }
 
-function repeat(text: Text, times: number, budget: Budget): Text {
-  if (text.text.length * times > TEMPLATE_LIMITS.output) budget.text(text.text.length * times);
-  const out = new TextBuilder(budget);
-  for (let i = 0; i < times; i++) out.add(text);
-  return out.done();
-}
-
-function compare<T extends string | number>(operator: string, a: T, b: T): boolean | undefined {
-  if (operator === "<") return a < b;
-  if (operator === "<=") return a <= b;
-  if (operator === ">") return a > b;
-  return operator === ">=" ? a >= b : undefined;
-}
-
-function arithmetic(operator: string, a: number, b: number, float: boolean): Value {
-  if (b === 0 && "//%".includes(operator)) throw templateFault("TPL_VALUE", "division by zero");
-  const results: Record<string, () => number> = {
-    "+": () => a + b,
-    "-": () => a - b,
-    "*": () => a * b,
-    "/": () => a / b,
-    "//": () => Math.floor(a / b),
-    "%": () => a - b * Math.floor(a / b),
-    "**": () => a ** b,
-  };
-  if (!Object.hasOwn(results, operator)) throw templateFault("TPL_UNSUPPORTED", "unsupported operator", operator);
-  const result = results[operator]();
-  return float || operator === "/" || (operator === "**" && b < 0) ? new Float(result) : result;
-}
-
-export interface Slice {
-  readonly start: Value;
-  readonly stop: Value;
-  readonly step: Value;
-}
-
-/** `object[key]`, `object.key`, `object[start:stop:step]`. What is not there is undefined; undefined has no parts. */
-export function subscript(object: Value, key: Value | Slice, budget: Budget): Value {
-  if (object === undefined) throw templateFault("TPL_ATTR", "attribute of an undefined value");
-  if (isSlice(key)) return slice(object, key, budget);
-  if (object instanceof Map || object instanceof Namespace) {
-    const name = toText(key, budget).text;
-    budget.text(name.length);
-    return (object instanceof Map ? object : object.values).get(name);
+function add(left: Text, right: Text, budget: Budget): Text {
+  if (!(left instanceof Markup || right instanceof Markup)) {
+    return new TextBuilder(budget).add(left).add(right).done();
   }
-  const index = key instanceof Float ? undefined : numeric(key); // Python has no 1.0th item
-  if (index === undefined || !Number.isInteger(index)) return undefined;
-  if (Array.isArray(object)) return object.at(index);
-  return object instanceof Text ? charAt(object, index, budget) : undefined;
+  const [first, second] = [escaped(left, budget), escaped(right, budget)];
+  return new TextBuilder(budget).add(first).add(second).done(first);
 }
 
-function isSlice(key: Value | Slice): key is Slice {
-  return typeof key === "object" && key !== null && "step" in key && !(key instanceof Map);
+function repeatList(items: readonly Value[], times: number, budget: Budget): Value[] {
+  budget.spend(4 * (1 + items.length) * Math.min(times, items.length === 0 ? 1 : TEMPLATE_LIMITS.steps));
+  const list: Value[] = [];
+  if (items.length > 0) for (let i = 0; i < times; i++) for (const item of items) list.push(item);
+  return items instanceof Tuple ? (Tuple.from(list) as Tuple) : list;
 }
 
-/** A character, not a UTF-16 unit: as Python counts. */
-function charAt(text: Text, index: number, budget: Budget): Value {
-  budget.spend(Math.min(Math.abs(index), text.text.length));
-  let at = index < 0 ? text.text.length : 0;
-  for (let i = index; i > 0 && at < text.text.length; i--) at += unitsAt(text.text, at);
-  for (let i = index; i < 0 && at >= 0; i++) at -= at >= 2 && unitsAt(text.text, at - 2) === 2 ? 2 : 1;
-  if (at < 0 || at >= text.text.length) return undefined;
-  return text.slice(at, at + unitsAt(text.text, at));
-}
-
-const unitsAt = (text: string, at: number): number => (text.codePointAt(at)! > 0xffff ? 2 : 1);
-
-function slice(object: Value, { start, stop, step }: Slice, budget: Budget): Value {
-  if (!Array.isArray(object) && !(object instanceof Text))
-    throw templateFault("TPL_VALUE", "cannot slice this", typeName(object));
-  const list: Value[] = Array.isArray(object) ? object : items(object, budget);
-  const [by, size] = [numeric(step) ?? 1, list.length];
-  if (!Number.isInteger(by) || by === 0) throw templateFault("TPL_VALUE", "bad slice step");
-  const bound = (value: Value, otherwise: number, low: number, high: number): number => {
-    const given = numeric(value);
-    return given === undefined ? otherwise : Math.min(Math.max(given < 0 ? given + size : given, low), high);
-  };
-  const from = by > 0 ? bound(start, 0, 0, size) : bound(start, size - 1, -1, size - 1);
-  const to = by > 0 ? bound(stop, size, 0, size) : bound(stop, -1, -1, size - 1);
-  budget.spend(size);
-  const picked: Value[] = [];
-  for (let i = from; by > 0 ? i < to : i > to; i += by) picked.push(list[i]);
-  if (Array.isArray(object)) return picked;
+/** `a ~ b ~ c`: all as text. */
+export function concatenate(values: readonly Value[], budget: Budget): Text {
   const out = new TextBuilder(budget);
-  for (const char of picked) out.add(char as Text);
+  for (const value of values) out.add(toText(value, budget));
   return out.done();
 }

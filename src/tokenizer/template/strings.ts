@@ -1,55 +1,65 @@
-/** Python's string operations, keeping every character's origin. */
-import { type Budget, templateFault } from "./budget.ts";
-import { Text, TextBuilder, toText, typeName, type Value } from "./values.ts";
-
-/** What `str.isspace` says: unlike JavaScript's, with U+001C..1F and U+0085, without U+FEFF. */
-const SPACES = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-const SPACE = new RegExp(`[${SPACES}]`);
-
-export function isSpace(char: string): boolean {
-  const code = char.charCodeAt(0);
-  if (code < 0x80) return code === 0x20 || (code >= 9 && code <= 13) || (code >= 0x1c && code < 0x20);
-  return SPACE.test(char);
-}
-
-/** Characters among the first `end` units, counted as Python does. */
-export function characters(text: string, end: number): number {
-  let count = end;
-  for (let i = 1; i < end; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--;
-  return count;
-}
-
-/** Where a text ends without the blanks behind it. */
-export function endOfText(text: string): number {
-  let end = text.length;
-  while (end > 0 && isSpace(text[end - 1])) end--;
-  return end;
-}
+/** Python's string operations, keeping every character's origin. Positions count characters, not UTF-16 units. */
+import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { asInt } from "./numbers.ts";
+import { toText } from "./print.ts";
+import { characters, unitAt } from "./sequences.ts";
+import { Text, TextBuilder } from "./text.ts";
+import { Silent, undefinedUsed, type Value, wrong } from "./values.ts";
+import { isSpace, SPACES } from "./whitespace.ts";
 
 export function asText(value: Value): Text {
   if (value instanceof Text) return value;
-  throw templateFault("TPL_VALUE", "expected a string", typeName(value));
+  if (value instanceof Silent) return new Text("");
+  return wrong("expected a string", value);
+}
+
+/** What strings do themselves fails for all else, with undefined named. */
+export const definedText = (value: Value): Text => (value === undefined ? undefinedUsed() : asText(value));
+
+export function asSize(value: Value): number {
+  const size = asInt(value);
+  if (size === undefined) return wrong("expected an integer", value);
+  if (typeof size === "bigint") throw templateFault("TPL_FUEL", "too large a number");
+  return size;
 }
 
 export function trim(text: Text, chars: string | undefined, left: boolean, right: boolean, budget: Budget): Text {
-  if (chars) budget.spend(chars.length);
+  if (chars !== undefined) budget.spend(chars.length);
   const set = new Set(chars);
   const stripped = chars === undefined ? isSpace : (char: string) => set.has(char);
+  const all = text.text;
   let start = 0;
-  let end = text.text.length;
-  while (left && start < end && stripped(text.text[start])) start++;
-  while (right && end > start && stripped(text.text[end - 1])) end--;
-  budget.spend((text.text.length - (end - start)) >> (chars ? 0 : 1));
+  let end = all.length;
+  while (left && start < end) {
+    const char = String.fromCodePoint(all.codePointAt(start)!);
+    if (!stripped(char)) break;
+    start += char.length;
+  }
+  while (right && end > start) {
+    const pair = end - start >= 2 && all.codePointAt(end - 2)! > 0xffff;
+    if (!stripped(all.slice(pair ? end - 2 : end - 1, end))) break;
+    end -= pair ? 2 : 1;
+  }
+  budget.spend((all.length - (end - start)) >> (chars ? 0 : 1));
   return text.slice(start, end);
 }
 
-export function join(parts: readonly Value[], separator: Text, budget: Budget): Text {
+export function join(parts: Iterable<Value>, separator: Text, budget: Budget): Text {
   const out = new TextBuilder(budget);
-  for (const [i, part] of parts.entries()) {
-    if (i > 0) out.add(separator);
+  let first = true;
+  for (const part of parts) {
+    if (!first) out.add(separator);
+    first = false;
     out.add(toText(part, budget));
   }
   return out.done();
+}
+
+export function repeat(text: Text, times: number, budget: Budget): Text {
+  if (text.text.length * times > TEMPLATE_LIMITS.output) budget.text(text.text.length * times);
+  const out = new TextBuilder(budget);
+  if (text.text !== "") for (let i = 0; i < times; i++) out.add(text);
+  return out.done(text);
 }
 
 /** Finds the next gap from a place on: where it starts and ends. */
@@ -63,7 +73,14 @@ const matches =
     return found ? [found.index, found.index + found[0].length] : undefined;
   };
 
-/** Pieces between gaps, none of which is empty. */
+const literal =
+  (between: string): Find =>
+  (text, at) => {
+    const found = text.indexOf(between, at);
+    return found < 0 ? undefined : [found, found + between.length];
+  };
+
+/** Pieces between gaps. */
 function cut(text: Text, gap: Find, limit: number, from: number, budget: Budget): { parts: Text[]; rest: number } {
   const parts: Text[] = [];
   let at = from;
@@ -77,85 +94,111 @@ function cut(text: Text, gap: Find, limit: number, from: number, budget: Budget)
   return { parts, rest: at };
 }
 
+function separatorOf(separator: Value): string {
+  const between = asText(separator).text;
+  return between === "" ? wrong("empty separator", separator) : between;
+}
+
 /** `str.split`: without a separator at runs of blanks, none of which makes an empty piece. */
 export function split(text: Text, separator: Value, limit: number, budget: Budget): Text[] {
-  if (separator === undefined || separator === null) {
+  if (separator === null) {
     const start = text.text.length - trim(text, undefined, true, false, budget).text.length;
     const { parts, rest } = cut(text, matches(new RegExp(`[${SPACES}]+`, "g")), limit, start, budget);
     if (rest < text.text.length) parts.push(text.slice(rest, text.text.length));
     return parts;
   }
-  const between = asText(separator).text;
-  if (between === "") throw templateFault("TPL_VALUE", "empty separator");
-  const literal: Find = (whole, at) => {
-    const found = whole.indexOf(between, at);
-    return found < 0 ? undefined : [found, found + between.length];
-  };
-  const { parts, rest } = cut(text, literal, limit, 0, budget);
-  return [...parts, text.slice(rest, text.text.length)];
+  const { parts, rest } = cut(text, literal(separatorOf(separator)), limit, 0, budget);
+  parts.push(text.slice(rest, text.text.length));
+  return parts;
 }
 
-/** `str.rsplit` with a separator. */
+/** `str.rsplit`: pieces are counted from the end. */
 export function splitRight(text: Text, separator: Value, limit: number, budget: Budget): Text[] {
   if (limit < 0) return split(text, separator, -1, budget);
-  const parts = split(text, asText(separator), -1, budget);
-  const first = Math.max(1, parts.length - limit);
-  return [join(parts.slice(0, first), asText(separator), budget), ...parts.slice(first)];
+  const parts: Text[] = [];
+  const between = separator === null ? "" : separatorOf(separator);
+  const all = text.text;
+  let end = separator === null ? trim(text, undefined, false, true, budget).text.length : all.length;
+  const skipBlanks = (at: number): number => {
+    let start = at;
+    while (start > 0 && isSpace(all[start - 1])) start--;
+    return start;
+  };
+  while (parts.length < limit) {
+    budget.spend(16);
+    let at = end;
+    if (separator === null) while (at > 0 && !isSpace(all[at - 1])) at--;
+    else at = end < between.length ? 0 : all.lastIndexOf(between, end - between.length) + between.length;
+    if (separator === null ? at === 0 : at < between.length || !all.startsWith(between, at - between.length)) break;
+    parts.push(text.slice(at, end));
+    end = separator === null ? skipBlanks(at) : at - between.length;
+  }
+  if (separator !== null || end > 0) parts.push(text.slice(0, end));
+  return parts.reverse();
 }
 
+const LINE_ENDS = /\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/g;
+
 /** `str.splitlines`. */
-export function lines(text: Text, budget: Budget): Text[] {
-  const { parts, rest } = cut(text, matches(/\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/g), -1, 0, budget);
-  if (rest < text.text.length) parts.push(text.slice(rest, text.text.length));
+export function lines(text: Text, keepEnds: boolean, budget: Budget): Text[] {
+  const pattern = matches(new RegExp(LINE_ENDS));
+  const parts: Text[] = [];
+  let at = 0;
+  while (at < text.text.length) {
+    budget.spend(16);
+    const [start, end] = pattern(text.text, at) ?? [text.text.length, text.text.length];
+    parts.push(text.slice(at, keepEnds ? end : start));
+    at = end;
+  }
   return parts;
 }
 
 export function replace(text: Text, old: Text, by: Text, limit: number, budget: Budget): Text {
-  if (old.text === "") throw templateFault("TPL_VALUE", "replaces the empty string");
-  return join(split(text, old, limit, budget), by, budget);
-}
-
-/** The filter `indent`. */
-export function indent(text: Text, pad: Text, first: boolean, blank: boolean, budget: Budget): Text {
-  const nothing = new Text("");
-  const ended = join([text, new Text("\n")], nothing, budget);
-  const padded = lines(ended, budget).map((line, i) =>
-    (i === 0 ? !first : line.text === "" && !blank) ? line : join([pad, line], nothing, budget),
-  );
-  return join(padded, new Text("\n"), budget);
-}
-
-const lower = (text: string): string => text.toLowerCase();
-
-/** `str.title`: a letter after anything but a letter starts a word. */
-export const titleWords = (text: string): string =>
-  lower(text).replace(/\p{L}+/gu, (word) => word[0].toUpperCase() + word.slice(1));
-
-/** The filter `title`: words start after blanks, hyphens and opening brackets only. */
-export const titleFilter = (text: string): string =>
-  text.replace(/[^\s\-({[<]+/g, (word) => word[0].toUpperCase() + lower(word.slice(1)));
-
-export const capitalize = (text: string): string => text.charAt(0).toUpperCase() + lower(text.slice(1));
-
-/** `str.format` with fields that are empty, a number or a name, and no format specification. */
-export function format(text: Text, list: readonly Value[], named: ReadonlyMap<string, Value>, budget: Budget): Text {
+  if (old.text !== "") {
+    const { parts, rest } = cut(text, literal(old.text), limit, 0, budget);
+    parts.push(text.slice(rest, text.text.length));
+    const out = new TextBuilder(budget);
+    for (const [i, part] of parts.entries()) (i > 0 ? out.add(by) : out).add(part);
+    return out.done(text);
+  }
+  // Between all characters.
   const out = new TextBuilder(budget);
   let at = 0;
-  let next = 0;
-  for (const { 0: field, index } of text.text.matchAll(/\{\{|\}\}|\{\w*\}|[{}]/g)) {
+  for (let count = 0; limit < 0 || count < limit; count++) {
     budget.spend(8);
-    out.add(text.slice(at, index));
-    at = index + field.length;
-    const name = field.slice(1, -1);
-    if (field === "{{" || field === "}}") out.add(text.slice(index, index + 1));
-    else if (field.length === 1) throw templateFault("TPL_UNSUPPORTED", "unsupported field in format", text.text);
-    else {
-      const position = name === "" ? next++ : /^\d+$/.test(name) ? Number(name) : undefined;
-      if (position === undefined ? !named.has(name) : position >= list.length)
-        throw templateFault("TPL_VALUE", "format has no value for a field", field);
-      out.add(toText(position === undefined ? named.get(name) : list[position], budget));
-    }
+    out.add(by);
+    if (at >= text.text.length) return out.done(text);
+    const end = at + (text.text.codePointAt(at)! > 0xffff ? 2 : 1);
+    out.add(text.slice(at, end));
+    at = end;
   }
-  out.add(text.slice(at, text.text.length));
-  return out.done();
+  return out.add(text.slice(at, text.text.length)).done(text);
+}
+
+/** The units between two positions as `find(sub, start, end)` takes them; undefined where the start is behind the end. */
+export function span(text: string, start: Value, end: Value): [number, number] | undefined {
+  if (start === null && end === null) return [0, text.length];
+  const size = characters(text, text.length);
+  const at = (value: Value, otherwise: number): number => {
+    if (value === null) return otherwise;
+    const given = asInt(value);
+    if (given === undefined) return wrong("expected an integer", value);
+    return Number(given) < 0 ? Math.max(0, Number(given) + size) : Number(given);
+  };
+  const [from, to] = [at(start, 0), Math.min(at(end, size), size)];
+  return from > to ? undefined : [unitAt(text, from), unitAt(text, to)];
+}
+
+/** Fills up to a width, in characters; which side gets the odd one is Python's affair. */
+export function pad(text: Text, width: number, fill: Text, side: "left" | "right" | "both", budget: Budget): Text {
+  const missing = width - characters(text.text, text.text.length);
+  if (missing <= 0) return text;
+  if (missing * fill.text.length > TEMPLATE_LIMITS.output) budget.text(missing);
+  const before = side === "left" ? missing : side === "right" ? 0 : (missing >> 1) + (missing & width & 1);
+  const out = new TextBuilder(budget);
+  out
+    .add(repeat(fill, before, budget))
+    .add(text)
+    .add(repeat(fill, missing - before, budget));
+  return out.done(text);
 }

@@ -1,79 +1,104 @@
 /** What may follow `is`. */
 import { type Budget, templateFault } from "./budget.ts";
-import { contains } from "./sequences.ts";
-import { Callable, equal, Float, numeric, Text, type Value } from "./values.ts";
+import { KINDS } from "./casing.ts";
+import { equal, same } from "./compare.ts";
+import { numeric } from "./numbers.ts";
+import { arithmetic, compare } from "./operators.ts";
+import { toText } from "./print.ts";
+import { contains, isIterable } from "./sequences.ts";
+import { bind, type Signature, takes } from "./signature.ts";
+import { Markup, Text } from "./text.ts";
+import { asked, Callable, Float, isInt, Mapping, Range, Silent, type Value } from "./values.ts";
 
-export type Test = (value: Value, other: Value, budget: Budget) => boolean;
+type Run = (value: Value, args: Value[], budget: Budget) => boolean;
+interface Test {
+  readonly signature: Signature;
+  readonly run: Run;
+}
 
-const isIterable: Test = (value) =>
-  value === undefined || value instanceof Text || Array.isArray(value) || value instanceof Map;
-const isEqual: Test = (value, other, budget) => equal(value, other, budget);
-const cased = (text: string): boolean => text.toLowerCase() !== text.toUpperCase();
+const NONE = takes("");
+const ONE = takes("other");
+const plain = (run: Run): Test => ({ signature: NONE, run });
+const binary = (run: (value: Value, other: Value, budget: Budget) => boolean, signature = ONE): Test => ({
+  signature,
+  run: (value, [other], budget) => run(value, other, budget),
+});
+const comparing = (operator: "<" | "<=" | ">" | ">=" | "==" | "!="): Test =>
+  binary((value, other, budget) => compare(operator, value, other, budget), takes("other /"));
 
-const order =
-  (test: (a: number | string, b: number | string) => boolean): Test =>
-  (value, other, budget) => {
-    if (value instanceof Text && other instanceof Text) budget.text(Math.min(value.text.length, other.text.length));
-    if (value instanceof Text && other instanceof Text) return test(value.text, other.text);
-    const [a, b] = [numeric(value), numeric(other)];
-    if (a === undefined || b === undefined) throw templateFault("TPL_VALUE", "cannot order these");
-    return test(a, b);
+const remainderIs = (value: Value, by: Value, rest: number, budget: Budget): boolean =>
+  equal(arithmetic("%", value, by, budget), rest, budget);
+
+const kind =
+  (name: string): Run =>
+  (value, _, budget) => {
+    const { text } = toText(value, budget);
+    budget.text(text.length);
+    return KINDS.get(name)!(text);
   };
-const [less, lessEqual, greater, greaterEqual] = [
-  order((a, b) => a < b),
-  order((a, b) => a <= b),
-  order((a, b) => a > b),
-  order((a, b) => a >= b),
-];
 
-function divisible(value: Value, by: Value): boolean {
-  const [a, b] = [numeric(value), numeric(by)];
-  if (a === undefined || !b) throw templateFault("TPL_VALUE", "divisibility needs numbers");
-  return a % b === 0;
+function isSequence(value: Value): boolean {
+  if (value instanceof Silent) return value.value === undefined;
+  return (
+    value === undefined ||
+    value instanceof Text ||
+    Array.isArray(value) ||
+    value instanceof Mapping ||
+    value instanceof Range
+  );
 }
 
 const TESTS = new Map<string, Test>([
-  ["defined", (value) => value !== undefined],
-  ["undefined", (value) => value === undefined],
-  ["none", (value) => value === null],
-  ["true", (value) => value === true],
-  ["false", (value) => value === false],
-  ["boolean", (value) => typeof value === "boolean"],
-  ["string", (value) => value instanceof Text],
-  ["number", (value) => numeric(value) !== undefined],
-  ["integer", (value) => typeof value === "number"],
-  ["float", (value) => value instanceof Float],
-  ["mapping", (value) => value instanceof Map],
-  ["iterable", isIterable],
-  ["sequence", isIterable],
-  ["callable", (value) => value instanceof Callable],
-  ["odd", (value) => Math.abs((numeric(value) ?? 0) % 2) === 1],
-  ["even", (value) => (numeric(value) ?? 1) % 2 === 0],
-  ["divisibleby", divisible],
-  ["lower", (value) => value instanceof Text && cased(value.text) && value.text === value.text.toLowerCase()],
-  ["upper", (value) => value instanceof Text && cased(value.text) && value.text === value.text.toUpperCase()],
-  [
-    "sameas",
-    (value, other) => (value instanceof Text && other instanceof Text ? value.text === other.text : value === other),
-  ],
-  ["in", (value, other, budget) => contains(other, value, budget)],
-  ["ne", (value, other, budget) => !equal(value, other, budget)],
-  ...["eq", "equalto", "=="].map((name): [string, Test] => [name, isEqual]),
-  ...["lt", "lessthan", "<"].map((name): [string, Test] => [name, less]),
-  ...["le", "<="].map((name): [string, Test] => [name, lessEqual]),
-  ...["gt", "greaterthan", ">"].map((name): [string, Test] => [name, greater]),
-  ...["ge", ">="].map((name): [string, Test] => [name, greaterEqual]),
+  ["defined", plain((value) => asked(value) !== undefined)],
+  ["undefined", plain((value) => asked(value) === undefined)],
+  ["none", plain((value) => asked(value) === null)],
+  ["true", plain((value) => value === true)],
+  ["false", plain((value) => value === false)],
+  ["boolean", plain((value) => typeof value === "boolean")],
+  ["string", plain((value) => value instanceof Text)],
+  ["number", plain((value) => numeric(value) !== undefined)],
+  ["integer", plain((value) => isInt(value))],
+  ["float", plain((value) => value instanceof Float)],
+  ["mapping", plain((value) => value instanceof Mapping)],
+  ["iterable", plain(isIterable)],
+  ["sequence", plain(isSequence)],
+  // Python's undefined has a method that says it cannot be called.
+  ["callable", plain((value) => value instanceof Callable || asked(value) === undefined)],
+  ["escaped", plain((value) => value instanceof Markup)],
+  ["odd", plain((value, _, budget) => remainderIs(value, 2, 1, budget))],
+  ["even", plain((value, _, budget) => remainderIs(value, 2, 0, budget))],
+  ["divisibleby", binary((value, by, budget) => remainderIs(value, by, 0, budget), takes("num"))],
+  ["lower", plain(kind("islower"))],
+  ["upper", plain(kind("isupper"))],
+  ["sameas", binary(same)],
+  ["in", binary((value, holder, budget) => contains(holder, value, budget), takes("seq"))],
+  ...["eq", "equalto", "=="].map((name): [string, Test] => [name, comparing("==")]),
+  ...["ne", "!="].map((name): [string, Test] => [name, comparing("!=")]),
+  ...["lt", "lessthan", "<"].map((name): [string, Test] => [name, comparing("<")]),
+  ...["le", "<="].map((name): [string, Test] => [name, comparing("<=")]),
+  ...["gt", "greaterthan", ">"].map((name): [string, Test] => [name, comparing(">")]),
+  ...["ge", ">="].map((name): [string, Test] => [name, comparing(">=")]),
 ]);
 
-export const TEST_NAMES: ReadonlySet<string> = new Set(TESTS.keys());
+export const isTest = (name: string): boolean => TESTS.has(name) || name === "filter" || name === "test";
 
-/** Those that take an argument. */
-export const BINARY_TESTS: ReadonlySet<string> = new Set(
-  "divisibleby sameas in ne eq equalto lt lessthan le gt greaterthan ge".split(" "),
-);
-
-export function findTest(name: string): Test {
+/** `isFilter` tells whether there is a filter of that name. */
+export function runTest(
+  name: string,
+  value: Value,
+  list: readonly Value[],
+  named: ReadonlyMap<string, Value>,
+  isFilter: (name: string) => boolean,
+  budget: Budget,
+): boolean {
+  if (value instanceof Text) budget.text(value.text.length);
+  if (name === "filter" || name === "test") {
+    bind(NONE, list, named);
+    // In Python these are looked up in mappings.
+    new Mapping().has(value);
+    return value instanceof Text && (name === "test" ? isTest(value.text) : isFilter(value.text));
+  }
   const test = TESTS.get(name);
-  if (test) return test;
-  throw templateFault("TPL_UNSUPPORTED", "unsupported test", name);
+  if (!test) throw templateFault("TPL_UNSUPPORTED", "unsupported test", name);
+  return test.run(value, bind(test.signature, list, named), budget);
 }

@@ -3,80 +3,23 @@
  * so no name leads from a template into JavaScript.
  */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { Text, TextBuilder } from "./text.ts";
 
-/**
- * A string that knows which of its characters came from the caller: `marks` = [start, end, ...], ascending, disjoint.
- * Only the other characters, the template's own, may form control tokens.
- */
-export class Text {
-  readonly text: string;
-  readonly marks: readonly number[];
-
-  constructor(text: string, marks: readonly number[] = []) {
-    this.text = text;
-    this.marks = marks;
-  }
-
-  static foreign(text: string): Text {
-    return new Text(text, text === "" ? [] : [0, text.length]);
-  }
-
-  slice(start: number, end: number): Text {
-    const marks: number[] = [];
-    // The first range that ends behind the start.
-    let low = 0;
-    for (let high = this.marks.length / 2; low < high; ) {
-      const middle = (low + high) >> 1;
-      if (this.marks[2 * middle + 1] <= start) low = middle + 1;
-      else high = middle;
-    }
-    for (let i = 2 * low; i < this.marks.length && this.marks[i] < end; i += 2) {
-      const from = Math.max(this.marks[i], start);
-      const to = Math.min(this.marks[i + 1], end);
-      if (from < to) marks.push(from - start, to - start);
-    }
-    return new Text(this.text.slice(start, end), marks);
-  }
-
-  /** The same characters changed one way or another: all foreign if any was. */
-  changed(text: string): Text {
-    return this.marks.length > 0 ? Text.foreign(text) : new Text(text);
-  }
-}
-
-/** Strings appended one after the other. */
-export class TextBuilder {
-  #text = "";
-  readonly #marks: number[] = [];
-  readonly #budget: Budget;
-
-  constructor(budget: Budget) {
-    this.#budget = budget;
-  }
-
-  add({ text, marks }: Text): void {
-    const base = this.#text.length;
-    this.#budget.spend(2 + marks.length);
-    this.#text += text;
-    if (this.#text.length > TEMPLATE_LIMITS.output) this.#budget.text(this.#text.length);
-    for (let i = 0; i < marks.length; i += 2) {
-      if (this.#marks[this.#marks.length - 1] === base + marks[i]) this.#marks.pop();
-      else this.#marks.push(base + marks[i]);
-      this.#marks.push(base + marks[i + 1]);
-    }
-  }
-
-  done(): Text {
-    return new Text(this.#text, this.#marks);
-  }
-}
+export { Text } from "./text.ts";
 
 /** A list that prints in parentheses. */
 export class Tuple extends Array<Value> {
   static override get [Symbol.species](): ArrayConstructor {
     return Array;
   }
+
+  static with(...items: Value[]): Tuple {
+    return Tuple.from(items) as Tuple;
+  }
 }
+
+/** What `groupby` gives: a tuple whose items have names. */
+export class Group extends Tuple {}
 
 /** A message's content as a list. Where a template prints it like a string, it is the parts' text without a seam. */
 export class Parts extends Array<Value> {
@@ -86,10 +29,24 @@ export class Parts extends Array<Value> {
 
   joined(budget: Budget): Text {
     const out = new TextBuilder(budget);
-    for (const part of this) out.add(toText(part instanceof Map ? part.get("text") : part, budget));
+    for (const part of this) {
+      const text = part instanceof Mapping ? part.named("text") : part;
+      if (text instanceof Text) out.add(text);
+    }
     return out.done();
   }
 }
+
+/** A message's content that is null, or is not there: so it answers when asked, and is empty text where it is used. */
+export class Silent {
+  readonly value: null | undefined;
+
+  constructor(value: null | undefined) {
+    this.value = value;
+  }
+}
+export const SILENT_NONE = new Silent(null);
+export const SILENT_UNDEFINED = new Silent(undefined);
 
 export class Float {
   readonly value: number;
@@ -98,196 +55,220 @@ export class Float {
   }
 }
 
-export class Namespace {
-  readonly values: Map<string, Value>;
-  constructor(values: Map<string, Value>) {
+/** `range(start, stop, step)`; `length` numbers. */
+export class Range {
+  readonly start: number;
+  readonly stop: number;
+  readonly step: number;
+  readonly length: number;
+
+  constructor(start: number, stop: number, step: number) {
+    this.start = start;
+    this.stop = stop;
+    this.step = step;
+    this.length = Math.max(0, Math.ceil((stop - start) / step));
+  }
+
+  at(index: number): number {
+    return this.start + index * this.step;
+  }
+}
+
+/** What `keys()`, `values()` and `items()` give. */
+export class View {
+  readonly kind: "keys" | "values" | "items";
+  readonly mapping: Mapping;
+
+  constructor(kind: "keys" | "values" | "items", mapping: Mapping) {
+    this.kind = kind;
+    this.mapping = mapping;
+  }
+}
+
+/** An iterator: what is read from it is gone. Filters such as `map` give one, under Python's name. */
+export class Stream {
+  readonly name: string;
+  readonly source: Iterator<Value>;
+
+  constructor(name: string, source: Iterator<Value>) {
+    this.name = name;
+    this.source = source;
+  }
+}
+
+/** An object of the engine: it has the attributes that it says, and what can be called has `call`. */
+export abstract class Thing {
+  /** How it prints. */
+  abstract print(): string;
+  /** Undefined where there is none: a value that is undefined is no attribute, either. */
+  attribute(_name: string): Value {
+    return undefined;
+  }
+}
+
+export class Namespace extends Thing {
+  readonly values: Mapping;
+
+  constructor(values: Mapping) {
+    super();
     this.values = values;
   }
-}
 
-export class Callable {
-  readonly call: (args: Value[], named: Map<string, Value>) => Value;
-  constructor(call: (args: Value[], named: Map<string, Value>) => Value) {
-    this.call = call;
+  /** Without what it holds, which print.ts writes. */
+  print(): string {
+    return "<Namespace>";
   }
 }
 
+export class Callable extends Thing {
+  readonly call: (args: Value[], named: Map<string, Value>) => Value;
+  readonly #printed: string;
+
+  constructor(call: (args: Value[], named: Map<string, Value>) => Value, printed = "<function>") {
+    super();
+    this.call = call;
+    this.#printed = printed;
+  }
+
+  print(): string {
+    return this.#printed;
+  }
+}
+
+/** Mappings with Python's idea of keys: 1, 1.0 and true are one key, tuples are keys, lists are none. */
+// Equal values have one key. Text is its own, but for text that begins with the sign of the other strings.
+type Key = string | number | bigint | null | undefined | object;
+
+function keyOf(value: Value, depth = 0): Key {
+  if (value instanceof Text) return value.text.startsWith("\0") ? `\0s${value.text}` : value.text;
+  if (typeof value === "number" || typeof value === "bigint" || value === null || value === undefined) return value;
+  if (typeof value === "boolean") return Number(value);
+  if (value instanceof Float) return floatKey(value.value);
+  if (value instanceof Silent) return value.value;
+  if (value instanceof Tuple) {
+    if (depth > TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "a key nests too deep");
+    const parts = value.map((item) => {
+      const key = keyOf(item, depth + 1);
+      if (typeof key === "object" && key !== null) throw templateFault("TPL_VALUE", "no key", typeName(item));
+      const text = String(key);
+      return `${typeof key}${text.length}:${text}`;
+    });
+    return `\0t${parts.join("")}`;
+  }
+  if (value instanceof Range) return `\0r${value.length},${value.at(0)},${value.length > 1 ? value.step : 0}`;
+  if (value instanceof Thing) return value;
+  throw templateFault("TPL_VALUE", "cannot be a key", typeName(value));
+}
+
+const floatKey = (value: number): Key =>
+  Number.isInteger(value) && !Number.isSafeInteger(value) ? BigInt(value) : value;
+
+export class Mapping {
+  readonly #entries = new Map<Key, [Value, Value]>();
+  /** Whether content that it does not have is an empty text in use. */
+  readonly silent: boolean;
+
+  constructor(entries: Iterable<readonly [Value, Value]> = [], silent = false) {
+    for (const [key, value] of entries) this.set(key, value);
+    this.silent = silent;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  set(key: Value, value: Value): void {
+    const name = keyOf(key);
+    const entry = this.#entries.get(name);
+    if (entry) entry[1] = value;
+    else this.#entries.set(name, [key, value]);
+  }
+
+  has(key: Value): boolean {
+    return this.#entries.has(keyOf(key));
+  }
+
+  get(key: Value): Value {
+    return this.#entries.get(keyOf(key))?.[1];
+  }
+
+  named(name: string): Value {
+    return this.#entries.get(name)?.[1];
+  }
+
+  hasNamed(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  keys(): Value[] {
+    return Array.from(this.#entries.values(), ([key]) => key);
+  }
+
+  values(): Value[] {
+    return Array.from(this.#entries.values(), ([, value]) => value);
+  }
+
+  entries(): (readonly [Value, Value])[] {
+    return [...this.#entries.values()];
+  }
+
+  copy(budget: Budget): Mapping {
+    budget.spend(this.size * 4);
+    return new Mapping(this.entries());
+  }
+}
+
+export type Int = number | bigint;
+export type Value =
+  | undefined
+  | null
+  | boolean
+  | Int
+  | Float
+  | Text
+  | Value[]
+  | Mapping
+  | Range
+  | View
+  | Stream
+  | Silent
+  | Thing;
+
+/** Variables by name. */
 export type Dict = Map<string, Value>;
-export type Value = undefined | null | boolean | number | Float | Text | Value[] | Dict | Namespace | Callable;
+
+/** Content that is not there as the text that it is in use. */
+export const spoken = (value: Value): Value => (value instanceof Silent ? new Text("") : value);
+/** ... and as it answers when it is asked what it is. */
+export const asked = (value: Value): Value => (value instanceof Silent ? value.value : value);
+
+export const isInt = (value: Value): value is Int => typeof value === "number" || typeof value === "bigint";
 
 export function typeName(value: Value): string {
   if (value === undefined) return "undefined";
   if (value === null) return "none";
+  if (value instanceof Tuple) return "tuple";
   if (Array.isArray(value)) return "list";
-  if (value instanceof Map) return "mapping";
-  if (typeof value === "object") return value.constructor.name.toLowerCase();
-  return typeof value;
+  if (isInt(value)) return "integer";
+  if (typeof value !== "object") return typeof value;
+  if (value instanceof Text) return "string";
+  return value.constructor.name.toLowerCase();
 }
 
 export function truthy(value: Value): boolean {
   if (value instanceof Text) return value.text !== "";
-  if (Array.isArray(value)) return value.length > 0;
-  if (value instanceof Map) return value.size > 0;
+  if (Array.isArray(value) || value instanceof Range) return value.length > 0;
+  if (value instanceof Mapping) return value.size > 0;
+  if (value instanceof View) return value.mapping.size > 0;
   if (value instanceof Float) return value.value !== 0;
+  if (value instanceof Silent) return false;
   return Boolean(value);
 }
 
-/** A number, Booleans counting as 0 and 1; undefined for all else. */
-export function numeric(value: Value): number | undefined {
-  if (typeof value === "number" || typeof value === "boolean") return Number(value);
-  return value instanceof Float ? value.value : undefined;
+export function wrong(what: string, value: Value): never {
+  throw templateFault("TPL_VALUE", what, typeName(value));
 }
 
-export function equal(a: Value, b: Value, budget: Budget, depth = 0): boolean {
-  budget.spend(1);
-  if (depth > TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "values nested too deep to compare");
-  if (a instanceof Text && b instanceof Text) {
-    budget.text(Math.min(a.text.length, b.text.length));
-    return a.text === b.text;
-  }
-  const left = numeric(a);
-  if (left !== undefined) return left === numeric(b);
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, i) => equal(item, b[i], budget, depth + 1));
-  }
-  if (a instanceof Map && b instanceof Map) {
-    if (a.size !== b.size) return false;
-    for (const [key, value] of a) if (!b.has(key) || !equal(value, b.get(key), budget, depth + 1)) return false;
-    return true;
-  }
-  return a === b;
-}
-
-/** As Python's `repr`: exponents from 1e16 up and below 1e-4, of two digits at least. */
-function floatText(value: number): string {
-  const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e16) return value.toFixed(1);
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
-  const text = size >= 1e16 || size < 1e-4 ? value.toExponential() : String(value);
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
-}
-
-/** An integer's digits: JavaScript's own text has an exponent from 1e21 up. */
-const integerText = (value: number): string =>
-  Math.abs(value) < 1e21 || !Number.isFinite(value) ? String(value) : String(BigInt(value));
-
-/** As Python's `repr` of a string. */
-function quoted(text: string): string {
-  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const inside = text.replace(/[\\'"]|[^\P{C}]|(?! )\p{Z}/gu, (char) => {
-    if (char === "\\" || char === quote) return `\\${char}`;
-    if (char === "'" || char === '"') return char;
-    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-    if (short) return short;
-    const hex = char.codePointAt(0)!.toString(16);
-    return hex.length <= 2
-      ? `\\x${hex.padStart(2, "0")}`
-      : hex.length <= 4
-        ? `\\u${hex.padStart(4, "0")}`
-        : `\\U${hex.padStart(8, "0")}`;
-  });
-  return quote + inside + quote;
-}
-
-/** As Python's `str`. */
-export function toText(value: Value, budget: Budget): Text {
-  if (value instanceof Text) return value;
-  if (value === undefined) return new Text("");
-  if (value === null) return new Text("None");
-  if (typeof value === "boolean") return new Text(value ? "True" : "False");
-  if (typeof value === "number") return new Text(integerText(value));
-  if (value instanceof Float) return new Text(floatText(value.value));
-  if (value instanceof Callable) return new Text("<function>");
-  if (value instanceof Parts) return value.joined(budget);
-  // Containers print like Python literals; they may hold the caller's strings anywhere, so all of it is foreign.
-  return Text.foreign(new Writer(budget, { python: true }).write(value));
-}
-
-export interface JsonStyle {
-  python?: boolean;
-  /** Blanks, or a number of them. */
-  indent?: number | string;
-  ascii?: boolean;
-  sortKeys?: boolean;
-  separators?: [string, string];
-}
-
-/** As Python's `json.dumps(value, ensure_ascii=False)`. */
-export function toJson(value: Value, style: JsonStyle, budget: Budget): Text {
-  return Text.foreign(new Writer(budget, style).write(value));
-}
-
-class Writer {
-  readonly #budget: Budget;
-  readonly #style: JsonStyle;
-  readonly #open = new Set<Value>();
-  #out = "";
-
-  constructor(budget: Budget, style: JsonStyle) {
-    this.#budget = budget;
-    this.#style = style;
-  }
-
-  write(value: Value): string {
-    this.#value(value);
-    return this.#out;
-  }
-
-  #put(text: string): void {
-    this.#out += text;
-    this.#budget.spend(3 + (text.length >> 4));
-    if (this.#out.length > TEMPLATE_LIMITS.output) this.#budget.text(this.#out.length);
-  }
-
-  #value(value: Value): void {
-    const { python } = this.#style;
-    if (value instanceof Text) this.#put(this.#string(value.text));
-    else if (value === undefined && python) this.#put("Undefined");
-    else if (value === undefined) throw templateFault("TPL_VALUE", "an undefined value has no JSON");
-    else if (value === null) this.#put(python ? "None" : "null");
-    else if (typeof value === "boolean") this.#put(python ? (value ? "True" : "False") : String(value));
-    else if (typeof value === "number") this.#put(integerText(value));
-    else if (value instanceof Float) this.#put(floatText(value.value));
-    else if (value instanceof Callable) throw templateFault("TPL_VALUE", "a function has no JSON");
-    else this.#container(value);
-  }
-
-  #string(text: string): string {
-    this.#budget.text(text.length);
-    if (this.#style.python || this.#style.ascii) this.#budget.spend(text.length * 3); // these call back for characters
-    if (this.#style.python) return quoted(text);
-    const json = JSON.stringify(text);
-    if (this.#style.ascii) {
-      return json.replace(/[\x7f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
-    }
-    return json;
-  }
-
-  #container(value: Value[] | Dict | Namespace): void {
-    if (this.#open.has(value)) throw templateFault("TPL_CYCLE", "a value contains itself");
-    if (this.#open.size >= TEMPLATE_LIMITS.depth) throw templateFault("TPL_DEPTH", "values nested too deep to print");
-    this.#open.add(value);
-    const list = Array.isArray(value);
-    const { indent } = this.#style;
-    const pad = typeof indent === "number" ? " ".repeat(indent) : indent;
-    const [comma, colon] = this.#style.separators ?? [pad === undefined ? ", " : ",", ": "];
-    const line = (depth: number): string => (pad === undefined ? "" : `\n${pad.repeat(depth)}`);
-    const entries: [string, Value][] = list
-      ? value.map((item) => ["", item])
-      : [...(value instanceof Map ? value : value.values)];
-    this.#budget.spend(8 + entries.length * (this.#style.sortKeys ? 16 : 1));
-    if (this.#style.sortKeys && !list) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    const round = this.#style.python === true && value instanceof Tuple;
-    this.#put(round ? "(" : list ? "[" : "{");
-    for (const [i, [key, item]] of entries.entries()) {
-      this.#put((i > 0 ? comma : "") + line(this.#open.size));
-      if (!list) this.#put(this.#string(key) + colon);
-      this.#value(item);
-    }
-    this.#open.delete(value);
-    this.#put(
-      (entries.length > 0 ? line(this.#open.size) : "") +
-        (round ? (entries.length === 1 ? ",)" : ")") : list ? "]" : "}"),
-    );
-  }
+export function undefinedUsed(): never {
+  throw templateFault("TPL_ATTR", "an undefined value is used");
 }

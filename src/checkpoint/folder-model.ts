@@ -1,0 +1,83 @@
+import { EngineError, quoteName } from "../error.ts";
+import { filesOf } from "./file-source.ts";
+
+/** Which of the things in a folder is the model: the folder itself, a revision in a hub's cache, or a GGUF file. */
+
+export interface FoundModel {
+  readonly at: string;
+  readonly kind: "folder" | "file";
+  /** What was chosen for the caller. */
+  readonly warnings: readonly string[];
+}
+
+/** Names of a split set but for its first. */
+const LATER_SHARD = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
+const MOST_LISTED = 8;
+
+export async function findModel(given: string): Promise<FoundModel> {
+  // Two slashes in a row are one, but not pretty.
+  const path = given.replace(/(?<=[^/\\])[/\\]+$/, "");
+  const names = await namesIn(path);
+  if (names.includes("config.json") || names.some((name) => name.endsWith(".safetensors"))) return folder(path, []);
+  if (names.includes("snapshots")) return inCache(path);
+  const files = names.filter((name) => /\.gguf$/i.test(name) && !/^mmproj/i.test(name) && !LATER_SHARD.test(name));
+  if (files.length === 0) return folder(path, []);
+  if (files.length > 1) throw several(path, "the folder holds several GGUF files", files);
+  return {
+    at: `${path}/${files[0]}`,
+    kind: "file",
+    warnings: [`CHECKPOINT_FOUND: ${quoteName(files[0])} was opened, the one model in its folder`],
+  };
+}
+
+/** `models--owner--name` of a hub's cache: `snapshots/<revision>`, the one that `refs/main` names or the only one. */
+async function inCache(path: string): Promise<FoundModel> {
+  const revisions = await namesIn(`${path}/snapshots`);
+  const main = (await textOf(`${path}/refs/main`))?.trim();
+  const revision =
+    main !== undefined && revisions.includes(main) ? main : revisions.length === 1 ? revisions[0] : undefined;
+  if (revision === undefined)
+    throw several(path, "the cache holds several revisions, and refs/main names none", revisions);
+  const found = await findModel(`${path}/snapshots/${revision}`);
+  return {
+    ...found,
+    warnings: [`CHECKPOINT_FOUND: revision ${quoteName(revision)} of the cache was opened`, ...found.warnings],
+  };
+}
+
+const folder = (at: string, warnings: readonly string[]): FoundModel => ({ at, kind: "folder", warnings });
+
+async function namesIn(path: string): Promise<string[]> {
+  return (
+    await filesOf(path)
+      .system.readdir(path)
+      .catch(() => [])
+  ).sort();
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  const { open } = filesOf(path).system;
+  const handle = await open(path, "r").catch(() => undefined);
+  try {
+    const bytes = new Uint8Array(64);
+    const read = await handle?.read(bytes, 0, bytes.length, 0);
+    return read && new TextDecoder().decode(bytes.subarray(0, read.bytesRead));
+  } catch {
+    return undefined;
+  } finally {
+    await handle?.close();
+  }
+}
+
+function several(path: string, what: string, names: readonly string[]): EngineError {
+  const listed = names.slice(0, MOST_LISTED).map((name) => quoteName(name));
+  return new EngineError(
+    "CHECKPOINT_SEVERAL",
+    `${what}: ${listed.join(", ")}${names.length > MOST_LISTED ? ", ..." : ""}`,
+    {
+      at: { source: "file", file: path },
+      limit: "the path of one of them",
+      actual: names.length,
+    },
+  );
+}

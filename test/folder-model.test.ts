@@ -1,0 +1,101 @@
+/**
+ * What a path may lead to besides a file and a folder of safetensors.
+ */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openCheckpoint } from "../src/checkpoint/open.ts";
+import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
+import { writeGguf } from "./write-gguf.ts";
+import { writeSafetensors } from "./write-safetensors.ts";
+
+const GGUF = writeGguf({ tensors: [{ name: "t", ne: [8], data: new Uint8Array(32) }] });
+const WEIGHTS = writeSafetensors({ t: { dtype: "F32", shape: [1], data: new Uint8Array(4) } });
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "wasmaverick-found-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+async function folder(name: string, files: Record<string, string | Uint8Array>): Promise<string> {
+  for (const [file, content] of Object.entries(files)) {
+    await mkdir(join(root, name, file, ".."), { recursive: true });
+    await writeFile(join(root, name, file), content);
+  }
+  return join(root, name);
+}
+
+async function opened(place: string | URL) {
+  const checkpoint = await openCheckpoint(place);
+  await checkpoint.close();
+  const { format, name, warnings } = checkpoint;
+  return { format, name, warnings: warnings.join() };
+}
+
+test("the root of a hub's cache: the revision of refs/main, said in a warning", async () => {
+  const path = await folder("models--owner--model", {
+    "refs/main": "abc\n",
+    "blobs/1": WEIGHTS,
+    "snapshots/abc/config.json": "{}",
+    "snapshots/old/config.json": "{}",
+  });
+  await symlink("../../blobs/1", join(path, "snapshots/abc/model.safetensors"));
+  for (const place of [path, `${path}/`, pathToFileURL(path)]) {
+    expect(await opened(place)).toEqual({
+      format: "safetensors",
+      name: "abc",
+      warnings: expect.stringContaining('revision "abc" of the cache'),
+    });
+  }
+  await rm(join(path, "refs"), { recursive: true });
+  await expect(openCheckpoint(path)).rejects.toMatchObject({
+    code: "CHECKPOINT_SEVERAL",
+    message: expect.stringContaining('"abc", "old"'),
+  });
+});
+
+test("a folder with one GGUF file, or one split set: that file, said in a warning; several are listed", async () => {
+  const one = await folder("one", { "Model.GGUF": GGUF, "mmproj-model.gguf": GGUF, "README.md": "" });
+  expect(await opened(one)).toMatchObject({
+    format: "gguf",
+    name: "Model.GGUF",
+    warnings: expect.stringContaining("Model.GGUF"),
+  });
+  const split = await folder("split", { "m-00001-of-00002.gguf": GGUF, "m-00002-of-00002.gguf": GGUF });
+  expect((await opened(split)).name).toBe("m-00001-of-00002.gguf");
+  const two = await folder("two", { "a-q4.gguf": GGUF, "a-q8.gguf": GGUF });
+  await expect(openCheckpoint(two)).rejects.toMatchObject({ code: "CHECKPOINT_SEVERAL", actual: 2 });
+});
+
+test("a folder of PyTorch files, an empty one, and a name of a repository: what to do", async () => {
+  const pickled = await folder("pickled", { "pytorch_model-00001-of-00002.bin": "", "config.json": "{}" });
+  await expect(openCheckpoint(pickled)).rejects.toMatchObject({
+    code: "CHECKPOINT_EMPTY",
+    message: expect.stringContaining("can hold code"),
+  });
+  await expect(openCheckpoint(await folder("empty", { "notes.txt": "" }))).rejects.toMatchObject({
+    code: "CHECKPOINT_EMPTY",
+    at: { file: join(root, "empty") },
+  });
+  await expect(openCheckpoint("owner/model")).rejects.toMatchObject({
+    code: "FILE_MISSING",
+    message: expect.stringMatching(/nothing is downloaded by name.*hf download owner\/model.*GGUF file/),
+  });
+  const missing = await openCheckpoint("models/none.gguf").catch((error) => error);
+  expect(missing.message).not.toContain("downloaded");
+  expect(missing.at.file).toBe("models/none.gguf");
+});
+
+const deno = RUNTIMES.find(({ name }) => name === "Deno")!;
+test.skipIf(!deno.command)(`${titleOf(deno)} without leave to read the model: FILE_DENIED and the flag`, async () => {
+  const model = join(root, "one/Model.GGUF");
+  const { out, err } = await runToEnd(
+    deno.command!,
+    ["run", "--no-prompt", `--allow-read=${PROJECT}`, "test/hosts/denied.mjs", model],
+    PROJECT,
+  );
+  expect(out, err).toMatch(/^FILE_DENIED .*--allow-read="[^"]*Model\.GGUF"/);
+});
