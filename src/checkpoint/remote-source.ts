@@ -10,6 +10,9 @@ import { type Address, addressOf, PATIENCE, type Patience, pause, requestRange, 
 /** Bytes a request: a broken connection costs at most this much, and a request is rare enough not to matter. */
 const RANGE_PIECE = 64 * 2 ** 20;
 
+/** Less than this from a broken answer is no progress: a file would take for ever in such crumbs. */
+const WORTH_BYTES = 64 * 2 ** 10;
+
 /** Asked for first. Two, since sirv, in Vite's servers among others, answers `bytes=0-0` with the whole file. */
 const PROBE_BYTES = 2;
 
@@ -57,8 +60,8 @@ class RemoteSource implements ByteSource {
       const wanted = Math.min(RANGE_PIECE, into.length - done);
       const got = await this.#readOnce(offset + done, into.subarray(done, done + wanted));
       done += got;
-      // Each attempt goes on where the last one broke off: one that brought something was none in vain.
-      if (got > 0) failures = 0;
+      // Each attempt goes on where the last one broke off: one that brought something of note was none in vain.
+      if (got >= Math.min(wanted, WORTH_BYTES)) failures = 0;
       else if (++failures === this.#patience.attempts) throw this.#short(offset + done, into.length - done);
       if (got < wanted) await pause(usualWait(this.#patience, Math.max(1, failures)), this.#signal);
     }
