@@ -80,9 +80,10 @@ export function modelDisposed(): EngineError {
   return new EngineError("DISPOSED", "the model was disposed");
 }
 
-/** A name from outside, made printable: control characters escaped, at most 128 characters. */
+/** A name from outside, made printable: control characters escaped, at most 128 characters; a path's end is kept, its name. */
 export function quoteName(name: string, quotes = true): string {
-  const short = name.length > 128 ? `${name.slice(0, 125)}...` : name;
+  const tail = /[/\\]/.test(name) ? 84 : 0;
+  const short = name.length > 128 ? `${name.slice(0, 125 - tail)}...${name.slice(name.length - tail)}` : name;
   const safe = short.replace(
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -242,6 +242,16 @@ describe("GGUF keys", () => {
     expect([fromKeys().tiedEmbeddings, readConfig(file).config.tiedEmbeddings]).toEqual([false, true]);
   });
 
+  test("a weight of a type that cannot be read is there: neither tied nor dense for it", () => {
+    const file = gguf();
+    const stored = file.tensors as Map<string, StoredTensor>;
+    const odd = [...stored.keys()].filter((name) => name === "output.weight" || name.endsWith("ffn_gate_inp.weight"));
+    expect(odd.length).toBeGreaterThan(1);
+    for (const name of odd) stored.delete(name);
+    const unread = new Map(odd.map((name) => [name, "IQ2_S"]));
+    expect(readConfig({ ...file, unread }).config).toEqual(fromKeys());
+  });
+
   test("an absent vocab_size is the number of tokens", () => {
     const tokens = Array.from({ length: 512 }, (_, id) => `t${id}`);
     expect(fromKeys({ "llama4.vocab_size": undefined, "tokenizer.ggml.tokens": tokens }).vocab).toBe(512);

@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
 import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
-import { writeGguf } from "./write-gguf.ts";
+import { pair, u16, VALUE_TYPES, writeGguf } from "./write-gguf.ts";
 import { writeSafetensors } from "./write-safetensors.ts";
 
 const GGUF = writeGguf({ tensors: [{ name: "t", ne: [8], data: new Uint8Array(32) }] });
@@ -68,6 +68,45 @@ test("a folder with one GGUF file, or one split set: that file, said in a warnin
   expect((await opened(split)).name).toBe("m-00001-of-00002.gguf");
   const two = await folder("two", { "a-q4.gguf": GGUF, "a-q8.gguf": GGUF });
   await expect(openCheckpoint(two)).rejects.toMatchObject({ code: "CHECKPOINT_SEVERAL", actual: 2 });
+});
+
+test("what lies around a model does not hide it: its repository's JSON, projectors, statistics, other folders", async () => {
+  const around = { "config.json": "{}", "m-mmproj-f16.gguf": GGUF, "m.imatrix.gguf": GGUF, "snapshots/x": "" };
+  expect((await opened(await folder("around", { "m.gguf": GGUF, ...around }))).name).toBe("m.gguf");
+  expect((await opened(await folder("adapted", { "m.gguf": GGUF, "adapter_model.safetensors": "" }))).name).toBe(
+    "m.gguf",
+  );
+  const both = { "config.json": "{}", "model.safetensors": WEIGHTS, "m.gguf": GGUF };
+  expect((await opened(await folder("both", both))).format).toBe("safetensors");
+  const cache = await folder("cache", { "snapshots/abc/m.gguf": GGUF, "snapshots/.DS_Store": "" });
+  expect((await opened(cache)).name).toBe("m.gguf");
+  await mkdir(join(root, "none/snapshots"), { recursive: true });
+  await expect(openCheckpoint(join(root, "none"))).rejects.toMatchObject({ code: "CHECKPOINT_EMPTY" });
+});
+
+test("a split set in upper case", async () => {
+  const shard = (no: number) =>
+    writeGguf({
+      pairs: [pair("split.no", VALUE_TYPES.u16, u16(no)), pair("split.count", VALUE_TYPES.u16, u16(2))],
+      tensors: [{ name: `t${no}`, ne: [8], data: new Uint8Array(32) }],
+    });
+  const path = await folder("upper", { "M-00001-of-00002.GGUF": shard(0), "M-00002-of-00002.GGUF": shard(1) });
+  expect((await opened(path)).name).toBe("M-00001-of-00002.GGUF");
+});
+
+test.each(["TinyLlama/TinyLlama-1.1B", "HuggingFaceTB/SmolLM2-1.7B", "meta-llama/Llama-3.2-1B"])(
+  "%s is told how to get it",
+  async (name) => {
+    await expect(openCheckpoint(name)).rejects.toMatchObject({
+      code: "FILE_MISSING",
+      message: expect.stringContaining(`hf download ${name} --local-dir DIR`),
+    });
+  },
+);
+
+test("a long path keeps the file's name in a message", async () => {
+  const path = `${join(root, "long")}/${"deep/".repeat(40)}model-00007-of-00050.safetensors`;
+  await expect(openCheckpoint(path)).rejects.toThrow(/"\S*long\S*\.\.\.\S*model-00007-of-00050\.safetensors"/);
 });
 
 test("a folder of PyTorch files, an empty one, and a name of a repository: what to do", async () => {

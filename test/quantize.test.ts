@@ -163,11 +163,19 @@ it("nothing that it is made from is replaced, nor anything that is no file", asy
   cpSync(goldenCase("dense-llama3").hfPath(), source, { recursive: true });
   const shards = join(folder, "shards");
   const split = await splitStoryteller(shards);
+  const inside = join(folder, "inside"); // a folder that leads to its one GGUF file
+  mkdirSync(inside);
+  cpSync(STORYTELLER, join(inside, "m.gguf"));
+  const hub = join(folder, "hub"); // the root of a cache, which leads to a revision
+  cpSync(source, join(hub, "snapshots/abc"), { recursive: true });
   const device = join(folder, "device"); // a link: what is replaced where this fails
   symlinkSync("/dev/null", device);
   const cases = [
     [source, join(source, "config.json"), "QUANTIZE_TARGET"],
     [split[0], split[1], "QUANTIZE_TARGET"],
+    [shards, split[1], "QUANTIZE_TARGET"],
+    [inside, join(inside, "m.gguf"), "QUANTIZE_TARGET"],
+    [hub, join(hub, "snapshots/abc/config.json"), "QUANTIZE_TARGET"],
     [STORYTELLER, device, "FILE_NOT_REGULAR"],
     [STORYTELLER, shards, "FILE_NOT_REGULAR"],
   ];

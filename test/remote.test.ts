@@ -3,7 +3,8 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { inspect } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
 import { type Patience, retryAfterMs } from "../src/checkpoint/remote-request.ts";
 import { openRemote } from "../src/checkpoint/remote-source.ts";
@@ -69,10 +70,17 @@ describe("a server that is busy", () => {
   test.each([
     ["429, 502, 503 and a reset while it is read", () => [range, status(429), status(502), reset]],
     ["503 and a reset before the first answer", () => [status(503), reset, status(504)]],
-    ["a body that breaks off, again and again, goes on where it was", () => [range, cut, cut, cut, cut, cut, cut]],
   ])("%s", async (_, answers) => {
     script = answers();
     expect((await readAll()).bytes).toEqual(CONTENT);
+  });
+
+  test("a body that breaks off goes on where it was, as often as it brings something of note", async () => {
+    content = Uint8Array.from({ length: 2 ** 20 }, (_, i) => i * 7);
+    script = [range, ...new Array(6).fill(cutAfter(2 ** 17))];
+    expect((await readAll()).bytes).toEqual(content);
+    script = [range, ...new Array(4).fill(cutAfter(10))];
+    await expect(readAll()).rejects.toMatchObject({ code: "REMOTE_SHORT" });
   });
 
   test("Retry-After is waited for, in seconds or as a date; what is too long is said", async () => {
@@ -100,6 +108,21 @@ describe("a server that is busy", () => {
     expect(asked.length).toBe(5);
   });
 
+  test("an answer without a body is waited for like no answer", async () => {
+    const bare: Answer = (_, response) => {
+      response.writeHead(206, { "content-range": "bytes 0-4999/5000", "content-length": 5000, ...headers });
+      response.flushHeaders();
+      setImmediate(() => response.destroy());
+    };
+    script = [range, bare, bare, bare];
+    const begun = performance.now();
+    expect((await readAll(undefined, { attempts: 4, firstMs: 40, mostMs: 1500 })).bytes).toEqual(CONTENT);
+    // At least half of 40, 80 and 160: the pauses grow.
+    expect(performance.now() - begun).toBeGreaterThan(135);
+    script = [range, bare, bare, bare, bare];
+    await expect(readAll()).rejects.toMatchObject({ code: "REMOTE_SHORT" });
+  });
+
   test("other refusals are not asked again", async () => {
     for (const code of [401, 403, 404, 410, 500]) {
       asked = [];
@@ -121,15 +144,17 @@ describe("a server that is busy", () => {
   });
 });
 
-const cut: Answer = (request, response) => {
-  const [first, last] = /bytes=(\d+)-(\d+)/.exec(request.headers.range!)!.slice(1).map(Number);
-  response.writeHead(206, {
-    "content-range": `bytes ${first}-${last}/${content.length}`,
-    "content-length": last - first + 1,
-    ...headers,
-  });
-  response.write(content.subarray(first, first + 100), () => response.destroy());
-};
+const cutAfter =
+  (bytes: number): Answer =>
+  (request, response) => {
+    const [first, last] = /bytes=(\d+)-(\d+)/.exec(request.headers.range!)!.slice(1).map(Number);
+    response.writeHead(206, {
+      "content-range": `bytes ${first}-${last}/${content.length}`,
+      "content-length": last - first + 1,
+      ...headers,
+    });
+    response.write(content.subarray(first, first + bytes), () => response.destroy());
+  };
 
 describe("who asks, and for what", () => {
   test("user and password go into a header, and into no message and no name", async () => {
@@ -143,6 +168,17 @@ describe("who asks, and for what", () => {
     script = [status(404)];
     const error = await openRemote(new URL(url), undefined, PATIENCE).catch((error) => error);
     expect(JSON.stringify([error.message, error])).not.toMatch(/p@ss|p%40ss|secret|j.rg/);
+  });
+
+  test("nor into the cause of an error, where runtimes write the address", async () => {
+    const url = new URL("http://u:p@127.0.0.1/m.gguf?sig=secret");
+    vi.stubGlobal("fetch", async (asked: URL) => {
+      throw Object.assign(new TypeError(`cannot access ${asked.href}`), { code: "ECONNREFUSED", path: asked.href });
+    });
+    const error = await openRemote(url, undefined, PATIENCE).catch((error) => error);
+    vi.unstubAllGlobals();
+    expect(error.cause).toMatchObject({ code: "ECONNREFUSED", message: expect.stringContaining("//127.0.0.1/m.gguf") });
+    expect(inspect(error, { depth: 9 })).not.toMatch(/secret|u:p/);
   });
 
   test("shards are asked for with the query and the user of the first", async () => {

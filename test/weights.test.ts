@@ -213,6 +213,16 @@ describe("mapWeights", () => {
     expect(mapWeights({ ...checkpoint("gguf", GGUF), unread: unread("buffer") }, CONFIG).warnings).toEqual([]);
   });
 
+  test.each([
+    ["rope_freqs.weight", CONFIG],
+    ["blk.0.attn_q.bias", { ...CONFIG, attentionBias: true }],
+    ["blk.1.ffn_gate_inp.weight", CONFIG],
+  ])("%s, which some models lack, is not taken for absent because its type cannot be read", (name, config) => {
+    const { [name]: _, ...rest } = GGUF;
+    const error = fault(() => mapWeights({ ...checkpoint("gguf", rest), unread: new Map([[name, "IQ2_S"]]) }, config));
+    expect([error.code, error.at?.field, error.actual]).toEqual(["MODEL_TENSOR", name, "IQ2_S"]);
+  });
+
   test.each(Object.keys(FUSED))("a missing %s is MODEL_TENSOR", (name) => {
     const { [name]: shape, ...rest } = FUSED;
     const error = fault(() => map("safetensors", rest));

@@ -90,8 +90,11 @@ export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, ta
   const wanted = await real(target);
   // A source is named by the path that opened it: shards beside the one that was given, or what a folder was found to hold.
   const own = [...checkpoint.tensors.values()].map(({ source: { name } }) => name);
-  if ((await system.stat(opened)).isDirectory())
-    for (const name of await system.readdir(opened)) if (!name.endsWith(".gguf")) own.push(`${opened}/${name}`);
+  if ((await system.stat(opened)).isDirectory()) {
+    // The root of a cache leads to a revision, whose JSON files lie beside the weights.
+    for (const folder of new Set([opened, ...own.map(folderOf)]))
+      for (const name of await system.readdir(folder)) if (!/\.gguf$/i.test(name)) own.push(`${folder}/${name}`);
+  }
   for (const one of new Set([opened, ...own])) {
     if ((await real(one)) !== wanted) continue;
     throw new EngineError("QUANTIZE_TARGET", "the new file would replace a file that it is made from", {
@@ -99,4 +102,8 @@ export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, ta
       limit: "another name",
     });
   }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"))) || "/";
 }

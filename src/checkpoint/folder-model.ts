@@ -12,16 +12,22 @@ export interface FoundModel {
 
 /** Names of a split set but for its first. */
 const LATER_SHARD = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
+/** Weights of a folder, as `openFolder` looks for them. */
+const SAFETENSORS = /^model\.safetensors(?:\.index\.json)?$/;
+/** What lies beside models and is none: projectors of images, and statistics for quantising. */
+const BESIDE = /mmproj|imatrix/i;
 const MOST_LISTED = 8;
 
 export async function findModel(given: string): Promise<FoundModel> {
   // Two slashes in a row are one, but not pretty.
   const path = given.replace(/(?<=[^/\\])[/\\]+$/, "");
   const names = await namesIn(path);
-  if (names.includes("config.json") || names.some((name) => name.endsWith(".safetensors"))) return folder(path, []);
-  if (names.includes("snapshots")) return inCache(path);
-  const files = names.filter((name) => /\.gguf$/i.test(name) && !/^mmproj/i.test(name) && !LATER_SHARD.test(name));
-  if (files.length === 0) return folder(path, []);
+  if (names.some((name) => SAFETENSORS.test(name))) return folder(path, []);
+  const files = names.filter((name) => /\.gguf$/i.test(name) && !BESIDE.test(name) && !LATER_SHARD.test(name));
+  if (files.length === 0) {
+    if (names.includes("snapshots") && !names.includes("config.json")) return inCache(path);
+    return folder(path, []);
+  }
   if (files.length > 1) throw several(path, "the folder holds several GGUF files", files);
   return {
     at: `${path}/${files[0]}`,
@@ -32,7 +38,9 @@ export async function findModel(given: string): Promise<FoundModel> {
 
 /** `models--owner--name` of a hub's cache: `snapshots/<revision>`, the one that `refs/main` names or the only one. */
 async function inCache(path: string): Promise<FoundModel> {
-  const revisions = await namesIn(`${path}/snapshots`);
+  // Finder and other programs leave files of their own.
+  const revisions = (await namesIn(`${path}/snapshots`)).filter((name) => !name.startsWith("."));
+  if (revisions.length === 0) return folder(path, []);
   const main = (await textOf(`${path}/refs/main`))?.trim();
   const revision =
     main !== undefined && revisions.includes(main) ? main : revisions.length === 1 ? revisions[0] : undefined;

@@ -133,9 +133,10 @@ async function addShard(weights: Weights, source: ByteSource, listed: Set<string
 }
 
 async function openShard(path: string, name: string): Promise<ByteSource> {
-  const at = { source: "file", file: name } as const;
+  const file = `${path}/${name}`;
+  const at = { source: "file", file } as const;
   try {
-    return await openFile(`${path}/${name}`);
+    return await openFile(file);
   } catch (cause) {
     if (!(cause instanceof EngineError)) throw cause;
     if (cause.code === "FILE_MISSING") throw new EngineError("SHARD_MISSING", "a shard is missing", { at, cause });

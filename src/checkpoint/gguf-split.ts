@@ -17,7 +17,7 @@ export interface GgufFile {
   warnings: string[];
 }
 
-const NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/s;
+const NAME = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/is;
 
 /** How many shards there are, and what the others are called; a file that is not split has one. */
 export function shardPlace(first: GgufFile): { count: number; nameOf: (number: number) => string } {
@@ -26,14 +26,14 @@ export function shardPlace(first: GgufFile): { count: number; nameOf: (number: n
   const number = splitNumber(first, "split.no") ?? 0;
   const match = NAME.exec(baseName(first.source.name));
   if (number !== 0) {
-    const hint = match ? `open ${quoteName(nameOf(match[1], 0, count))}` : "open the first one";
+    const hint = match ? `open ${quoteName(nameOf(match[1], 0, count, match[4]))}` : "open the first one";
     throw splitError(first, "split.no", `this is shard ${number + 1} of ${count}: ${hint}`, 0, number);
   }
   if (!match || Number(match[2]) !== 1 || Number(match[3]) !== count) {
     const what = "the name of the first shard does not lead to the others";
     throw splitError(first, "split.count", what, `a name that ends in ${nameOf("", 0, count)}`, first.source.name);
   }
-  return { count, nameOf: (sibling) => nameOf(match[1], sibling, count) };
+  return { count, nameOf: (sibling) => nameOf(match[1], sibling, count, match[4]) };
 }
 
 /** Checks that the shards belong together and merges their tensors. `others` are shards 1, 2, ... */
@@ -100,8 +100,8 @@ function splitNumber(file: GgufFile, key: string): number | undefined {
   });
 }
 
-function nameOf(prefix: string, number: number, count: number): string {
-  return `${prefix}-${padded(number + 1)}-of-${padded(count)}.gguf`;
+function nameOf(prefix: string, number: number, count: number, suffix = ".gguf"): string {
+  return `${prefix}-${padded(number + 1)}-of-${padded(count)}${suffix}`;
 }
 
 function padded(number: number): string {

@@ -32,13 +32,17 @@ async function openSingle(place: SourceLike, signal: AbortSignal | undefined): P
   return openGguf(opened, siblingsOf(place, signal));
 }
 
+const REPOSITORY = /^[\w-][\w.-]*\/[\w.-]+$/;
+/** By its suffix; sizes end with a dot and letters too, as `1.1B`. */
+const FILE = /\.(?:gguf|safetensors|bin|pth?|json|txt|jinja|model|onnx)$/i;
+
 /** What was typed and is not there may be meant as the name of a repository. */
 async function openPath(path: string): Promise<Checkpoint> {
   try {
     return await openSingle(path, undefined);
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "FILE_MISSING" || error.at?.file !== path) throw error;
-    const repository = /^[\w.-]+\/[\w.-]+$/.test(path) && !/\.\w{2,11}$/.test(path);
+    const repository = REPOSITORY.test(path) && !FILE.test(path);
     const get = `; nothing is downloaded by name: get it with "hf download ${path} --local-dir DIR"`;
     throw new EngineError("FILE_MISSING", `no such file or folder${repository ? get : ""}`, {
       at: error.at,

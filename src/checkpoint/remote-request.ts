@@ -77,7 +77,8 @@ export async function requestRange(request: RangeRequest): Promise<Response> {
     if (answer instanceof Response && answer.status === 206) return answer;
     const last = attempt >= patience.attempts;
     const wait = last ? undefined : waitAfter(answer, attempt, request);
-    if (answer instanceof Response) await answer.body?.cancel();
+    // Of a connection that broke meanwhile it rejects.
+    if (answer instanceof Response) await answer.body?.cancel().catch(() => {});
     if (wait === undefined) throw refusal(answer, request, attempt);
     await pause(wait, signal);
   }
@@ -100,14 +101,17 @@ async function ask({ address, offset, length, signal }: RangeRequest): Promise<R
 /** Milliseconds until the next attempt; undefined: waiting does not help. */
 function waitAfter(answer: Response | { cause: unknown }, attempt: number, request: RangeRequest): number | undefined {
   const { patience, known } = request;
-  const growing = Math.min(patience.mostMs, patience.firstMs * 2 ** (attempt - 1));
-  // Many readers of one server must not come back in step. No token hangs on this chance.
-  const usual = growing * (0.5 + Math.random() / 2);
+  const usual = usualWait(patience, attempt);
   if (!(answer instanceof Response)) return known || RESET.has(resetOf(answer.cause)) ? usual : undefined;
   if (!PASSING.has(answer.status)) return undefined;
   const asked = retryAfterMs(answer.headers.get("retry-after"));
   if (asked === undefined) return usual;
   return asked <= patience.mostMs ? Math.max(asked, usual) : undefined;
+}
+
+/** Many readers of one server must not come back in step. No token hangs on this chance. */
+export function usualWait({ firstMs, mostMs }: Patience, attempt: number): number {
+  return Math.min(mostMs, firstMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
 }
 
 /** The code of a broken connection, which undici hides in the cause of its TypeError. */
@@ -123,7 +127,7 @@ export function retryAfterMs(text: string | null): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       clearTimeout(timer);
@@ -138,6 +142,22 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
+/** Of Deno. */
+const DENIED = new Set(["NotCapable", "PermissionDenied"]);
+
+/** Bun and Deno write the whole address into the errors of fetch: where it has secrets, their text and code are kept without it. */
+function withoutSecrets(cause: unknown, { url, authorization, name }: Address): unknown {
+  if (url.search === "" && authorization === undefined) return cause;
+  const inner = (cause as { cause?: unknown } | null)?.cause;
+  const text = [cause, inner]
+    .filter((one) => one !== undefined)
+    .map(String)
+    .join(": ");
+  const code = resetOf(cause);
+  const kept = new Error(text.replaceAll(url.href, name).replaceAll(url.search || url.href, ""));
+  return code === "" ? kept : Object.assign(kept, { code });
+}
+
 function refusal(
   answer: Response | { cause: unknown },
   { address, offset }: RangeRequest,
@@ -146,7 +166,12 @@ function refusal(
   const at = { source: "file", file: address.name, offset } as const;
   const often = attempts > 1 ? `, asked ${attempts} times` : "";
   if (!(answer instanceof Response)) {
-    return new EngineError("REMOTE_FAILED", `the server cannot be reached${often}`, { at, cause: answer.cause });
+    const denied = DENIED.has((answer.cause as Partial<Error> | null)?.name ?? "");
+    const advice = denied ? `: run with --allow-net=${address.url.host}` : "";
+    return new EngineError("REMOTE_FAILED", `the server cannot be reached${advice}${often}`, {
+      at,
+      cause: withoutSecrets(answer.cause, address),
+    });
   }
   const { status, headers } = answer;
   // 416: an empty file has no byte 0. 200: the server would send the whole file for every range.

@@ -1,6 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
 import type { ByteSource } from "./checkpoint.ts";
-import { type Address, addressOf, PATIENCE, type Patience, requestRange } from "./remote-request.ts";
+import { type Address, addressOf, PATIENCE, type Patience, pause, requestRange, usualWait } from "./remote-request.ts";
 
 /**
  * A file behind http(s), read in ranges. Redirects are followed anew for every range, since model hubs answer with addresses of their CDN
@@ -9,6 +9,9 @@ import { type Address, addressOf, PATIENCE, type Patience, requestRange } from "
 
 /** Bytes a request: a broken connection costs at most this much, and a request is rare enough not to matter. */
 const RANGE_PIECE = 64 * 2 ** 20;
+
+/** Less than this from a broken answer is no progress: a file would take for ever in such crumbs. */
+const WORTH_BYTES = 64 * 2 ** 10;
 
 /** Asked for first. Two, since sirv, in Vite's servers among others, answers `bytes=0-0` with the whole file. */
 const PROBE_BYTES = 2;
@@ -27,7 +30,7 @@ export async function openRemote(url: URL, signal?: AbortSignal, patience: Patie
   const address = addressOf(url);
   const request = { address, offset: 0, length: PROBE_BYTES, known: false, patience, signal };
   const response = await requestRange(request);
-  await response.body?.cancel();
+  await response.body?.cancel().catch(() => {});
   return new RemoteSource(address, versionOf(response, address, 0, PROBE_BYTES), patience, signal);
 }
 
@@ -57,9 +60,10 @@ class RemoteSource implements ByteSource {
       const wanted = Math.min(RANGE_PIECE, into.length - done);
       const got = await this.#readOnce(offset + done, into.subarray(done, done + wanted));
       done += got;
-      // Each attempt goes on where the last one broke off: one that brought something was none in vain.
-      if (got > 0) failures = 0;
+      // Each attempt goes on where the last one broke off: one that brought something of note was none in vain.
+      if (got >= Math.min(wanted, WORTH_BYTES)) failures = 0;
       else if (++failures === this.#patience.attempts) throw this.#short(offset + done, into.length - done);
+      if (got < wanted) await pause(usualWait(this.#patience, Math.max(1, failures)), this.#signal);
     }
   }
 
@@ -71,7 +75,7 @@ class RemoteSource implements ByteSource {
     try {
       this.#checkSame(versionOf(response, this.#address, offset, length), offset);
     } catch (error) {
-      await response.body?.cancel();
+      await response.body?.cancel().catch(() => {});
       throw error;
     }
     const reader = response.body!.getReader();

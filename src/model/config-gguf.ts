@@ -55,7 +55,7 @@ export function readGgufConfig(checkpoint: Checkpoint, rows: number | undefined)
     translated.has(name) ? { place: stored(name).place, ...translated.get(name)! } : stored(name);
   const eos = END_KEYS.map(key).filter(({ value }) => value !== undefined);
   if (eos.length === 0) warnings.push("no eos_token_id: generation ends at its token limit only");
-  const config = deriveConfig({ architecture, field, eos, tied: !checkpoint.tensors.has(GGUF_NAMES.output), rows });
+  const config = deriveConfig({ architecture, field, eos, tied: !isStored(checkpoint, GGUF_NAMES.output), rows });
   checkRest(keys, config);
   return { config, warnings, vocab: stored("vocab_size") };
 }
@@ -102,7 +102,7 @@ function translate(keys: Keys, layers: number): Map<string, Partial<Field> & { v
   if (stored("vocab_size").value === undefined) values.set("vocab_size", { value: vocabulary(checkpoint) });
   values.set("rope_scaling", ropeScaling(keys));
   // Of an architecture without biases they are unknown tensors.
-  const tensors = [...checkpoint.tensors.keys()];
+  const tensors = [...checkpoint.tensors.keys(), ...(checkpoint.unread?.keys() ?? [])];
   for (const name of architecture.biases) values.set(name, { value: tensors.some((one) => BIASES[name].test(one)) });
   if (architecture.window) {
     const window = stored("sliding_window").value;
@@ -167,9 +167,14 @@ function vocabulary(checkpoint: Checkpoint): number | undefined {
   return Array.isArray(tokens) ? tokens.length : checkpoint.tensors.get(GGUF_NAMES.embedding)?.shape[0];
 }
 
+/** Of whatever type: a weight that cannot be read must not look like one that the model does without. */
+function isStored({ tensors, unread }: Checkpoint, name: string): boolean {
+  return tensors.has(name) || (unread?.has(name) ?? false);
+}
+
 function mixtureLayers(checkpoint: Checkpoint, layers: number): number[] {
   return Array.from({ length: layers }, (_, layer) => layer).filter((layer) =>
-    checkpoint.tensors.has(GGUF_NAMES.layer(layer) + GGUF_NAMES.router),
+    isStored(checkpoint, GGUF_NAMES.layer(layer) + GGUF_NAMES.router),
   );
 }
 

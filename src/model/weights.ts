@@ -227,16 +227,13 @@ class Shelf {
       this.#unread.set(checkpoint.format === "safetensors" ? plainName(name) : name, type);
   }
 
+  /** Of whatever type: `take` says which ones are no weights. */
   has(name: string): boolean {
-    return this.#tensors.has(name);
+    return this.#tensors.has(name) || this.#unread.has(name);
   }
 
   take(name: string, shape: readonly number[]): StoredTensor {
-    const stored = this.#tensors.get(name);
-    const type = this.#unread.get(name);
-    if (!stored && type !== undefined) {
-      throw this.#fault(`weights of type ${type} are not supported`, name, WEIGHT_TYPE_NAMES.join(", "), type);
-    }
+    const stored = this.#find(name);
     if (!stored) {
       // Go on: a message that lists what is missing says more than the first name. `close` throws.
       this.#missing.push({ name, shape });
@@ -256,6 +253,13 @@ class Shelf {
     return stored;
   }
 
+  #find(name: string): StoredTensor | undefined {
+    const stored = this.#tensors.get(name);
+    const type = this.#unread.get(name);
+    if (stored || type === undefined) return stored;
+    throw this.#fault(`weights of type ${type} are not supported`, name, WEIGHT_TYPE_NAMES.join(", "), type);
+  }
+
   matrix(name: string, storedName: string, rows: number, cols: number, halvedHead = 0): Matrix {
     const stored = this.take(storedName, [rows, cols]);
     const matrix = slice(name, stored, rows, cols, 0, cols, 1, halvedHead);
@@ -269,7 +273,7 @@ class Shelf {
   scales(stored: StoredTensor, storedName: string, outputs: number, halvedHead = 0): Vector | null {
     if (stored.type !== "f8_e4m3") return null;
     const name = `${storedName}_scale`;
-    const scale = this.#tensors.get(name);
+    const scale = this.#find(name);
     if (!scale) {
       this.#missing.push({ name, shape: [outputs, 1] });
       return null;
