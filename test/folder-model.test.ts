@@ -1,6 +1,7 @@
 /**
  * What a path may lead to besides a file and a folder of safetensors.
  */
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,7 +48,7 @@ test("the root of a hub's cache: the revision of refs/main, said in a warning", 
     expect(await opened(place)).toEqual({
       format: "safetensors",
       name: "abc",
-      warnings: expect.stringContaining('revision "abc" of the cache'),
+      warnings: expect.stringContaining('revision "abc" of the cache was opened, which refs/main names'),
     });
   }
   await rm(join(path, "refs"), { recursive: true });
@@ -55,6 +56,20 @@ test("the root of a hub's cache: the revision of refs/main, said in a warning", 
     code: "CHECKPOINT_SEVERAL",
     message: expect.stringContaining('"abc", "old"'),
   });
+});
+
+test("the only revision of a cache, where refs/main names another, none, or is no file", async () => {
+  const path = await folder("models--owner--one", { "refs/main": "def\n", "snapshots/abc/model.safetensors": WEIGHTS });
+  const ref = join(path, "refs/main");
+  const warnings = async () => (await opened(path)).warnings;
+  expect(await warnings()).toMatch(/"abc" of the cache was opened, the only one; refs\/main names "def", which is not/);
+  await writeFile(ref, "x".repeat(10_000));
+  expect(await warnings()).toMatch(/the only one$/);
+  await rm(ref);
+  expect(await warnings()).toMatch(/the only one$/);
+  // One that nobody writes to would be waited for.
+  execFileSync("mkfifo", [ref]);
+  expect(await warnings()).toMatch(/the only one$/);
 });
 
 test("a folder with one GGUF file, or one split set: that file, said in a warning; several are listed", async () => {

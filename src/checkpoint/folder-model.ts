@@ -1,5 +1,6 @@
 import { EngineError, quoteName } from "../error.ts";
-import { filesOf } from "./file-source.ts";
+import { filesOf, openFile } from "./file-source.ts";
+import { readText } from "./json-file.ts";
 
 /** Which of the things in a folder is the model: the folder itself, a revision in a hub's cache, or a GGUF file. */
 
@@ -17,6 +18,8 @@ const SAFETENSORS = /^model\.safetensors(?:\.index\.json)?$/;
 /** What lies beside models and is none: projectors of images, and statistics for quantising. */
 const BESIDE = /mmproj|imatrix/i;
 const MOST_LISTED = 8;
+/** A commit has forty. */
+const MOST_REF_BYTES = 256;
 
 export async function findModel(given: string): Promise<FoundModel> {
   // Two slashes in a row are one, but not pretty.
@@ -41,15 +44,18 @@ async function inCache(path: string): Promise<FoundModel> {
   // Finder and other programs leave files of their own.
   const revisions = (await namesIn(`${path}/snapshots`)).filter((name) => !name.startsWith("."));
   if (revisions.length === 0) return folder(path, []);
-  const main = (await textOf(`${path}/refs/main`))?.trim();
-  const revision =
-    main !== undefined && revisions.includes(main) ? main : revisions.length === 1 ? revisions[0] : undefined;
-  if (revision === undefined)
+  const main = await refMain(path);
+  const named = main !== undefined && revisions.includes(main);
+  if (!named && revisions.length > 1)
     throw several(path, "the cache holds several revisions, and refs/main names none", revisions);
+  const revision = named ? main : revisions[0];
+  const only =
+    main === undefined ? "the only one" : `the only one; refs/main names ${quoteName(main)}, which is not there`;
+  const why = named ? "which refs/main names" : only;
   const found = await findModel(`${path}/snapshots/${revision}`);
   return {
     ...found,
-    warnings: [`CHECKPOINT_FOUND: revision ${quoteName(revision)} of the cache was opened`, ...found.warnings],
+    warnings: [`CHECKPOINT_FOUND: revision ${quoteName(revision)} of the cache was opened, ${why}`, ...found.warnings],
   };
 }
 
@@ -63,17 +69,15 @@ async function namesIn(path: string): Promise<string[]> {
   ).sort();
 }
 
-async function textOf(path: string): Promise<string | undefined> {
-  const { open } = filesOf(path).system;
-  const handle = await open(path, "r").catch(() => undefined);
+/** undefined where there is none that can be read, or what stands there is no file. */
+async function refMain(path: string): Promise<string | undefined> {
+  const source = await openFile(`${path}/refs/main`).catch(() => undefined);
   try {
-    const bytes = new Uint8Array(64);
-    const read = await handle?.read(bytes, 0, bytes.length, 0);
-    return read && new TextDecoder().decode(bytes.subarray(0, read.bytesRead));
+    return source && (await readText(source, MOST_REF_BYTES, "JSON_SIZE")).trim();
   } catch {
     return undefined;
   } finally {
-    await handle?.close();
+    await source?.close();
   }
 }
 
