@@ -181,17 +181,18 @@ describe("who asks, and for what", () => {
     expect(inspect(error, { depth: 9 })).not.toMatch(/secret|u:p/);
   });
 
+  const shard = (no: number) =>
+    writeGguf({
+      pairs: [pair("split.no", VALUE_TYPES.u16, u16(no)), pair("split.count", VALUE_TYPES.u16, u16(2))],
+      tensors: [{ name: `t${no}`, ne: [8], data: new Uint8Array(32).fill(no) }],
+    });
+  const shards = [shard(0), shard(1)];
+  const serve: Answer = (request, response) => {
+    content = shards[/00002-of/i.test(request.url!) ? 1 : 0];
+    range(request, response);
+  };
+
   test("shards are asked for with the query and the user of the first", async () => {
-    const shard = (no: number) =>
-      writeGguf({
-        pairs: [pair("split.no", VALUE_TYPES.u16, u16(no)), pair("split.count", VALUE_TYPES.u16, u16(2))],
-        tensors: [{ name: `t${no}`, ne: [8], data: new Uint8Array(32).fill(no) }],
-      });
-    const shards = [shard(0), shard(1)];
-    const serve: Answer = (request, response) => {
-      content = shards[request.url!.includes("00002-of") ? 1 : 0];
-      range(request, response);
-    };
     script = new Array(100).fill(serve);
     const checkpoint = await openCheckpoint(`${origin().replace("//", "//u:p@")}/s-00001-of-00002.gguf?sig=a%2Bb`);
     expect([...checkpoint.tensors.keys()]).toEqual(["t0", "t1"]);
@@ -202,6 +203,20 @@ describe("who asks, and for what", () => {
       `Basic ${btoa("u:p")}`,
     ]);
     await checkpoint.close();
+  });
+
+  test.each([
+    [
+      "/v0/b/bucket/o/models%2Fs-00001-of-00002.gguf?alt=media",
+      "/v0/b/bucket/o/models%2Fs-00002-of-00002.gguf?alt=media",
+    ],
+    ["/a%20b+(c)-00001-of-00002.GGUF", "/a%20b+(c)-00002-of-00002.GGUF"],
+    ["/%zz-00001-of-00002.gguf", "/%zz-00002-of-00002.gguf"],
+    ["/s%2D00001-of-00002.gguf", "/s-00002-of-00002.gguf"],
+  ])("a shard's address differs from the first in its number alone: %s", async (first, second) => {
+    script = new Array(100).fill(serve);
+    await (await openCheckpoint(origin() + first)).close();
+    expect(new Set(asked.map(({ url }) => url))).toEqual(new Set([first, second]));
   });
 });
 

@@ -118,9 +118,16 @@ function siblingsOf(
   return (name) => openSource(folder + name);
 }
 
-/** A file beside another on its server: the same user, and the same query, which may be the signature that opens them. */
+const SHARD = /-\d{5}-of-\d{5}\.gguf$/i;
+
+/**
+ * A file beside another on its server: the same user, and the same query, which may be the signature that opens them. Shards differ in
+ * their number; the rest stays as it was written, as object stores write a folder's slash (`models%2Fx-00001-of-00002.gguf`).
+ */
 function besideUrl(place: URL, name: string): URL {
-  const url = new URL(encodeURIComponent(name), place.href);
-  url.search = place.search;
+  const url = new URL(place.href);
+  const number = SHARD.exec(name);
+  if (number && SHARD.test(url.pathname)) url.pathname = url.pathname.replace(SHARD, () => number[0]);
+  else url.pathname = new URL(encodeURIComponent(name), place.href).pathname;
   return url;
 }
