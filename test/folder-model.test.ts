@@ -153,3 +153,14 @@ test.skipIf(!deno.command)(`${titleOf(deno)} without leave to read the model: FI
   );
   expect(out, err).toMatch(/^FILE_DENIED .*--allow-read="[^"]*Model\.GGUF"/);
 });
+
+test("Node's --permission without leave to read the model: FILE_DENIED and the flag", async () => {
+  const flag = Number(process.versions.node.split(".")[0]) >= 24 ? "--permission" : "--experimental-permission";
+  const model = join(root, "one/Model.GGUF");
+  const { out, err } = await runToEnd(
+    process.execPath,
+    [flag, `--allow-fs-read=${PROJECT}*`, "test/hosts/denied.mjs", model],
+    PROJECT,
+  );
+  expect(out, err).toMatch(/^FILE_DENIED .*--allow-fs-read="[^"]*Model\.GGUF"/);
+});

@@ -124,7 +124,8 @@ function openError(name: string, cause: unknown): EngineError {
   // ENXIO: a socket. EISDIR: Windows, where a folder cannot be opened at all.
   if (errno === "ENXIO" || errno === "EISDIR") return notRegular(name, errno);
   if (DENIED.has(errno)) {
-    const advice = errno === "NotCapable" ? `: run with --allow-read=${JSON.stringify(name)}` : "";
+    const flag = FLAGS.get(errno);
+    const advice = flag === undefined ? "" : `: run with ${flag}=${JSON.stringify(name)}`;
     return new EngineError("FILE_DENIED", `the file may not be read${advice}`, {
       at: { source: "file", file: name },
       actual: errno,
@@ -153,6 +154,12 @@ function ioError(name: string, cause: unknown, offset?: number): EngineError {
 
 /** Of the system, of Node's `--permission`, of Deno, whose error has a name instead of a code. */
 const DENIED = new Set(["EACCES", "EPERM", "ERR_ACCESS_DENIED", "NotCapable", "PermissionDenied"]);
+
+/** What lets a runtime read a path. */
+const FLAGS = new Map([
+  ["NotCapable", "--allow-read"],
+  ["ERR_ACCESS_DENIED", "--allow-fs-read"],
+]);
 
 function errnoOf(cause: unknown): string {
   return codeOf(cause) ?? (cause as Partial<Error> | null)?.name ?? "unknown error";
