@@ -181,6 +181,20 @@ describe("who asks, and for what", () => {
     expect(inspect(error, { depth: 9 })).not.toMatch(/secret|u:p/);
   });
 
+  test("nor the address that a redirect led to, as Deno writes it", async () => {
+    const url = new URL("http://127.0.0.1/m.gguf");
+    const inner = new Error(
+      "error sending request for url (http://u:p@cdn.test/x?sig=se(cr)et): client error (Connect)",
+    );
+    vi.stubGlobal("fetch", async () => {
+      throw new TypeError("fetch failed", { cause: inner });
+    });
+    const error = await openRemote(url, undefined, PATIENCE).catch((error) => error);
+    vi.unstubAllGlobals();
+    expect(error.cause.message).toContain("for url (http://cdn.test/x): client error (Connect)");
+    expect(inspect(error, { depth: 9 })).not.toMatch(/se\(cr|u:p/);
+  });
+
   const shard = (no: number) =>
     writeGguf({
       pairs: [pair("split.no", VALUE_TYPES.u16, u16(no)), pair("split.count", VALUE_TYPES.u16, u16(2))],

@@ -145,16 +145,24 @@ export function pause(ms: number, signal: AbortSignal | undefined): Promise<void
 /** Of Deno. */
 const DENIED = new Set(["NotCapable", "PermissionDenied"]);
 
-/** Bun and Deno write the whole address into the errors of fetch: where it has secrets, their text and code are kept without it. */
-function withoutSecrets(cause: unknown, { url, authorization, name }: Address): unknown {
-  if (url.search === "" && authorization === undefined) return cause;
+/** User and query of every address in a text, short of the brackets and commas that close it there. */
+const USER = /(\bhttps?:\/\/)[^\s/?#@]*@/gi;
+const QUERY = /(\bhttps?:\/\/[^\s?#]*)[?#]\S*?(?=[)"',.:]*(?:\s|$))/gi;
+
+/**
+ * Bun and Deno write whole addresses into the errors of fetch, Deno that which a redirect led to, signature and all: where one has
+ * secrets, text and code are kept without them.
+ */
+function withoutSecrets(cause: unknown, { url, authorization }: Address): unknown {
   const inner = (cause as { cause?: unknown } | null)?.cause;
   const text = [cause, inner]
     .filter((one) => one !== undefined)
     .map(String)
     .join(": ");
+  const open = text.replace(USER, "$1").replace(QUERY, "$1");
+  if (open === text && url.search === "" && authorization === undefined) return cause;
   const code = resetOf(cause);
-  const kept = new Error(text.replaceAll(url.href, name).replaceAll(url.search || url.href, ""));
+  const kept = new Error(open);
   return code === "" ? kept : Object.assign(kept, { code });
 }
 
