@@ -123,6 +123,16 @@ describe("a server that is busy", () => {
     await expect(readAll()).rejects.toMatchObject({ code: "REMOTE_SHORT" });
   });
 
+  test("a page in place of the file is said", async () => {
+    const page = status(200, { "content-type": "text/html; charset=utf-8" });
+    script = [page, page];
+    await expect(readAll()).rejects.toMatchObject({
+      code: "REMOTE_RANGE",
+      message: expect.stringMatching(/a web page,/),
+    });
+    await expect(readAll(`${origin()}/owner/model/blob/main/m.gguf`)).rejects.toThrow("/resolve/ instead of /blob/");
+  });
+
   test("other refusals are not asked again", async () => {
     for (const code of [401, 403, 404, 410, 500]) {
       asked = [];

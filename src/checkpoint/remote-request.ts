@@ -185,11 +185,17 @@ function refusal(
   // 416: an empty file has no byte 0. 200: the server would send the whole file for every range.
   const whole = answer.ok || status === 416;
   const later = headers.get("retry-after");
+  // Of a hub: the page about a file, not the file.
+  const page = /^text\/html\b/i.test(headers.get("content-type") ?? "");
+  const file = address.name.includes("/blob/") ? "; the file is at /resolve/ instead of /blob/" : "";
+  const noRanges = page
+    ? `the address is that of a web page${file}`
+    : "the server does not serve byte ranges of this file";
   const when =
     PASSING.has(status) && later !== null ? `, which wants to be asked again after ${later.slice(0, 64)}` : "";
   return new EngineError(
     whole ? "REMOTE_RANGE" : "REMOTE_STATUS",
-    whole ? "the server does not serve byte ranges of this file" : `the server refuses${often}${when}`,
+    whole ? noRanges : `the server refuses${often}${when}`,
     { at, limit: "HTTP status 206", actual: status },
   );
 }
