@@ -119,6 +119,46 @@ test.each(["TinyLlama/TinyLlama-1.1B", "HuggingFaceTB/SmolLM2-1.7B", "meta-llama
   },
 );
 
+test.each([
+  ["hf.co/owner/model", "hf download owner/model --"],
+  ["huggingface.co/owner/model", "hf download owner/model --"],
+  ["hf://owner/model", "hf download owner/model --"],
+  ["owner/model-GGUF:Q4_K_M", "hf download owner/model-GGUF --"],
+  ["s3://bucket/model.gguf", "file:, http: and https: are read"],
+  ["~/models/model.gguf", "~ is known to shells alone"],
+])("%s is no path: %s", async (given, hint) => {
+  await expect(openCheckpoint(given)).rejects.toMatchObject({
+    code: "FILE_MISSING",
+    at: { file: given },
+    message: expect.stringContaining(hint),
+  });
+});
+
+test("a file with a slash behind it, and one that is something else, are told what they are", async () => {
+  const path = await folder("others", {
+    "m.gguf": GGUF,
+    "pytorch_model.bin": "PK\x03\x04 and so on, for as many bytes as a header has",
+    "config.json": '{ "architectures": ["LlamaForCausalLM"] }',
+    "saved.gguf": "<!DOCTYPE html><html><title>Log in</title></html>",
+  });
+  await expect(openCheckpoint(`${path}/m.gguf/`)).rejects.toThrow(/FILE_MISSING: .*the slash behind it/);
+  await expect(openCheckpoint(`${path}/none.gguf/`)).rejects.toThrow(/no such file or folder, expected/);
+  await expect(openCheckpoint(`${path}/pytorch_model.bin`)).rejects.toThrow(/GGUF_MAGIC: .*can hold code/);
+  await expect(openCheckpoint(`${path}/config.json`)).rejects.toThrow(/GGUF_MAGIC: .*by their folder/);
+  await expect(openCheckpoint(`${path}/saved.gguf`)).rejects.toThrow(/GGUF_MAGIC: .*a web page/);
+});
+
+test.each([
+  ["adapter_model.safetensors", "an adapter"],
+  ["model-00001-of-00002.safetensors", "the index that lists them all is missing"],
+  ["consolidated.safetensors", "laid out otherwise"],
+])("a folder of %s: %s", async (file, hint) => {
+  await expect(openCheckpoint(await folder(file, { [file]: WEIGHTS }))).rejects.toMatchObject({
+    code: "CHECKPOINT_EMPTY",
+    message: expect.stringContaining(hint),
+  });
+});
+
 test("a long path keeps the file's name in a message", async () => {
   const path = `${join(root, "long")}/${"deep/".repeat(40)}model-00007-of-00050.safetensors`;
   await expect(openCheckpoint(path)).rejects.toThrow(/"\S*long\S*\.\.\.\S*model-00007-of-00050\.safetensors"/);

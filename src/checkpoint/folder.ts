@@ -148,12 +148,23 @@ async function openShard(path: string, name: string): Promise<ByteSource> {
 async function noWeights(path: string): Promise<EngineError> {
   const { readdir } = filesOf(path).system;
   const names = await readdir(path).catch(() => []);
-  const pickled = names.some((name) => /^(pytorch_model.*|consolidated.*)\.(bin|pth?)$/.test(name));
-  const hint = pickled
-    ? "; its PyTorch files can hold code and are not read: save the model again with safe_serialization"
-    : "";
-  return new EngineError("CHECKPOINT_EMPTY", `the folder has no weights${hint}`, {
+  const hint = hintOf(names);
+  return new EngineError("CHECKPOINT_EMPTY", `the folder has no weights${hint && `; ${hint}`}`, {
     at: { source: "file", file: path },
     limit: `${SINGLE}, ${INDEX}, or one GGUF file`,
   });
+}
+
+/** What to do about that which lies there instead. */
+function hintOf(names: readonly string[]): string {
+  const find = (pattern: RegExp) => names.find((name) => pattern.test(name));
+  const weights = find(/\.safetensors$/);
+  if (find(/^adapter_model\./))
+    return "an adapter (LoRA) is no model of its own: merge it into the model that it was trained on";
+  if (weights && /-\d{5}-of-\d{5}/.test(weights))
+    return `${quoteName(weights)} is a shard, and the index that lists them all is missing`;
+  if (weights) return `${quoteName(weights)} is laid out otherwise: save the model with transformers' save_pretrained`;
+  if (find(/^(?:pytorch_model.*|consolidated.*)\.(?:bin|pth?)$/))
+    return "its PyTorch files can hold code and are not read: save the model again with safe_serialization";
+  return "";
 }

@@ -104,6 +104,20 @@ async function readGguf(source: ByteSource): Promise<GgufFile> {
   return { source, metadata: values, spans, tensors, unread, warnings };
 }
 
+/** What is taken for a model, by how it begins. */
+const OTHERS = [
+  {
+    begins: /^version https:\/\/git-lfs/,
+    what: "this is a git-LFS pointer, not the model: fetch the file itself with `git lfs pull`",
+  },
+  {
+    begins: /^PK\x03\x04/,
+    what: "not a GGUF file but a ZIP, as PyTorch's weights are: those can hold code and are not read",
+  },
+  { begins: /^\s*\{/, what: "not a GGUF file but JSON: weights beside it are opened by their folder" },
+  { begins: /^\s*<(?:!doctype|html)/i, what: "not a GGUF file but a web page that was saved in its place" },
+];
+
 function checkMagic(window: HeaderWindow): void {
   const at = window.take(4, "magic");
   const magic = window.bytes.subarray(at, at + 4);
@@ -111,9 +125,8 @@ function checkMagic(window: HeaderWindow): void {
   if (text === "GGUF") return;
   const hex = Array.from(magic, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   const head = new TextDecoder().decode(window.bytes.subarray(at, at + Math.min(40, window.ready + 4)));
-  const what = head.startsWith("version https://git-lfs")
-    ? "this is a git-LFS pointer, not the model: fetch the file itself with `git lfs pull`"
-    : "not a GGUF file";
+  const other = OTHERS.find(({ begins }) => begins.test(head));
+  const what = other?.what ?? "not a GGUF file";
   throw window.error("GGUF_MAGIC", what, "magic", 0, "47 47 55 46 (GGUF)", hex);
 }
 

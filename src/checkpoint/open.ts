@@ -32,24 +32,33 @@ async function openSingle(place: SourceLike, signal: AbortSignal | undefined): P
   return openGguf(opened, siblingsOf(place, signal));
 }
 
-const REPOSITORY = /^[\w-][\w.-]*\/[\w.-]+$/;
+/** Also as a hub's address without `https:`, or with a file's type behind a colon, as other programs take it. */
+const REPOSITORY = /^(?:(?:huggingface\.co|hf\.co|hf:\/)\/)?([\w-][\w.-]*\/[\w.-]+)(?::[\w.-]+)?$/;
 /** By its suffix; sizes end with a dot and letters too, as `1.1B`. */
 const FILE = /\.(?:gguf|safetensors|bin|pth?|json|txt|jinja|model|onnx)$/i;
 
-/** What was typed and is not there may be meant as the name of a repository. */
+/** What was typed and is not there may be meant as something else. */
 async function openPath(path: string): Promise<Checkpoint> {
   try {
     return await openSingle(path, undefined);
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "FILE_MISSING" || error.at?.file !== path) throw error;
-    const repository = REPOSITORY.test(path) && !FILE.test(path);
-    const get = `; nothing is downloaded by name: get it with "hf download ${path} --local-dir DIR"`;
-    throw new EngineError("FILE_MISSING", `no such file or folder${repository ? get : ""}`, {
+    const hint = await meant(path);
+    throw new EngineError("FILE_MISSING", `no such file or folder${hint && `; ${hint}`}`, {
       at: error.at,
       limit: "the path or URL of a GGUF file, or the path of a folder with config.json and safetensors",
       cause: error.cause,
     });
   }
+}
+
+async function meant(path: string): Promise<string> {
+  const repository = FILE.test(path) ? undefined : REPOSITORY.exec(path)?.[1];
+  if (repository) return `nothing is downloaded by name: get it with "hf download ${repository} --local-dir DIR"`;
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(path)) return "of addresses, file:, http: and https: are read";
+  if (/^~[/\\]/.test(path)) return "~ is known to shells alone: give the whole path";
+  const plain = path.replace(/[/\\]+$/, "");
+  return plain !== path && (await isFile(plain)) ? "it is a file, and the slash behind it asks for a folder" : "";
 }
 
 /** Late warnings of the checkpoint's sources stay late. */
@@ -69,6 +78,14 @@ function isCheckpoint(source: CheckpointLike): source is Checkpoint {
   if (typeof source !== "object" || source === null) return false;
   const { tensors, metadata, json, warnings, close } = source as Partial<Checkpoint>;
   return [tensors, metadata, json].every(isMap) && Array.isArray(warnings) && isFunction(close);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await host.files?.system.stat(path))?.isFile() ?? false;
+  } catch {
+    return false;
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {
