@@ -76,6 +76,11 @@ function describe(code: ErrorCode, what: string, { at, limit, actual }: ErrorDet
 }
 
 /** What every door of a disposed model answers. */
+/** Its message without the code. */
+export function whatOf({ code, message }: EngineError): string {
+  return message.slice(`${code}: `.length);
+}
+
 export function modelDisposed(): EngineError {
   return new EngineError("DISPOSED", "the model was disposed");
 }

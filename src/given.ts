@@ -59,6 +59,11 @@ export function wrong(field: string, what: string, limit: string, actual: unknow
   return new EngineError("REQ_PARAM", what, { at: { source: "option", field }, limit, actual: tell(actual) });
 }
 
+/** A value of the right kind, yet not one of those that `limit` names. */
+export function outOfRange(field: string, actual: unknown, limit: string): EngineError {
+  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: tell(actual), limit });
+}
+
 /** Whatever is asked of a revoked proxy is a TypeError of the language; this is the one question that runs no trap. */
 export function isRevoked(value: unknown): boolean {
   try {
@@ -135,6 +140,11 @@ export function checkFlag(value: unknown, field: string, fallback: boolean): boo
 export function checkString(value: unknown, field: string): string {
   if (typeof value !== "string") throw wrong(field, `${field}: not text`, "a string", value);
   return value;
+}
+
+/** In whichever realm. */
+export function isArray(value: unknown): value is unknown[] {
+  return !isRevoked(value) && Array.isArray(value);
 }
 
 /** An array or typed array, in whichever realm, whose elements are there: not those of a buffer that was handed on. */

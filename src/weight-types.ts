@@ -306,6 +306,15 @@ export const weightType = (type: StoredType): TypeRow => WEIGHT_TYPES[type];
 
 export const WEIGHT_TYPE_NAMES = Object.keys(WEIGHT_TYPES) as readonly StoredType[];
 
+/** Bytes of stored elements, whole blocks of them. */
+export function bytesOf(type: StoredType, count: number): number {
+  const { elements, bytes } = WEIGHT_TYPES[type];
+  return (count / elements) * bytes;
+}
+
+/** Its values are codes with a scale for a block. */
+export const isQuantized = (type: StoredType): boolean => WEIGHT_TYPES[type].elements > 1;
+
 export const isFloat = (type: StoredType): boolean => type === "f32" || type === "f16" || type === "bf16";
 
 /** The form of activations that weights of a type are multiplied with. */

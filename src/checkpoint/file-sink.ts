@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../error.ts";
 import { isUrl } from "../realm.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { baseName, filesOf } from "./file-source.ts";
+import { baseName, filesOf, folderOf } from "./file-source.ts";
 
 /** Where the bytes of a new file go, in order; nobody sees a file that is not whole. */
 export interface Sink {
@@ -92,8 +92,8 @@ export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, ta
   const own = [...checkpoint.tensors.values()].map(({ source: { name } }) => name);
   if ((await system.stat(opened)).isDirectory()) {
     // The root of a cache leads to a revision, whose JSON files lie beside the weights.
-    for (const folder of new Set([opened, ...own.map(folderOf)]))
-      for (const name of await system.readdir(folder)) if (!/\.gguf$/i.test(name)) own.push(`${folder}/${name}`);
+    for (const folder of new Set([`${opened}/`, ...own.map(folderOf)]))
+      for (const name of await system.readdir(folder)) if (!/\.gguf$/i.test(name)) own.push(folder + name);
   }
   for (const one of new Set([opened, ...own])) {
     if ((await real(one)) !== wanted) continue;
@@ -102,8 +102,4 @@ export async function refuseOwnFiles(source: unknown, checkpoint: Checkpoint, ta
       limit: "another name",
     });
   }
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"))) || "/";
 }

@@ -11,14 +11,13 @@ import type { ByteSource } from "./checkpoint.ts";
 /** Node throws at 2^31 bytes a call; one gibibyte stays clear of it on every platform. */
 const READ_PIECE = 2 ** 30;
 
-export async function openFile(path: string): Promise<ByteSource> {
-  // As it was asked for: whoever gave the path knows it.
-  const name = path;
+/** `name`: the path as it was asked for, which messages give back: whoever gave it knows it. */
+export async function openFile(name: string): Promise<ByteSource> {
   const { open, constants } = filesOf(name).system;
   let handle: FileHandle;
   try {
     // O_NONBLOCK: opening a FIFO without a writer would otherwise wait for ever. It does nothing to regular files.
-    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    handle = await open(name, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     throw openError(name, cause);
   }
@@ -40,6 +39,11 @@ export async function openFile(path: string): Promise<ByteSource> {
 export function baseName(path: string): string {
   const parts = path.split(/[/\\]/).filter((part) => part !== "");
   return parts.at(-1) ?? path;
+}
+
+/** What stands before it, with the slash behind it. */
+export function folderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
 /** A range that the file no longer has. */

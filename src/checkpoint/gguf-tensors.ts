@@ -1,7 +1,7 @@
 import { EngineError, quoteName } from "../error.ts";
-import { type StoredType, WEIGHT_TYPE_NAMES, weightType } from "../weight-types.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../weight-types.ts";
 import type { StoredTensor } from "./checkpoint.ts";
-import { GGML_TYPES } from "./ggml-types.ts";
+import { UNREAD_TYPES, type UnreadType } from "./ggml-types.ts";
 import { decodeName } from "./gguf-metadata.ts";
 import type { HeaderWindow } from "./gguf-window.ts";
 
@@ -40,8 +40,7 @@ export function ggmlType(type: StoredType): number {
 /** A tensor as its entry describes it; `offset` counts from the start of the data. */
 interface Entry {
   name: string;
-  /** `unread`: a type of ggml's that no weights have here. */
-  type: StoredType | { unread: string };
+  type: StoredType | UnreadType;
   shape: number[];
   /** null: nobody here knows. */
   bytes: number | null;
@@ -91,10 +90,9 @@ function readEntry(window: HeaderWindow, index: number, expectedOffset: number, 
   const dimensions = readDimensions(window, index);
   const typeField = `tensors[${index}].type`;
   const typeAt = window.offset;
-  const number = window.u32(typeField);
-  const type = checkType(window, number, typeField, typeAt);
-  const { elements, bytes: blockBytes } = GGML_TYPES[number];
-  const bytes = elements === 0 ? null : tensorBytes(window, dimensions, { elements, bytes: blockBytes }, index, at);
+  const type = checkType(window, window.u32(typeField), typeField, typeAt);
+  const block = typeof type === "object" ? type : WEIGHT_TYPES[type];
+  const bytes = block.elements === 0 ? null : tensorBytes(window, dimensions, block, index, at);
   const offsetField = `tensors[${index}].offset`;
   const offsetAt = window.offset;
   const offset = window.u64(offsetField);
@@ -150,12 +148,10 @@ function readDimensions(window: HeaderWindow, index: number): (number | bigint)[
   return dimensions;
 }
 
-/** A type that weights may have, or the name of one that they may not: of use only where the tensor is of none. */
-function checkType(window: HeaderWindow, type: number, field: string, offset: number): StoredType | { unread: string } {
-  const stored = TYPES.get(type);
-  if (stored) return stored;
-  const known = GGML_TYPES[type];
-  if (known) return { unread: known.name };
+/** A type that weights may have, or one that they may not: of use only where the tensor is of none. */
+function checkType(window: HeaderWindow, type: number, field: string, offset: number): StoredType | UnreadType {
+  const known = TYPES.get(type) ?? UNREAD_TYPES[type];
+  if (known) return known;
   throw window.error("GGUF_TENSOR_TYPE", "there is no such tensor type", field, offset, SUPPORTED, type);
 }
 
@@ -199,7 +195,7 @@ function place(window: HeaderWindow, entries: Map<string, Entry>, start: number)
       const what = `the file ends before the tensor ${quoteName(name)} does`;
       throw window.error("GGUF_TENSOR_RANGE", what, `tensors[${name}]`, at, `${end} bytes`, source.size);
     }
-    if (typeof type === "object") unread.set(name, type.unread);
+    if (typeof type === "object") unread.set(name, type.name);
     else tensors.set(name, { name, type, shape, source, offset: start + offset, bytes: bytes! });
   }
   return { tensors, unread, end };

@@ -1,4 +1,4 @@
-import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
+import { bytesOf, type StoredType } from "../weight-types.ts";
 import type { WrittenValue } from "./checkpoint.ts";
 import { ggmlType } from "./gguf-tensors.ts";
 
@@ -14,8 +14,10 @@ export interface WrittenTensor {
 export const ALIGNMENT = 32;
 
 export function tensorBytes({ type, shape }: WrittenTensor): number {
-  const { elements, bytes } = WEIGHT_TYPES[type];
-  return (shape.reduce((product, size) => product * size, 1) / elements) * bytes;
+  return bytesOf(
+    type,
+    shape.reduce((product, size) => product * size, 1),
+  );
 }
 
 /** Bytes up to the next tensor. */

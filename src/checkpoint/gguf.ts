@@ -5,6 +5,7 @@ import { MIN_PAIR_BYTES, readMetadata } from "./gguf-metadata.ts";
 import { type GgufFile, joinShards, shardPlace } from "./gguf-split.ts";
 import { MIN_TENSOR_BYTES, readTensors } from "./gguf-tensors.ts";
 import { HeaderWindow } from "./gguf-window.ts";
+import { leftOut } from "./unread.ts";
 
 /**
  * GGUF (versions 2 and 3, little-endian):
@@ -96,11 +97,7 @@ async function readGguf(source: ByteSource): Promise<GgufFile> {
   if (trailing > alignment) {
     warnings.push(`GGUF_TRAILING: ${quoteName(source.name)} has ${trailing} unused bytes after its last tensor`);
   }
-  if (unread.size > 0) {
-    const [[first, type]] = unread;
-    const many = `${unread.size} tensors of types that no weights have here are left out`;
-    warnings.push(`GGUF_TENSOR_TYPE: ${quoteName(source.name)}: ${many}, ${quoteName(first)} (${type}) first`);
-  }
+  warnings.push(...leftOut("GGUF_TENSOR_TYPE", source.name, unread));
   return { source, metadata: values, spans, tensors, unread, warnings };
 }
 

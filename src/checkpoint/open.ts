@@ -3,6 +3,7 @@ import { EngineError } from "../error.ts";
 import { isFunction, isMap, isRevoked } from "../given.ts";
 import { isUrl } from "../realm.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
+import { folderOf } from "./file-source.ts";
 import { openFolder } from "./folder.ts";
 import { findModel } from "./folder-model.ts";
 import { openGguf } from "./gguf.ts";
@@ -63,11 +64,8 @@ async function meant(path: string): Promise<string> {
 
 /** Late warnings of the checkpoint's sources stay late. */
 function withWarnings(checkpoint: Checkpoint, first: readonly string[]): Checkpoint {
-  const { storedPair, verify } = checkpoint;
   return {
     ...checkpoint,
-    ...(storedPair && { storedPair: storedPair.bind(checkpoint) }),
-    ...(verify && { verify: verify.bind(checkpoint) }),
     get warnings() {
       return [...first, ...checkpoint.warnings];
     },
@@ -131,8 +129,7 @@ function siblingsOf(
 ): ((name: string) => Promise<ByteSource>) | undefined {
   if (isUrl(place)) return (name) => openSource(besideUrl(place, name), signal);
   if (typeof place !== "string") return undefined;
-  const folder = place.slice(0, Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
-  return (name) => openSource(folder + name);
+  return (name) => openSource(folderOf(place) + name);
 }
 
 const SHARD = /-\d{5}-of-\d{5}\.gguf$/i;

@@ -1,4 +1,4 @@
-import { type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
+import { bytesOf, type StoredType } from "../weight-types.ts";
 import type { ByteSource, Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { encode } from "./encode.ts";
 import { fileChanged } from "./file-source.ts";
@@ -59,13 +59,12 @@ class RandomSource implements ByteSource {
   readonly #pieceBytes: number;
 
   constructor(tensor: RandomTensor, seed: number, index: number) {
-    const block = WEIGHT_TYPES[tensor.type];
     const elements = tensor.shape.reduce((product, dimension) => product * dimension, 1);
     this.name = tensor.name;
-    this.size = (elements / block.elements) * block.bytes;
+    this.size = bytesOf(tensor.type, elements);
     this.#tensor = tensor;
     this.#keys = tensorKeys(seed, index);
-    this.#pieceBytes = (PIECE / block.elements) * block.bytes;
+    this.#pieceBytes = bytesOf(tensor.type, PIECE);
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {

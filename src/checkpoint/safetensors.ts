@@ -3,6 +3,7 @@ import type { ErrorCode } from "../error-codes.ts";
 import type { StoredType } from "../weight-types.ts";
 import type { ByteSource, StoredTensor } from "./checkpoint.ts";
 import { JsonScanner, pointer } from "./json-scanner.ts";
+import { leftOut } from "./unread.ts";
 
 /**
  * One safetensors file: u64 header length N | N bytes of JSON | data.
@@ -82,12 +83,7 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
     if (!type) unread.set(name, dtype);
     else tensors.set(name, { name, type, shape, source, offset: dataStart + begin, bytes: end - begin });
   }
-  const warnings: string[] = [];
-  if (unread.size > 0) {
-    const [[first, dtype]] = unread;
-    const many = `${unread.size} tensors of types that no weights have here are left out`;
-    warnings.push(`ST_DTYPE: ${quoteName(source.name)}: ${many}, ${quoteName(first)} (${dtype}) first`);
-  }
+  const warnings = leftOut("ST_DTYPE", source.name, unread);
   return { tensors, unread, dataBytes: source.size - dataStart, warnings };
 }
 

@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
+import { codeOf } from "../realm.ts";
 import type { ByteSource, Checkpoint } from "./checkpoint.ts";
-import { baseName, filesOf } from "./file-source.ts";
+import { filesOf } from "./file-source.ts";
 import { readText, readWhole } from "./json-file.ts";
 
 /** What a folder holds beside its JSON files to turn messages into ids: chat templates, and SentencePiece's own file. */
@@ -30,12 +31,12 @@ export async function readTextFiles(path: string, tokenizer: boolean, read: Read
 }
 
 async function furtherTemplates(path: string): Promise<string[]> {
-  const { readdir } = filesOf(baseName(path)).system;
+  const { readdir } = filesOf(path).system;
   let names: string[];
   try {
     names = await readdir(`${path}/${FURTHER}`);
   } catch (cause) {
-    const code = (cause as { code?: unknown } | null)?.code;
+    const code = codeOf(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return [];
     throw new EngineError("FILE_IO", "the folder of further chat templates cannot be read", {
       at: { source: "file", file: FURTHER },

@@ -1,6 +1,6 @@
 import type { GenerateOptions, Generation, GenerationResult, ModelInfo } from "../index.ts";
 import { formatCount } from "./format.ts";
-import { printable, stylesOf, write } from "./terminal.ts";
+import { printable, stylesOf, write, writeWarning } from "./terminal.ts";
 
 /** A generation on its way to stdout, and the line that closes it. */
 
@@ -39,10 +39,8 @@ export async function printClosingLine(answer: Answer, info: ModelInfo, options:
   const parts = result ? speeds(result) : [`stopped after ${tokens(pieces)}`];
   parts.push(used === 0 ? "no worker threads" : used === 1 ? "1 thread" : `${used} threads`, `seed ${options.seed}`);
   if (result?.limit) parts.push(result.limit === "maxTokens" ? "cut by --max-tokens" : "cut by the context");
-  const { dim } = stylesOf(process.stderr);
-  for (const warning of result?.warnings ?? [])
-    await write(process.stderr, `${dim(`warning: ${printable(warning)}`)}\n`);
-  await write(process.stderr, `${dim(fold(parts, process.stderr.columns))}\n`);
+  for (const warning of result?.warnings ?? []) await writeWarning(warning);
+  await write(process.stderr, `${stylesOf(process.stderr).dim(fold(parts, process.stderr.columns))}\n`);
 }
 
 function speeds({ usage, timings }: GenerationResult): string[] {

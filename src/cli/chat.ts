@@ -1,3 +1,4 @@
+import { laterSeed } from "../generate/seed.ts";
 import { type ChatMessage, type ChatOptions, EngineError, type Model } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
 import { leavesRoom, withoutOldestTurn } from "./conversation.ts";
@@ -23,18 +24,14 @@ export async function converse(
     const question = await questions.ask();
     if (question === null) return;
     const asked: ChatMessage[] = [...messages, { role: "user", content: question }];
-    const seed = seedOf(turn++, options.seed);
+    // The same luck every turn would give similar answers.
+    const seed = laterSeed(options.seed ?? 0, turn++);
     messages = await interrupts.duringAnswer(async (signal) => {
       const answered = await answerWithin(model, asked, { ...options, seed, signal });
       return answered ?? messages;
     });
     if (interrupts.signal.aborted) return;
   }
-}
-
-/** The same luck every turn would give similar answers. */
-function seedOf(turn: number, first: ChatOptions["seed"] = 0): bigint {
-  return BigInt.asUintN(64, BigInt(first) + BigInt(turn));
 }
 
 /** The conversation with its answer, and without the turns for which the context had no room. null: the question alone is too long. */

@@ -2,7 +2,7 @@ import type { Key, KeyName } from "./keys.ts";
 
 /** A message while it is written: several lines, a cursor, the messages before it. Knows nothing of terminals. */
 
-const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+export const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 export class MessageEditor {
   #text = "";

@@ -1,3 +1,4 @@
+import { GRAPHEMES } from "./message-editor.ts";
 import { printable } from "./terminal.ts";
 
 /** A message and its cursor on the rows of a terminal. */
@@ -17,7 +18,6 @@ export interface Terminal {
 }
 
 const TAB_CELLS = 4;
-const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 /** East Asian wide and full-width, and emoji: two cells. */
 const WIDE =
   /\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f|[\u1100-\u115f\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { EngineError, type LoadOptions, loadModel, type Model, type ModelInfo } from "../index.ts";
 import { formatBytes, formatColumns, formatCount } from "./format.ts";
 import { UsageError } from "./split.ts";
-import { ProgressBar, printable, stylesOf, write } from "./terminal.ts";
+import { ProgressBar, printable, stylesOf, write, writeWarning } from "./terminal.ts";
 
 /** From dist/src/cli: the folder of the package. The npm package has no models. */
 const BUNDLED = new URL("../../../models/storyteller-q8_0.gguf", import.meta.url);
@@ -36,12 +36,11 @@ export async function openModel(command: Opening, signal: AbortSignal, said = ne
   } finally {
     bar.erase();
   }
-  const { dim } = stylesOf(process.stderr);
   for (const warning of model.info.warnings.filter((text) => !said.has(text))) {
     said.add(warning);
-    await write(process.stderr, `${dim(`warning: ${printable(warning)}`)}\n`);
+    await writeWarning(warning);
   }
-  if (command.verbose) await write(process.stderr, dim(describe(model.info)));
+  if (command.verbose) await write(process.stderr, stylesOf(process.stderr).dim(describe(model.info)));
   return model;
 }
 

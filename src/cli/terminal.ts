@@ -23,6 +23,10 @@ export function write(stream: NodeJS.WriteStream, data: string | Uint8Array): Pr
   return new Promise((resolve) => stream.write(data, () => resolve()));
 }
 
+export async function writeWarning(text: string): Promise<void> {
+  await write(process.stderr, `${stylesOf(process.stderr).dim(`warning: ${printable(text)}`)}\n`);
+}
+
 const SHOW_AFTER_MS = 150;
 const REDRAW_MS = 50;
 const BAR_CELLS = 24;

@@ -1,8 +1,8 @@
-import { EngineError } from "../error.ts";
-import { checkPlain, isFunction, isRevoked, tell } from "../given.ts";
+import { EngineError, whatOf } from "../error.ts";
+import { checkPlain, isArray, isFunction, isRevoked, tell, wrong } from "../given.ts";
 import { checkWellFormed } from "../tokenizer/tokenizer.ts";
 import type { Generation } from "./generation.ts";
-import { type CheckedOptions, type GenerateOptions, refuse } from "./options.ts";
+import type { CheckedOptions, GenerateOptions } from "./options.ts";
 import type { Prompt } from "./prompt-ids.ts";
 import { drawSeed, laterSeed } from "./seed.ts";
 import type { Starter } from "./starter.ts";
@@ -91,7 +91,7 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
 }
 
 /** What `work` throws, with the place of the prompt. */
-export function inPrompt<Result>(index: number, work: () => Result): Result {
+function inPrompt<Result>(index: number, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
@@ -107,8 +107,7 @@ export function isOfAll(error: unknown): boolean {
 export function ofPrompt(error: unknown, index: number): unknown {
   const field = `prompts[${index}]`;
   if (!(error instanceof EngineError) || isOfAll(error) || error.at?.field?.startsWith(field)) return error;
-  const what = error.message.slice(`${error.code}: `.length);
-  return new EngineError(error.code, what, { at: { source: "prompt", field }, cause: error });
+  return new EngineError(error.code, whatOf(error), { at: { source: "prompt", field }, cause: error });
 }
 
 function read(item: unknown, index: number): { prompt: Prompt; own: unknown } {
@@ -147,16 +146,14 @@ export function notPrompts(actual: unknown): EngineError {
   });
 }
 
-const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
-
 function checkSamples(n: unknown): number {
   if (n === undefined) return 1;
   if (Number.isSafeInteger(n) && (n as number) >= 1) return n as number;
-  throw refuse("n", "not a number of samples", "an integer >= 1", n);
+  throw wrong("n", "not a number of samples", "an integer >= 1", n);
 }
 
 function checkListener(onError: unknown): BatchPlan["onError"] {
   if (onError === undefined || onError === "throw") return null;
   if (isFunction(onError)) return onError as BatchPlan["onError"];
-  throw refuse("onError", "not a listener", '"throw" or a function', onError);
+  throw wrong("onError", "not a listener", '"throw" or a function', onError);
 }

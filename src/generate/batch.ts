@@ -108,9 +108,8 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
     this.#signal.addEventListener("abort", onAbort);
     let exhausted = false;
     try {
-      await this.#begin(items, () => {
-        exhausted = true;
-      });
+      await this.#begin(items);
+      exhausted = true;
       await this.#until(() => this.#running.size === 0);
       this.#close("done");
     } catch (error) {
@@ -123,13 +122,13 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
   }
 
   /** Every sample of every prompt. As long as there is room nothing is awaited: what begins in one tick shares its steps. */
-  async #begin(items: BatchPlan["items"], onExhausted: () => void): Promise<void> {
+  async #begin(items: BatchPlan["items"]): Promise<void> {
     const { samples } = this.#plan;
     for (let index = 0; ; index++) {
       if (!this.#hasRoom()) await this.#until(() => this.#hasRoom());
       const next = checkStep(items.next());
       const step = "then" in next ? checkStep(await orAborted(Promise.resolve(next), this.#signal)) : next;
-      if (step.done) return onExhausted();
+      if (step.done) return;
       this.#places += samples;
       const start = this.#prepare(step.value, index);
       if (typeof start !== "function") await start;

@@ -1,4 +1,4 @@
-import { EngineError, quoteName } from "../error.ts";
+import { EngineError, quoteName, whatOf } from "../error.ts";
 import type { StoredGeneration } from "../model/generation-config.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { missingTokenizer } from "./generation.ts";
@@ -151,7 +151,7 @@ class DefaultsReader {
       this.#from.set(option, this.#stored.place(name));
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      this.#warnings.push(`${this.#stored.place(name)} is not taken: ${error.message.slice(error.code.length + 2)}`);
+      this.#warnings.push(`${this.#stored.place(name)} is not taken: ${whatOf(error)}`);
     }
   }
 

@@ -1,6 +1,6 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
-import { checkPlain, isFunction, tell } from "../given.ts";
+import { checkPlain, isFunction, outOfRange } from "../given.ts";
 import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/cache.ts";
@@ -106,25 +106,21 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
 }
 
 function progress(value: unknown): CheckedLoadOptions["onProgress"] {
-  if (value !== undefined && !isFunction(value)) throw refuse("onProgress", value, "a function");
+  if (value !== undefined && !isFunction(value)) throw outOfRange("onProgress", value, "a function");
   return value as CheckedLoadOptions["onProgress"];
-}
-
-function refuse(field: string, actual: unknown, limit: string): EngineError {
-  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: tell(actual), limit });
 }
 
 function integer(field: string, value: unknown, least: number, most: number): number | undefined {
   if (value === undefined) return undefined;
   if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)
-    throw refuse(field, value, `an integer from ${least} to ${most}`);
+    throw outOfRange(field, value, `an integer from ${least} to ${most}`);
   return value as number;
 }
 
 function oneOf<Value>(field: string, value: unknown, values: readonly Value[]): Value | undefined {
   if (value === undefined) return undefined;
   if (!values.includes(value as Value))
-    throw refuse(field, value, values.map((one) => JSON.stringify(one)).join(" or "));
+    throw outOfRange(field, value, values.map((one) => JSON.stringify(one)).join(" or "));
   return value as Value;
 }
 
@@ -144,6 +140,7 @@ function bytes(field: string, value: unknown): number | undefined {
   const text = typeof value === "number" ? String(value) : value;
   const match = typeof text === "string" ? /^(\d+(?:\.\d+)?)\s*([KMG]i?B|B)?$/i.exec(text.trim()) : null;
   const amount = match ? Math.floor(Number(match[1]) * UNITS[(match[2] ?? "").toUpperCase()]) : Number.NaN;
-  if (!Number.isSafeInteger(amount) || amount < 1) throw refuse(field, value, 'bytes, or text like "2GiB" or "500MB"');
+  if (!Number.isSafeInteger(amount) || amount < 1)
+    throw outOfRange(field, value, 'bytes, or text like "2GiB" or "500MB"');
   return amount;
 }

@@ -1,7 +1,6 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
-import { EngineError } from "../error.ts";
-import { checkPlain, tell } from "../given.ts";
+import { checkPlain, outOfRange } from "../given.ts";
 import { orAborted } from "../model/abortable.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/random.ts";
 import { byteTokenizer, openTokenizer } from "../tokenizer/tokenizer.ts";
@@ -53,12 +52,7 @@ export async function createModel(config: CreateConfig, options?: CreateOptions)
   const given = { ...options };
   const checked = checkLoadOptions(given, ["seed", "type"]);
   const { seed = 0, type = "f32" } = given;
-  if (!Number.isSafeInteger(seed))
-    throw new EngineError("OPTION_RANGE", "seed", {
-      at: { source: "option", field: "seed" },
-      actual: tell(seed),
-      limit: "a safe integer",
-    });
+  if (!Number.isSafeInteger(seed)) throw outOfRange("seed", seed, "a safe integer");
   const checkpoint = randomModelCheckpoint(config, seed, type);
   return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
 }

@@ -1,7 +1,7 @@
 import { host } from "#host";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, modelDisposed } from "../error.ts";
-import { checkFunction, checkPlain, checkTokenIds, isList, isRevoked, tell } from "../given.ts";
+import { checkFunction, checkPlain, checkTokenIds, isArray, isRevoked, tell, wrong } from "../given.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { readStoredGeneration } from "../model/generation-config.ts";
 import { openResident } from "../model/open.ts";
@@ -16,6 +16,7 @@ import {
 } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { Turns } from "../turns.ts";
 import { GenerationBatch } from "./batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "./batch-plan.ts";
 import type { Divergence, Perplexity } from "./divergence.ts";
@@ -24,7 +25,7 @@ import { readDefaults } from "./generation-config.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { StoredLogits } from "./logits-file.ts";
 import { describeModel, type ModelInfo } from "./model-info.ts";
-import { type CheckedOptions, checkCall, type GenerateOptions, refuse } from "./options.ts";
+import { type CheckedOptions, checkCall, type GenerateOptions } from "./options.ts";
 import {
   checkWindows,
   type DivergenceOptions,
@@ -62,7 +63,7 @@ export class Model {
   readonly #tokenizer: Tokenizer | null;
   readonly #chat: ChatTemplates | null;
   /** Scores run one after the other: each holds a page table and pages while it runs. */
-  #scores: Promise<unknown> = Promise.resolve();
+  readonly #scores = new Turns();
   static #models = 0;
   readonly #made = Model.#models++;
   #disposed = false;
@@ -223,12 +224,10 @@ export class Model {
   }
 
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#scores.then(() => {
+    return await this.#scores.take(() => {
       this.#refuseDisposed();
       return work();
     });
-    this.#scores = result.catch(() => {});
-    return await result;
   }
 
   /**
@@ -243,7 +242,7 @@ export class Model {
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
     const { taps, signal } = checkCall(options, ["taps"]);
-    if (taps !== undefined && !(isList(taps) && Array.isArray(taps))) {
+    if (taps !== undefined && !isArray(taps)) {
       throw new EngineError("OPTION_TAPS", "taps", {
         at: { source: "option", field: "taps" },
         actual: tell(taps),
@@ -321,7 +320,7 @@ export class Model {
   ): Generation {
     this.#refuseDisposed();
     if (options.specialTokens !== undefined) {
-      throw refuse(
+      throw wrong(
         "specialTokens",
         "the control tokens of a chat are its template's",
         "no such option",

@@ -3,13 +3,14 @@ import {
   checkPlain,
   checkTokenIds,
   entriesOf,
+  isArray,
   isId,
   isList,
   isMap,
   isPlain,
-  isRevoked,
   readOptions,
   tell,
+  wrong,
 } from "../given.ts";
 import { isSignal, ownSignal } from "../realm.ts";
 import { type Seed, seedOf } from "./seed.ts";
@@ -177,23 +178,23 @@ function snapshot(options: unknown, extra: readonly string[]): Record<keyof Gene
 function checkMaxTokens(value: unknown, absent: number, context: number): number {
   if (value === undefined) return Math.min(absent, context);
   if (Number.isInteger(value) && (value as number) >= 1) return Math.min(value as number, context);
-  throw refuse("maxTokens", "not a number of tokens", "an integer >= 1", value);
+  throw wrong("maxTokens", "not a number of tokens", "an integer >= 1", value);
 }
 
 function checkTopK(value: unknown, absent: number, vocab: number): number {
   if (value === undefined) return absent;
   if (value === -1) return 0;
   if (Number.isInteger(value) && (value as number) >= 0) return Math.min(value as number, vocab) || 0;
-  throw refuse("topK", "not a number of tokens", "an integer >= 1, or 0 or -1 for off", value);
+  throw wrong("topK", "not a number of tokens", "an integer >= 1, or 0 or -1 for off", value);
 }
 
 /** `range` is both the rule and the text of the error: "(0, 1]" leaves 0 out. */
 function checkNumber(field: keyof GenerateOptions, value: unknown, absent: number, range: string): number {
   if (value === undefined) return absent;
-  if (typeof value !== "number") throw refuse(field, "not a number", `a number in ${range}`, value);
+  if (typeof value !== "number") throw wrong(field, "not a number", `a number in ${range}`, value);
   const [low, high] = range.slice(1, -1).split(", ").map(Number);
   const above = range.startsWith("(") ? value > low : value >= low;
-  if (!(above && value <= high)) throw refuse(field, "out of range", `a number in ${range}`, value);
+  if (!(above && value <= high)) throw wrong(field, "out of range", `a number in ${range}`, value);
   return value;
 }
 
@@ -205,17 +206,17 @@ function checkLogitBias(
   if (value === undefined) return absent;
   const checked = new Map(absent);
   if (!isMap(value) && !isPlain(value)) {
-    throw refuse("logitBias", "not a table of ids", "an object or Map from id to bias", value);
+    throw wrong("logitBias", "not a table of ids", "an object or Map from id to bias", value);
   }
   const biases = isMap(value) ? new Map(entriesOf(value)) : biasesOf(value);
   if (biases.size > MAX_BIASES) {
-    throw refuse("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, biases.size);
+    throw wrong("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, biases.size);
   }
   for (const [id, bias] of biases) {
     const field = `logitBias[${tell(id)}]`;
-    if (!isId(id, vocab)) throw refuse(field, "not a token id", `an id in [0, ${vocab - 1}]`, id);
+    if (!isId(id, vocab)) throw wrong(field, "not a token id", `an id in [0, ${vocab - 1}]`, id);
     if (!(typeof bias === "number" && bias >= -100 && bias <= 100)) {
-      throw refuse(field, "not a bias", "a number in [-100, 100]", bias);
+      throw wrong(field, "not a bias", "a number in [-100, 100]", bias);
     }
     checked.set(id, bias);
   }
@@ -225,7 +226,7 @@ function checkLogitBias(
 /** Only the canonical form of an id becomes a number: "07", "1e2" and "" stay text, and are refused. */
 function biasesOf(table: Record<string, unknown>): Map<unknown, unknown> {
   const keys = Object.keys(table);
-  if (keys.length > MAX_BIASES) throw refuse("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, keys.length);
+  if (keys.length > MAX_BIASES) throw wrong("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, keys.length);
   return new Map(keys.map((key) => [/^(0|[1-9]\d{0,9})$/.test(key) ? Number(key) : key, table[key]]));
 }
 
@@ -235,14 +236,13 @@ function checkSeed(value: unknown): Seed | undefined {
   if (typeof wide === "bigint" && wide >= -(2n ** 63n) && wide < 2n ** 64n)
     return wide === -1n ? undefined : seedOf(wide);
   // 2^53 + 1 written as a number has already been rounded to another seed.
-  throw refuse("seed", "not a seed", "a safe integer, or a bigint or decimal text in [-2^63, 2^64)", value);
+  throw wrong("seed", "not a seed", "a safe integer, or a bigint or decimal text in [-2^63, 2^64)", value);
 }
 
 function checkStop(value: unknown): string[] {
   const stops: unknown = typeof value === "string" ? [value] : value;
-  if (isRevoked(stops) || !Array.isArray(stops))
-    throw refuse("stop", "not text", "a string or an array of strings", value);
-  if (stops.length > MAX_STOPS) throw refuse("stop", "too many strings", `at most ${MAX_STOPS} strings`, stops.length);
+  if (!isArray(stops)) throw wrong("stop", "not text", "a string or an array of strings", value);
+  if (stops.length > MAX_STOPS) throw wrong("stop", "too many strings", `at most ${MAX_STOPS} strings`, stops.length);
   return Array.from({ length: stops.length }, (_, index) =>
     checkStopText(stops[index], stops === value ? `stop[${index}]` : "stop"),
   );
@@ -250,27 +250,27 @@ function checkStop(value: unknown): string[] {
 
 function checkStopText(stop: unknown, field: string): string {
   const allowed = `a string of 1 to ${MAX_STOP_BYTES} bytes of UTF-8`;
-  if (typeof stop !== "string") throw refuse(field, "not text", allowed, stop);
+  if (typeof stop !== "string") throw wrong(field, "not text", allowed, stop);
   // A UTF-16 unit is at least one byte: a megabyte is refused without being encoded. Only lengths are told, never text.
   const bytes = stop.length > MAX_STOP_BYTES ? stop.length : new TextEncoder().encode(stop).length;
-  if (bytes < 1 || bytes > MAX_STOP_BYTES) throw refuse(field, "a length out of range", allowed, bytes);
+  if (bytes < 1 || bytes > MAX_STOP_BYTES) throw wrong(field, "a length out of range", allowed, bytes);
   if (/[\ud800-\udfff]/u.test(stop)) {
-    throw refuse(field, "no output contains such text", "well-formed Unicode", "half a surrogate pair");
+    throw wrong(field, "no output contains such text", "well-formed Unicode", "half a surrogate pair");
   }
   return stop;
 }
 
 function checkStopIds(value: unknown, vocab: number): number[] {
-  if (!isList(value)) throw refuse("stopIds", "not a list of ids", "an array of token ids", value);
+  if (!isList(value)) throw wrong("stopIds", "not a list of ids", "an array of token ids", value);
   if (value.length > MAX_STOP_IDS) {
-    throw refuse("stopIds", "too many ids", `at most ${MAX_STOP_IDS} ids`, value.length);
+    throw wrong("stopIds", "too many ids", `at most ${MAX_STOP_IDS} ids`, value.length);
   }
   return [...new Set(checkTokenIds(value, vocab, { source: "option", field: "stopIds" }))];
 }
 
 function checkFlag(field: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === "boolean") return value;
-  throw refuse(field, "not a boolean", "true or false", value);
+  throw wrong(field, "not a boolean", "true or false", value);
 }
 
 /** Options of a single call, `{ signal }` and what `names` lists: anything else is an error, never ignored. */
@@ -292,15 +292,11 @@ function checkLogProbabilities(value: unknown, absent: number | undefined): numb
   if (value === true) return 0;
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_ALTERNATIVES)
     return value as number;
-  throw refuse("logProbabilities", "out of range", `a boolean or an integer in [0, ${MAX_ALTERNATIVES}]`, value);
+  throw wrong("logProbabilities", "out of range", `a boolean or an integer in [0, ${MAX_ALTERNATIVES}]`, value);
 }
 
 export function checkSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return value;
-  if (!isRevoked(value) && isSignal(value)) return ownSignal(value);
-  throw refuse("signal", "not a signal", "an AbortSignal", value);
-}
-
-export function refuse(field: string, what: string, limit: string, actual: unknown): EngineError {
-  return new EngineError("REQ_PARAM", what, { at: { source: "option", field }, limit, actual: tell(actual) });
+  if (isSignal(value)) return ownSignal(value);
+  throw wrong("signal", "not a signal", "an AbortSignal", value);
 }

@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { isFunction, tell } from "../given.ts";
+import { isFunction, outOfRange, tell } from "../given.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import {
   Comparison,
@@ -63,13 +63,13 @@ export function checkWindows(
 ): PerplexityOptions & { rule: WindowRule } {
   const checked = checkCall(options, names);
   for (const name of ["onProgress", "saveLogits"] as const) {
-    if (checked[name] !== undefined && !isFunction(checked[name])) throw refuse(name, checked[name], "a function");
+    if (checked[name] !== undefined && !isFunction(checked[name])) throw outOfRange(name, checked[name], "a function");
   }
   const { window = stored?.window ?? Math.min(WINDOW, context), stride = stored?.stride ?? null } = checked;
   if (!(Number.isSafeInteger(window) && window >= LEAST_WINDOW && window <= context))
-    throw refuse("window", window, `an integer from ${LEAST_WINDOW} to ${context}, the context of the model`);
+    throw outOfRange("window", window, `an integer from ${LEAST_WINDOW} to ${context}, the context of the model`);
   if (stride !== null && !(Number.isSafeInteger(stride) && stride >= 1 && stride < window))
-    throw refuse("stride", stride, `an integer from 1 to ${window - 1}, less than a window`);
+    throw outOfRange("stride", stride, `an integer from 1 to ${window - 1}, less than a window`);
   return { ...checked, rule: { window, stride } };
 }
 
@@ -86,10 +86,6 @@ export function otherIds(name: string): EngineError {
   return new EngineError("MODEL_TOKENS", "the reference has another vocabulary: the text has other ids there", {
     at: { source: "tokenizer", file: name },
   });
-}
-
-function refuse(field: string, actual: unknown, limit: string): EngineError {
-  return new EngineError("OPTION_RANGE", field, { at: { source: "option", field }, actual: tell(actual), limit });
 }
 
 /** Bytes of logits that are held beside a model's own. */

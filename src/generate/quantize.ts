@@ -2,7 +2,7 @@ import { host } from "#host";
 import { createFile, refuseOwnFiles, streamSink } from "../checkpoint/file-sink.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
-import { checkPlain, isRevoked, tell } from "../given.ts";
+import { checkPlain, isRevoked, outOfRange, tell } from "../given.ts";
 import { orAborted } from "../model/abortable.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "../model/quantize.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
@@ -36,13 +36,7 @@ export async function quantize(
 ): Promise<Quantized> {
   checkPlain(options);
   const { type, requantize = false, ...others }: Partial<QuantizeOptions> = options ?? {};
-  if (type === undefined || !RECIPES.includes(type)) {
-    throw new EngineError("OPTION_RANGE", "type", {
-      at: { source: "option", field: "type" },
-      actual: tell(type),
-      limit: `one of ${RECIPES.join(", ")}`,
-    });
-  }
+  if (type === undefined || !RECIPES.includes(type)) throw outOfRange("type", type, `one of ${RECIPES.join(", ")}`);
   if (typeof requantize !== "boolean") {
     throw new EngineError("OPTION_RANGE", "requantize", {
       at: { source: "option", field: "requantize" },

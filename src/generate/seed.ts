@@ -10,7 +10,7 @@ export function seedOf(value: bigint): Seed {
 }
 
 /** The seed `steps` after `seed`; after 2^64 - 1 comes 0. */
-export function laterSeed(seed: Seed, steps: number): Seed {
+export function laterSeed(seed: Seed | bigint, steps: number): Seed {
   return seedOf(BigInt(seed) + BigInt(steps));
 }
 

@@ -3,6 +3,7 @@ import { checkTokenIds, tell } from "../given.ts";
 import type { Timeline } from "../model/cache.ts";
 import type { ResidentModel } from "../model/resident.ts";
 import type { StepPart } from "../model/step.ts";
+import { Turns } from "../turns.ts";
 import { checkCall } from "./options.ts";
 
 /**
@@ -18,7 +19,7 @@ export class Session {
   #computed = 0;
   /** Logits after the last id; null where they must be computed again. */
   #logits: Float32Array | null = null;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #disposed = false;
 
   /** @internal `refuseDisposed` throws when the model is gone. */
@@ -106,12 +107,10 @@ export class Session {
   }
 
   #then<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#queue.then(() => {
+    return this.#turns.take(() => {
       this.#refuseEnded();
       return work();
     });
-    this.#queue = result.catch(() => {});
-    return result;
   }
 
   #refuseEnded(): void {
@@ -121,7 +120,7 @@ export class Session {
 
   /** Gives the cache pages back. */
   async dispose(): Promise<void> {
-    await this.#queue;
+    await this.#turns.ended();
     if (this.#disposed) return;
     this.#disposed = true;
     this.#resident.cache.close(this.#timeline);

@@ -1,6 +1,6 @@
 import { quoteName } from "../error.ts";
+import { wrong } from "../given.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { refuse } from "./options.ts";
 
 /**
  * Control tokens decode to nothing, so their text is never found in an answer. A stop string that is exactly one means its id;
@@ -13,7 +13,7 @@ export function nameStops(stops: readonly string[], tokenizer: Tokenizer): Map<n
     if (!first) continue;
     const name = stop.slice(first.start, first.end);
     if (name !== stop) {
-      throw refuse(
+      throw wrong(
         `stop[${index}]`,
         `the control token ${quoteName(name)} has no text in an answer, so this can never match`,
         `${quoteName(name)} alone, which means its id, or text without control tokens`,

@@ -1,6 +1,6 @@
 import { EngineError, type ErrorPlace } from "../error.ts";
 import type { ErrorCode } from "../error-codes.ts";
-import { isPlain, tell } from "../given.ts";
+import { tell } from "../given.ts";
 
 /** One hyper-parameter: where it stands, and the checks that make a value of it or a typed error. */
 
@@ -69,10 +69,6 @@ export function checkLength({ place }: Field, list: unknown[], count: number): v
 
 export function isInteger(value: unknown): value is number {
   return Number.isInteger(value);
-}
-
-export function isObject(value: unknown): value is Json {
-  return isPlain(value);
 }
 
 export function at(place: ErrorPlace, field: string, value: unknown): Field {

@@ -1,8 +1,9 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { isPlain } from "../given.ts";
 import { ARCHITECTURES, type Architecture } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
-import { at, eachOf, type Field, flag, isObject, type Json, refuse } from "./config-field.ts";
+import { at, eachOf, type Field, flag, type Json, refuse } from "./config-field.ts";
 import { deriveConfig, type Hyperparameters } from "./config-rules.ts";
 
 /** HF's `config.json` and `generation_config.json`. */
@@ -19,11 +20,11 @@ export function readHfConfig(checkpoint: Checkpoint, rows: number | undefined): 
   const warnings: string[] = [];
   const top = checkpoint.json.get("config.json");
   const place = { source: "config" as const, file: "config.json" };
-  if (!isObject(top)) throw new EngineError("CONFIG_MISSING", "no hyper-parameters", { at: place, limit: "an object" });
+  if (!isPlain(top)) throw new EngineError("CONFIG_MISSING", "no hyper-parameters", { at: place, limit: "an object" });
   const architecture = findArchitecture(top, place);
   const nested = top["text_config"] !== undefined || top["model_type"] === "llama4";
   const text = nested ? top["text_config"] : top;
-  if (!isObject(text)) throw refuse("CONFIG_MISSING", at(place, "/text_config", text), "an object");
+  if (!isPlain(text)) throw refuse("CONFIG_MISSING", at(place, "/text_config", text), "an object");
 
   const prefix = nested ? "/text_config" : "";
   for (const [path, object] of nested ? [["", top] as const, [prefix, text] as const] : [["", top] as const]) {
@@ -46,17 +47,17 @@ function checkQuantization(field: Field): void {
   if (field.value == null) return;
   const limit = "fbgemm_fp8, or compressed-tensors of 8-bit floats by channel or tensor";
   const { value } = field;
-  if (!isObject(value)) throw refuse("CONFIG_QUANT", field, limit);
+  if (!isPlain(value)) throw refuse("CONFIG_QUANT", field, limit);
   const method = value["quant_method"];
   if (method === "fbgemm_fp8") return;
   const groups = value["config_groups"];
-  if (method !== "compressed-tensors" || !isObject(groups)) {
+  if (method !== "compressed-tensors" || !isPlain(groups)) {
     throw refuse("CONFIG_QUANT", at(field.place, `${field.place.field}/quant_method`, method), limit);
   }
   for (const [name, group] of Object.entries(groups)) {
-    const weights = isObject(group) ? group["weights"] : undefined;
+    const weights = isPlain(group) ? group["weights"] : undefined;
     const known =
-      isObject(weights) &&
+      isPlain(weights) &&
       weights["num_bits"] === 8 &&
       weights["type"] === "float" &&
       ["channel", "tensor"].includes(weights["strategy"] as string);
@@ -90,7 +91,7 @@ export function textFields(text: Json, place: ErrorPlace): Hyperparameters["fiel
   return (name) => {
     const rope = text["rope_parameters"];
     if (name === "rope_scaling" && rope != null) return at(place, `${prefix}/rope_parameters`, rope);
-    if (IN_ROPE_PARAMETERS.includes(name) && isObject(rope) && rope[name] != null) {
+    if (IN_ROPE_PARAMETERS.includes(name) && isPlain(rope) && rope[name] != null) {
       return at(place, `${prefix}/rope_parameters/${name}`, rope[name]);
     }
     return at(place, `${prefix}/${name}`, text[name]);
@@ -101,6 +102,6 @@ export function textFields(text: Json, place: ErrorPlace): Hyperparameters["fiel
 function endIds(checkpoint: Checkpoint, field: Hyperparameters["field"], top: Field): Field[] {
   const generation = checkpoint.json.get("generation_config.json");
   const place: ErrorPlace = { source: "config", file: "generation_config.json" };
-  const first = isObject(generation) ? at(place, "/eos_token_id", generation["eos_token_id"]) : top;
+  const first = isPlain(generation) ? at(place, "/eos_token_id", generation["eos_token_id"]) : top;
   return eachOf([first, field("eos_token_id"), top].find(({ value }) => value != null) ?? top);
 }

@@ -1,4 +1,5 @@
 import { EngineError, type ErrorPlace } from "../error.ts";
+import { isPlain } from "../given.ts";
 import type { Architecture } from "./architectures.ts";
 import type { LayerConfig, ModelConfig, RopeScaling } from "./config.ts";
 import {
@@ -9,7 +10,6 @@ import {
   integer,
   isInteger,
   isNoId,
-  isObject,
   type Json,
   listOf,
   real,
@@ -231,10 +231,10 @@ function ropeThetaOf({ architecture, field }: Hyperparameters): number {
 
 function ropeScalingOf(scaling: Field): RopeScaling | null {
   if (scaling.value == null) return null;
-  if (!isObject(scaling.value)) throw refuse("CONFIG_ROPE", scaling, "an object or null");
+  if (!isPlain(scaling.value)) throw refuse("CONFIG_ROPE", scaling, "an object or null");
   const inner = (name: string) => at(scaling.place, `${scaling.place.field}/${name}`, (scaling.value as Json)[name]);
   // v5 allows one object per kind of layer; to read that as "no scaling" would be wrong in silence.
-  const layered = Object.entries(scaling.value).find(([, value]) => isObject(value));
+  const layered = Object.entries(scaling.value).find(([, value]) => isPlain(value));
   if (layered) throw refuse("CONFIG_ROPE", inner(layered[0]), "one scaling for all layers");
   const type = inner("rope_type").value == null && inner("type").value != null ? inner("type") : inner("rope_type");
   if (type.value == null || type.value === "default") return null;

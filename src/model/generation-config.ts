@@ -1,5 +1,5 @@
 import type { Checkpoint, WrittenValue } from "../checkpoint/checkpoint.ts";
-import { isObject } from "./config-field.ts";
+import { isPlain } from "../given.ts";
 
 /**
  * What a checkpoint recommends for generating: HF's `generation_config.json`, or the keys `general.sampling.*` of a GGUF file,
@@ -26,7 +26,7 @@ export function readStoredGeneration(checkpoint: Checkpoint): StoredGeneration {
 }
 
 function fromJson(file: unknown): StoredGeneration {
-  const entries = isObject(file) ? Object.entries(file) : [];
+  const entries = isPlain(file) ? Object.entries(file) : [];
   return {
     values: new Map(entries.filter(([, value]) => value !== null)),
     place: (name) => `${FILE}: ${name}`,

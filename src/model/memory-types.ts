@@ -1,4 +1,4 @@
-import { WEIGHT_TYPES } from "../weight-types.ts";
+import { isQuantized } from "../weight-types.ts";
 import { type Recipe, RecipeTypes } from "./recipes.ts";
 import type { FeedForward, Matrix, ModelWeights } from "./weights.ts";
 
@@ -17,7 +17,7 @@ export function quantizeWeights(
   const types = new RecipeTypes(recipe, weights.layers.length, weights.output === null);
   let kept = 0;
   const quantized = eachMatrix(weights, (matrix) => {
-    if (WEIGHT_TYPES[matrix.stored.type].elements > 1) {
+    if (isQuantized(matrix.stored.type)) {
       kept++;
       return matrix;
     }

@@ -1,5 +1,5 @@
 import { GROUP } from "../../assembly/abi.ts";
-import { WEIGHT_TYPES } from "../weight-types.ts";
+import { bytesOf, WEIGHT_TYPES } from "../weight-types.ts";
 import type { Matrix } from "./weights.ts";
 
 /** How a stored matrix is cut into what is read and packed at a time. */
@@ -20,8 +20,7 @@ export interface Piece {
  */
 export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
   const { rows, cols, stored, start, outputStride, inputStride } = matrix;
-  const { elements, bytes } = WEIGHT_TYPES[stored.type];
-  const byteOf = (element: number) => (element / elements) * bytes;
+  const byteOf = (element: number) => bytesOf(stored.type, element);
   if (inputStride === 1) {
     const unit = wholeRows(matrix);
     const step = Math.max(unit, Math.floor(most / byteOf(outputStride) / unit) * unit);
@@ -55,16 +54,14 @@ export function* pieces(matrix: Matrix, most: number): Generator<Piece> {
 
 /** Bytes of a matrix in its file. */
 export function storedBytes({ rows, cols, stored }: Matrix): number {
-  const { elements, bytes } = WEIGHT_TYPES[stored.type];
-  return (rows * cols * bytes) / elements;
+  return bytesOf(stored.type, rows * cols);
 }
 
 /** Bytes of the smallest piece that can be packed by itself. */
 export function leastPieceBytes(matrix: Matrix): number {
   const { stored, type, outputStride, inputStride } = matrix;
-  const { elements, bytes } = WEIGHT_TYPES[stored.type];
   const least = inputStride === 1 ? wholeRows(matrix) * outputStride : WEIGHT_TYPES[type].elements * inputStride;
-  return (least / elements) * bytes;
+  return bytesOf(stored.type, least);
 }
 
 /** Rows that must be packed together: the least common multiple of a group and a head. */

@@ -7,7 +7,7 @@ import { Memory, MemoryPlan, type Tensor } from "../runtime/memory.ts";
 import { openKernels } from "../runtime/module.ts";
 import { Program } from "../runtime/program.ts";
 import { startAt, Threads } from "../runtime/threads.ts";
-import { type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
+import { bytesOf, isQuantized, type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
 import { orAborted } from "./abortable.ts";
 import { readConfig } from "./config.ts";
 import { generationPairs, readStoredGeneration } from "./generation-config.ts";
@@ -127,7 +127,6 @@ export async function quantizeCheckpoint(checkpoint: Checkpoint, sink: Sink, wor
 
 /** What to say of weights that were quantised before. Where a second time saves nothing it is refused: it only loses quality. */
 function requantized(checkpoint: Checkpoint, outputs: readonly Output[], allowed: boolean): string[] {
-  const isQuantized = (type: StoredType) => WEIGHT_TYPES[type].elements > 1;
   const stored = [...checkpoint.tensors.values()];
   if (outputs.every(({ copied }) => copied !== null))
     return ["quantize: every matrix has its type already, the new file holds the same weights"];
@@ -265,7 +264,6 @@ class Converter {
   }
 
   async convert(matrix: Matrix, type: StoredType, write: (rows: Uint8Array) => Promise<void>): Promise<void> {
-    const { elements, bytes } = WEIGHT_TYPES[type];
     const scales = await readScales(matrix, this.#signal);
     if (scales) this.#memory.f32(this.#places.scales, 0, scales.length).set(scales);
     for (const piece of pieces({ ...matrix, type }, storedBytes(matrix, pieceElements(matrix)))) {
@@ -274,7 +272,7 @@ class Converter {
       await orAborted(matrix.stored.source.read(matrix.stored.offset + piece.offset, into), this.#signal);
       if (matrix.halvedHead > 0) joinHalves(into, piece.bytes / (piece.rowEnd - piece.rowBegin), matrix.halvedHead);
       await this.#run(matrix, type, piece);
-      const written = ((piece.rowEnd - piece.rowBegin) * matrix.cols * bytes) / elements;
+      const written = bytesOf(type, (piece.rowEnd - piece.rowBegin) * matrix.cols);
       // A copy: streams and files may keep what they are given, and shared memory is refused by some.
       await write(this.#memory.bytes.slice(this.#places.out.at, this.#places.out.at + written));
     }
