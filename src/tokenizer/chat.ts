@@ -61,7 +61,7 @@ export class ChatTemplate {
   constructor(source: string, tokens: TemplateTokens = {}) {
     this.source = source;
     this.#program = compileTemplate(source);
-    this.#names = namesIn(source);
+    this.#names = namesIn(this.#program.source);
     this.#tokens = tokens;
   }
 

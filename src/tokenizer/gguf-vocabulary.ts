@@ -1,11 +1,12 @@
 /** `tokenizer.ggml.*` of a GGUF file as a vocabulary. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
+import { isId } from "../given.ts";
 import { isTyped } from "../realm.ts";
 import { BYTE_LEVEL } from "./alphabet.ts";
 import { NO_PREFIX, SENTENCEPIECE } from "./sentencepiece.ts";
 import { ruleByName, type SplitRule } from "./split.ts";
-import { endIds, idsOfKind, isNone, markControlTokens, TOKEN_KIND } from "./token-kinds.ts";
+import { BYTE_TOKEN, endIds, idsOfKind, isNone, markControlTokens, TOKEN_KIND } from "./token-kinds.ts";
 import { buildVocabulary, faults, type Vocabulary } from "./vocabulary.ts";
 
 const PREFIX = "tokenizer.ggml.";
@@ -92,7 +93,7 @@ function markByteTokens({ texts, kinds, warnings }: Tokens): void {
   if (kinds.includes(TOKEN_KIND.byte)) return;
   let bytes = 0;
   for (let id = 0; id < texts.length; id++) {
-    if (kinds[id] !== TOKEN_KIND.normal || !/^<0x[0-9A-F]{2}>$/.test(texts[id])) continue;
+    if (kinds[id] !== TOKEN_KIND.normal || !BYTE_TOKEN.test(texts[id])) continue;
     kinds[id] = TOKEN_KIND.byte;
     bytes++;
   }
@@ -203,7 +204,7 @@ function readId(checkpoint: Checkpoint, key: string, size: number): number | nul
   const value = checkpoint.metadata.get(PREFIX + key);
   if (value === undefined || (typeof value !== "object" && isNone(Number(value)))) return null;
   const id = Number(value);
-  if (typeof value !== "object" && Number.isInteger(id) && id >= 0 && id < size) return id;
+  if (typeof value !== "object" && isId(id, size)) return id;
   throw new EngineError("CONFIG_TOKEN_ID", "not a token id", {
     at: { source: "tokenizer", file: checkpoint.name, field: PREFIX + key },
     actual: String(value),

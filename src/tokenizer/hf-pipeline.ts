@@ -2,6 +2,7 @@
  * The parts of `tokenizer.json` around its model: normaliser, pre-tokenizer, post-processor, decoder.
  * Each must be one whose meaning we implement; whatever else is there is refused by its JSON pointer.
  */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type Alphabet, BYTE_LEVEL } from "./alphabet.ts";
 import { NO_PREFIX, SENTENCEPIECE, SPACE, type SpacePrefix, spaceCutEnd } from "./sentencepiece.ts";
 import { type PieceEnd, ruleByPattern, type SplitRule } from "./split.ts";
@@ -16,6 +17,12 @@ export type JsonRecord = Record<string, unknown>;
 
 export function isRecord(value: unknown): value is JsonRecord {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A JSON file of a folder; of one that is absent or no object, an object without fields. */
+export function record({ json }: Pick<Checkpoint, "json">, file: string): JsonRecord {
+  const value = json.get(file);
+  return isRecord(value) ? value : {};
 }
 
 export interface TemplateToken {

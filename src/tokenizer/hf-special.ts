@@ -1,17 +1,15 @@
 /** Begin and end tokens of a Hugging Face folder: what its files say, and in which order they count. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
-import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
-import { type HfTokens, isTokenId, tokenName } from "./hf-tokens.ts";
+import { isId } from "../given.ts";
+import { record } from "./hf-pipeline.ts";
+import { configuredName, type HfTokens } from "./hf-tokens.ts";
 import { endIds, isNone, TOKEN_KIND } from "./token-kinds.ts";
 
 /** The token that a configuration names, null where it names none that exists. */
 export function namedToken(checkpoint: Checkpoint, tokens: HfTokens, key: string): number | null {
-  for (const file of ["tokenizer_config.json", "special_tokens_map.json"]) {
-    const name = tokenName(record(checkpoint, file)[key]);
-    if (name !== undefined) return tokens.ids.get(name) ?? null;
-  }
-  return null;
+  const name = configuredName(checkpoint, key);
+  return name === undefined ? null : (tokens.ids.get(name) ?? null);
 }
 
 /** The id that a model's configuration gives for the begin token. */
@@ -40,13 +38,8 @@ export function readStopIds(checkpoint: Checkpoint, tokens: HfTokens, eos: numbe
   return endIds(named, tokens.texts, tokens.kinds);
 }
 
-export function record(checkpoint: Checkpoint, file: string): JsonRecord {
-  const value = checkpoint.json.get(file);
-  return isRecord(value) ? value : {};
-}
-
 function checkedId(id: unknown, rows: number, file: string, field: string): number {
-  if (isTokenId(id) && id < rows) return id;
+  if (isId(id, rows)) return id;
   throw new EngineError("CONFIG_TOKEN_ID", "not a token id", {
     at: { source: "config", file, field },
     actual: String(id),

@@ -7,14 +7,17 @@
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { quoteName } from "../error.ts";
-import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
+import { isId } from "../given.ts";
+import { isRecord, type JsonRecord, record } from "./hf-pipeline.ts";
 import type { MarkerFlags } from "./markers.ts";
-import { markControlTokens, TOKEN_KIND } from "./token-kinds.ts";
+import { BYTE_TOKEN, markControlTokens, TOKEN_KIND } from "./token-kinds.ts";
 import { faults } from "./vocabulary.ts";
 
 const FILE = "tokenizer.json";
 const CONFIG = "tokenizer_config.json";
-const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
+const OLDER = "special_tokens_map.json";
+/** Ids have 32 bits. */
+const MOST_IDS = 2 ** 32;
 const MOST_ADDED = 1 << 20;
 /** Fields of a configuration that name tokens. */
 const NAMED = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
@@ -81,10 +84,11 @@ export function readModelTokens(model: JsonRecord, rows: number): { texts: (stri
   const texts: (string | undefined)[] = [];
   const kinds = new Uint8Array(rows).fill(TOKEN_KIND.unused);
   for (const [text, id] of Object.entries(entries)) {
-    const field = `/model/vocab/${text.slice(0, 64)}`;
-    if (!isTokenId(id)) return fail("TOK_ID", "not a token id", field, String(id));
-    if (id >= rows) return fail("TOK_ID", `token id beyond the ${rows} rows of the embedding`, field, id);
-    if (texts[id] !== undefined) return fail("TOK_ID", `two tokens have id ${id}`, field);
+    // Of one in 200,000: not to be made before it is needed.
+    const field = () => `/model/vocab/${text.slice(0, 64)}`;
+    if (!isId(id, MOST_IDS)) return fail("TOK_ID", "not a token id", field(), String(id));
+    if (id >= rows) return fail("TOK_ID", `token id beyond the ${rows} rows of the embedding`, field(), id);
+    if (texts[id] !== undefined) return fail("TOK_ID", `two tokens have id ${id}`, field());
     texts[id] = text;
     const byte = model["byte_fallback"] === true && BYTE_TOKEN.test(text);
     kinds[id] = byte ? TOKEN_KIND.byte : TOKEN_KIND.normal;
@@ -170,20 +174,17 @@ function isCharacter(text: string): boolean {
 const NO_FLAGS: MarkerFlags = { singleWord: false, lstrip: false, rstrip: false };
 
 /** Of `tokenizer.json`, then what the configuration says of them and adds; `added_tokens.json` is the older form of that. */
-function addedTokens({ json }: Checkpoint): Added[] {
+function addedTokens(checkpoint: Checkpoint): Added[] {
   const fail = faults(FILE);
-  const root = json.get(FILE);
-  const given = (isRecord(root) ? root["added_tokens"] : undefined) ?? [];
+  const given = record(checkpoint, FILE)["added_tokens"] ?? [];
   if (!Array.isArray(given)) return fail("TOK_ADDED", "not a list", "/added_tokens");
-  const config = json.get(CONFIG);
-  const further = isRecord(config) ? config["added_tokens_decoder"] : undefined;
-  const older = json.get("added_tokens.json");
+  const further = record(checkpoint, CONFIG)["added_tokens_decoder"];
   const added = given.map((token: unknown, index) => readAdded(token, undefined, FILE, `/added_tokens/${index}`));
   if (isRecord(further)) {
     for (const [id, token] of Object.entries(further))
       added.push(readAdded(token, Number(id), CONFIG, `/added_tokens_decoder/${id}`));
-  } else if (given.length === 0 && isRecord(older)) {
-    for (const [content, id] of Object.entries(older))
+  } else if (given.length === 0) {
+    for (const [content, id] of Object.entries(record(checkpoint, "added_tokens.json")))
       added.push(readAdded({ content, normalized: false }, id, "added_tokens.json", `/${content.slice(0, 64)}`));
   }
   if (added.length > MOST_ADDED)
@@ -195,7 +196,7 @@ function readAdded(token: unknown, outer: unknown, file: string, field: string):
   const fail = faults(file);
   if (!isRecord(token) || typeof token["content"] !== "string") return fail("TOK_ADDED", "not a token", field);
   const id = outer ?? token["id"];
-  if (!isTokenId(id)) return fail("TOK_ID", "not a token id", `${field}/id`, String(id));
+  if (!isId(id, MOST_IDS)) return fail("TOK_ID", "not a token id", `${field}/id`, String(id));
   const special = token["special"] === true;
   return {
     content: token["content"],
@@ -210,12 +211,10 @@ function readAdded(token: unknown, outer: unknown, file: string, field: string):
   };
 }
 
-function namedTokens({ json }: Checkpoint): string[] {
+function namedTokens(checkpoint: Checkpoint): string[] {
   const names: string[] = [];
-  const config = json.get(CONFIG);
-  const older = json.get("special_tokens_map.json");
-  for (const fields of [config, isRecord(config) && isRecord(config["added_tokens_decoder"]) ? undefined : older]) {
-    if (!isRecord(fields)) continue;
+  const config = record(checkpoint, CONFIG);
+  for (const fields of [config, isRecord(config["added_tokens_decoder"]) ? {} : record(checkpoint, OLDER)]) {
     names.push(...NAMED.flatMap((key) => tokenName(fields[key]) ?? []));
     for (const key of LISTED) {
       const list = fields[key];
@@ -226,8 +225,13 @@ function namedTokens({ json }: Checkpoint): string[] {
   return names.filter((name) => name !== "");
 }
 
-export function isTokenId(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+/** The text of the token that a configuration names by `key`. */
+export function configuredName(checkpoint: Checkpoint, key: string): string | undefined {
+  for (const file of [CONFIG, OLDER]) {
+    const name = tokenName(record(checkpoint, file)[key]);
+    if (name !== undefined) return name;
+  }
+  return undefined;
 }
 
 /** `"<|eot|>"` or `{"content": "<|eot|>"}`. */

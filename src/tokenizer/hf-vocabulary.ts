@@ -1,8 +1,8 @@
 /** The tokenizer of a Hugging Face folder as a vocabulary: `tokenizer.json`, or SentencePiece's `tokenizer.model`. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { quoteName } from "../error.ts";
-import { isRecord, readPipeline, type TemplateToken } from "./hf-pipeline.ts";
-import { configuredBos, namedToken, readStopIds, record } from "./hf-special.ts";
+import { isRecord, readPipeline, record, type TemplateToken } from "./hf-pipeline.ts";
+import { configuredBos, namedToken, readStopIds } from "./hf-special.ts";
 import { addHfTokens, type HfTokens, readModelTokens } from "./hf-tokens.ts";
 import { NO_PREFIX, SENTENCEPIECE, SPACE, type SpacePrefix } from "./sentencepiece.ts";
 import { readSentencePieceFile, SENTENCEPIECE_FILE } from "./sentencepiece-file.ts";

@@ -5,6 +5,8 @@
  */
 import { faults } from "./vocabulary.ts";
 
+const STRICT_UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 export interface SentencePieceFile {
   readonly texts: string[];
   readonly scores: Float32Array;
@@ -108,7 +110,7 @@ class Message {
     const value = this.#fields.get(number) ?? new Uint8Array(0);
     if (typeof value === "number") return fail("TOK_PROTOBUF", "a piece is no text", field);
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
+      return STRICT_UTF8.decode(value);
     } catch {
       return fail("TOK_PROTOBUF", "a piece is not UTF-8", field);
     }

@@ -6,8 +6,8 @@
  * then what a processor keeps (`chat_template.json`, `processor_config.json`), which transformers' tokenizers do not read.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { isRecord, type JsonRecord } from "./hf-pipeline.ts";
-import { tokenName } from "./hf-tokens.ts";
+import { isRecord, record } from "./hf-pipeline.ts";
+import { configuredName } from "./hf-tokens.ts";
 
 export const DEFAULT_TEMPLATE = "default";
 const GGUF_KEY = "tokenizer.chat_template";
@@ -34,15 +34,15 @@ function ggufSources({ metadata }: Checkpoint): Map<string, string> {
   return sources;
 }
 
-function folderSources({ json, chatTemplate, namedTemplates }: Checkpoint): Map<string, string> {
+function folderSources(checkpoint: Checkpoint): Map<string, string> {
+  const { chatTemplate, namedTemplates } = checkpoint;
   const files = new Map(namedTemplates);
   if (chatTemplate !== undefined) files.set(DEFAULT_TEMPLATE, chatTemplate);
   // What newer files say of the default template makes older ones stale; without it they still say what chats need.
   for (const file of ["tokenizer_config.json", "chat_template.json", "processor_config.json"]) {
     if (files.has(DEFAULT_TEMPLATE)) break;
-    const config = json.get(file);
-    const given = isRecord(config) ? config["chat_template"] : undefined;
-    for (const [name, source] of namedSources(given)) if (!files.has(name)) files.set(name, source);
+    for (const [name, source] of namedSources(record(checkpoint, file)["chat_template"]))
+      if (!files.has(name)) files.set(name, source);
   }
   return files;
 }
@@ -57,7 +57,8 @@ function namedSources(given: unknown): [string, string][] {
 }
 
 /** The texts that templates know as `bos_token` and `eos_token`. */
-export function templateTokens({ format, metadata, json }: Checkpoint): TemplateTokens {
+export function templateTokens(checkpoint: Checkpoint): TemplateTokens {
+  const { format, metadata } = checkpoint;
   if (format === "gguf") {
     const texts = metadata.get("tokenizer.ggml.tokens");
     const name = (key: string): string | undefined => {
@@ -67,14 +68,5 @@ export function templateTokens({ format, metadata, json }: Checkpoint): Template
     };
     return { bosToken: name("bos_token_id"), eosToken: name("eos_token_id") };
   }
-  const field = (key: string): string | undefined => {
-    for (const file of ["tokenizer_config.json", "special_tokens_map.json"]) {
-      const config = json.get(file);
-      const fields: JsonRecord = isRecord(config) ? config : {};
-      const name = tokenName(fields[key]);
-      if (name !== undefined) return name;
-    }
-    return undefined;
-  };
-  return { bosToken: field("bos_token"), eosToken: field("eos_token") };
+  return { bosToken: configuredName(checkpoint, "bos_token"), eosToken: configuredName(checkpoint, "eos_token") };
 }

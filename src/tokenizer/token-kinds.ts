@@ -2,6 +2,9 @@
 
 export const TOKEN_KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+/** The text of a byte that has a token of its own. */
+export const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
+
 /** Names that structure a prompt: as ordinary tokens they would let text steer the conversation. */
 const STRUCTURAL = [
   "<|begin_of_text|>",

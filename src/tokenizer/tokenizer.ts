@@ -8,7 +8,7 @@
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
-import { checkFlag, checkString, isList, readOptions, tell, valuesOf, wrong } from "../given.ts";
+import { checkFlag, checkString, isId, isList, readOptions, tell, valuesOf, wrong } from "../given.ts";
 import { BYTE_LEVEL } from "./alphabet.ts";
 import { MergeTable } from "./bpe.ts";
 import { readGgufVocabulary } from "./gguf-vocabulary.ts";
@@ -213,7 +213,7 @@ export class Tokenizer {
   }
 
   #check(id: number): void {
-    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
+    if (isId(id, this.vocabSize)) return;
     throw new EngineError("TOK_ID_RANGE", "not a token id", {
       at: { source: "prompt", field: "id" },
       actual: tell(id),

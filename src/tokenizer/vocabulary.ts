@@ -162,10 +162,10 @@ function tokenBytes(raw: RawVocabulary, warnings: string[]): TokenBytes {
   let foreign = 0;
   for (let id = 0; id < texts.length; id++) {
     const text = texts[id];
-    const field = `${tokensField}[${id}]`;
+    const field = () => `${tokensField}[${id}]`;
     const kind = kinds[id];
     if (text.length > LIMITS.tokenBytes) {
-      fail("TOK_LENGTH", `token of more than ${LIMITS.tokenBytes} bytes`, field, text.length);
+      fail("TOK_LENGTH", `token of more than ${LIMITS.tokenBytes} bytes`, field(), text.length);
     }
     const start = end;
     if (kind === TOKEN_KIND.byte) bytes[end++] = byteToken(text, fail, field);
@@ -188,9 +188,9 @@ function tokenBytes(raw: RawVocabulary, warnings: string[]): TokenBytes {
   return { bytes: bytes.slice(0, end), offsets, byteIds };
 }
 
-function byteToken(text: string, fail: TokenizerFault, field: string): number {
+function byteToken(text: string, fail: TokenizerFault, field: () => string): number {
   const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(text);
-  return match ? Number.parseInt(match[1], 16) : fail("TOK_BYTE", "byte token is not <0x00> to <0xFF>", field, text);
+  return match ? Number.parseInt(match[1], 16) : fail("TOK_BYTE", "byte token is not <0x00> to <0xFF>", field(), text);
 }
 
 /** Tokens of ordinary text by their texts, the lowest id of equals. */
@@ -257,12 +257,12 @@ function markerIds({ file, tokensField, texts, kinds }: RawVocabulary, warnings:
   const markers = new Map<string, number>();
   for (let id = 0; id < texts.length; id++) {
     const text = texts[id];
-    const field = `${tokensField}[${id}]`;
+    const field = () => `${tokensField}[${id}]`;
     const unknown = kinds[id] === TOKEN_KIND.unknown && [...text].length > 1;
     const control = kinds[id] === TOKEN_KIND.control || unknown;
     if ((!control && kinds[id] !== TOKEN_KIND.userDefined) || text === "") continue;
     if (text.length > LIMITS.markerUnits) {
-      fail("TOK_ADDED", `added token of more than ${LIMITS.markerUnits} characters`, field, text.length);
+      fail("TOK_ADDED", `added token of more than ${LIMITS.markerUnits} characters`, field(), text.length);
     }
     const first = markers.get(text);
     if (first === undefined) markers.set(text, id);

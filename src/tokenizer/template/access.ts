@@ -61,7 +61,7 @@ function itemOf(object: Value, key: Value, budget: Budget): Value {
     if (object.silent && key instanceof Text && key.text === "content" && !object.has(key)) return SILENT_UNDEFINED;
     return object.get(key);
   }
-  if (object instanceof JsonText && !(asInt(key) !== undefined)) return itemOf(object.parsed, key, budget);
+  if (object instanceof JsonText && asInt(key) === undefined) return itemOf(object.parsed, key, budget);
   const index = asInt(key);
   if (index === undefined || typeof index === "bigint") return undefined;
   if (Array.isArray(object)) return object.at(index);
@@ -114,7 +114,7 @@ function bound(value: Value): number | undefined {
 }
 
 /** From, to and step among `size` items, as `slice.indices` has them. */
-export function sliceRange(size: number, { start, stop, step }: Bounds): Range {
+function sliceRange(size: number, { start, stop, step }: Bounds): Range {
   const by = Math.max(-(2 ** 52), Math.min(2 ** 52, bound(step) ?? 1));
   if (by === 0) throw templateFault("TPL_VALUE", "slice step is 0");
   const clip = (given: number | undefined, otherwise: number): number => {
@@ -160,7 +160,7 @@ function sliceText(text: Text, bounds: Bounds, budget: Budget): Text {
 }
 
 /** The parts of an attribute path: `user.name`, items by number. */
-export function attributeParts(path: Value, budget: Budget): Value[] {
+function attributeParts(path: Value, budget: Budget): Value[] {
   if (path === null) return [];
   if (!(path instanceof Text)) return [path];
   budget.spend(path.text.length);

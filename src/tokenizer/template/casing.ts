@@ -1,4 +1,5 @@
 /** Upper, lower and title case, and what kind of characters a string has, as `str` in Python says. */
+import { SPACES } from "./whitespace.ts";
 
 const TITLES: Readonly<Record<string, string>> = {
   ...{ Ǆ: "ǅ", ǅ: "ǅ", ǆ: "ǅ", Ǉ: "ǈ", ǈ: "ǈ", ǉ: "ǈ", Ǌ: "ǋ", ǋ: "ǋ", ǌ: "ǋ", Ǳ: "ǲ", ǲ: "ǲ", ǳ: "ǲ" },
@@ -31,9 +32,11 @@ function title(word: string): string {
   return titleChar(first) + `a${rest.join("")}`.toLowerCase().slice(1);
 }
 
+const TITLE_WORD = new RegExp(`[^-${SPACES}({[<]+`, "gu");
+
 /** The filter `title`: words start after blanks, hyphens and opening brackets only. */
 export const titleFilter = (text: string): string =>
-  text.replace(/[^-\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000({[<]+/gu, (word) => {
+  text.replace(TITLE_WORD, (word) => {
     const [first] = word;
     return first.toUpperCase() + word.slice(first.length).toLowerCase();
   });
@@ -73,7 +76,7 @@ export const KINDS: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ["isnumeric", matching(new RegExp(`^[\\p{N}${NUMERALS}]+$`, "u"))],
   ["isalpha", matching(/^\p{L}+$/u)],
   ["isalnum", matching(new RegExp(`^[\\p{L}\\p{N}${NUMERALS}]+$`, "u"))],
-  ["isspace", matching(/^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/)],
+  ["isspace", matching(new RegExp(`^[${SPACES}]+$`))],
   ["isascii", matching(/^[\0-\x7f]*$/)],
   ["isprintable", (text) => !/[^\P{C}]|(?! )\p{Z}/u.test(text)],
   ["isidentifier", matching(/^[\p{XID_Start}_]\p{XID_Continue}*$/u)],

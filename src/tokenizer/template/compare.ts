@@ -9,7 +9,6 @@ import {
   Mapping,
   Range,
   Silent,
-  Thing,
   Tuple,
   typeName,
   undefinedUsed,
@@ -98,5 +97,5 @@ export function same(a: Value, b: Value): boolean {
   const [x, y] = [asked(a), asked(b)];
   if (x instanceof Text && y instanceof Text) return x.text === y.text;
   if (x instanceof Float && y instanceof Float) return x.value === y.value;
-  return x === y || (x instanceof Thing && x === y);
+  return x === y;
 }

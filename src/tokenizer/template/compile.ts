@@ -69,24 +69,16 @@ class Resolver {
         this.#expression(node.value, where);
         this.#target(node.target, where);
         return;
-      case "setBlock": {
-        const inner = this.#inner(where);
-        inner.symbols.statements(node.body);
-        // Jinja's compiler forgets the filter's arguments, and trips over names that stand nowhere else.
-        inner.symbols.expression(node.filter);
-        this.statements(node.body, inner);
-        this.#expression(node.filter, inner);
-        node.scope = inner.symbols.scope();
-        this.#target(node.target, where);
-        return;
-      }
+      case "setBlock":
       case "filterBlock": {
         const inner = this.#inner(where);
         inner.symbols.statements(node.body);
+        // Of a set block Jinja's compiler forgets the filter's arguments, and trips over names that stand nowhere else.
         inner.symbols.expression(node.filter);
         this.statements(node.body, inner);
         this.#expression(node.filter, inner);
         node.scope = inner.symbols.scope();
+        if (node.kind === "setBlock") this.#target(node.target, where);
         return;
       }
       case "scope": {

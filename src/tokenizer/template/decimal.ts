@@ -24,7 +24,7 @@ export function fixed(value: number, places: number): string {
 }
 
 /** |value| as d.ddd with so many digits behind the point, and the power of ten. */
-export function scientific(value: number, places: number): { digits: string; exponent: number } {
+function scientific(value: number, places: number): { digits: string; exponent: number } {
   if (value === 0) return { digits: "0".repeat(places + 1), exponent: 0 };
   const all = exact(value);
   const size = String(all.digits).length;

@@ -34,6 +34,9 @@ export class Frame {
   }
 }
 
+/** Nobody adds to it. */
+const NONE: Dict = new Map();
+
 export class Evaluator {
   readonly #budget: Budget;
   readonly #source: string;
@@ -132,6 +135,7 @@ export class Evaluator {
 
   #arguments(nodes: Arguments, frame: Frame, caller?: Callable): { list: Value[]; named: Dict } {
     const list = nodes.list.map((node) => this.value(node, frame));
+    if (nodes.named.length === 0 && !caller && !nodes.spread && !nodes.spreadNamed) return { list, named: NONE };
     const named: Dict = new Map();
     for (const [name, node] of nodes.named) named.set(name, this.value(node, frame));
     if (caller) named.set("caller", caller);

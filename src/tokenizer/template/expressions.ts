@@ -3,6 +3,7 @@ import { TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import { TokenReader } from "./reader.ts";
 import type { Arguments, Arithmetic, CallNode, Comparison, Expression, FilterNode, NameNode, Target } from "./tree.ts";
 import { Float, Text, type Value } from "./values.ts";
+import { partsOf } from "./walk.ts";
 
 const COMPARISONS: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const CONSTANTS: ReadonlyMap<string, Value> = new Map([
@@ -19,9 +20,9 @@ export class ExpressionParser extends TokenReader {
   readonly #depths = new Map<Expression, number>();
   #nested = 0;
 
-  #deep<Node extends Expression>(node: Node, ...parts: readonly (Expression | undefined)[]): Node {
+  #deep<Node extends Expression>(node: Node): Node {
     let depth = 0;
-    for (const part of parts) if (part) depth = Math.max(depth, this.#depths.get(part) ?? 0);
+    for (const part of partsOf(node)) if (part) depth = Math.max(depth, this.#depths.get(part) ?? 0);
     if (depth >= TEMPLATE_LIMITS.expression - 1) this.#tooDeep();
     this.#depths.set(node, depth + 1);
     return node;
@@ -86,7 +87,7 @@ export class ExpressionParser extends TokenReader {
     }
     if (!commas && items.length > 0) return items[0];
     if (!commas && !parentheses) this.fail("expected an expression");
-    return this.#deep({ kind: "tuple", items }, ...items);
+    return this.#deep({ kind: "tuple", items });
   }
 
   protected expression(conditions = true): Expression {
@@ -101,7 +102,7 @@ export class ExpressionParser extends TokenReader {
     while (this.skipWord("if")) {
       const test = this.#or();
       const otherwise = this.skipWord("else") ? this.expression() : undefined;
-      value = this.#deep({ kind: "conditional", test, value, otherwise }, value, test, otherwise);
+      value = this.#deep({ kind: "conditional", test, value, otherwise });
     }
     return value;
   }
@@ -110,7 +111,7 @@ export class ExpressionParser extends TokenReader {
     let left = this.#and();
     while (this.skipWord("or")) {
       const right = this.#and();
-      left = this.#deep({ kind: "or", left, right }, left, right);
+      left = this.#deep({ kind: "or", left, right });
     }
     return left;
   }
@@ -119,7 +120,7 @@ export class ExpressionParser extends TokenReader {
     let left = this.#not();
     while (this.skipWord("and")) {
       const right = this.#not();
-      left = this.#deep({ kind: "and", left, right }, left, right);
+      left = this.#deep({ kind: "and", left, right });
     }
     return left;
   }
@@ -128,7 +129,7 @@ export class ExpressionParser extends TokenReader {
     let nots = 0;
     while (this.skipWord("not")) nots++;
     let operand = this.#compare();
-    for (; nots > 0; nots--) operand = this.#deep({ kind: "not", operand }, operand);
+    for (; nots > 0; nots--) operand = this.#deep({ kind: "not", operand });
     return operand;
   }
 
@@ -147,7 +148,7 @@ export class ExpressionParser extends TokenReader {
       } else break;
     }
     if (rest.length === 0) return first;
-    return this.#deep({ kind: "compare", first, rest }, first, ...rest.map(([, operand]) => operand));
+    return this.#deep({ kind: "compare", first, rest });
   }
 
   #chain(operators: readonly Arithmetic[], part: () => Expression): Expression {
@@ -155,7 +156,7 @@ export class ExpressionParser extends TokenReader {
     while ((operators as readonly string[]).includes(this.current.type)) {
       const operator = this.next().type as Arithmetic;
       const right = part();
-      left = this.#deep({ kind: "arithmetic", operator, left, right }, left, right);
+      left = this.#deep({ kind: "arithmetic", operator, left, right });
     }
     return left;
   }
@@ -167,7 +168,7 @@ export class ExpressionParser extends TokenReader {
   #concat(): Expression {
     const items = [this.#product()];
     while (this.skip("~")) items.push(this.#product());
-    return items.length === 1 ? items[0] : this.#deep({ kind: "concat", items }, ...items);
+    return items.length === 1 ? items[0] : this.#deep({ kind: "concat", items });
   }
 
   #product(): Expression {
@@ -179,7 +180,7 @@ export class ExpressionParser extends TokenReader {
     while (this.current.type === "-" || this.current.type === "+") signs.push(this.next().type as "+" | "-");
     let value = this.#postfix(this.#primary());
     for (const operator of signs.reverse()) {
-      value = this.#deep({ kind: "sign", operator, operand: value }, value);
+      value = this.#deep({ kind: "sign", operator, operand: value });
     }
     return this.#filtersAndTests(signs.length > 0 ? this.#postfix(value) : value);
   }
@@ -205,7 +206,7 @@ export class ExpressionParser extends TokenReader {
     }
     if (type === "[") {
       const items = this.#list("]", () => this.expression());
-      return this.#deep({ kind: "list", items }, ...items);
+      return this.#deep({ kind: "list", items });
     }
     if (type === "{") {
       const entries = this.#list("}", (): [Expression, Expression] => {
@@ -213,7 +214,7 @@ export class ExpressionParser extends TokenReader {
         this.expect(":");
         return [key, this.expression()];
       });
-      return this.#deep({ kind: "mapping", entries }, ...entries.flat());
+      return this.#deep({ kind: "mapping", entries });
     }
     return this.fail("the template does not parse: expected a value", token.offset);
   }
@@ -253,9 +254,9 @@ export class ExpressionParser extends TokenReader {
   #attribute(object: Expression): Expression {
     this.next();
     const { type, value, number, offset } = this.next();
-    if (type === "name") return this.#deep({ kind: "attribute", object, name: value }, object);
+    if (type === "name") return this.#deep({ kind: "attribute", object, name: value });
     if (type !== "integer") this.fail("the template does not parse: expected a name or a number", offset);
-    return this.#deep({ kind: "item", object, key: { kind: "constant", value: number } }, object);
+    return this.#deep({ kind: "item", object, key: { kind: "constant", value: number } });
   }
 
   #subscript(object: Expression): Expression {
@@ -273,8 +274,8 @@ export class ExpressionParser extends TokenReader {
       keys.push(start!);
     }
     this.expect("]");
-    const key: Expression = keys.length === 1 ? keys[0] : this.#deep({ kind: "tuple", items: keys }, ...keys);
-    return this.#deep({ kind: "item", object, key }, object, key);
+    const key: Expression = keys.length === 1 ? keys[0] : this.#deep({ kind: "tuple", items: keys });
+    return this.#deep({ kind: "item", object, key });
   }
 
   #slice(object: Expression, start: Expression | undefined): Expression {
@@ -284,13 +285,13 @@ export class ExpressionParser extends TokenReader {
         : this.expression();
     const stop = bound();
     const step = this.skip(":") ? bound() : undefined;
-    return this.#deep({ kind: "slice", object, start, stop, step }, object, start, stop, step);
+    return this.#deep({ kind: "slice", object, start, stop, step });
   }
 
   #call(callee: Expression): CallNode {
     const { offset } = this.current;
     const args = this.#arguments();
-    return this.#deep({ kind: "call", callee, args, offset }, callee, ...parts(args));
+    return this.#deep({ kind: "call", callee, args, offset });
   }
 
   #arguments(): Arguments {
@@ -339,7 +340,7 @@ export class ExpressionParser extends TokenReader {
       const name = this.#dotted();
       const args = this.current.type === "(" ? this.#arguments() : NO_ARGUMENTS;
       const operand: Expression | undefined = value ?? start;
-      value = this.#deep({ kind: "filter", operand, name, args, offset }, operand, ...parts(args));
+      value = this.#deep({ kind: "filter", operand, name, args, offset });
     }
     return value;
   }
@@ -361,11 +362,7 @@ export class ExpressionParser extends TokenReader {
       if (this.isWord("is")) this.fail("tests do not chain");
       args = { ...NO_ARGUMENTS, list: [this.#postfix(this.#primary())] };
     }
-    const test: Expression = this.#deep({ kind: "test", operand, name, args, offset }, operand, ...parts(args));
-    return negated ? this.#deep({ kind: "not", operand: test }, test) : test;
+    const test: Expression = this.#deep({ kind: "test", operand, name, args, offset });
+    return negated ? this.#deep({ kind: "not", operand: test }) : test;
   }
-}
-
-function parts({ list, named, spread, spreadNamed }: Arguments): (Expression | undefined)[] {
-  return [...list, ...named.map(([, value]) => value), spread, spreadNamed];
 }

@@ -1,9 +1,10 @@
 /** Functions every template can call. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
+import { fromKeys } from "./methods.ts";
 import { asInt } from "./numbers.ts";
 import { toText } from "./print.ts";
 import { items } from "./sequences.ts";
-import { bind, takes } from "./signature.ts";
+import { bind, NO_NAMES, takes } from "./signature.ts";
 import { strftime } from "./strftime.ts";
 import {
   Callable,
@@ -19,7 +20,6 @@ import {
   wrong,
 } from "./values.ts";
 
-const NOTHING = takes("");
 const FORMAT = takes("format");
 const MESSAGE = takes("message");
 const SEPARATOR = takes("sep", new Text(", "));
@@ -97,12 +97,7 @@ class DictGlobal extends Callable {
 
   override attribute(name: string): Value {
     if (name !== "fromkeys") return undefined;
-    return new Callable((args, named) => {
-      const [keys, value] = bind(FROM_KEYS, args, named);
-      const list = items(keys, this.#budget);
-      this.#budget.spend(list.length * 4);
-      return new Mapping(list.map((key) => [key, value]));
-    });
+    return new Callable((args, named) => fromKeys(bind(FROM_KEYS, args, named), this.#budget));
   }
 }
 
@@ -126,12 +121,12 @@ function range(args: Value[], named: ReadonlyMap<string, Value>, budget: Budget)
 
 const noArguments = (run: () => Value): Callable =>
   new Callable((args, named) => {
-    bind(NOTHING, args, named);
+    bind(NO_NAMES, args, named);
     return run();
   });
 
 function cycler(args: Value[], named: ReadonlyMap<string, Value>): Cycler {
-  bind(NOTHING, [], named);
+  bind(NO_NAMES, [], named);
   return new Cycler(args);
 }
 
@@ -182,7 +177,7 @@ class Joiner extends Callable {
 
   constructor(separator: Value) {
     super((args, named) => {
-      bind(NOTHING, args, named);
+      bind(NO_NAMES, args, named);
       if (this.#used) return this.#separator;
       this.#used = true;
       return new Text("");

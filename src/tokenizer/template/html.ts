@@ -66,3 +66,7 @@ export function stripTags(text: Text, budget: Budget): Text {
   for (const [i, word] of split(bare, null, -1, budget).entries()) (i > 0 ? out.own(" ") : out).add(word);
   return unescaped(out.done(), budget);
 }
+
+/** Markup escapes what it is joined with. */
+export const joining = (text: Text, part: Text, budget: Budget): Text =>
+  text instanceof Markup ? escaped(part, budget) : part;

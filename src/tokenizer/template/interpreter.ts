@@ -6,7 +6,7 @@ import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import { Evaluator, Frame } from "./evaluate.ts";
 import { checkAttribute, makeGlobals } from "./globals.ts";
 import { Loop } from "./loop.ts";
-import { makeMacro } from "./macro.ts";
+import { Macro } from "./macro.ts";
 import { toText } from "./print.ts";
 import { items, iterate } from "./sequences.ts";
 import { asText } from "./strings.ts";
@@ -29,7 +29,8 @@ type Flow = "next" | "break" | "continue";
 
 export function runTemplate(program: Program, variables: Dict, now: Date, budget: Budget): Text {
   try {
-    const context = new Map([...makeGlobals(budget, now), ...variables]);
+    const context = makeGlobals(budget, now);
+    for (const [name, value] of variables) context.set(name, value);
     return new Interpreter(budget, context, program.source).run(program);
   } catch (error) {
     // The limits keep well below the stack's end, unless the caller stands at its edge already.
@@ -237,7 +238,7 @@ class Interpreter {
 
   #macro(node: MacroBody, frame: Frame, name: string | undefined): Callable {
     const names = node.parameters.map(({ target }) => target.name);
-    return makeMacro(name, names, node, (slots) => {
+    return new Macro(name, names, node, (slots) => {
       this.#budget.spend(10);
       const own = new Frame(node.frame!.slots, frame);
       this.#enter(node.scope!, own);

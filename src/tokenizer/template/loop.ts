@@ -2,10 +2,9 @@
 import { type Budget, templateFault } from "./budget.ts";
 import { equal } from "./compare.ts";
 import { length } from "./sequences.ts";
-import { bind, takes } from "./signature.ts";
+import { bind, NO_NAMES, takes } from "./signature.ts";
 import { Callable, Stream, Tuple, type Value } from "./values.ts";
 
-const NO_NAMES = takes("");
 const ITERABLE = takes("iterable");
 const NOTHING = Symbol("nothing");
 

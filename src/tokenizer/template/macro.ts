@@ -12,16 +12,7 @@ export interface Bound {
 
 type Body = Pick<MacroBody, "caller" | "kwargs" | "varargs">;
 
-export function makeMacro(
-  name: string | undefined,
-  parameters: readonly string[],
-  body: Body,
-  run: (bound: Bound) => Text,
-): Callable {
-  return new Macro(name, parameters, body, run);
-}
-
-class Macro extends Callable {
+export class Macro extends Callable {
   readonly #name: string | undefined;
   readonly #parameters: readonly string[];
   readonly #body: Body;

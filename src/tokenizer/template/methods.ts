@@ -3,7 +3,7 @@ import { type Budget, templateFault } from "./budget.ts";
 import { capitalize, caseFold, KINDS, swapCase, titleWords } from "./casing.ts";
 import { equal } from "./compare.ts";
 import { type Access, format } from "./format.ts";
-import { escaped, stripTags, unescaped } from "./html.ts";
+import { joining, stripTags, unescaped } from "./html.ts";
 import { asInt } from "./numbers.ts";
 import { toText } from "./print.ts";
 import { characters, items, iterate } from "./sequences.ts";
@@ -24,10 +24,6 @@ const method = <Owner>(
 ): Method<Owner> => ({ signature: takes(parameters, ...defaults), run });
 
 type TextMethod = (text: Text, args: Value[], budget: Budget) => Value;
-
-/** Markup escapes what it is joined with. */
-export const joining = (text: Text, part: Text, budget: Budget): Text =>
-  text instanceof Markup ? escaped(part, budget) : part;
 
 const changes = (change: (text: string) => string): Method<Text> =>
   method("", [], (text, _, budget) => {
@@ -213,7 +209,8 @@ for (const [name, test] of KINDS) {
   );
 }
 
-const fromKeys = (args: Value[], budget: Budget): Mapping => {
+/** `dict.fromkeys`: keys and the value of each. */
+export const fromKeys = (args: Value[], budget: Budget): Mapping => {
   const list = items(args[0], budget);
   budget.spend(list.length * 4);
   return new Mapping(list.map((key) => [key, args[1]]));

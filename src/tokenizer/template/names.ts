@@ -8,10 +8,11 @@ export interface TemplateNames {
   readonly fields: ReadonlySet<string>;
 }
 
+/** `source`: of a program, its line ends as the lexer knows them. */
 export function namesIn(source: string): TemplateNames {
   const variables = new Set<string>();
   const fields = new Set<string>();
-  const tokens = lex(source.replace(/\r\n?/g, "\n"));
+  const tokens = lex(source);
   for (const [i, { type, value }] of tokens.entries()) {
     if (type === "string") fields.add(value);
     else if (type !== "name") continue;

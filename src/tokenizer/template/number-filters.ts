@@ -81,7 +81,7 @@ function absolute(value: Value): Value {
 const PREFIXES = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
 
 function fileSize(value: Value, [binary]: Value[], budget: Budget): Value {
-  const float = toFloating(value, [wrongSize], budget);
+  const float = toFloating(value, [null], budget);
   const bytes = float instanceof Float ? float.value : wrong("not a number", value);
   const isBinary = binary !== false && binary !== null && binary !== 0;
   const base = isBinary ? 1024 : 1000;
@@ -92,7 +92,6 @@ function fileSize(value: Value, [binary]: Value[], budget: Budget): Value {
   const prefix = isBinary ? `${PREFIXES[at].toUpperCase()}i` : PREFIXES[at];
   return new Text(`${roundText((base * bytes) / base ** (at + 2))} ${prefix}B`);
 }
-const wrongSize = null;
 const roundText = (value: number): string => (Number.isFinite(value) ? roundFloat(value, 1).toFixed(1) : "inf");
 
 export const NUMBER_FILTERS: readonly [string, Filter][] = [

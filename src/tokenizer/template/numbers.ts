@@ -106,7 +106,7 @@ function wholeDivision(a: Int, b: Int): [Int, Int] {
 }
 
 /** The float next to a / b. */
-export function quotient(a: Int, b: Int): number {
+function quotient(a: Int, b: Int): number {
   if (typeof a === "number" && typeof b === "number") return a / b;
   const [x, y] = [BigInt(a), BigInt(b)];
   const [size, by] = [x < 0n ? -x : x, y < 0n ? -y : y];

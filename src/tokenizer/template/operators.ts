@@ -1,7 +1,7 @@
 /** Operators, with Python's meaning. */
 import { type Budget, TEMPLATE_LIMITS, templateFault } from "./budget.ts";
 import { equal, order } from "./compare.ts";
-import { escaped } from "./html.ts";
+import { escaped, joining } from "./html.ts";
 import { asInt, calculate, negate, numeric } from "./numbers.ts";
 import { toText } from "./print.ts";
 import { printf } from "./printf.ts";
@@ -72,7 +72,7 @@ export function arithmetic(operator: Arithmetic, left: Value, right: Value, budg
     if (times !== undefined && Array.isArray(repeated)) return repeatList(repeated, Math.max(0, times), budget);
   }
   if (operator === "%" && left instanceof Text) {
-    return printf(left, right, budget, left instanceof Markup ? (part) => escaped(part, budget) : undefined);
+    return printf(left, right, budget, (part) => joining(left, part, budget));
   }
   if (left === undefined || right === undefined) return undefinedUsed();
   throw templateFault("TPL_VALUE", `no ${operator} between these`, `${typeName(left)} and ${typeName(right)}`);

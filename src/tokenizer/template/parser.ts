@@ -60,7 +60,7 @@ class Parser extends ExpressionParser {
     const { offset, value: word } = this.expect("name");
     switch (word) {
       case "for":
-        return [this.#for(offset)];
+        return [this.#for()];
       case "if":
         return [this.#if()];
       case "set":
@@ -87,7 +87,7 @@ class Parser extends ExpressionParser {
     }
   }
 
-  #for(offset: number): ForNode {
+  #for(): ForNode {
     const from = this.position;
     const target = this.target(false);
     // Parsed again for the test: it sets names of its own.
@@ -101,7 +101,7 @@ class Parser extends ExpressionParser {
     const recursive = this.skipWord("recursive");
     const body = this.#open("endfor", "else");
     const otherwise = this.next().value === "else" ? this.#body("endfor") : [];
-    return { kind: "for", target, testTarget, iterable, test, recursive, body, otherwise, offset };
+    return { kind: "for", target, testTarget, iterable, test, recursive, body, otherwise };
   }
 
   #if(): Statement {

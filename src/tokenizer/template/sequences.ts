@@ -38,7 +38,7 @@ export function unitAt(text: string, index: number): number {
 export function isIterable(value: Value): boolean {
   if (value === undefined || typeof value !== "object" || value === null) return value === undefined;
   if (value instanceof Silent) return value.value === undefined;
-  return !(value instanceof Float) && !(value instanceof Thing && !("iterate" in value));
+  return !(value instanceof Float) && !(value instanceof Thing);
 }
 
 /** All that a loop runs over. A list is given as it is, not to be changed. */
@@ -89,7 +89,7 @@ function chars(value: Text, budget: Budget): Text[] {
 function viewed({ kind, mapping }: View, budget: Budget): Value[] {
   budget.spend(mapping.size * 4);
   if (kind === "keys") return mapping.keys();
-  return kind === "values" ? mapping.values() : mapping.entries().map((entry) => Tuple.from(entry) as Tuple);
+  return kind === "values" ? mapping.values() : mapping.entries().map(([key, value]) => Tuple.of(key, value) as Tuple);
 }
 
 export function length(value: Value): number {

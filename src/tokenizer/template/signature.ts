@@ -17,6 +17,9 @@ export function takes(parameters: string, ...defaults: Value[]): Signature {
   return { names: words.filter((word) => word !== "/"), unnamed: Math.max(0, slash), defaults };
 }
 
+/** Of what takes no argument. */
+export const NO_NAMES = takes("");
+
 export function bind(
   { names, unnamed, defaults }: Signature,
   list: readonly Value[],

@@ -6,7 +6,7 @@ import { numeric } from "./numbers.ts";
 import { arithmetic, compare } from "./operators.ts";
 import { toText } from "./print.ts";
 import { contains, isIterable } from "./sequences.ts";
-import { bind, type Signature, takes } from "./signature.ts";
+import { bind, NO_NAMES, type Signature, takes } from "./signature.ts";
 import { Markup, Text } from "./text.ts";
 import { asked, Callable, Float, isInt, Mapping, Range, Silent, type Value } from "./values.ts";
 
@@ -16,9 +16,8 @@ interface Test {
   readonly run: Run;
 }
 
-const NONE = takes("");
 const ONE = takes("other");
-const plain = (run: Run): Test => ({ signature: NONE, run });
+const plain = (run: Run): Test => ({ signature: NO_NAMES, run });
 const binary = (run: (value: Value, other: Value, budget: Budget) => boolean, signature = ONE): Test => ({
   signature,
   run: (value, [other], budget) => run(value, other, budget),
@@ -93,7 +92,7 @@ export function runTest(
 ): boolean {
   if (value instanceof Text) budget.text(value.text.length);
   if (name === "filter" || name === "test") {
-    bind(NONE, list, named);
+    bind(NO_NAMES, list, named);
     // In Python these are looked up in mappings.
     new Mapping().has(value);
     return value instanceof Text && (name === "test" ? isTest(value.text) : isFilter(value.text));

@@ -37,20 +37,18 @@ function indent(value: Value, [width, first, blank]: Value[], budget: Budget): T
   const blanks = width instanceof Text ? 0 : Math.max(0, asSize(width));
   if (blanks > TEMPLATE_LIMITS.output) budget.text(blanks);
   const pad = width instanceof Text ? width : new Text(" ".repeat(blanks));
-  const kind = given instanceof Markup ? (text: Text) => escaped(text, budget) : (text: Text) => text;
-  const indention = given instanceof Markup ? new Markup(pad.text, pad.marks) : pad;
   const all = lines(new TextBuilder(budget).add(given).own("\n").done(given), false, budget);
   const out = new TextBuilder(budget);
-  if (truthy(first)) out.add(indention);
+  if (truthy(first)) out.add(pad);
   for (const [i, line] of all.entries()) {
     if (i > 0) {
       out.own("\n");
-      if (truthy(blank) || line.text !== "") out.add(indention);
+      if (truthy(blank) || line.text !== "") out.add(pad);
     }
     out.add(line);
   }
   // A string behind markup is escaped, one before it makes all of it markup.
-  return out.done(kind(given) instanceof Markup || indention instanceof Markup ? new Markup("") : undefined);
+  return out.done(given instanceof Markup || pad instanceof Markup ? new Markup("") : undefined);
 }
 
 function truncate(value: Value, [most, kill, end, leeway]: Value[], budget: Budget): Value {

@@ -153,7 +153,6 @@ export interface ForNode {
   readonly recursive: boolean;
   readonly body: readonly Statement[];
   readonly otherwise: readonly Statement[];
-  readonly offset: number;
   /** The test sets the target on its own: in Python it is a generator. */
   readonly testTarget: Target;
   scope?: Scope;

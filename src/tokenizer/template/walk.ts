@@ -6,7 +6,7 @@ function argumentsOf({ list, named, spread, spreadNamed }: Arguments): (Expressi
 }
 
 /** The parts of an expression, in the order in which they stand. */
-function partsOf(node: Expression): readonly (Expression | undefined)[] {
+export function partsOf(node: Expression): readonly (Expression | undefined)[] {
   switch (node.kind) {
     case "name":
     case "constant":
