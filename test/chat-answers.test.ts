@@ -106,7 +106,7 @@ describe("a folder's templates", () => {
   });
 });
 
-test("a folder whose only tokenizer is tokenizer.model chats", async () => {
+test("a folder whose only tokenizer is tokenizer.model chats, and can be inspected", async () => {
   const { model: file, rows } = sentencepiece.models.llama;
   const template = "{{ bos_token }}[INST] {{ messages[0].content }} [/INST]{{ eos_token }}";
   const files = { "tokenizer.model": new Uint8Array(Buffer.from(file, "base64")), ...config(template) };
@@ -115,6 +115,7 @@ test("a folder whose only tokenizer is tokenizer.model chats", async () => {
   expect(warnings).toEqual([]);
   const inner = model.tokenizer.encode("[INST] hi </s> [/INST]");
   expect(usage.promptTokens).toBe(inner.length + 2);
+  expect((await inspect(folder(files))).tokenizer).toMatchObject({ kind: "SentencePiece", rule: null });
 });
 
 test("a stale vocab_size and ids that mean none are no reason to refuse a model", async () => {

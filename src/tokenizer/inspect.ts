@@ -12,7 +12,7 @@ export interface NamedId {
 }
 
 export interface TokenizerInspection {
-  /** What the file calls it: `gpt2` (byte-level pairs) or `llama` in GGUF files, `BPE` in folders. */
+  /** What the file calls it: `gpt2` (byte-level pairs) or `llama` in GGUF files, `BPE` in folders; `SentencePiece` is `tokenizer.model`. */
   readonly kind: string;
   /** Where merges may not cross: a pre-tokenizer of GGUF, or the rule whose expression a folder quotes; null: none. */
   readonly rule: string | null;
@@ -133,6 +133,7 @@ function kindOf({ format, metadata, json }: Checkpoint): { kind: string; rule: s
     const rule = text(metadata.get("tokenizer.ggml.pre"));
     return { kind: text(metadata.get("tokenizer.ggml.model")) ?? "unknown", rule };
   }
+  if (!json.has("tokenizer.json")) return { kind: "SentencePiece", rule: null };
   const file = json.get("tokenizer.json") as { model?: { type?: unknown }; pre_tokenizer?: unknown };
   // The tokenizer was opened, so its expressions are known; which of them it is stands somewhere among the steps.
   const steps = JSON.stringify(file.pre_tokenizer ?? null);
