@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { createModel } from "../dist/src/index.js";
+import { byteModel } from "./byte-model.ts";
 
 /** However many prompts a batch has, what it holds does not grow. `PROMPTS=100000` makes it a long run. */
 
@@ -27,22 +28,7 @@ async function* many() {
 }
 
 it(`${PROMPTS} prompts of an async generator, read as they end: less than 4 MiB from the first thousands to the last`, async () => {
-  const model = await createModel(
-    {
-      vocab_size: 260,
-      hidden_size: 16,
-      intermediate_size: 16,
-      num_hidden_layers: 1,
-      num_attention_heads: 1,
-      num_key_value_heads: 1,
-      head_dim: 16,
-      moe_layers: [],
-      intermediate_size_mlp: 16,
-      max_position_embeddings: 256,
-      eos_token_id: [],
-    },
-    { threads: 0 },
-  );
+  const model = await createModel(byteModel(16), { threads: 0 });
   const { signal } = new AbortController();
   let ended = 0;
   let early = 0;

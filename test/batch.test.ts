@@ -1,39 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BatchFailure, type BatchPrompt, createModel, EngineError, type Model } from "../dist/src/index.js";
-import { codeOf } from "./error-code.ts";
+import { byteModel } from "./byte-model.ts";
+import { codeOf, errorOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
 
 /** Many prompts of one call: taken as there is room, each answer its solo one, mistakes named by their place. */
 
-const SMALL = {
-  vocab_size: 260,
-  hidden_size: 16,
-  intermediate_size: 16,
-  num_hidden_layers: 1,
-  num_attention_heads: 1,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  moe_layers: [],
-  intermediate_size_mlp: 16,
-  max_position_embeddings: 128,
-  eos_token_id: [],
-};
+const SMALL = byteModel(16, { max_position_embeddings: 128 });
 const OPTIONS = { maxTokens: 6, logitBias: { 257: -100 } };
 let model: Model;
 beforeAll(async () => {
   model = await createModel(SMALL, { threads: 0 });
 });
 afterAll(() => model.dispose());
-
-async function errorOf(work: () => unknown): Promise<EngineError> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof EngineError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 const prompts = (count: number) => Array.from({ length: count }, (_, index) => idsOf(1 + (index % 5), 256, index));
 

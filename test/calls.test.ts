@@ -1,18 +1,17 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, EngineError, inspect, loadModel, type Model } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
+import { MODEL } from "./runtimes.ts";
 
 /**
  * One rule for all calls: what returns an object throws at once, what returns a promise rejects; a disposed model is no
  * exception. And whatever they give is JSON.
  */
 
-const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
 const MESSAGES = [{ role: "user", content: "Hi" }];
 let model: Model;
 beforeAll(async () => {
-  model = await loadModel(PATH, { threads: 0, context: 256 });
+  model = await loadModel(MODEL, { threads: 0, context: 256 });
 });
 afterAll(() => model.dispose());
 
@@ -63,7 +62,7 @@ describe.each([
     for (const call of [badOption, badPrompt]) {
       if (call) expect(await failure(() => call(model))).toMatch(new RegExp(`^${how} [A-Z_]+$`));
     }
-    const gone = await loadModel(PATH, { threads: 0, context: 64 });
+    const gone = await loadModel(MODEL, { threads: 0, context: 64 });
     await gone.dispose();
     expect(await failure(() => well(gone))).toBe(`${how} DISPOSED`);
     await gone.dispose();
@@ -71,7 +70,7 @@ describe.each([
 });
 
 it("what began before the model went is rejected, whoever holds it", async () => {
-  const gone = await loadModel(PATH, { threads: 1, context: 256 });
+  const gone = await loadModel(MODEL, { threads: 1, context: 256 });
   const [unheard, session, batch] = [gone.generate("a"), gone.session(), gone.generateBatch(["a"])];
   const running = failure(() => gone.generate("a", { logitBias: { 2042: -100, 2045: -100, 2046: -100 } }).result());
   await session.sync([1, 2]);
@@ -141,7 +140,7 @@ it("everything that the API gives is JSON: results, batches, scores, info, inspe
     embedding: await model.embed("ab"),
     trace: await model.trace([1, 2], { taps: ["norm"] }),
     profile: await model.profile(async () => {}),
-    inspection: await inspect(PATH),
+    inspection: await inspect(MODEL),
     errors,
   };
   expect(errors.length).toBe(5);

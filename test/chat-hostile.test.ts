@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ChatMessage, ChatTemplate } from "../src/tokenizer/chat.ts";
+import { milliseconds } from "./nasty-text.ts";
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
 console.log(`hostile template seed ${seed}`);
@@ -23,14 +24,6 @@ function outcome(source: string, messages: ChatMessage[], tools?: unknown[]): st
     expect(name, stack).toBe("EngineError");
     return code;
   }
-}
-
-/** Milliseconds of this process's own time, when others keep the machine busy. */
-function milliseconds(run: () => void): number {
-  const [wall, cpu] = [performance.now(), process.cpuUsage()];
-  run();
-  const { user, system } = process.cpuUsage(cpu);
-  return Math.min(performance.now() - wall, (user + system) / 1000);
 }
 
 describe("what one step handles is paid for by its size", () => {

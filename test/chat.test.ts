@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
 import { type ChatMessage, type ChatOptions, ChatTemplate, openChatTemplates } from "../src/tokenizer/chat.ts";
 import { openTokenizer } from "../src/tokenizer/tokenizer.ts";
+import { milliseconds } from "./nasty-text.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: parsed JSON
 type Json = any;
@@ -46,14 +47,6 @@ function refusal(run: () => unknown): { code: string; message: string; at?: { fi
     return error as Error & { code: string };
   }
   throw new Error("nothing was refused");
-}
-
-/** Milliseconds that `run` takes: of this process's own time, when others keep the machine busy. */
-function milliseconds(run: () => unknown): number {
-  const [wall, cpu] = [performance.now(), process.cpuUsage()];
-  run();
-  const { user, system } = process.cpuUsage(cpu);
-  return Math.min(performance.now() - wall, (user + system) / 1000);
 }
 
 const render = (template: string, messages = hello, options: ChatOptions = {}): string =>

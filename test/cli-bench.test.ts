@@ -1,30 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { type BenchCommand, parseCommand } from "../src/cli/arguments.ts";
 import { planBench } from "../src/cli/bench.ts";
 import { boundOf, workOf } from "../src/cli/bench-work.ts";
 import { type Inspection, inspect, type ModelInfo } from "../src/index.ts";
+import { end, start as startCommand } from "./command-line.ts";
+import { MODEL } from "./runtimes.ts";
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const MAIN = path("../dist/src/cli/main.js");
-const MODEL = path("../models/storyteller-q8_0.gguf");
-
-const start = (...args: string[]): ChildProcess =>
-  spawn(process.execPath, [MAIN, "bench", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-
-async function end(child: ChildProcess): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const read = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name]!.setEncoding("utf8").on("data", (text: string) => {
-      read[name] += text;
-    });
-  }
-  const [code] = await once(child, "close");
-  return { code, ...read };
-}
-
+const start = (...args: string[]) => startCommand(["bench", ...args]);
 const bench = (...args: string[]) => end(start(...args));
 
 const SHORT = ["--prompt", "16", "--generate", "4", "--context", "0,20", "--batch", "1,2", "--runs", "1"];
@@ -90,7 +73,8 @@ describe("bench", () => {
     await bench("--threads", "0", ...SHORT);
     json.kill("SIGINT");
     expect(await ended[0]).toMatchObject({ code: 130, stderr: "" });
-    expect(await ended[1]).toEqual({ code: 130, stdout: "", stderr: "" });
+    const { code, stdout, stderr } = await ended[1];
+    expect({ code, stdout, stderr }).toEqual({ code: 130, stdout: "", stderr: "" });
   });
 });
 

@@ -1,16 +1,13 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { loadModel, type Model } from "../dist/src/index.js";
+import { run as command, runWithInput as commandWithInput, start } from "./command-line.ts";
+import { MODEL } from "./runtimes.ts";
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const MAIN = path("../dist/src/cli/main.js");
-const MODEL = path("../models/storyteller-q8_0.gguf");
 const STORY =
   "Once upon a time there was a fox who lived in a quiet forest. Every day he walked to the river and looked at the moon. " +
   "One day he met a small owl named Luna. They became friends and played with a red kite until the sun went down.";
@@ -31,29 +28,8 @@ beforeAll(async () => {
   writeFileSync(at("unsure.gguf"), bytes);
 });
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-const run = (...args: string[]) => runWithInput(null, ...args);
-
-/** null: no stdin. */
-async function runWithInput(input: string | null, ...args: string[]): Promise<Ended> {
-  const stdin = input === null ? "ignore" : "pipe";
-  const child = spawn(process.execPath, [MAIN, "perplexity", ...args], { stdio: [stdin, "pipe", "pipe"] });
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(input);
-  const read = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name]!.setEncoding("utf8").on("data", (text: string) => {
-      read[name] += text;
-    });
-  }
-  const [code] = await once(child, "close");
-  return { code, ...read };
-}
+const run = (...args: string[]) => command("perplexity", ...args);
+const runWithInput = (input: string, ...args: string[]) => commandWithInput(input, "perplexity", ...args);
 
 const TEXT = ["--file", at("story.txt"), "--threads", "1"];
 
@@ -156,7 +132,7 @@ describe("perplexity", () => {
   test("an end on its way leaves no file", async () => {
     writeFileSync(at("long.txt"), STORY.repeat(200));
     const args = ["perplexity", "--file", at("long.txt"), "--save-logits", at("cut.logits"), "--threads", "1"];
-    const child = spawn(process.execPath, [MAIN, ...args]);
+    const child = start(args);
     while (!readdirSync(folder).some((name) => name.startsWith("cut.logits"))) {
       if (child.exitCode !== null) throw new Error("it ended before it wrote");
       await new Promise((resolve) => setImmediate(resolve));

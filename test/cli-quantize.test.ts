@@ -1,35 +1,12 @@
-import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
+import { endBytes, run, start } from "./command-line.ts";
 
-const MAIN = fileURLToPath(new URL("../dist/src/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "quantize-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Ended {
-  code: number;
-  stdout: string;
-  /** Of stdout. */
-  bytes: Buffer;
-  stderr: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { encoding: "buffer", maxBuffer: 2 ** 26 }, (error, bytes, stderr) =>
-      resolve({
-        code: typeof error?.code === "number" ? error.code : 0,
-        stdout: String(bytes),
-        bytes,
-        stderr: String(stderr),
-      }),
-    );
-  });
-}
 
 it("writes the file, says its types as a table or as JSON, and the file runs", async () => {
   const target = join(folder, "small.gguf");
@@ -51,24 +28,22 @@ it("-o - writes the bytes of the file to stdout, all else to stderr, and no file
   const target = join(folder, "file.gguf");
   const [file, piped] = await Promise.all([
     run("quantize", "-t", "q5_0", "-o", target),
-    run("quantize", "-t", "q5_0", "-o", "-"),
+    endBytes(start(["quantize", "-t", "q5_0", "-o", "-"])),
   ]);
   expect([file.code, piped.code, existsSync("-")]).toEqual([0, 0, false]);
-  expect(Buffer.compare(piped.bytes, readFileSync(target))).toBe(0);
-  expect(piped.stderr).toContain(file.stdout);
-  expect(piped.stderr).toMatch(/^stdout: [\d.]+ MB in [\d.]+ s$/m);
+  expect(Buffer.compare(piped.stdout, readFileSync(target))).toBe(0);
+  expect(String(piped.stderr)).toContain(file.stdout);
+  expect(String(piped.stderr)).toMatch(/^stdout: [\d.]+ MB in [\d.]+ s$/m);
 });
 
 it("a reader that leaves ends it quietly", async () => {
-  const child = spawn(process.execPath, [MAIN, "quantize", "-t", "q5_0", "-o", "-"], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = start(["quantize", "-t", "q5_0", "-o", "-"]);
   let stderr = "";
-  child.stderr.on("data", (text) => {
+  child.stderr!.on("data", (text) => {
     stderr += text;
   });
-  await once(child.stdout, "data");
-  child.stdout.destroy();
+  await once(child.stdout!, "data");
+  child.stdout!.destroy();
   const [code] = await once(child, "close");
   expect([code, stderr]).toEqual([0, ""]);
 });

@@ -1,40 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const MAIN = path("../dist/src/cli/main.js");
-const MODEL = path("../models/storyteller-q8_0.gguf");
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function start(args: readonly string[], stdin: "ignore" | "pipe" = "ignore"): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...args], { stdio: [stdin, "pipe", "pipe"] });
-}
-
-async function end(child: ChildProcess): Promise<Ended> {
-  const read = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name]!.setEncoding("utf8").on("data", (text: string) => {
-      read[name] += text;
-    });
-  }
-  const [code] = await once(child, "close");
-  return { code, ...read };
-}
-
-const run = (...args: string[]) => end(start(args));
-
-function runWithInput(input: string | Uint8Array, ...args: string[]): Promise<Ended> {
-  const child = start(args, "pipe");
-  child.stdin!.end(input);
-  return end(child);
-}
+import { end, run, runWithInput, start } from "./command-line.ts";
+import { MODEL, PROJECT } from "./runtimes.ts";
 
 const SHORT = ["--max-tokens", "8", "--seed", "7"];
 /** Rewards what was said before: repeats itself to the end of the context, so it is there to be interrupted. */
@@ -150,7 +117,7 @@ describe("refusals", () => {
   test("an error of the engine ends with 1, its code and no stack trace", async () => {
     const [missing, noModel, tooLong, forgotten] = await Promise.all([
       run("missing.gguf", "-p", "x"),
-      run(path("../package.json"), "-p", "x"),
+      run(`${PROJECT}package.json`, "-p", "x"),
       run("--context", "3", "-p", "Once upon a time"),
       run("Once upon a time"),
     ]);

@@ -1,29 +1,20 @@
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Writer } from "../dist/src/generate/writer.js";
-import { createModel, EngineError, loadModel, type Model } from "../dist/src/index.js";
-import { codeOf } from "./error-code.ts";
+import { createModel, loadModel, type Model } from "../dist/src/index.js";
+import { byteModel } from "./byte-model.ts";
+import { codeOf, errorOf } from "./error-code.ts";
+import { MODEL } from "./runtimes.ts";
 
 /** Where an answer ends: text, ids, log-probabilities and usage at the same place, and the result says why. */
 
-const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
 const GREEDY = { temperature: 0, maxTokens: 40 };
 const SEED = Number(process.env.SEED ?? 20261128);
 let model: Model;
 beforeAll(async () => {
-  model = await loadModel(PATH, { threads: 1 });
+  model = await loadModel(MODEL, { threads: 1 });
 });
 afterAll(() => model.dispose());
-
-function errorOf(work: () => unknown): EngineError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof EngineError) return error;
-  }
-  throw new Error("no EngineError");
-}
 
 describe("a stop string", () => {
   it("ends text, ids, log-probabilities and usage at one place", async () => {
@@ -79,19 +70,7 @@ describe("a stop string", () => {
 });
 
 describe("a stop that is a control token", () => {
-  const bytes = {
-    vocab_size: 260,
-    hidden_size: 32,
-    intermediate_size: 32,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    num_key_value_heads: 1,
-    head_dim: 16,
-    moe_layers: [],
-    intermediate_size_mlp: 32,
-    max_position_embeddings: 256,
-    eos_token_id: [],
-  };
+  const bytes = byteModel(32);
 
   it("means its id, whose text is never in an answer, and is told as it was asked for", async () => {
     const small = await createModel(bytes, { threads: 0 });
@@ -107,8 +86,8 @@ describe("a stop that is a control token", () => {
     ["text behind it", ["<|eot|>\n"], "stop[0]"],
     ["text before it", ["ok", "so <|header_start|>"], "stop[1]"],
     ["a second one", ["<|eot|><|eot|>"], "stop[0]"],
-  ])("with %s could never match: an error names the token", (_, stop, field) => {
-    const error = errorOf(() => model.generate("a", { stop }));
+  ])("with %s could never match: an error names the token", async (_, stop, field) => {
+    const error = await errorOf(() => model.generate("a", { stop }));
     expect([error.code, error.at?.field]).toEqual(["REQ_PARAM", field]);
     expect(error.message).toMatch(/<\|(eot|header_start)\|>/);
   });
@@ -128,7 +107,7 @@ describe("finishReason length says which limit", () => {
   const forever = { temperature: 0, logitBias: { 2042: -100, 2045: -100, 2046: -100 } };
 
   it("maxTokens, also where the context ends there too; the context where that is nearer", async () => {
-    const short = await loadModel(PATH, { threads: 1, context: 16 });
+    const short = await loadModel(MODEL, { threads: 1, context: 16 });
     const limit = async (maxTokens?: number) => {
       const result = await short.generate([1, 2, 3, 4, 5, 6], { ...forever, maxTokens }).result();
       return [result.ids.length, result.finishReason, result.limit];
@@ -173,6 +152,6 @@ describe("control tokens in a prompt of text", () => {
 
   it("of a chat are its template's: the option is refused", async () => {
     const chat = () => model.chat([{ role: "user", content: "a" }], { specialTokens: true } as never);
-    expect(errorOf(chat).at?.field).toBe("specialTokens");
+    expect((await errorOf(chat)).at?.field).toBe("specialTokens");
   });
 });

@@ -9,3 +9,14 @@ export async function codeOf(work: () => unknown): Promise<string | undefined> {
   }
   return undefined;
 }
+
+/** The EngineError that `work` throws or rejects with; whatever else comes of it is the test's failure. */
+export async function errorOf(work: () => unknown): Promise<EngineError> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof EngineError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}

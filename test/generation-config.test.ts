@@ -1,10 +1,10 @@
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { createModel, inspect, loadModel } from "../dist/src/index.js";
 import { type Defaults, readDefaults } from "../src/generate/generation-config.ts";
 import { generationPairs, readStoredGeneration } from "../src/model/generation-config.ts";
+import { MODEL } from "./runtimes.ts";
 import { checkpoint, type Json, tokenizer } from "./storyteller.ts";
 
 /** What a checkpoint recommends is the default of its calls; what of it cannot be honoured is said. */
@@ -242,11 +242,10 @@ it("without a tokenizer stop strings are left out with a warning, for ids must s
 });
 
 describe("a loaded model", () => {
-  const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
   const GREEDY = { temp: 0, top_k: 20, penalty_last_n: 64, xtc_probability: 0.5 };
 
   async function recommending(values: Json): Promise<Checkpoint> {
-    const stored = await openCheckpoint(PATH);
+    const stored = await openCheckpoint(MODEL);
     const pairs = Object.entries(values).map(([name, value]) => [`general.sampling.${name}`, value as number] as const);
     return { ...stored, metadata: new Map([...stored.metadata, ...pairs]) };
   }
@@ -292,6 +291,6 @@ describe("a loaded model", () => {
     const model = await createModel(small, { threads: 0, context: 32 });
     expect(model.info.generationConfig.temperature).toEqual({ value: 0.6, from: "default" });
     await model.dispose();
-    await expect(loadModel(PATH, { generationConfig: "no" } as never)).rejects.toMatchObject({ code: "OPTION_RANGE" });
+    await expect(loadModel(MODEL, { generationConfig: "no" } as never)).rejects.toMatchObject({ code: "OPTION_RANGE" });
   });
 });

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
+import { MODEL, PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
 
 /** The runtimes that npm brings: the same bits, and what breaks ends in a typed error with nothing left running. */
 
-const MODEL = `${PROJECT}models/storyteller-q8_0.gguf`;
 /** SHA-256 of the logits of scripts/conformance/case.mjs, as `npm run conformance` prints it for every runtime. */
 const DIGEST = "906196ac2d65925f377868002e37a66b4780eb194043ce6eea3494ae3ee970aa";
 

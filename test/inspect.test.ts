@@ -1,19 +1,17 @@
 import { createHash } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Checkpoint, MetadataValue, StoredTensor } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { inspect } from "../dist/src/index.js";
 import { randomModelCheckpoint } from "../dist/src/model/random.js";
 import { classOf } from "../dist/src/model/tensor-classes.js";
+import { MODEL } from "./runtimes.ts";
 
 /** What `inspect` says of files, whole and odd. */
 
-const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
-
 /** The storyteller with other metadata; a value of undefined takes the key away. Reading a tensor fails. */
 async function changed(metadata: Record<string, MetadataValue | undefined>): Promise<Checkpoint> {
-  const checkpoint = await openCheckpoint(PATH);
+  const checkpoint = await openCheckpoint(MODEL);
   await checkpoint.close(); // whoever reads weights hears of it
   const all = new Map(checkpoint.metadata);
   for (const [key, value] of Object.entries(metadata)) {
@@ -43,8 +41,8 @@ describe("the storyteller", () => {
   });
 
   it("has its tokenizer, its control tokens and its template told, and no warning", async () => {
-    const { tokenizer, template, warnings, memory } = await inspect(PATH);
-    const checkpoint = await openCheckpoint(PATH);
+    const { tokenizer, template, warnings, memory } = await inspect(MODEL);
+    const checkpoint = await openCheckpoint(MODEL);
     const source = checkpoint.metadata.get("tokenizer.chat_template") as string;
     await checkpoint.close();
     expect(tokenizer).toMatchObject({
@@ -88,7 +86,7 @@ describe("odd files", () => {
   });
 
   it("names of tokens are escaped and cut", async () => {
-    const checkpoint = await openCheckpoint(PATH);
+    const checkpoint = await openCheckpoint(MODEL);
     const tokens = [...(checkpoint.metadata.get("tokenizer.ggml.tokens") as string[])];
     await checkpoint.close();
     tokens[2041] = "\u001b]0;evil\u0007\u202e";

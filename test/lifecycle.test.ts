@@ -2,14 +2,13 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createModel, loadModel, type Model, openLogits, quantize } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
+import { MODEL } from "./runtimes.ts";
 
 const SIZES = { vocab_size: 260, hidden_size: 32, intermediate_size: 32, num_hidden_layers: 2, num_attention_heads: 2 };
 const CONFIG = { ...SIZES, moe_layers: [], max_position_embeddings: 256 };
-const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
 const GREEDY = { temperature: 0, maxTokens: 8 };
 const TEXT = "a text of more than one window".repeat(4);
 
@@ -185,8 +184,8 @@ describe.each([0, 2])("with %i threads", (threads) => {
       ["embed", (signal) => model.embed(TEXT, { signal })],
       ["sync", (signal) => session.sync(model.tokenizer.encode(TEXT), { signal })],
       ["createModel", async (signal) => await (await createModel(CONFIG, { threads, signal })).dispose()],
-      ["loadModel", async (signal) => await (await loadModel(PATH, { threads, signal })).dispose()],
-      ["quantize", (signal) => quantize(PATH, join(folder, "q4"), { type: "q4_0", threads, signal })],
+      ["loadModel", async (signal) => await (await loadModel(MODEL, { threads, signal })).dispose()],
+      ["quantize", (signal) => quantize(MODEL, join(folder, "q4"), { type: "q4_0", threads, signal })],
     ];
     for (const [name, call] of calls) {
       for (const turns of [-1, 0, 1, 3, 10]) {

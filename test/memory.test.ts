@@ -4,14 +4,14 @@
 import { afterAll, expect, it } from "vitest";
 import { inspect, loadModel } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
+import { MODEL } from "./runtimes.ts";
 
-const PATH = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
-const model = await loadModel(PATH, { threads: 2 });
+const model = await loadModel(MODEL, { threads: 2 });
 afterAll(() => model.dispose());
 
 it("info.memory is the plan that inspect prints, to the byte, and adds up", async () => {
   const { memory } = model.info;
-  const { total, weights, cache, activations } = (await inspect(PATH)).memory;
+  const { total, weights, cache, activations } = (await inspect(MODEL)).memory;
   expect({ total, weights, cache, activations }).toEqual({
     total: memory.total,
     weights: memory.weights,
@@ -24,6 +24,6 @@ it("info.memory is the plan that inspect prints, to the byte, and adds up", asyn
 
 it("maxMemory of the total loads; one byte less is MODEL_TOO_LARGE", async () => {
   const { total } = model.info.memory;
-  await (await loadModel(PATH, { threads: 2, maxMemory: total })).dispose();
-  expect(await codeOf(() => loadModel(PATH, { threads: 2, maxMemory: total - 1 }))).toBe("MODEL_TOO_LARGE");
+  await (await loadModel(MODEL, { threads: 2, maxMemory: total })).dispose();
+  expect(await codeOf(() => loadModel(MODEL, { threads: 2, maxMemory: total - 1 }))).toBe("MODEL_TOO_LARGE");
 });

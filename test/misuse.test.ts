@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, EngineError, inspect, loadModel, type Model } from "../dist/src/index.js";
 import { run } from "../scripts/command.mjs";
 import { tell } from "../src/given.ts";
+import { MODEL } from "./runtimes.ts";
 
 const SCRIPT = fileURLToPath(new URL("../scripts/misuse.mjs", import.meta.url));
-const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
 
 it("6,000 calls with wrong values are refused by name, and leave the models as they were", async () => {
   const seed = Date.now() % 2 ** 31;
@@ -67,7 +67,7 @@ describe("is refused by name", () => {
   let speaker: Model;
   beforeAll(async () => {
     model = await createModel(CONFIG, { threads: 0 });
-    speaker = await loadModel(PATH, { threads: 0, context: 64 });
+    speaker = await loadModel(MODEL, { threads: 0, context: 64 });
   });
   afterAll(async () => {
     await model.dispose();
@@ -179,7 +179,7 @@ describe("is refused by name", () => {
       () => model.profile(async () => fail()),
       () => createModel(getter("vocab_size")),
       () => loadModel(getter("tensors")),
-      () => loadModel(PATH, { threads: 0, onProgress: fail }),
+      () => loadModel(MODEL, { threads: 0, onProgress: fail }),
       () => speaker.chat([getter("content")]),
     ];
     for (const work of failing)

@@ -1,18 +1,17 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type GenerationResult, inspect, loadModel, type Model } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
+import { MODEL } from "./runtimes.ts";
 
 /** The public surface, on the bundled storyteller. */
 
-const PATH = fileURLToPath(new URL("../models/storyteller-q8_0.gguf", import.meta.url));
 /** Ids that would end a generation by themselves. */
 const FORBID_ENDS = { 2042: -100, 2045: -100, 2046: -100 };
 const GREEDY = { temperature: 0, maxTokens: 24 };
 let model: Model;
 beforeAll(async () => {
-  model = await loadModel(PATH, { threads: 2 });
+  model = await loadModel(MODEL, { threads: 2 });
 });
 afterAll(() => model.dispose());
 
@@ -40,7 +39,7 @@ describe("generate", () => {
     const options = { temperature: 0.8, topK: 40, topP: 0.95, seed: 11, maxTokens: 30 };
     const text = await model.generate("The fox", options).text();
     expect(await model.generate("The fox", options).text()).toBe(text);
-    const other = await loadModel(PATH, { threads: 1 });
+    const other = await loadModel(MODEL, { threads: 1 });
     expect(await other.generate("The fox", options).text()).toBe(text);
     await other.dispose();
   });
@@ -83,7 +82,7 @@ describe("generate", () => {
   });
 
   it("the caller's own thread gives the event loop its turns between short steps too", async () => {
-    const lone = await loadModel(PATH, { threads: 0 });
+    const lone = await loadModel(MODEL, { threads: 0 });
     const reason = new Error("a timer came");
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), 30);
@@ -202,13 +201,13 @@ describe("bad input gets a typed error and loses nothing", () => {
     ["a size that is no size", { maxMemory: "lots" }, "OPTION_RANGE"],
     ["another build", { build: "avx" }, "OPTION_RANGE"],
   ])("loadModel with %s", async (_, options, code) => {
-    expect(await codeOf(() => loadModel(PATH, options as never))).toBe(code);
+    expect(await codeOf(() => loadModel(MODEL, options as never))).toBe(code);
   });
 
   it("loading aborts with the signal's reason and leaves no thread", async () => {
     const reason = new Error("no more");
     const controller = new AbortController();
-    const loading = loadModel(PATH, {
+    const loading = loadModel(MODEL, {
       signal: controller.signal,
       onProgress: ({ loaded }) => loaded > 0 && controller.abort(reason),
     });
@@ -228,7 +227,7 @@ describe("bad input gets a typed error and loses nothing", () => {
   it("a source that falls silent amid the weights is given up when the signal comes", async () => {
     const reason = new Error("no more answers");
     const controller = new AbortController();
-    const file = new Blob([readFileSync(PATH)]);
+    const file = new Blob([readFileSync(MODEL)]);
     const slice = file.slice.bind(file);
     let silent = false;
     file.slice = (...range) => {
@@ -248,7 +247,7 @@ describe("bad input gets a typed error and loses nothing", () => {
   });
 
   it("a disposed model refuses, and what ran is rejected", async () => {
-    const other = await loadModel(PATH, { threads: 1 });
+    const other = await loadModel(MODEL, { threads: 1 });
     const running = other.generate("Once", { maxTokens: 8000 }).result();
     const rejected = codeOf(() => running);
     await other.session().sync([1, 2, 3]);
@@ -283,7 +282,7 @@ it("createModel runs a mixture of random weights: bytes in, bytes out, the same 
 });
 
 it("inspect tells parameters, types and memory without loading", async () => {
-  const report = await inspect(PATH);
+  const report = await inspect(MODEL);
   expect(report.parameters).toEqual({ total: 11_809_024, active: 5_779_712 });
   expect(report.layerMap).toBe("dmdMdmdM");
   expect(report.types["q8_0"].tensors).toBeGreaterThan(50);

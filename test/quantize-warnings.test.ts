@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, inspect, quantize } from "../dist/src/index.js";
 import { randomModelCheckpoint } from "../src/model/random.ts";
 import { codeOf } from "./error-code.ts";
+import { MODEL } from "./runtimes.ts";
 
-const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "quantize-warnings-"));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -60,7 +60,7 @@ describe("rows that are no whole blocks", () => {
 describe("weights that are quantised already", () => {
   const small = at("q4_0.gguf");
   beforeAll(async () => {
-    const { warnings } = await quantize(STORYTELLER, small, { type: "q4_0" });
+    const { warnings } = await quantize(MODEL, small, { type: "q4_0" });
     expect(warnings).toEqual([
       "quantize: 70 tensors are quantised already (q8_0): a second time loses more, the float weights would give a better file",
     ]);

@@ -15,9 +15,9 @@ import { termsOf, valuesOf } from "./block-terms.ts";
 import { codeOf } from "./error-code.ts";
 import { goldenCase } from "./golden.ts";
 import { hash } from "./resident.ts";
+import { MODEL } from "./runtimes.ts";
 import { type SafeTensor, writeSafetensors } from "./write-safetensors.ts";
 
-const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "quantize-"));
@@ -42,7 +42,7 @@ async function withCheckpoints<T>(paths: string[], use: (...opened: Checkpoint[]
 it("every q8_0 matrix becomes the reference's q4_0 blocks, the output q6_k; metadata, names, order and vectors stay", async () => {
   const target = join(folder, "q4_0.gguf");
   const seen: number[] = [];
-  const done = await quantize(STORYTELLER, target, {
+  const done = await quantize(MODEL, target, {
     type: "q4_0",
     onProgress: ({ loaded, total }) => {
       seen.push(loaded);
@@ -52,7 +52,7 @@ it("every q8_0 matrix becomes the reference's q4_0 blocks, the output q6_k; meta
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
   expect(done.bytes).toBe(readFileSync(target).length);
   expect(seen.at(-1)).toBe(done.bytes);
-  await withCheckpoints([STORYTELLER, target], async (from, to) => {
+  await withCheckpoints([MODEL, target], async (from, to) => {
     expect([...to.tensors.keys()]).toEqual([...from.tensors.keys()]);
     const changed = /^general\.(?:file_type|quantization_version|alignment)$/;
     for (const [key, value] of from.metadata)
@@ -82,16 +82,16 @@ it("every q8_0 matrix becomes the reference's q4_0 blocks, the output q6_k; meta
 
 it("the bytes do not depend on threads, and a WritableStream gets those of the file", async () => {
   const target = join(folder, "one.gguf");
-  await quantize(STORYTELLER, target, { type: "q5_1", threads: 2 });
+  await quantize(MODEL, target, { type: "q5_1", threads: 2 });
   const chunks: Uint8Array[] = [];
   const stream = new WritableStream<Uint8Array>({ write: (chunk) => void chunks.push(chunk) });
-  await quantize(STORYTELLER, stream, { type: "q5_1", threads: 0 });
+  await quantize(MODEL, stream, { type: "q5_1", threads: 0 });
   expect(Buffer.compare(Buffer.concat(chunks), readFileSync(target))).toBe(0);
 });
 
 it("a recipe of 256 values a block on shorter rows says which types came instead; the file loads and speaks", async () => {
   const target = join(folder, "q4_k_m.gguf");
-  const done = await quantize(STORYTELLER, target, { type: "q4_k_m" });
+  const done = await quantize(MODEL, target, { type: "q4_k_m" });
   const { config, types } = await inspect(target);
   const ragged = [config.hidden, config.denseWidth, config.expertWidth].some((width) => width % 256 !== 0);
   expect(done.warnings.some((warning) => /no whole blocks of/.test(warning))).toBe(ragged);
@@ -132,20 +132,16 @@ it.each(["text-a-scout", "text-b-maverick", "text-d-guard", "dense-llama3", "mix
 it("no file is left behind by an abort or a full disk, and none is replaced by its own result", async () => {
   const before = readdirSync(folder);
   const aborted = AbortSignal.abort(new Error("enough"));
-  await expect(quantize(STORYTELLER, join(folder, "a.gguf"), { type: "q4_0", signal: aborted })).rejects.toThrow(
-    "enough",
-  );
+  await expect(quantize(MODEL, join(folder, "a.gguf"), { type: "q4_0", signal: aborted })).rejects.toThrow("enough");
   const halfway = new AbortController();
   const onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
     if (loaded > total / 2) halfway.abort(new Error("half"));
   };
-  const cut = quantize(STORYTELLER, join(folder, "b.gguf"), { type: "q4_0", signal: halfway.signal, onProgress });
+  const cut = quantize(MODEL, join(folder, "b.gguf"), { type: "q4_0", signal: halfway.signal, onProgress });
   await expect(cut).rejects.toThrow("half");
-  expect(await codeOf(() => quantize(STORYTELLER, join(folder, "no/such/place.gguf"), { type: "q4_0" }))).toBe(
-    "FILE_IO",
-  );
+  expect(await codeOf(() => quantize(MODEL, join(folder, "no/such/place.gguf"), { type: "q4_0" }))).toBe("FILE_IO");
   const copy = join(folder, "copy.gguf");
-  const bytes = readFileSync(STORYTELLER);
+  const bytes = readFileSync(MODEL);
   writeFileSync(copy, bytes);
   expect(await codeOf(() => quantize(copy, copy, { type: "q4_0" }))).toBe("QUANTIZE_TARGET");
   expect(
@@ -154,7 +150,7 @@ it("no file is left behind by an abort or a full disk, and none is replaced by i
   expect(Buffer.compare(readFileSync(copy), bytes)).toBe(0);
   rmSync(copy);
   const full = new WritableStream<Uint8Array>({ write: () => Promise.reject(new Error("disk full")) });
-  await expect(quantize(STORYTELLER, full, { type: "q4_0" })).rejects.toThrow("disk full");
+  await expect(quantize(MODEL, full, { type: "q4_0" })).rejects.toThrow("disk full");
   expect(readdirSync(folder)).toEqual(before);
 });
 
@@ -165,7 +161,7 @@ it("nothing that it is made from is replaced, nor anything that is no file", asy
   const split = await splitStoryteller(shards);
   const inside = join(folder, "inside"); // a folder that leads to its one GGUF file
   mkdirSync(inside);
-  cpSync(STORYTELLER, join(inside, "m.gguf"));
+  cpSync(MODEL, join(inside, "m.gguf"));
   const hub = join(folder, "hub"); // the root of a cache, which leads to a revision
   cpSync(source, join(hub, "snapshots/abc"), { recursive: true });
   const device = join(folder, "device"); // a link: what is replaced where this fails
@@ -176,8 +172,8 @@ it("nothing that it is made from is replaced, nor anything that is no file", asy
     [shards, split[1], "QUANTIZE_TARGET"],
     [inside, join(inside, "m.gguf"), "QUANTIZE_TARGET"],
     [hub, join(hub, "snapshots/abc/config.json"), "QUANTIZE_TARGET"],
-    [STORYTELLER, device, "FILE_NOT_REGULAR"],
-    [STORYTELLER, shards, "FILE_NOT_REGULAR"],
+    [MODEL, device, "FILE_NOT_REGULAR"],
+    [MODEL, shards, "FILE_NOT_REGULAR"],
   ];
   for (const [from, to, code] of cases) {
     const seen: unknown[] = [];
@@ -243,7 +239,7 @@ it("a head whose halves are joined may be larger than a piece", async () => {
 /** Two shards of the model; the first, in which no tensors are, is a link to elsewhere. */
 async function splitStoryteller(shards: string): Promise<[string, string]> {
   mkdirSync(shards);
-  return withCheckpoints([STORYTELLER], async ({ metadata, tensors, storedPair }) => {
+  return withCheckpoints([MODEL], async ({ metadata, tensors, storedPair }) => {
     const names = ["model-00001-of-00002.gguf", "model-00002-of-00002.gguf"].map((name) => join(shards, name));
     const split = (no: number) =>
       Object.entries({ count: 2, no }).map(([key, value]) => writePair(`split.${key}`, { u32: value }));
@@ -268,20 +264,19 @@ it.each([0, 2])("a stream that takes nothing more does not keep an abort waiting
       return new Promise(() => {});
     },
   });
-  const stalled = quantize(STORYTELLER, stream, { type: "q4_0", threads, signal: abort.signal });
+  const stalled = quantize(MODEL, stream, { type: "q4_0", threads, signal: abort.signal });
   await expect(stalled).rejects.toThrow("enough");
 });
 
 it("a type or an option that there is not is refused by name", async () => {
-  const ask = (options: object) =>
-    codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), options as { type: "q4_0" }));
+  const ask = (options: object) => codeOf(() => quantize(MODEL, join(folder, "x.gguf"), options as { type: "q4_0" }));
   expect(await ask({ type: "q3_k" })).toBe("OPTION_RANGE");
   expect(await ask({ type: "q4_0", context: 5 })).toBe("OPTION_UNKNOWN");
   expect(await ask({ type: "q4_0", thread: 5 })).toBe("OPTION_UNKNOWN");
   expect(await ask({ type: "q4_0", onProgress: 5 })).toBe("OPTION_RANGE");
-  expect(await codeOf(() => quantize(STORYTELLER, join(folder, "x.gguf"), undefined as never))).toBe("OPTION_RANGE");
+  expect(await codeOf(() => quantize(MODEL, join(folder, "x.gguf"), undefined as never))).toBe("OPTION_RANGE");
   const locked = new WritableStream<Uint8Array>();
   locked.getWriter();
   for (const target of [5, null, {}, locked])
-    expect(await codeOf(() => quantize(STORYTELLER, target as string, { type: "q4_0" }))).toBe("OPTION_RANGE");
+    expect(await codeOf(() => quantize(MODEL, target as string, { type: "q4_0" }))).toBe("OPTION_RANGE");
 });

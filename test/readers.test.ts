@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Feed } from "../dist/src/generate/feed.js";
 import { createModel, type Model } from "../dist/src/index.js";
+import { byteModel } from "./byte-model.ts";
 import { codeOf } from "./error-code.ts";
 
 /** Several readers of one answer: each hears all of it, and one that leaves ends it for nobody else. */
@@ -8,22 +9,7 @@ import { codeOf } from "./error-code.ts";
 const OPTIONS = { temperature: 0, maxTokens: 30, logitBias: { 257: -100 } };
 let model: Model;
 beforeAll(async () => {
-  model = await createModel(
-    {
-      vocab_size: 260,
-      hidden_size: 32,
-      intermediate_size: 32,
-      num_hidden_layers: 2,
-      num_attention_heads: 2,
-      num_key_value_heads: 1,
-      head_dim: 16,
-      moe_layers: [],
-      intermediate_size_mlp: 32,
-      max_position_embeddings: 1024,
-      eos_token_id: [],
-    },
-    { threads: 1 },
-  );
+  model = await createModel(byteModel(32, { num_hidden_layers: 2, max_position_embeddings: 1024 }), { threads: 1 });
 });
 afterAll(() => model.dispose());
 

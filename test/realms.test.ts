@@ -4,8 +4,8 @@ import { pathToFileURL } from "node:url";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { createModel, inspect, loadModel } from "../dist/src/index.js";
-import { PROJECT, runToEnd } from "./runtimes.ts";
-import { MODEL, projectFolder, STORY } from "./setups.ts";
+import { MODEL, PROJECT, runToEnd } from "./runtimes.ts";
+import { projectFolder, STORY } from "./setups.ts";
 
 /** Values whose classes are another global object's: of a vm context, and stand-ins with the tags that the platform gives. */
 

@@ -4,6 +4,8 @@ import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+/** The storyteller that lies in the project. */
+export const MODEL = `${PROJECT}models/storyteller-q8_0.gguf`;
 
 /** Where npm puts the binary with install scripts, and without. */
 function binary(...places: readonly string[]): string | undefined {

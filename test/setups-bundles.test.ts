@@ -2,8 +2,8 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { describe, expect, it } from "vitest";
-import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
-import { MODEL, projectFolder, STORY } from "./setups.ts";
+import { MODEL, PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
+import { projectFolder, STORY } from "./setups.ts";
 
 /** The engine inside a bundle or an executable, without its package beside it. */
 

@@ -3,9 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { PROJECT } from "./runtimes.ts";
+import { MODEL, PROJECT } from "./runtimes.ts";
 
-export const MODEL = join(PROJECT, "models/storyteller-q8_0.gguf");
 /** Greedy: eight tokens behind "Once upon a time". */
 export const STORY = " there was a quiet boy named Pip.";
 

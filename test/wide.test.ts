@@ -6,8 +6,8 @@ import { loadModel } from "../dist/src/index.js";
 import { digestOf, metName } from "../dist/src/model/wide-check.js";
 import { openKernels } from "../dist/src/runtime/module.js";
 import { formOf, isFloat, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../dist/src/weight-types.js";
+import { MODEL } from "./runtimes.ts";
 
-const STORYTELLER = new URL("../models/storyteller-q8_0.gguf", import.meta.url).pathname;
 const node = Number.parseInt(process.versions.node, 10);
 const pairs = process.arch === "x64" && (node === 24 || node === 26);
 const digests = WEIGHT_TYPES.q8_0.digests as Record<string, number>;
@@ -41,7 +41,7 @@ it("every stored digest is what 128-bit code gives, both builds", async () => {
 
 it("wide is a wish: not asked for it is off, asked for it is on where V8 pairs, and says why", async () => {
   for (const wide of [undefined, true]) {
-    const model = await loadModel(STORYTELLER, { threads: 0, wide });
+    const model = await loadModel(MODEL, { threads: 0, wide });
     await model.dispose();
     expect(model.info.wide.on).toBe(wide === true && pairs);
     expect(model.info.wide.reason).toMatch(
@@ -52,7 +52,7 @@ it("wide is a wish: not asked for it is off, asked for it is on where V8 pairs, 
 
 it.runIf(pairs)("a digest that differs turns wide off and is named (needs Node 24 or 26)", async () => {
   digests["q8, cache f32"] ^= 1;
-  const model = await loadModel(STORYTELLER, { threads: 0, wide: true });
+  const model = await loadModel(MODEL, { threads: 0, wide: true });
   await model.dispose();
   expect(model.info.wide).toEqual({
     on: false,

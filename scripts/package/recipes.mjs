@@ -20,7 +20,7 @@ export const PINS = {
 };
 
 /** What a bundler that reads no addresses leaves to be copied. */
-const BESIDE = ["simd.wasm", "relaxed.wasm"];
+export const BESIDE = ["simd.wasm", "relaxed.wasm"];
 
 const bin = (folder, name) => join(folder, "node_modules/.bin", name);
 

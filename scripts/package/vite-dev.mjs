@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../free-port.mjs";
 import { HEADERS } from "./serve.mjs";
 
 const START_MS = 30_000;
@@ -16,7 +16,7 @@ export async function openViteDev(folder, model) {
   writeFileSync(join(folder, "vite.config.js"), `export default ${JSON.stringify(config)};\n`);
   mkdirSync(join(folder, "public"));
   place(model, join(folder, "public/model.gguf"));
-  const port = await freePort();
+  const port = String(await freePort());
   const args = [join(folder, "node_modules/vite/bin/vite.js"), "--host", "127.0.0.1", "--port", port, "--strictPort"];
   const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, NO_COLOR: "1" } });
   const gone = once(child, "close");
@@ -56,13 +56,4 @@ function place(from, to) {
   } catch {
     copyFileSync(from, to); // Another file system.
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return String(port);
 }

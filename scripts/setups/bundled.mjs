@@ -1,19 +1,18 @@
 import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../command.mjs";
+import { BESIDE } from "../package/recipes.mjs";
 import { asCommonJs, asModule } from "./story.mjs";
 
 /** Bundles for Node, run where no package is: as a function in a cloud, or as one executable. */
 
-const KERNELS = ["simd.wasm", "relaxed.wasm"];
 const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 
 /** Away from node_modules, with the kernels beside it. */
 function moved(cwd, files) {
   const place = mkdtempSync(join(cwd, "..", "moved-"));
   for (const file of files) copyFileSync(join(cwd, file), join(place, file.split("/").at(-1)));
-  for (const name of KERNELS)
-    copyFileSync(join(cwd, "node_modules/wasmaverick/dist/src/host", name), join(place, name));
+  for (const name of BESIDE) copyFileSync(join(cwd, "node_modules/wasmaverick/dist/src/host", name), join(place, name));
   return place;
 }
 

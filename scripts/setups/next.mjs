@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, renameSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { run } from "../command.mjs";
+import { freePort } from "../free-port.mjs";
 import { asRoute } from "./story.mjs";
 
 /** A route handler of Next.js, built by both of its bundlers; and as it is deployed, away from the folder it was built in. */
@@ -52,15 +52,6 @@ async function ask(cwd, args) {
     server.kill();
     await gone;
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 const CONFIG = { "next.config.js": "module.exports = {};" };
