@@ -73,9 +73,12 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
       const timeline = model.cache.open();
       const rewound = new Float32Array(ids.length * vocab);
       const from = async (position: number) =>
-        model.step([{ timeline, position, inputs: ids.slice(position), logits: "all" }], (logits, row) => {
-          rewound.set(logits, (position + row) * vocab);
-        });
+        model.step(
+          [{ timeline, position, inputs: ids.slice(position), logits: ids.length - position }],
+          (logits, row) => {
+            rewound.set(logits, (position + row) * vocab);
+          },
+        );
       await from(0);
       for (const length of [149, 70, 30]) {
         const kept = model.cache.truncate(timeline, length);
@@ -110,23 +113,22 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
     const { hidden, vocab } = model.config;
     const rowOf = async (id: number) => (await model.trace([id], (name) => name === "embed")).get("embed")!.data;
     const others = [idsOf(40, 300, 2), idsOf(97, 300, 3), idsOf(10, 300, 4)];
-    const solo = await Promise.all([ids, ...others].map((one) => allLogits(model, one)));
+    const solo: Float32Array[] = [];
+    for (const one of [ids, ...others]) solo.push(await allLogits(model, one));
     const timelines = [0, 1, 2, 3].map(() => model.cache.open());
     // 0 decodes its last id; 1 prefills from the middle; 2 starts; 3 enters as embedding rows.
-    await model.step([{ timeline: timelines[0], position: 0, inputs: ids.slice(0, 149), logits: "none" }], () => {});
-    await model.step(
-      [{ timeline: timelines[1], position: 0, inputs: others[0].slice(0, 11), logits: "none" }],
-      () => {},
-    );
-    const embedded = await Promise.all(others[2].map(rowOf));
+    await model.step([{ timeline: timelines[0], position: 0, inputs: ids.slice(0, 149), logits: 0 }], () => {});
+    await model.step([{ timeline: timelines[1], position: 0, inputs: others[0].slice(0, 11), logits: 0 }], () => {});
+    const embedded: Float32Array[] = [];
+    for (const id of others[2]) embedded.push(await rowOf(id));
     expect(embedded[0].length).toBe(hidden);
     const got: Float32Array[][] = [[], [], [], []];
     await model.step(
       [
-        { timeline: timelines[1], position: 11, inputs: others[0].slice(11), logits: "all" },
-        { timeline: timelines[0], position: 149, inputs: [ids[149]], logits: "last" },
-        { timeline: timelines[3], position: 0, inputs: embedded, logits: "all" },
-        { timeline: timelines[2], position: 0, inputs: others[1], logits: "all" },
+        { timeline: timelines[1], position: 11, inputs: others[0].slice(11), logits: others[0].length - 11 },
+        { timeline: timelines[0], position: 149, inputs: [ids[149]], logits: 1 },
+        { timeline: timelines[3], position: 0, inputs: embedded, logits: embedded.length },
+        { timeline: timelines[2], position: 0, inputs: others[1], logits: others[1].length },
       ],
       (logits, _row, part) => got[[1, 0, 3, 2][part]].push(logits.slice()),
     );
@@ -164,14 +166,14 @@ it("pages behind a chunk are given back, and rewinding behind them computes the 
   const long = idsOf(300, 300);
   const whole = await allLogits(model, long);
   const timeline = model.cache.open();
-  await model.step([{ timeline, position: 0, inputs: long, logits: "none" }], () => {});
+  await model.step([{ timeline, position: 0, inputs: long, logits: 0 }], () => {});
   expect(timeline.released).toBe(4);
   expect(model.cache.freePages.chunked).toBe(model.sizes.pages.chunked - 1);
   // Position 150 lies in the chunk that starts at 128, whose pages are gone.
   expect(model.cache.truncate(timeline, 150)).toBe(128);
   const { vocab } = model.config;
   const again = new Float32Array(172 * vocab);
-  await model.step([{ timeline, position: 128, inputs: long.slice(128), logits: "all" }], (logits, row) =>
+  await model.step([{ timeline, position: 128, inputs: long.slice(128), logits: long.length - 128 }], (logits, row) =>
     again.set(logits, row * vocab),
   );
   expect(hash(again)).toBe(hash(whole.slice(128 * vocab)));

@@ -62,7 +62,7 @@ export async function allLogits(
   for (const end of [...cuts, ids.length]) {
     const inputs = ids.slice(position, end);
     if (inputs.length === 0) continue;
-    await resident.step([{ timeline, position, inputs, logits: "all" }], (logits, row) =>
+    await resident.step([{ timeline, position, inputs, logits: inputs.length }], (logits, row) =>
       out.set(logits, (position + row) * vocab),
     );
     position = end;

@@ -47,7 +47,7 @@ async function logitsOf(resident: ResidentModel, ids: readonly number[], signal?
   let logits = new Float32Array();
   try {
     await resident.step(
-      [{ timeline, position: 0, inputs: ids, logits: "last" }],
+      [{ timeline, position: 0, inputs: ids, logits: 1 }],
       (row) => {
         logits = row.slice();
       },

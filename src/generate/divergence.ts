@@ -1,5 +1,5 @@
 import { exp } from "../exact.ts";
-import type { ResidentModel } from "../model/resident.ts";
+import type { Scheduler } from "./scheduler.ts";
 import { logSumExp, mean, negativeLogLikelihood, nonFinite, type Score, scoreOf, standardError } from "./score.ts";
 import { type Piece, WindowWalk } from "./windows.ts";
 
@@ -30,6 +30,14 @@ export interface Divergence extends Perplexity {
   readonly sameTop: number;
 }
 
+/** A model as it is measured. */
+export interface Measurable {
+  readonly scheduler: Scheduler;
+  readonly vocab: number;
+  /** Of a step at most. */
+  readonly rows: number;
+}
+
 /** Where P comes from: a second model, or a file. */
 export interface Reference {
   /** Gets the rows of a piece ready. */
@@ -47,9 +55,9 @@ export class ModelReference implements Reference {
   readonly #held: Float32Array; // [rows, vocab]
   readonly #nll: Float64Array; // [rows]
 
-  constructor(resident: ResidentModel, rows: number, signal: AbortSignal | undefined) {
-    this.#vocab = resident.config.vocab;
-    this.#walk = new WindowWalk(resident, signal);
+  constructor({ scheduler, vocab }: Measurable, rows: number, signal: AbortSignal | undefined) {
+    this.#vocab = vocab;
+    this.#walk = new WindowWalk(scheduler, signal);
     this.#held = new Float32Array(rows * this.#vocab);
     this.#nll = new Float64Array(rows);
   }

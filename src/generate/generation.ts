@@ -140,7 +140,6 @@ export class Generation implements AsyncIterable<string> {
 
   async #generate(): Promise<GenerationResult> {
     const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context } = this.#start;
-    const ids = [...prompt];
     const stream = tokenizer?.stream({ continues: this.#start.continues }) ?? null;
     const writer = new Writer(rules, stream, (piece) => {
       if (piece !== "") this.#pieces.push(piece);
@@ -153,17 +152,17 @@ export class Generation implements AsyncIterable<string> {
     const begun = performance.now();
     let first = begun;
     let last = begun;
-    await scheduler.grow({
-      ids,
+    await scheduler.once({
+      ids: prompt,
+      logitsFrom: prompt.length - 1,
       signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
       onLogits: (logits) => {
-        const sampled = sampler.sample(logits, ids.length - prompt.length);
+        const sampled = sampler.sample(logits, writer.drawn);
         last = performance.now();
-        if (ids.length === prompt.length) first = last;
-        if (!writer.take(sampled)) return false;
-        ids.push(sampled.id);
+        if (writer.drawn === 0) first = last;
+        if (!writer.take(sampled)) return null;
         sampler.accept(sampled.id);
-        return ids.length - prompt.length < most;
+        return writer.drawn < most ? sampled.id : null;
       },
     });
     writer.end();

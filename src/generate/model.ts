@@ -19,7 +19,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Turns } from "../turns.ts";
 import { GenerationBatch } from "./batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "./batch-plan.ts";
-import type { Divergence, Perplexity } from "./divergence.ts";
+import type { Divergence, Measurable, Perplexity } from "./divergence.ts";
 import { type Generation, missingTokenizer } from "./generation.ts";
 import { readDefaults } from "./generation-config.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
@@ -62,8 +62,8 @@ export class Model {
   readonly #starter: Starter;
   readonly #tokenizer: Tokenizer | null;
   readonly #chat: ChatTemplates | null;
-  /** Scores run one after the other: each holds a page table and pages while it runs. */
-  readonly #scores = new Turns();
+  /** Perplexities run one after the other: each holds pages between its windows. */
+  readonly #measures = new Turns();
   static #models = 0;
   readonly #made = Model.#models++;
   #disposed = false;
@@ -175,14 +175,15 @@ export class Model {
   /** A timeline of its own. */
   session(): Session {
     this.#refuseDisposed();
-    return new Session(this.#resident, () => this.#refuseDisposed());
+    const limits = { vocab: this.config.vocab, context: this.info.context };
+    return new Session(this.#scheduler, limits, () => this.#refuseDisposed());
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
   async score(prompt: Prompt, options?: PromptOptions): Promise<Score> {
     const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
     const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    return await this.#alone(() => scoreIds(this.#resident, ids, signal));
+    return await scoreIds(this.#scheduler, ids, signal);
   }
 
   /** Perplexity of a text of any length, in windows. */
@@ -190,7 +191,7 @@ export class Model {
     const names = ["window", "stride", "specialTokens", "onProgress", "saveLogits"] as const;
     const { rule, ...rest } = checkWindows(options, this.info.context, null, names);
     const windows = planWindows(this.#promptIds(prompt, "text", rest.specialTokens), rule, this.config.bos);
-    return await this.#alone(() => measurePerplexity(this.#resident, windows, rest));
+    return await this.#alone(() => measurePerplexity(this.#measurable, windows, rest));
   }
 
   /** The same beside a reference, another model or its stored logits, of the same vocabulary: how far from it this one is. */
@@ -207,7 +208,7 @@ export class Model {
       const ids = this.#promptIds(prompt, "text", rest.specialTokens);
       const windows = planWindows(ids, rule, bos);
       await reference.check(windows, vocab);
-      return await this.#alone(() => measureDivergence(this.#resident, reference, windows, rest));
+      return await this.#alone(() => measureDivergence(this.#measurable, reference, windows, rest));
     }
     if (!(reference instanceof Model)) throw notReference(reference);
     const { rule, ...rest } = checkWindows(options, Math.min(this.info.context, reference.info.context), null, names);
@@ -219,12 +220,16 @@ export class Model {
     const windows = planWindows(ids, rule, bos);
     // In the order of their making, so that no two calls wait for each other.
     const [first, second] = this.#made < reference.#made ? [this, reference] : [reference, this];
-    const work = () => measureDivergence(this.#resident, reference.#resident, windows, rest);
+    const work = () => measureDivergence(this.#measurable, reference.#measurable, windows, rest);
     return await first.#alone(() => (first === second ? work() : second.#alone(work)));
   }
 
+  get #measurable(): Measurable {
+    return { scheduler: this.#scheduler, vocab: this.config.vocab, rows: this.#resident.sizes.rows };
+  }
+
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    return await this.#scores.take(() => {
+    return await this.#measures.take(() => {
       this.#refuseDisposed();
       return work();
     });
@@ -259,14 +264,14 @@ export class Model {
       });
     }
     const wanted = new Set(taps ?? known);
-    return Object.fromEntries(await this.#resident.trace(checked, (name) => wanted.has(name), signal));
+    return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), signal));
   }
 
   /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
   async embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array> {
     const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
     const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    const norm = (await this.#resident.trace(ids, (name) => name === "norm", signal)).get("norm")!;
+    const norm = (await this.#trace(ids, (name) => name === "norm", signal)).get("norm")!;
     const [rows, hidden] = norm.shape;
     const mean = new Float64Array(hidden);
     for (let row = 0; row < rows; row++)
@@ -281,7 +286,14 @@ export class Model {
   async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
     this.#refuseDisposed();
     checkFunction(work, "work");
-    return await this.#resident.profile(work);
+    await this.#scheduler.alone(() => this.#resident.startProfile());
+    let times: OpTime[] = [];
+    try {
+      await work();
+    } finally {
+      times = await this.#scheduler.alone(() => this.#resident.endProfile());
+    }
+    return times;
   }
 
   /** Ends running generations, stops the workers; the process can end by itself afterwards. */
@@ -297,6 +309,10 @@ export class Model {
 
   #refuseDisposed(): void {
     if (this.#disposed) throw modelDisposed();
+  }
+
+  #trace(ids: readonly number[], wanted: (name: string) => boolean, signal: AbortSignal | undefined) {
+    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal));
   }
 
   #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined): number[] {

@@ -1,9 +1,9 @@
 import { EngineError } from "../error.ts";
 import { isFunction, outOfRange, tell } from "../given.ts";
-import type { ResidentModel } from "../model/resident.ts";
 import {
   Comparison,
   type Divergence,
+  type Measurable,
   ModelReference,
   type Perplexity,
   perplexityOf,
@@ -92,34 +92,34 @@ export function otherIds(name: string): EngineError {
 const HELD_BYTES = 64 * 2 ** 20;
 
 export async function measurePerplexity(
-  resident: ResidentModel,
+  model: Measurable,
   windows: Windows,
   options: PerplexityOptions,
 ): Promise<Perplexity & Measured> {
-  const { nll } = await measure(resident, windows, options, null, resident.sizes.rows);
+  const { nll } = await measure(model, windows, options, null, model.rows);
   return { ...perplexityOf(nll), ...measured(windows) };
 }
 
 export async function measureDivergence(
-  resident: ResidentModel,
-  other: ResidentModel | StoredLogits,
+  model: Measurable,
+  other: Measurable | StoredLogits,
   windows: Windows,
   options: DivergenceOptions,
 ): Promise<Divergence & Measured> {
   const stored = "reference" in other;
-  const rows = stored ? resident.sizes.rows : Math.min(resident.sizes.rows, other.sizes.rows);
-  const held = heldRows(resident, rows);
+  const rows = stored ? model.rows : Math.min(model.rows, other.rows);
+  const held = heldRows(model, rows);
   const reference = stored ? other.reference(held) : new ModelReference(other, held, options.signal);
   const comparison = new Comparison(windows.scored);
   try {
-    const { nll } = await measure(resident, windows, options, { reference, comparison }, rows);
+    const { nll } = await measure(model, windows, options, { reference, comparison }, rows);
     return { ...comparison.result(nll), ...measured(windows) };
   } finally {
     reference.close();
   }
 }
 
-function heldRows({ config: { vocab } }: ResidentModel, rows: number): number {
+function heldRows({ vocab }: Measurable, rows: number): number {
   return Math.max(1, Math.min(rows, Math.floor(HELD_BYTES / (4 * vocab))));
 }
 
@@ -129,20 +129,20 @@ interface Beside {
 }
 
 async function measure(
-  resident: ResidentModel,
+  model: Measurable,
   windows: Windows,
   { saveLogits, onProgress, signal }: PerplexityOptions,
   beside: Beside | null,
   rows: number,
 ): Promise<{ nll: Float64Array }> {
-  const { vocab } = resident.config;
+  const { vocab } = model;
   const nll = new Float64Array(windows.scored);
-  const walk = new WindowWalk(resident, signal);
+  const walk = new WindowWalk(model.scheduler, signal);
   let sum = 0;
   let done = 0;
   try {
     await saveLogits?.(await encodeHeader(windows, vocab));
-    const scoredRows = saveLogits || beside ? heldRows(resident, rows) : rows;
+    const scoredRows = saveLogits || beside ? heldRows(model, rows) : rows;
     for (const piece of piecesOf(windows, rows, scoredRows)) {
       await beside?.reference.advance(piece);
       const encoder = saveLogits && new RowEncoder(piece.targets.length, vocab);

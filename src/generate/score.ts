@@ -1,7 +1,7 @@
 import { EngineError } from "../error.ts";
 import { exp, log } from "../exact.ts";
-import type { ResidentModel } from "../model/resident.ts";
-import { piecesOf, planWindows, WindowWalk } from "./windows.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { planWindows } from "./windows.ts";
 
 export interface Score {
   /** Nats of each id after the first: nll[i] = -ln p(ids[i + 1] | ids[0..i]). */
@@ -10,24 +10,23 @@ export interface Score {
   readonly perplexity: number;
 }
 
-/** Negative log-likelihood of `ids` under the model, all rows of a step at once. */
+/** Negative log-likelihood of `ids` under the model, in as few steps as they fit. */
 export async function scoreIds(
-  resident: ResidentModel,
+  scheduler: Scheduler,
   ids: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<Score> {
-  const windows = planWindows(ids, { window: ids.length, stride: null }, null);
-  const nll = new Float64Array(windows.scored);
-  const walk = new WindowWalk(resident, signal);
-  try {
-    for (const piece of piecesOf(windows, resident.sizes.rows, resident.sizes.rows)) {
-      await walk.run(piece, (logits, row) => {
-        nll[piece.done + row] = negativeLogLikelihood(logits, logSumExp(logits), piece.targets[row]);
-      });
-    }
-  } finally {
-    walk.close();
-  }
+  const { scored } = planWindows(ids, { window: ids.length, stride: null }, null);
+  const nll = new Float64Array(scored);
+  await scheduler.once({
+    ids: ids.slice(0, -1),
+    logitsFrom: 0,
+    signal,
+    onLogits: (logits, index) => {
+      nll[index] = negativeLogLikelihood(logits, logSumExp(logits), ids[index + 1]);
+      return null;
+    },
+  });
   return scoreOf(nll);
 }
 

@@ -1,32 +1,36 @@
 import { EngineError } from "../error.ts";
 import { checkTokenIds, tell } from "../given.ts";
-import type { Timeline } from "../model/cache.ts";
-import type { ResidentModel } from "../model/resident.ts";
-import type { StepPart } from "../model/step.ts";
 import { Turns } from "../turns.ts";
 import { checkCall } from "./options.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Sequence } from "./sequence.ts";
+
+interface SessionLimits {
+  readonly vocab: number;
+  readonly context: number;
+}
 
 /**
  * One timeline that the caller edits by naming what it should hold: `sync(ids)` reuses the common prefix, forgets what differs,
- * computes what is new. Calls queue in order.
+ * computes what is new. Calls queue in order. While nobody asks, others may take its pages: what it held is then computed again.
  */
 export class Session {
-  readonly #resident: ResidentModel;
-  readonly #timeline: Timeline;
+  readonly #scheduler: Scheduler;
+  readonly #limits: SessionLimits;
+  readonly #sequence: Sequence;
   readonly #refuseDisposed: () => void;
-  #ids: number[] = [];
-  /** How many of them are in the cache: fewer where a rewind went behind pages that were given back. */
-  #computed = 0;
+  #ids: readonly number[] = [];
   /** Logits after the last id; null where they must be computed again. */
   #logits: Float32Array | null = null;
   readonly #turns = new Turns();
   #disposed = false;
 
   /** @internal `refuseDisposed` throws when the model is gone. */
-  constructor(resident: ResidentModel, refuseDisposed: () => void) {
-    this.#resident = resident;
+  constructor(scheduler: Scheduler, limits: SessionLimits, refuseDisposed: () => void) {
+    this.#scheduler = scheduler;
+    this.#limits = limits;
     this.#refuseDisposed = refuseDisposed;
-    this.#timeline = resident.cache.open();
+    this.#sequence = scheduler.open();
   }
 
   /** The ids that the timeline holds: a copy. */
@@ -37,9 +41,9 @@ export class Session {
   /** Makes the timeline equal `ids`. After an abort or an error it holds a prefix of them, or what it held where nothing began. */
   async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
     this.#refuseEnded();
-    const wanted = checkTokenIds(ids, this.#resident.config.vocab, { source: "prompt", field: "ids" });
+    const wanted = checkTokenIds(ids, this.#limits.vocab, { source: "prompt", field: "ids" });
     const { signal } = checkCall(options);
-    const { context } = this.#resident.sizes;
+    const { context } = this.#limits;
     if (wanted.length > context) {
       throw new EngineError("CONTEXT_LENGTH", "the ids do not fit the context", {
         at: { source: "prompt", field: "ids" },
@@ -70,40 +74,37 @@ export class Session {
           limit: `an integer from 0 to ${this.#ids.length}`,
         });
       }
-      if (length === this.#ids.length) return;
-      this.#ids = this.#ids.slice(0, length);
-      this.#computed = this.#resident.cache.truncate(this.#timeline, Math.min(length, this.#computed));
-      this.#logits = null;
+      if (length < this.#ids.length) this.#keep(length);
     });
   }
 
   async #sync(wanted: readonly number[], signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    const held = this.#ids;
-    let same = 0;
-    while (same < wanted.length && same < held.length && wanted[same] === held[same]) same++;
-    if (same === wanted.length && same === held.length && this.#logits) return;
-    // The last id's logits must come out of a step, so its row is computed again.
-    let position = Math.min(same, this.#computed, Math.max(0, wanted.length - 1));
-    position = this.#resident.cache.truncate(this.#timeline, position);
-    this.#ids = wanted.slice(0, position);
-    this.#computed = position;
-    this.#logits = null;
-    while (position < wanted.length) {
-      const inputs = wanted.slice(position, position + this.#resident.sizes.rows);
-      const last = position + inputs.length === wanted.length;
-      const part: StepPart = { timeline: this.#timeline, position, inputs, logits: last ? "last" : "none" };
-      await this.#resident.step(
-        [part],
-        (logits) => {
-          this.#logits = logits.slice();
-        },
+    if (this.#logits && isSame(wanted, this.#ids)) return;
+    if (wanted.length === 0) return this.#keep(0);
+    const sequence = this.#sequence;
+    let logits: Float32Array | null = null;
+    try {
+      await this.#scheduler.run(sequence, {
+        ids: wanted,
+        logitsFrom: wanted.length - 1,
         signal,
-      );
-      position += inputs.length;
-      this.#ids = wanted.slice(0, position);
-      this.#computed = position;
+        onLogits: (last) => {
+          logits = last.slice();
+          return null;
+        },
+      });
+    } finally {
+      const begun = isSame(wanted, sequence.ids);
+      if (begun) this.#ids = wanted.slice(0, logits ? wanted.length : sequence.computed);
+      if (begun || logits) this.#logits = logits;
     }
+  }
+
+  #keep(length: number): void {
+    this.#ids = this.#ids.slice(0, length);
+    this.#scheduler.forget(this.#sequence, length);
+    this.#logits = null;
   }
 
   #then<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -123,10 +124,13 @@ export class Session {
     await this.#turns.ended();
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#resident.cache.close(this.#timeline);
+    this.#scheduler.close(this.#sequence);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 }
+
+const isSame = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((id, index) => id === b[index]);

@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
-import type { Timeline } from "../model/cache.ts";
-import type { OnLogits, ResidentModel } from "../model/resident.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Sequence } from "./sequence.ts";
 
 /**
  * A text that is longer than a model's context, in windows. Which ids are scored, and behind how many others:
@@ -106,25 +106,35 @@ export function* piecesOf(windows: Windows, rows: number, scoredRows: number): G
 
 /** One model on its way through the windows. */
 export class WindowWalk {
-  readonly #resident: ResidentModel;
+  readonly #scheduler: Scheduler;
   readonly #signal: AbortSignal | undefined;
-  #timeline: Timeline | null = null;
+  readonly #sequence: Sequence;
+  #ids: number[] = [];
 
-  constructor(resident: ResidentModel, signal: AbortSignal | undefined) {
-    this.#resident = resident;
+  constructor(scheduler: Scheduler, signal: AbortSignal | undefined) {
+    this.#scheduler = scheduler;
     this.#signal = signal;
+    this.#sequence = scheduler.open();
   }
 
-  /** Pieces in the order of `piecesOf`; `onLogits` sees every row of a piece that is scored. */
-  async run({ position, inputs, targets }: Piece, onLogits: OnLogits): Promise<void> {
-    if (position === 0) this.close();
-    this.#timeline ??= this.#resident.cache.open();
-    const logits = targets.length > 0 ? "all" : "none";
-    await this.#resident.step([{ timeline: this.#timeline, position, inputs, logits }], onLogits, this.#signal);
+  /** Pieces in the order of `piecesOf`; `onLogits` sees every row of a piece that is scored, counted in the piece. */
+  async run(
+    { position, inputs, targets }: Piece,
+    onLogits: (logits: Float32Array, row: number) => void,
+  ): Promise<void> {
+    this.#ids = [...this.#ids.slice(0, position), ...inputs];
+    await this.#scheduler.run(this.#sequence, {
+      ids: this.#ids,
+      logitsFrom: targets.length > 0 ? position : this.#ids.length,
+      signal: this.#signal,
+      onLogits: (logits, index) => {
+        onLogits(logits, index - position);
+        return null;
+      },
+    });
   }
 
   close(): void {
-    if (this.#timeline) this.#resident.cache.close(this.#timeline);
-    this.#timeline = null;
+    this.#scheduler.close(this.#sequence);
   }
 }

@@ -84,6 +84,8 @@ export class Cache {
   readonly blocks: number;
   readonly #chunk: number;
   readonly #pools: Record<PageKind, PagePool>;
+  /** Asked before CACHE_FULL, again and again: gives pages back that no step reads, or says false where there are none. */
+  reclaim: () => boolean = () => false;
 
   constructor(config: ModelConfig, context: number, pages: Record<PageKind, number>) {
     this.blocks = blocksOf(context);
@@ -110,6 +112,7 @@ export class Cache {
       for (let block = Math.floor(from / PAGE); block < blocksOf(to); block++) {
         for (const kind of ["full", "chunked"] as const) {
           if (timeline[kind][block] !== NO_PAGE) continue;
+          while (this.#pools[kind].free === 0 && this.reclaim());
           timeline[kind][block] = this.#pools[kind].take();
           taken.push([kind, timeline[kind], block]);
         }

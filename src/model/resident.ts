@@ -16,7 +16,6 @@ import type { Crossing } from "../host/worker-start.ts";
 import { Memory, type Tensor } from "../runtime/memory.ts";
 import type { Kernels } from "../runtime/module.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../runtime/threads.ts";
-import { Turns } from "../turns.ts";
 import { Cache } from "./cache.ts";
 import { type ModelConfig, ropeDivisors, ropeFrequencies } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";
@@ -64,7 +63,7 @@ export class ResidentModel {
   /** Ops between two barriers of one step, all memories. */
   readonly ops: number;
   readonly #placed: readonly Placed[];
-  readonly #steps = new Turns();
+  #stepping = false;
 
   private constructor({ config, plan }: ResidentOptions, placed: readonly Placed[], threads: Threads) {
     this.config = config;
@@ -122,11 +121,22 @@ export class ResidentModel {
   }
 
   /**
-   * Runs one step. Pages for the rows are reserved first; `onLogits` sees the logits of every flagged row, in order. Steps of
-   * several callers queue. Rejects with the signal's reason, CACHE_FULL, or the fault of a kernel.
+   * Runs one step. Pages for the rows are reserved first; `onLogits` sees the logits of every flagged row, in order. Rejects
+   * with the signal's reason, CACHE_FULL, or the fault of a kernel. One step or trace at a time: the scheduler sees to it.
    */
   step(parts: readonly StepPart[], onLogits: OnLogits, signal?: AbortSignal): Promise<void> {
-    return this.#steps.take(() => this.#step(parts, onLogits, signal));
+    return this.#byItself(() => this.#step(parts, onLogits, signal));
+  }
+
+  /** Two at once would write each other's tables. */
+  async #byItself<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#stepping) throw new Error("a step is running");
+    this.#stepping = true;
+    try {
+      return await work();
+    } finally {
+      this.#stepping = false;
+    }
   }
 
   async #step(parts: readonly StepPart[], onLogits: OnLogits, signal: AbortSignal | undefined): Promise<void> {
@@ -216,7 +226,7 @@ export class ResidentModel {
    * Runs `inputs` from position 0 through the unfused program and returns every row of the wanted taps; the same kernels, the
    * same bits. `attn.probs` is [heads, T, T] and limited to `sizes.traceKeys` positions.
    */
-  trace(
+  async trace(
     inputs: StepPart["inputs"],
     wanted: (name: string) => boolean,
     signal?: AbortSignal,
@@ -225,19 +235,15 @@ export class ResidentModel {
     const { traceKeys } = this.sizes;
     if (probabilities && inputs.length > traceKeys) {
       const what = `attn.probs is [heads, ids, ids]: ${inputs.length} ids are too many`;
-      const error = new EngineError("TRACE_KEYS", what, {
+      throw new EngineError("TRACE_KEYS", what, {
         at: { source: "option", field: "taps" },
         limit: `at most ${traceKeys} ids`,
       });
-      return Promise.reject(error);
     }
     const reader = new TapReader(inputs.length, wanted);
-    return this.#steps
-      .take(() => {
-        for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
-        return this.#trace(inputs, reader, signal);
-      })
-      .then(() => reader.taps);
+    for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
+    await this.#byItself(() => this.#trace(inputs, reader, signal));
+    return reader.taps;
   }
 
   async #trace(inputs: StepPart["inputs"], reader: TapReader, signal: AbortSignal | undefined): Promise<void> {
@@ -245,7 +251,7 @@ export class ResidentModel {
     const most = Math.min(this.sizes.traceRows, this.sizes.logitRows, this.sizes.rows);
     try {
       for (let position = 0; position < inputs.length; position += most) {
-        const part: StepPart = { timeline, position, inputs: inputs.slice(position, position + most), logits: "all" };
+        const part: StepPart = { timeline, position, inputs: inputs.slice(position, position + most), logits: 0 };
         this.#reserve([part]);
         this.#write([part]);
         this.#writeLogitRows(part.inputs.map((_, row) => row));
@@ -273,8 +279,8 @@ export class ResidentModel {
     }
   }
 
-  /** Where the time of the steps that run meanwhile goes, op by op. Steps of anybody count; traces and further pieces of logits do not. */
-  async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
+  /** From here on the steps write down where their time goes. Traces and further pieces of logits do not. */
+  startProfile(): void {
     for (const { memory, programs } of this.#placed) {
       const { forward, profile } = programs;
       memory.bytes.fill(0, profile.at, profile.at + profile.bytes);
@@ -282,11 +288,11 @@ export class ResidentModel {
       memory.control[WORD_PROFILE_WORDS] = forward.at.shape[0];
       memory.control[WORD_PROFILE_AT] = profile.at;
     }
-    try {
-      await work();
-    } finally {
-      for (const { memory } of this.#placed) memory.control[WORD_PROFILE_AT] = 0;
-    }
+  }
+
+  /** Op by op, since the start. */
+  endProfile(): OpTime[] {
+    for (const { memory } of this.#placed) memory.control[WORD_PROFILE_AT] = 0;
     return this.#placed.flatMap(({ memory, programs: { profile, forward } }) => {
       const times = new Float64Array(memory.wasm.buffer, profile.at, profile.bytes / 8);
       return forward.program.places.map(({ word, op, part }) => ({

@@ -27,8 +27,8 @@ export interface StepPart {
   readonly position: number;
   /** A token id, or an embedding row [hidden], per row. */
   readonly inputs: readonly (number | Float32Array)[];
-  /** Which rows want logits. */
-  readonly logits: "none" | "last" | "all";
+  /** How many of the rows want logits: the last ones. */
+  readonly logits: number;
 }
 
 const KINDS: readonly PageKind[] = ["full", "chunked"];
@@ -131,9 +131,8 @@ export function flaggedRows(parts: readonly StepPart[]): { row: number; part: nu
   const flagged: { row: number; part: number }[] = [];
   let row = 0;
   for (const [part, { inputs, logits }] of parts.entries()) {
-    for (let index = 0; index < inputs.length; index++, row++) {
-      if (logits === "all" || (logits === "last" && index === inputs.length - 1)) flagged.push({ row, part });
-    }
+    row += inputs.length;
+    for (let last = row - logits; last < row; last++) flagged.push({ row: last, part });
   }
   return flagged;
 }

@@ -1,0 +1,35 @@
+import type { Cache, Timeline } from "../model/cache.ts";
+
+/**
+ * A text as the cache knows it: ids, and the pages of what was computed of them. Between two requests it keeps its pages until
+ * somebody needs them; then it is computed again, to the same bits. Only the scheduler changes it.
+ */
+export class Sequence {
+  /** What it holds, or is to hold. */
+  ids: number[] = [];
+  /** How many of them are in the cache. */
+  computed = 0;
+  /** Nobody asks for more of it: its pages go back as soon as no step reads them. */
+  closed = false;
+  readonly timeline: Timeline;
+  readonly #cache: Cache;
+
+  constructor(cache: Cache) {
+    this.#cache = cache;
+    this.timeline = cache.open();
+  }
+
+  /** Makes it stand for `ids`: what it has computed of them stays, of rows before `rowsFrom` alone. */
+  take(ids: readonly number[], rowsFrom: number): void {
+    const most = Math.min(this.computed, rowsFrom, ids.length);
+    let same = 0;
+    while (same < most && ids[same] === this.ids[same]) same++;
+    this.forget(same);
+    this.ids = ids.slice();
+  }
+
+  /** Gives back the pages of what lies behind the first `length` ids; of more, where chunks were given back before. */
+  forget(length: number): void {
+    this.computed = this.#cache.truncate(this.timeline, Math.min(length, this.computed));
+  }
+}
