@@ -1,4 +1,5 @@
 import type { StoredType } from "../weight-types.ts";
+import { bitsToBf16, bitsToF16, f32ToF16 } from "./halves.ts";
 
 /**
  * f32 values -> stored bytes, bit for bit as ggml's reference quantisers do it. Halves round to nearest even. Values are
@@ -24,13 +25,12 @@ const ENCODERS: Partial<Record<StoredType, Encoder>> = {
 
 function encodeF16(values: Float32Array, into: Uint8Array): void {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i++) writeBits(toF16(bits[i]), into, 2 * i);
+  for (let i = 0; i < bits.length; i++) writeBits(bitsToF16(bits[i]), into, 2 * i);
 }
 
-/** Upper half of the f32, rounded. */
 function encodeBf16(values: Float32Array, into: Uint8Array): void {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i++) writeBits((bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16, into, 2 * i);
+  for (let i = 0; i < bits.length; i++) writeBits(bitsToBf16(bits[i]), into, 2 * i);
 }
 
 /** Block: f16 d | 32 x i8 q, with d = max|x| / 127 and q = x / d rounded half away from zero. */
@@ -70,33 +70,12 @@ function nibble(value: number, inverse: number): number {
   return Math.min(15, Math.trunc(Math.fround(Math.fround(value * inverse) + 8.5)));
 }
 
-const scaleValue = new Float32Array(1);
-const scaleBits = new Uint32Array(scaleValue.buffer);
-
 /** A number as f16. */
 export function writeHalf(scale: number, into: Uint8Array, at: number): void {
-  scaleValue[0] = scale;
-  writeBits(toF16(scaleBits[0]), into, at);
+  writeBits(f32ToF16(scale), into, at);
 }
 
 function writeBits(half: number, into: Uint8Array, at: number): void {
   into[at] = half;
   into[at + 1] = half >>> 8;
-}
-
-/** f32 bits -> f16 bits. */
-function toF16(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const size = bits & 0x7fffffff;
-  // From 65520 up: infinity.
-  if (size >= 0x477ff000) return sign | 0x7c00;
-  // From 2^-14 up: 13 mantissa bits go, the exponent bias falls by 112; the carry of rounding may enter the exponent.
-  if (size >= 0x38800000) return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
-  // Subnormal: multiples of 2^-24.
-  const exponent = size >>> 23;
-  if (exponent < 102) return sign;
-  const mantissa = (size & 0x7fffff) | 0x800000;
-  const shift = 126 - exponent;
-  const kept = mantissa >>> shift;
-  return sign | ((mantissa + (1 << (shift - 1)) - 1 + (kept & 1)) >>> shift);
 }

@@ -1,3 +1,4 @@
+import { bf16ToF32, f16ToF32, isFiniteF16 } from "../checkpoint/halves.ts";
 import { EngineError } from "../error.ts";
 import type { Memory, Tensor } from "../runtime/memory.ts";
 import type { Packed } from "../runtime/packed.ts";
@@ -114,7 +115,7 @@ export class Loader {
     const result = await this.#threads.run(this.#index, this.#index, signal);
     if (result.status !== "fault") return;
     const { name, source } = stored;
-    if (to.type === "f16" && isFinite16(this.memory, at, piece.bytes)) {
+    if (to.type === "f16" && areFiniteF16(this.memory, at, piece.bytes)) {
       throw new EngineError(UNPACKABLE_F16, `${name} holds an f16 that has no packed form`, {
         at: { source: "kernel", file: source.name, field: matrix.name },
         limit: "weights below 128",
@@ -131,8 +132,8 @@ export class Loader {
 /** A matrix whose f16 weights must be kept as f32; never leaves the engine. */
 export const UNPACKABLE_F16 = "WEIGHT_F16_RANGE";
 
-function isFinite16(memory: Memory, at: number, bytes: number): boolean {
-  return new Uint16Array(memory.wasm.buffer, at, bytes / 2).every((half) => (half & 0x7c00) !== 0x7c00);
+function areFiniteF16(memory: Memory, at: number, bytes: number): boolean {
+  return new Uint16Array(memory.wasm.buffer, at, bytes / 2).every(isFiniteF16);
 }
 
 /** The scales of a matrix, one for each output. */
@@ -152,8 +153,8 @@ export async function readVector(vector: Vector, signal?: AbortSignal): Promise<
   const view = new DataView(bytes.buffer);
   for (let index = 0; index < length; index++) {
     if (stored.type === "f32") values[index] = view.getFloat32(index * 4, true);
-    else if (stored.type === "bf16") values[index] = bf16(view.getUint16(index * 2, true));
-    else values[index] = f16(view.getUint16(index * 2, true));
+    else if (stored.type === "bf16") values[index] = bf16ToF32(view.getUint16(index * 2, true));
+    else values[index] = f16ToF32(view.getUint16(index * 2, true));
     if (!Number.isFinite(values[index])) {
       throw new EngineError("WEIGHT_NONFINITE", `${stored.name} holds a value that is no number`, {
         at: { source: "kernel", file: stored.source.name, field: `${name}[${start + index}]` },
@@ -163,20 +164,4 @@ export async function readVector(vector: Vector, signal?: AbortSignal): Promise<
   }
   if (halvedHead > 0) joinHalves(new Uint8Array(values.buffer), 4, halvedHead);
   return values;
-}
-
-const word = new Uint32Array(1);
-const float = new Float32Array(word.buffer);
-
-function bf16(half: number): number {
-  word[0] = half << 16;
-  return float[0];
-}
-
-function f16(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const mantissa = half & 1023;
-  if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
