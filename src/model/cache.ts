@@ -21,6 +21,10 @@ export function pageLayerBytes(config: ModelConfig, type: CacheType): number {
 
 export const blocksOf = (positions: number): number => Math.ceil(positions / PAGE);
 
+/** The first position that a query at `position` sees; `chunk` 0: of layers that see all. */
+export const chunkStart = (position: number, chunk: number): number =>
+  chunk === 0 ? 0 : position - (position % chunk);
+
 /** The pages of one kind, counted by reference. */
 class PagePool {
   readonly kind: PageKind;
@@ -125,9 +129,7 @@ export class Cache {
 
   /** Gives back the chunked pages that no position from `position` on can see. */
   release(timeline: Timeline, position: number): void {
-    if (this.#chunk === 0) return;
-    const start = Math.floor(position / this.#chunk) * this.#chunk;
-    const first = Math.floor(start / PAGE);
+    const first = Math.floor(chunkStart(position, this.#chunk) / PAGE);
     for (; timeline.released < first; timeline.released++) {
       this.#drop("chunked", timeline.chunked, timeline.released);
       timeline.keysFrom = Math.max(timeline.keysFrom, (timeline.released + 1) * PAGE);
@@ -139,13 +141,10 @@ export class Cache {
    * the next position needs are gone, then everything from that chunk's start must be computed again.
    */
   truncate(timeline: Timeline, length: number): number {
-    let keep = length;
-    if (this.#chunk !== 0) {
-      const start = Math.floor(length / this.#chunk) * this.#chunk;
-      if (start < timeline.keysFrom) keep = start;
-      timeline.keysFrom = Math.min(timeline.keysFrom, keep);
-      timeline.released = Math.min(timeline.released, Math.floor(keep / PAGE));
-    }
+    const start = chunkStart(length, this.#chunk);
+    const keep = start < timeline.keysFrom ? start : length;
+    timeline.keysFrom = Math.min(timeline.keysFrom, keep);
+    timeline.released = Math.min(timeline.released, Math.floor(keep / PAGE));
     for (let block = blocksOf(keep); block < this.blocks; block++) {
       this.#drop("full", timeline.full, block);
       this.#drop("chunked", timeline.chunked, block);

@@ -14,7 +14,7 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { Memory } from "../runtime/memory.ts";
-import { blocksOf, type PageKind, type Timeline } from "./cache.ts";
+import { blocksOf, chunkStart, type PageKind, type Timeline } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";
 
@@ -98,7 +98,7 @@ function writeTasks(
   for (const { position, inputs } of parts) {
     for (let index = 0; index < inputs.length; ) {
       const at = position + index;
-      const begin = chunk === 0 ? 0 : Math.floor((Math.floor(at / chunk) * chunk) / PAGE);
+      const begin = Math.floor(chunkStart(at, chunk) / PAGE);
       const blocks = blocksOf(at + 1) - begin;
       if (apart && blocks > 2 && partial + blocks <= sizes.partials) {
         const span = Math.max(1, Math.ceil((blocks * tiles * config.kvHeads) / (2 * wanted)));
