@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { serveFiles } from "../scripts/conformance/files.mjs";
+import { serveFiles } from "../scripts/serve-files.mjs";
 import { openBucket } from "./bucket.ts";
 import { CHROMIUM, launch, WHERE } from "./page.ts";
 import { PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
@@ -55,7 +55,8 @@ async function pageText(served: Map<string, string>, whole: [string, Uint8Array]
   for (const path of readdirSync(join(PROJECT, "dist"), { recursive: true, encoding: "utf8" }))
     if (/\.(js|wasm)$/.test(path)) served.set(`node_modules/wasmaverick/dist/${path}`, join(PROJECT, "dist", path));
   const page = `<!doctype html><meta charset="utf-8"><title>story</title><body>${block("A page")}`;
-  const server = await serveFiles(new Map<string, string | Uint8Array>([["index.html", page], ...whole]), served);
+  const contents = new Map<string, string | Uint8Array>([["index.html", page], ...whole]);
+  const server = await serveFiles((path) => ({ content: contents.get(path), file: served.get(path) }));
   const browser = await launch();
   try {
     const opened = await browser.newPage();

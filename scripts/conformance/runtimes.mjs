@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { findChromium } from "../chromium-path.mjs";
 import { run } from "../command.mjs";
-import { serveFiles } from "./files.mjs";
+import { serveFiles } from "../serve-files.mjs";
 import { collectModules } from "./modules.mjs";
 import { startWorkerd } from "./workerd.mjs";
 
@@ -56,7 +56,7 @@ const chromium = {
       const path = `node_modules/wasmaverick/dist/src/host/${build}.wasm`;
       files.set(path, join(folder, path));
     }
-    const server = await serveFiles(pages, files);
+    const server = await serveFiles((path) => ({ content: pages.get(path), file: files.get(path) }));
     const browser = await driver.launch({ executablePath: await installedChromium(), args: ["--no-sandbox"] });
     const page = await browser.newPage();
     const failures = [];

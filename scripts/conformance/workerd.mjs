@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "../command.mjs";
-import { serveFiles } from "./files.mjs";
+import { serveFiles } from "../serve-files.mjs";
 import { collectModules } from "./modules.mjs";
 
 /** workerd over the modules of the package; the model comes from a server behind a binding. */
@@ -16,7 +16,7 @@ export async function startWorkerd(folder, model) {
     writeFileSync(join(site, path), bytes);
     return `(name = "${path}", ${path.endsWith(".wasm") ? "wasm" : "esModule"} = embed "${path}")`;
   });
-  const models = await serveFiles(new Map(), new Map([["model.gguf", model]]));
+  const models = await serveFiles((path) => ({ file: path === "model.gguf" ? model : undefined }));
   writeFileSync(join(site, "config.capnp"), config(modules, models.origin));
   const child = spawn(binary, ["serve", "config.capnp", "--control-fd=3"], {
     cwd: site,
