@@ -1,13 +1,14 @@
 /** The workerd binary, serving modules of this repository as they lie on disk. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, posix } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { collectModules } from "../scripts/module-graph.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
@@ -28,37 +29,14 @@ function findBinary(): { path: string } | { missing: string } {
   }
 }
 
-const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-
-/** What bundlers do with bare specifiers under the condition `workerd`; workerd itself knows no packages. */
-function bare(specifier: string): string {
-  if (specifier === MANIFEST.name) return MANIFEST.exports["."].workerd;
-  if (specifier.startsWith("#")) return MANIFEST.imports[specifier].workerd;
-  const path = join("node_modules", specifier);
-  return join(path, JSON.parse(readFileSync(join(ROOT, path, "package.json"), "utf8")).exports["."].import);
-}
-
-const SPECIFIER = /^((?:import|export)\b(?:[^;"']*?\bfrom)?\s*)(["'])([^"']+)\2/gm;
-
-/** Copies a module and all it imports into `folder`, under their paths; bare specifiers become absolute ones. */
+/** Copies a module and all it imports into `folder`, under their paths. */
 function copyModules(entry: string, folder: string): string[] {
-  const copied = new Set<string>();
-  const copy = (path: string) => {
-    if (copied.has(path)) return;
-    copied.add(path);
+  const modules = collectModules(ROOT, entry, { home: "", condition: "workerd" });
+  for (const [path, bytes] of modules) {
     mkdirSync(join(folder, dirname(path)), { recursive: true });
-    if (path.endsWith(".wasm")) return copyFileSync(join(ROOT, path), join(folder, path));
-    const imports: string[] = [];
-    const text = readFileSync(join(ROOT, path), "utf8").replace(SPECIFIER, (_, clause, quote, specifier) => {
-      const to = specifier.startsWith(".") ? posix.join(dirname(path), specifier) : posix.normalize(bare(specifier));
-      imports.push(to);
-      return `${clause}${quote}${specifier.startsWith(".") ? specifier : `/${to}`}${quote}`;
-    });
-    writeFileSync(join(folder, path), text);
-    imports.forEach(copy);
-  };
-  copy(entry);
-  return [...copied];
+    writeFileSync(join(folder, path), bytes);
+  }
+  return [...modules.keys()];
 }
 
 export interface ServeOptions {

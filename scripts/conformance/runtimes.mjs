@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { findChromium } from "../chromium-path.mjs";
 import { run } from "../command.mjs";
+import { collectModules } from "../module-graph.mjs";
 import { serveFiles } from "../serve-files.mjs";
-import { collectModules } from "./modules.mjs";
 import { startWorkerd } from "./workerd.mjs";
 
 const BUILDS = ["simd", "relaxed"];
@@ -43,17 +43,13 @@ const chromium = {
   cases: cases([0, 1, 2]),
   async open({ folder, model }) {
     const { chromium: driver } = await import(join(folder, "node_modules/playwright-core/index.mjs"));
-    const pages = collectModules(folder, "page.mjs", "browser");
-    for (const [path, bytes] of collectModules(
-      folder,
-      "node_modules/wasmaverick/dist/src/host/worker-web.js",
-      "browser",
-    ))
-      pages.set(path, bytes);
+    const home = "node_modules/wasmaverick";
+    const modulesOf = (entry) => collectModules(folder, entry, { home, condition: "browser" });
+    const pages = new Map([...modulesOf("page.mjs"), ...modulesOf(`${home}/dist/src/host/worker-web.js`)]);
     pages.set("index.html", '<!doctype html><title>conformance</title><script type="module" src="/page.mjs"></script>');
     const files = new Map([["model.gguf", model]]);
     for (const build of BUILDS) {
-      const path = `node_modules/wasmaverick/dist/src/host/${build}.wasm`;
+      const path = `${home}/dist/src/host/${build}.wasm`;
       files.set(path, join(folder, path));
     }
     const server = await serveFiles((path) => ({ content: pages.get(path), file: files.get(path) }));

@@ -3,15 +3,16 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "../command.mjs";
+import { collectModules } from "../module-graph.mjs";
 import { serveFiles } from "../serve-files.mjs";
-import { collectModules } from "./modules.mjs";
 
 /** workerd over the modules of the package; the model comes from a server behind a binding. */
 export async function startWorkerd(folder, model) {
   const binary = join(folder, "node_modules/@cloudflare/workerd-linux-64/bin/workerd");
   const version = (await run(binary, ["--version"])).match(/\d{4}-\d{2}-\d{2}/)[0];
   const site = join(folder, "workerd");
-  const modules = [...collectModules(folder, "worker.mjs", "workerd")].map(([path, bytes]) => {
+  const collected = collectModules(folder, "worker.mjs", { home: "node_modules/wasmaverick", condition: "workerd" });
+  const modules = [...collected].map(([path, bytes]) => {
     mkdirSync(dirname(join(site, path)), { recursive: true });
     writeFileSync(join(site, path), bytes);
     return `(name = "${path}", ${path.endsWith(".wasm") ? "wasm" : "esModule"} = embed "${path}")`;
