@@ -1,7 +1,8 @@
 // What the numbers are from.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
+import { probe } from "./probe.mjs";
 
 /** What decides how fast vector code can be. */
 const DECIDING = ["avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimddp", "i8mm"];
@@ -9,26 +10,15 @@ const DECIDING = ["avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimddp"
 const BUSY = 0.7;
 
 export function machine() {
+  const { flags, ...probed } = probe(DECIDING);
   return {
-    processor: cpus()[0]?.model.trim() ?? process.arch,
-    flags: flags(),
+    ...probed,
+    flags: flags ?? [],
     cores: availableParallelism(),
     caches: caches(),
-    node: process.versions.node,
     v8: process.versions.v8,
     load: loadavg()[0],
-    date: new Date().toISOString().slice(0, 16).replace("T", " "),
   };
-}
-
-function flags() {
-  try {
-    const [, line] = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"));
-    const all = new Set(line.trim().split(" "));
-    return DECIDING.filter((flag) => all.has(flag));
-  } catch {
-    return []; // not Linux
-  }
 }
 
 /** Of the first core: "L1d 48K", "L2 2M", "L3 32M"; empty where the system does not say. */
