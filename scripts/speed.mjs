@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // Speed of one model file: npm run speed -- MODEL [--threads 2] [--build simd|relaxed] [--wide] [--runs 3]
-// Prompt 512 and generate 128 at an empty cache through session.sync(ids) + logits() + argmax; score; 16 prompts together; how
+// Prompt 512 and generate 128 at an empty cache through session.sync(ids) + logits() + likeliest id; score; 16 prompts together; how
 // long an abort in the middle of a prefill takes; loading, to the first token, and the peak of memory. Best and median of the
 // runs, after one warm-up on other ids. `batch`: so many prompts decoded together.
 
 import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { idsOf, likeliest } from "../dist/src/cli/bench-measures.js";
 import { loadModel } from "../dist/src/index.js";
 
 const { values, positionals } = parseArgs({
@@ -26,9 +27,6 @@ const runs = Number(values.runs);
 const counts = values.threads === undefined ? [1, 2] : [Number(values.threads)];
 console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.versions.node}`);
 
-const idsOf = (count, seed, vocab) =>
-  Array.from({ length: count }, (_, index) => (index * 7919 + seed * 104729) % vocab);
-const argmax = (logits) => logits.reduce((best, value, id) => (value > logits[best] ? id : best), 0);
 const show = (name, list, unit = "tokens/s") =>
   console.log(
     `  ${name.padEnd(28)} best ${Math.max(...list).toFixed(1)}, median ${[...list].sort((a, b) => a - b)[list.length >> 1].toFixed(1)} ${unit}`,
@@ -42,7 +40,7 @@ for (const threads of counts) {
   const loaded = performance.now() - begun;
   const early = model.session();
   await early.sync([1]);
-  argmax(await early.logits());
+  likeliest(await early.logits());
   const first = performance.now() - begun;
   await early.dispose();
   const { build, wide, memory, opsPerStep } = model.info;
@@ -64,11 +62,11 @@ for (const threads of counts) {
     const ids = idsOf(512, run + 1, vocab);
     const start = performance.now();
     await session.sync(ids);
-    ids.push(argmax(await session.logits()));
+    ids.push(likeliest(await session.logits()));
     const middle = performance.now();
     for (let step = 0; step < 128; step++) {
       await session.sync(ids);
-      ids.push(argmax(await session.logits()));
+      ids.push(likeliest(await session.logits()));
     }
     const end = performance.now();
     await session.dispose();

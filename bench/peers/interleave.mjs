@@ -1,6 +1,7 @@
 // One file, all engines: warm-up, then rounds, a round being every engine once, one after the other.
 
 import { setTimeout } from "node:timers/promises";
+import { idsOf } from "../../dist/src/cli/bench-measures.js";
 import { EngineProcess } from "./engine-process.mjs";
 import { argumentsOf } from "./roster.mjs";
 
@@ -52,7 +53,7 @@ export async function interleave(rows, file, vocabulary, rounds, tell) {
 
 async function run({ row, engine }, seed, { size, textOf, broken }) {
   const { prompt, generate } = row;
-  const ids = Array.from({ length: prompt }, (_, index) => (index * 7919 + seed * 104729) % size);
+  const ids = idsOf(prompt, seed, size);
   const request = row.takesText ? { text: textOf(ids), broken, generate } : { ids, generate };
   return { seed, promptTokens: prompt, ...(await engine.ask(request)) };
 }

@@ -137,11 +137,12 @@ async function profileOf(model: Model, tokens: number, measure: () => Promise<nu
   return { tokens, ms, ops };
 }
 
-function idsOf(count: number, seed: number, vocab: number): number[] {
+/** scripts/speed.mjs and bench/peers ask for the same ids: experts are chosen by them, and figures are compared. */
+export function idsOf(count: number, seed: number, vocab: number): number[] {
   return Array.from({ length: count }, (_, index) => (index * 7919 + seed * 104729) % vocab);
 }
 
-function likeliest(logits: Float32Array): number {
+export function likeliest(logits: Float32Array): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
   return best;

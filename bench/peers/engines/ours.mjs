@@ -1,8 +1,9 @@
-// wasmaverick as scripts/speed.mjs drives it: session.sync, logits, argmax; a fresh session a run.
+// wasmaverick as scripts/speed.mjs drives it: session.sync, logits, the likeliest id; a fresh session a run.
 // ours.mjs MODEL --threads N --context N --build simd|relaxed [--wide]
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { likeliest } from "../../../dist/src/cli/bench-measures.js";
 import { loadModel } from "../../../dist/src/index.js";
 import { serve } from "./json-lines.mjs";
 
@@ -15,8 +16,6 @@ const { values, positionals } = parseArgs({
     wide: { type: "boolean", default: false },
   },
 });
-
-const argmax = (logits) => logits.reduce((best, value, id) => (value > logits[best] ? id : best), 0);
 
 await serve(async () => {
   const model = await loadModel(positionals[0], {
@@ -31,11 +30,11 @@ await serve(async () => {
     const session = model.session();
     const begun = performance.now();
     await session.sync(ids);
-    ids.push(argmax(await session.logits()));
+    ids.push(likeliest(await session.logits()));
     const middle = performance.now();
     for (let step = 0; step < generate; step++) {
       await session.sync(ids);
-      ids.push(argmax(await session.logits()));
+      ids.push(likeliest(await session.logits()));
     }
     const end = performance.now();
     await session.dispose();
