@@ -33,7 +33,7 @@ interface TypeRow {
    */
   readonly halves?: readonly (readonly [number, number])[];
   /**
-   * Of all logits of a small random model, by what its weights meet, on 128-bit code (wide-check.ts). A host that pairs vectors must give
+   * Of all logits of a small random model, by what its weights meet, on 128-bit code (proof.ts). A host that pairs vectors must give
    * them too; a test computes them again.
    */
   readonly digests?: Readonly<Record<string, number>>;

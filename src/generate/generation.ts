@@ -1,8 +1,9 @@
 import { EngineError } from "../error.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Candidates } from "./candidates.ts";
 import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
-import { type Candidates, type SampledToken, Sampler } from "./sampler.ts";
+import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Seed } from "./seed.ts";
 import { Writer, type WriterRules } from "./writer.ts";

@@ -3,8 +3,8 @@ import { EngineError } from "../error.ts";
 import { checkPlain, isFunction, outOfRange } from "../given.ts";
 import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
-import type { CacheType } from "../model/cache.ts";
 import type { LoadProgress } from "../model/load.ts";
+import type { CacheType } from "../model/pages.ts";
 import { RECIPES, type Recipe } from "../model/recipes.ts";
 import { checkSignal } from "./options.ts";
 

@@ -6,7 +6,7 @@ import { type ModelConfig, readConfig } from "../model/config.ts";
 import { readStoredGeneration } from "../model/generation-config.ts";
 import { openResident } from "../model/open.ts";
 import type { OpTime, ResidentModel } from "../model/resident.ts";
-import type { TapData } from "../model/taps.ts";
+import type { TapData } from "../model/tap-reader.ts";
 import { mapWeights } from "../model/weights.ts";
 import {
   type ChatMessage,
@@ -19,6 +19,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Turns } from "../turns.ts";
 import { GenerationBatch } from "./batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "./batch-plan.ts";
+import { Candidates } from "./candidates.ts";
 import type { Divergence, Measurable, Perplexity } from "./divergence.ts";
 import { type Generation, missingTokenizer } from "./generation.ts";
 import { readDefaults } from "./generation-config.ts";
@@ -37,7 +38,6 @@ import {
   type PerplexityOptions,
 } from "./perplexity.ts";
 import type { Prompt } from "./prompt-ids.ts";
-import { Candidates } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type Score, scoreIds } from "./score.ts";
 import { Session } from "./session.ts";

@@ -1,9 +1,9 @@
 import { EngineError } from "../error.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Candidates } from "./candidates.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedOptions, checkOptions } from "./options.ts";
 import { type Prompt, type ReadPrompt, readPrompt } from "./prompt-ids.ts";
-import type { Candidates } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { drawSeed, type Seed } from "./seed.ts";
 import { nameStops } from "./stop-tokens.ts";

@@ -1,7 +1,7 @@
 import type { CachePlace } from "../runtime/ops.ts";
-import { CACHE_WORDS, pageLayerBytes } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout, PackedLayer, Sizes } from "./layout.ts";
+import { CACHE_WORDS, pageLayerBytes } from "./pages.ts";
 
 /** Where the layer's keys and values lie in the pages of its kind. */
 export function cachePlace(config: ModelConfig, layout: Layout, sizes: Sizes, layer: PackedLayer): CachePlace {

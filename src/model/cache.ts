@@ -1,29 +1,12 @@
-import { CACHE_F32, CACHE_Q8, NO_PAGE, PAGE } from "../../assembly/abi.ts";
+import { NO_PAGE, PAGE } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { ModelConfig } from "./config.ts";
+import { blocksOf, chunkStart, type PageKind } from "./pages.ts";
 
 /**
  * Key / value pages: who owns which. One page holds 64 positions of every layer of its kind (full, chunked) in its memory, and
  * page number p means the same positions in every memory, so one table serves them all.
  */
-
-export type CacheType = "f32" | "q8";
-export type PageKind = "full" | "chunked";
-export const CACHE_WORDS: Record<CacheType, number> = { f32: CACHE_F32, q8: CACHE_Q8 };
-
-/** Bytes of one layer in a page: per kv head K then V (layout: assembly/kernels/cache.ts). */
-export function pageLayerBytes(config: ModelConfig, type: CacheType): number {
-  const padded = Math.ceil(config.headSize / 8) * 8;
-  const perHead =
-    type === "f32" ? (config.headSize + padded) * PAGE * 4 : (config.headSize + padded) * PAGE + 2 * PAGE * 4;
-  return perHead * config.kvHeads;
-}
-
-export const blocksOf = (positions: number): number => Math.ceil(positions / PAGE);
-
-/** The first position that a query at `position` sees; `chunk` 0: of layers that see all. */
-export const chunkStart = (position: number, chunk: number): number =>
-  chunk === 0 ? 0 : position - (position % chunk);
 
 /** The pages of one kind, counted by reference. */
 class PagePool {

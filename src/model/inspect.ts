@@ -1,9 +1,9 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { NARROW } from "../runtime/kernels.ts";
-import { blocksOf, pageLayerBytes } from "./cache.ts";
 import { type ModelConfig, readConfig, ropeDivisors } from "./config.ts";
 import { matricesOf } from "./layout.ts";
 import { readVector } from "./load.ts";
+import { blocksOf, pageLayerBytes } from "./pages.ts";
 import { planModel } from "./sizes.ts";
 import { type ClassSum, sumByClass } from "./tensor-classes.ts";
 import { type Matrix, type ModelWeights, mapWeights } from "./weights.ts";

@@ -3,13 +3,13 @@ import type { Build } from "../host/build.ts";
 import type { Kernels } from "../runtime/module.ts";
 import { orAborted } from "./abortable.ts";
 import type { ModelConfig } from "./config.ts";
+import { planKernels } from "./kernels.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
 import { quantizeWeights, widenF16 } from "./memory-types.ts";
 import type { Recipe } from "./recipes.ts";
 import { ResidentModel } from "./resident.ts";
 import type { ModelPlan, SizeOptions } from "./sizes.ts";
 import type { ModelWeights } from "./weights.ts";
-import { planKernels } from "./wide-check.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 

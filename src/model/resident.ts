@@ -23,7 +23,7 @@ import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
 import type { Programs } from "./programs.ts";
 import type { ModelPlan, PlannedMemory } from "./sizes.ts";
 import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
-import { type TapData, TapReader } from "./taps.ts";
+import { type TapData, TapReader } from "./tap-reader.ts";
 import type { ModelWeights } from "./weights.ts";
 
 /**

@@ -14,9 +14,10 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import type { Memory } from "../runtime/memory.ts";
-import { blocksOf, chunkStart, type PageKind, type Timeline } from "./cache.ts";
+import type { Timeline } from "./cache.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Layout, Sizes } from "./layout.ts";
+import { blocksOf, chunkStart, type PageKind } from "./pages.ts";
 
 /** The tables of one step: which rows, at which positions, on which pages, and what attention computes for them. */
 

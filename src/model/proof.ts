@@ -1,15 +1,12 @@
-import type { Build } from "../host/build.ts";
-import { addsDots } from "../runtime/dots.ts";
-import type { Choices } from "../runtime/kernels.ts";
-import { type Kernels, openKernels } from "../runtime/module.ts";
+import type { Kernels } from "../runtime/module.ts";
 import { formOf, isFloat, type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
-import type { CacheType } from "./cache.ts";
-import { type ModelConfig, readConfig } from "./config.ts";
-import { formsOf, matricesOfModel } from "./layout.ts";
+import { chooseFor } from "./choices.ts";
+import { readConfig } from "./config.ts";
+import type { CacheType } from "./pages.ts";
 import { type CreateConfig, randomModelCheckpoint } from "./random.ts";
 import { ResidentModel } from "./resident.ts";
-import { allFloat, integerTileRows, type ModelPlan, planModel, type SizeOptions } from "./sizes.ts";
-import { type ModelWeights, mapWeights } from "./weights.ts";
+import { planModel } from "./sizes.ts";
+import { mapWeights } from "./weights.ts";
 
 /**
  * Proof before use that V8's pairing of vectors changed no bit: small random models of the same weight types, activations and
@@ -57,41 +54,8 @@ const LARGE_CONFIG: CreateConfig = {
 /** Rows of each step; together past a chunk and a page. */
 const STEPS = [1, 2, 3, 4, 5, 6, 7, 64, 1];
 
-/** The kernels, wide where that was wished for and proves to change no bit, and the plan of a model laid out for them. */
-export async function planKernels(
-  config: ModelConfig,
-  weights: ModelWeights,
-  options: Omit<SizeOptions, "choices"> & {
-    readonly wide: boolean;
-    readonly build: Build | undefined;
-    readonly signal?: AbortSignal;
-  },
-): Promise<{ kernels: Kernels; plan: ModelPlan }> {
-  const open = async (wide: boolean) => {
-    const kernels = await openKernels(options.build, wide, options.signal);
-    const choices = chooseFor(kernels, weights, options.activations);
-    return { kernels, plan: planModel(config, weights, { ...options, choices }) };
-  };
-  const wide = await open(options.wide);
-  if (!wide.kernels.wide.on) return wide;
-  const { activations, cache } = options;
-  const types = new Set(matricesOfModel(weights).map(({ type }) => type));
-  const fused = wide.kernels.build === "relaxed" && allFloat(weights);
-  const difference = await findWideDifference(wide.kernels, { types, activations, cache, fused });
-  if (difference === undefined) return wide;
-  const narrow = await open(false);
-  const reason = `paired vectors gave other bits than single ones (${difference})`;
-  return { ...narrow, kernels: { ...narrow.kernels, wide: { on: false, reason } } };
-}
-
-/** Dots are measured only where the model has 4-bit tiles. */
-function chooseFor({ module, wide }: Kernels, weights: ModelWeights, activations: "q8" | "f32"): Choices {
-  const dotAdd = formsOf(weights, activations).has("q8 quads") && addsDots(module, integerTileRows(wide.on));
-  return { wide: wide.on, dotAdd };
-}
-
 /** undefined: every digest is the narrow one; else what differed. */
-async function findWideDifference(kernels: Kernels, check: WideCheck): Promise<string | undefined> {
+export async function findWideDifference(kernels: Kernels, check: WideCheck): Promise<string | undefined> {
   for (const type of check.types) {
     const met = metName(type, check);
     if ((await digestOf(kernels, type, check)) !== weightType(type).digests?.[met]) return `${type} ${met}`;
