@@ -3,10 +3,10 @@
 
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { openSource, type SourceLike } from "./checkpoint/source.ts";
-import { type GenerationConfig, readDefaults } from "./generate/generation-config.ts";
-import { StoredLogits } from "./generate/logits-file.ts";
-import { readStoredGeneration } from "./model/generation-config.ts";
-import { inspectCheckpoint, type ModelInspection } from "./model/inspect.ts";
+import { type GenerationConfig, readDefaults } from "./engine/generation-config.ts";
+import { inspectCheckpoint, type ModelInspection } from "./engine/inspect-model.ts";
+import { StoredLogits } from "./measure/logits-file.ts";
+import { readStoredGeneration } from "./model/config/stored-generation.ts";
 import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
 
 export type {
@@ -18,44 +18,44 @@ export type {
 } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export type { SourceLike } from "./checkpoint/source.ts";
-export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
-export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
-export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
-export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
-export type { Divergence, Perplexity } from "./generate/divergence.ts";
-export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
-export type { DefaultOption, GenerationConfig } from "./generate/generation-config.ts";
-export { type CreateOptions, createModel, loadModel } from "./generate/load.ts";
-export type { LoadOptions } from "./generate/load-options.ts";
-export type { StoredLogits } from "./generate/logits-file.ts";
+export { type QuantizeOptions, quantize } from "./convert/quantize.ts";
+export type { Quantized, QuantizeProgress } from "./convert/quantize-checkpoint.ts";
+export type { DefaultOption, GenerationConfig } from "./engine/generation-config.ts";
+export type { ModelInfo } from "./engine/info.ts";
+export type { ModelInspection } from "./engine/inspect-model.ts";
+export type { LoadOptions } from "./engine/load-options.ts";
 export type {
   ChatOptions,
   Model,
   PromptOptions,
-} from "./generate/model.ts";
-export type { ModelInfo } from "./generate/model-info.ts";
+} from "./engine/model.ts";
+export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
+export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
+export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
+export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
+export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
+export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
+export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
 export type { GenerateOptions } from "./generate/options.ts";
-export type { DivergenceOptions, Measured, PerplexityOptions, PerplexityProgress } from "./generate/perplexity.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
-export { type QuantizeOptions, quantize } from "./generate/quantize.ts";
 export type { SampledToken, TokenProbability } from "./generate/sampler.ts";
-export type { Score } from "./generate/score.ts";
 export type { Seed } from "./generate/seed.ts";
 export type { Session } from "./generate/session.ts";
-export type { WindowRule } from "./generate/windows.ts";
 export type { Build } from "./host/build.ts";
 export type { HostName } from "./host/host-facts.ts";
-export type { ArchitectureName } from "./model/architectures.ts";
-export type { LayerConfig, ModelConfig, RopeScaling } from "./model/config.ts";
-export type { ModelInspection } from "./model/inspect.ts";
-export type { LoadProgress } from "./model/load.ts";
-export type { CacheType } from "./model/pages.ts";
-export type { Quantized, QuantizeProgress } from "./model/quantize.ts";
-export type { CreateConfig } from "./model/random.ts";
-export type { Recipe } from "./model/recipes.ts";
-export type { OpTime } from "./model/resident.ts";
-export type { TapData } from "./model/tap-reader.ts";
-export type { ClassSum, TensorClass } from "./model/tensor-classes.ts";
+export type { Divergence, Perplexity } from "./measure/divergence.ts";
+export type { StoredLogits } from "./measure/logits-file.ts";
+export type { DivergenceOptions, Measured, PerplexityOptions, PerplexityProgress } from "./measure/perplexity.ts";
+export type { Score } from "./measure/score.ts";
+export type { WindowRule } from "./measure/windows.ts";
+export type { ArchitectureName } from "./model/config/architectures.ts";
+export type { LayerConfig, ModelConfig, RopeScaling } from "./model/config/config.ts";
+export type { CreateConfig } from "./model/config/random.ts";
+export type { CacheType } from "./model/plan/pages.ts";
+export type { Recipe } from "./model/plan/recipes.ts";
+export type { LoadProgress } from "./model/run/load.ts";
+export type { OpTime } from "./model/run/resident.ts";
+export type { TapData } from "./model/run/tap-reader.ts";
 export type { ChatMessage, ChatOptions as RenderOptions, TextPart } from "./tokenizer/chat.ts";
 export type { NamedId, TemplateInspection, TextInspection, TokenizerInspection } from "./tokenizer/inspect.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tokenizer/tokenizer.ts";

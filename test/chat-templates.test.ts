@@ -1,8 +1,8 @@
 /** Which of a checkpoint's chat templates is taken, and what is said of options that it never reads. */
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
+import { tokenizerPairs } from "../src/convert/tokenizer-pairs.ts";
 import { ChatTemplate, openChatTemplates } from "../src/tokenizer/chat.ts";
-import { tokenizerPairs } from "../src/tokenizer/gguf-pairs.ts";
 import { checkpoint, folder, fresh, refusal, tokenizer } from "./storyteller.ts";
 
 const messages = [{ role: "user", content: "hi" }];

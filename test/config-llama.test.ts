@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MetadataValue } from "../src/checkpoint/checkpoint.ts";
 import { EngineError } from "../src/error.ts";
-import { readConfig, ropeDivisors } from "../src/model/config.ts";
+import { readConfig } from "../src/model/config/config.ts";
+import { ropeDivisors } from "../src/model/config/rope.ts";
 import { checkpoint, fault, folder, type Json } from "./configs.ts";
 
 /** Llama 3.1 in small, and Mixtral, in both formats. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue, StoredTensor } from "../src/checkpoint/checkpoint.ts";
-import { type ModelConfig, readConfig } from "../src/model/config.ts";
+import { type ModelConfig, readConfig } from "../src/model/config/config.ts";
 import { checkpoint, fault, folder, type Json } from "./configs.ts";
 
 /** Shaped like Scout, with sizes that differ from each other; as transformers 5 writes it. */

@@ -3,11 +3,11 @@
  */
 import { expect, it } from "vitest";
 import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
-import { readConfig } from "../dist/src/model/config.js";
-import { widenF16 } from "../dist/src/model/memory-types.js";
-import { openResident } from "../dist/src/model/open.js";
-import { randomModelCheckpoint } from "../dist/src/model/random.js";
-import { mapWeights } from "../dist/src/model/weights.js";
+import { readConfig } from "../dist/src/model/config/config.js";
+import { randomModelCheckpoint } from "../dist/src/model/config/random.js";
+import { widenF16 } from "../dist/src/model/plan/memory-types.js";
+import { mapWeights } from "../dist/src/model/plan/weights.js";
+import { openResident } from "../dist/src/model/run/open.js";
 import { codeOf } from "./error-code.ts";
 import { allLogits, hash } from "./resident.ts";
 

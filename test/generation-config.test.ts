@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { createModel, inspect, loadModel } from "../dist/src/index.js";
-import { type Defaults, readDefaults } from "../src/generate/generation-config.ts";
-import { generationPairs, readStoredGeneration } from "../src/model/generation-config.ts";
+import { type Defaults, readDefaults } from "../src/engine/generation-config.ts";
+import { generationPairs, readStoredGeneration } from "../src/model/config/stored-generation.ts";
 import { MODEL } from "./runtimes.ts";
 import { checkpoint, type Json, tokenizer } from "./storyteller.ts";
 

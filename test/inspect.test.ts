@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { Checkpoint, MetadataValue, StoredTensor } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
+import { classOf } from "../dist/src/engine/tensor-classes.js";
 import { inspect } from "../dist/src/index.js";
-import { randomModelCheckpoint } from "../dist/src/model/random.js";
-import { classOf } from "../dist/src/model/tensor-classes.js";
+import { randomModelCheckpoint } from "../dist/src/model/config/random.js";
 import { MODEL } from "./runtimes.ts";
 
 /** What `inspect` says of files, whole and odd. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { chooseThreads } from "../src/engine/load-options.ts";
 import { EngineError } from "../src/error.ts";
-import { chooseThreads } from "../src/generate/load-options.ts";
 import { checkOptions } from "../src/generate/options.ts";
 import { drawSeed, laterSeed } from "../src/generate/seed.ts";
 import { checkTokenIds } from "../src/given.ts";

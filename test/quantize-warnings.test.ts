@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, inspect, quantize } from "../dist/src/index.js";
-import { randomModelCheckpoint } from "../src/model/random.ts";
+import { randomModelCheckpoint } from "../src/model/config/random.ts";
 import { codeOf } from "./error-code.ts";
 import { MODEL } from "./runtimes.ts";
 

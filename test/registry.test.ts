@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
-import { metName } from "../dist/src/model/proof.js";
+import { metName } from "../dist/src/model/run/proof.js";
 import { candidatesOf, isFloat, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import { BLOCK_TERMS } from "./block-terms.ts";
 import { BLOCKS, DECODED } from "./blocks-golden.ts";

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
-import { readConfig } from "../dist/src/model/config.js";
-import { type CreateConfig, randomModelCheckpoint } from "../dist/src/model/random.js";
-import { ResidentModel } from "../dist/src/model/resident.js";
-import { planModel, type SizeOptions } from "../dist/src/model/sizes.js";
-import { mapWeights } from "../dist/src/model/weights.js";
+import { readConfig } from "../dist/src/model/config/config.js";
+import { type CreateConfig, randomModelCheckpoint } from "../dist/src/model/config/random.js";
+import { planModel, type SizeOptions } from "../dist/src/model/plan/sizes.js";
+import { mapWeights } from "../dist/src/model/plan/weights.js";
+import { ResidentModel } from "../dist/src/model/run/resident.js";
 import { openKernels } from "../dist/src/runtime/module.js";
 
 /** A model below the public surface: steps of any composition, logits of any row. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Scheduler } from "../dist/src/generate/scheduler.js";
-import { scoreIds } from "../dist/src/generate/score.js";
 import { Session } from "../dist/src/generate/session.js";
-import { piecesOf, planWindows, WindowWalk } from "../dist/src/generate/windows.js";
-import type { ResidentModel } from "../dist/src/model/resident.js";
-import type { StepPart } from "../dist/src/model/step.js";
+import { scoreIds } from "../dist/src/measure/score.js";
+import { piecesOf, planWindows, WindowWalk } from "../dist/src/measure/windows.js";
+import type { ResidentModel } from "../dist/src/model/run/resident.js";
+import type { StepPart } from "../dist/src/model/run/step.js";
 import { codeOf } from "./error-code.ts";
 import { idsOf, openResident } from "./resident.ts";
 

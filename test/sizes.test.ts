@@ -3,8 +3,8 @@
  */
 import { expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
-import { attentionBytes, CONVERT_BYTES, MATMUL_BYTES } from "../src/model/layout.ts";
-import { pageLayerBytes } from "../src/model/pages.ts";
+import { attentionBytes, CONVERT_BYTES, MATMUL_BYTES } from "../src/model/plan/layout.ts";
+import { pageLayerBytes } from "../src/model/plan/pages.ts";
 import { MOST_TILES } from "../src/runtime/ops.ts";
 import { onBoth } from "./kernels.ts";
 

@@ -2,7 +2,7 @@ import { syncBuiltinESMExports } from "node:module";
 import workerThreads from "node:worker_threads";
 import { afterEach, expect, it } from "vitest";
 import { EngineError } from "../dist/src/index.js";
-import type { ResidentModel } from "../dist/src/model/resident.js";
+import type { ResidentModel } from "../dist/src/model/run/resident.js";
 import { hash, idsOf, openResident } from "./resident.ts";
 
 /** What happens to a step when its caller changes its mind, or a thread dies. */

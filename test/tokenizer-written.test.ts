@@ -1,7 +1,7 @@
 /** A folder's tokenizer written as the pairs of a GGUF file and read back: the same ids, bytes and stops, or a warning. */
 import { expect, it } from "vitest";
 import type { Checkpoint, MetadataValue } from "../src/checkpoint/checkpoint.ts";
-import { tokenizerPairs } from "../src/tokenizer/gguf-pairs.ts";
+import { tokenizerPairs } from "../src/convert/tokenizer-pairs.ts";
 import { openTokenizer, type Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { sentencePiece, sentencePieceJson } from "./sentencepiece.ts";
 import { checkpoint, folder, fresh, golden, type Json } from "./storyteller.ts";

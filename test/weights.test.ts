@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, StoredTensor } from "../src/checkpoint/checkpoint.ts";
 import { EngineError } from "../src/error.ts";
-import { type ModelConfig, type RopeScaling, readConfig, ropeDivisors, ropeFrequencies } from "../src/model/config.ts";
-import { type CreateConfig, randomModelCheckpoint } from "../src/model/random.ts";
-import { type FeedForward, type Matrix, mapWeights } from "../src/model/weights.ts";
+import { type ModelConfig, type RopeScaling, readConfig } from "../src/model/config/config.ts";
+import { type CreateConfig, randomModelCheckpoint } from "../src/model/config/random.ts";
+import { ropeDivisors, ropeFrequencies } from "../src/model/config/rope.ts";
+import { type FeedForward, type Matrix, mapWeights } from "../src/model/plan/weights.ts";
 import type { StoredType } from "../src/weight-types.ts";
 
 // Every width is another number, so that a transposition cannot pass.

@@ -3,7 +3,7 @@
  */
 import { afterEach, expect, it } from "vitest";
 import { loadModel } from "../dist/src/index.js";
-import { digestOf, metName } from "../dist/src/model/proof.js";
+import { digestOf, metName } from "../dist/src/model/run/proof.js";
 import { openKernels } from "../dist/src/runtime/module.js";
 import { formOf, isFloat, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../dist/src/weight-types.js";
 import { MODEL } from "./runtimes.ts";

@@ -1,7 +1,7 @@
 // The words of a model file, for an engine that takes text.
 
 import { openCheckpoint } from "../../dist/src/checkpoint/open.js";
-import { readConfig } from "../../dist/src/model/config.js";
+import { readConfig } from "../../dist/src/model/config/config.js";
 import { openTokenizer } from "../../dist/src/tokenizer/tokenizer.js";
 
 /**

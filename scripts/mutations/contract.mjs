@@ -1,14 +1,14 @@
 // What every input is held to: only EngineError comes out, what is accepted is safe, nothing stays open, nothing global changes.
 
 import { openCheckpoint } from "../../dist/src/checkpoint/open.js";
+import { readDefaults } from "../../dist/src/engine/generation-config.js";
+import { inspectCheckpoint } from "../../dist/src/engine/inspect-model.js";
 import { EngineError } from "../../dist/src/error.js";
-import { readDefaults } from "../../dist/src/generate/generation-config.js";
-import { readConfig } from "../../dist/src/model/config.js";
-import { readStoredGeneration } from "../../dist/src/model/generation-config.js";
-import { inspectCheckpoint } from "../../dist/src/model/inspect.js";
-import { matricesOfModel } from "../../dist/src/model/layout.js";
-import { planModel } from "../../dist/src/model/sizes.js";
-import { mapWeights } from "../../dist/src/model/weights.js";
+import { readConfig } from "../../dist/src/model/config/config.js";
+import { readStoredGeneration } from "../../dist/src/model/config/stored-generation.js";
+import { matricesOfModel } from "../../dist/src/model/plan/layout.js";
+import { planModel } from "../../dist/src/model/plan/sizes.js";
+import { mapWeights } from "../../dist/src/model/plan/weights.js";
 import { LARGEST_MEMORY } from "../../dist/src/runtime/memory.js";
 import { ChatTemplate, openChatTemplates } from "../../dist/src/tokenizer/chat.js";
 import { openTokenizer } from "../../dist/src/tokenizer/tokenizer.js";

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
+import { RECIPES } from "../convert/quantize.ts";
+import { checkLoadOptions, type LoadOptions } from "../engine/load-options.ts";
 import { EngineError, quoteName } from "../error.ts";
-import { checkLoadOptions, type LoadOptions } from "../generate/load-options.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
-import { RECIPES } from "../generate/quantize.ts";
 import type { Recipe } from "../index.ts";
 import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";

@@ -1,4 +1,4 @@
-import { RECIPES } from "../generate/quantize.ts";
+import { RECIPES } from "../convert/quantize.ts";
 
 /** The options of the command line: one table for the parser, the help and the hints at typos. */
 

@@ -1,6 +1,6 @@
+import { orAborted } from "../abortable.ts";
 import { EngineError } from "../error.ts";
 import { isRevoked } from "../given.ts";
-import { orAborted } from "../model/abortable.ts";
 import {
   type BatchFailure,
   type BatchPlace,

@@ -1,6 +1,6 @@
 import { EngineError, modelDisposed } from "../error.ts";
-import type { ResidentModel } from "../model/resident.ts";
-import type { StepPart } from "../model/step.ts";
+import type { ResidentModel } from "../model/run/resident.ts";
+import type { StepPart } from "../model/run/step.ts";
 import { Sequence } from "./sequence.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Cache, Timeline } from "../model/cache.ts";
+import type { Cache, Timeline } from "../model/run/cache.ts";
 
 /**
  * A text as the cache knows it: ids, and the pages of what was computed of them. Between two requests it keeps its pages until

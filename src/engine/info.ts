@@ -1,0 +1,58 @@
+import { host } from "#host";
+import type { Build } from "../host/build.ts";
+import type { HostName } from "../host/host-facts.ts";
+import type { Opened } from "../model/run/open.ts";
+import type { GenerationConfig } from "./generation-config.ts";
+import type { CheckedLoadOptions } from "./load-options.ts";
+
+/** What was chosen at load, and why. */
+export interface ModelInfo {
+  readonly name: string;
+  readonly architecture: string;
+  /** The JavaScript runtime. */
+  readonly host: HostName;
+  readonly build: { readonly name: Build; readonly reason: string };
+  readonly wide: { readonly on: boolean; readonly reason: string };
+  readonly threads: { readonly asked: number | undefined; readonly used: number; readonly reason: string };
+  readonly context: number;
+  readonly cache: "f32" | "q8";
+  readonly activations: "q8" | "f32";
+  /** Bytes: all memories; of each; weights as packed; cache; tables and activations of a step. */
+  readonly memory: {
+    readonly total: number;
+    readonly memories: readonly number[];
+    readonly weights: number;
+    readonly cache: number;
+    readonly activations: number;
+  };
+  /** What an option of `generate` is that a call leaves out, and who says so. */
+  readonly generationConfig: GenerationConfig;
+  /** Ops between two barriers of one step. */
+  readonly opsPerStep: number;
+  readonly warnings: readonly string[];
+}
+
+export function describeModel(
+  name: string,
+  options: CheckedLoadOptions,
+  threadsReason: string,
+  { resident, kernels, plan }: Opened,
+  generationConfig: GenerationConfig,
+  warnings: readonly string[],
+): ModelInfo {
+  return {
+    name,
+    architecture: resident.config.architecture,
+    host: host.name,
+    build: { name: kernels.build, reason: kernels.reason },
+    wide: kernels.wide,
+    threads: { asked: options.threads, used: resident.threads.count, reason: threadsReason },
+    context: plan.sizes.context,
+    cache: options.cache,
+    activations: options.activations,
+    memory: plan.memory,
+    generationConfig,
+    opsPerStep: resident.ops,
+    warnings,
+  };
+}

@@ -1,0 +1,146 @@
+import { MAX_THREADS } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
+import { checkSignal } from "../generate/options.ts";
+import { checkPlain, isFunction, outOfRange } from "../given.ts";
+import type { Build } from "../host/build.ts";
+import type { ThreadChoice } from "../host/host-facts.ts";
+import type { CacheType } from "../model/plan/pages.ts";
+import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
+import type { LoadProgress } from "../model/run/load.ts";
+
+export interface LoadOptions {
+  /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
+  threads?: number;
+  /** Default: relaxed where the host has it. */
+  build?: Build;
+  /** 256-bit pairs where the host's V8 can: a wish, `model.info.wide` says what came of it. */
+  wide?: boolean;
+  /** Positions of the cache. Default: what the file allows, at most 8192. */
+  context?: number;
+  /** Keys and values as f32 (exact) or 8 bits (a quarter of the bytes). Default f32. */
+  cache?: CacheType;
+  /** What quantised weights are multiplied with: integers by block (fast; 16 bits beside q8_0 and iq4_nl, 8 beside the others) or f32. Default q8. */
+  activations?: "q8" | "f32";
+  /**
+   * Float weights (safetensors, or f32, f16 and bf16 of a GGUF file) are quantised while they are loaded; the embedding and the output of a
+   * 4-bit model become q6_k. Default: every weight as it is stored.
+   */
+  quantize?: Recipe;
+  /** All memory the model may take: bytes, or "2GiB", "500MB". */
+  maxMemory?: number | string;
+  /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
+  memoryLimit?: number | string;
+  /**
+   * true (default): options that a call leaves out are as the checkpoint recommends (`generation_config.json`, or
+   * `general.sampling.*` of a GGUF file); `model.info.generationConfig` shows them. false: as the engine's defaults say.
+   */
+  generationConfig?: boolean;
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+export interface CheckedLoadOptions {
+  readonly threads: number | undefined;
+  readonly build: Build | undefined;
+  readonly wide: boolean;
+  readonly context: number | undefined;
+  readonly cache: CacheType;
+  readonly activations: "q8" | "f32";
+  readonly quantize: Recipe | undefined;
+  readonly maxMemory: number | undefined;
+  readonly memoryLimit: number | undefined;
+  readonly generationConfig: boolean;
+  readonly onProgress: ((progress: LoadProgress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+const NAMES = [
+  "threads",
+  "build",
+  "wide",
+  "context",
+  "cache",
+  "activations",
+  "quantize",
+  "maxMemory",
+  "memoryLimit",
+  "generationConfig",
+  "onProgress",
+  "signal",
+];
+
+/** Threads of a model: as asked for, else as many as the host has and the kernels can count. */
+export function chooseThreads(asked: number | undefined, host: ThreadChoice): ThreadChoice {
+  if (asked !== undefined) return { count: asked, reason: "asked for" };
+  if (host.count <= MAX_THREADS) return host;
+  return { count: MAX_THREADS, reason: `${host.reason}; at most ${MAX_THREADS} threads` };
+}
+
+/** Every value checked; a name that is not an option is an error. `extra` lists names that the caller looks at itself. */
+export function checkLoadOptions(options: LoadOptions | undefined, extra: readonly string[] = []): CheckedLoadOptions {
+  checkPlain(options);
+  const given: Record<string, unknown> = { ...options };
+  for (const name of Object.keys(given)) {
+    if (!NAMES.includes(name) && !extra.includes(name)) {
+      throw new EngineError("OPTION_UNKNOWN", "this option is not supported", {
+        at: { source: "option", field: name },
+        actual: name,
+        limit: `one of ${[...NAMES, ...extra].join(", ")}`,
+      });
+    }
+  }
+  return {
+    threads: integer("threads", given["threads"], 0, MAX_THREADS),
+    build: oneOf("build", given["build"], ["simd", "relaxed"] as const),
+    wide: oneOf("wide", given["wide"], [true, false] as const) ?? false,
+    context: integer("context", given["context"], 1, Number.MAX_SAFE_INTEGER),
+    cache: oneOf("cache", given["cache"], ["f32", "q8"] as const) ?? "f32",
+    activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
+    quantize: oneOf("quantize", given["quantize"], RECIPES),
+    maxMemory: bytes("maxMemory", given["maxMemory"]),
+    memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
+    generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,
+    onProgress: progress(given["onProgress"]),
+    signal: checkSignal(given["signal"]),
+  };
+}
+
+function progress(value: unknown): CheckedLoadOptions["onProgress"] {
+  if (value !== undefined && !isFunction(value)) throw outOfRange("onProgress", value, "a function");
+  return value as CheckedLoadOptions["onProgress"];
+}
+
+function integer(field: string, value: unknown, least: number, most: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)
+    throw outOfRange(field, value, `an integer from ${least} to ${most}`);
+  return value as number;
+}
+
+function oneOf<Value>(field: string, value: unknown, values: readonly Value[]): Value | undefined {
+  if (value === undefined) return undefined;
+  if (!values.includes(value as Value))
+    throw outOfRange(field, value, values.map((one) => JSON.stringify(one)).join(" or "));
+  return value as Value;
+}
+
+const UNITS: Record<string, number> = {
+  "": 1,
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+};
+
+function bytes(field: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const text = typeof value === "number" ? String(value) : value;
+  const match = typeof text === "string" ? /^(\d+(?:\.\d+)?)\s*([KMG]i?B|B)?$/i.exec(text.trim()) : null;
+  const amount = match ? Math.floor(Number(match[1]) * UNITS[(match[2] ?? "").toUpperCase()]) : Number.NaN;
+  if (!Number.isSafeInteger(amount) || amount < 1)
+    throw outOfRange(field, value, 'bytes, or text like "2GiB" or "500MB"');
+  return amount;
+}

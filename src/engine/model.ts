@@ -1,0 +1,362 @@
+import { host } from "#host";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { EngineError, modelDisposed } from "../error.ts";
+import { GenerationBatch } from "../generate/batch.ts";
+import { type BatchOptions, type BatchPrompts, planBatch } from "../generate/batch-plan.ts";
+import { Candidates } from "../generate/candidates.ts";
+import { type Generation, missingTokenizer } from "../generate/generation.ts";
+import { type CheckedOptions, checkCall, type GenerateOptions } from "../generate/options.ts";
+import type { Prompt } from "../generate/prompt-ids.ts";
+import { Scheduler } from "../generate/scheduler.ts";
+import { Session } from "../generate/session.ts";
+import { Starter, tooLong } from "../generate/starter.ts";
+import { checkFunction, checkPlain, checkTokenIds, isArray, isRevoked, tell, wrong } from "../given.ts";
+import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
+import { StoredLogits } from "../measure/logits-file.ts";
+import {
+  checkWindows,
+  type DivergenceOptions,
+  type Measured,
+  measureDivergence,
+  measurePerplexity,
+  notReference,
+  otherIds,
+  type PerplexityOptions,
+} from "../measure/perplexity.ts";
+import { type Score, scoreIds } from "../measure/score.ts";
+import { planWindows } from "../measure/windows.ts";
+import { type ModelConfig, readConfig } from "../model/config/config.ts";
+import { readStoredGeneration } from "../model/config/stored-generation.ts";
+import { mapWeights } from "../model/plan/weights.ts";
+import { openResident } from "../model/run/open.ts";
+import type { OpTime, ResidentModel } from "../model/run/resident.ts";
+import type { TapData } from "../model/run/tap-reader.ts";
+import {
+  type ChatMessage,
+  type ChatTemplates,
+  openChatTemplates,
+  type ChatOptions as RenderOptions,
+} from "../tokenizer/chat.ts";
+import { readChatInput } from "../tokenizer/chat-input.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { Turns } from "../turns.ts";
+import { readDefaults } from "./generation-config.ts";
+import { describeModel, type ModelInfo } from "./info.ts";
+import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
+
+/** Control tokens of a chat are the template's. */
+export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {}
+
+/** Of a single measure of a prompt. */
+export interface PromptOptions {
+  /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
+  specialTokens?: boolean;
+  signal?: AbortSignal;
+}
+
+export class Model {
+  readonly config: ModelConfig;
+  readonly info: ModelInfo;
+  readonly #resident: ResidentModel;
+  readonly #scheduler: Scheduler;
+  readonly #starter: Starter;
+  readonly #tokenizer: Tokenizer | null;
+  readonly #chat: ChatTemplates | null;
+  /** Perplexities run one after the other: each holds pages between its windows. */
+  readonly #measures = new Turns();
+  static #models = 0;
+  readonly #made = Model.#models++;
+  #disposed = false;
+
+  private constructor(
+    resident: ResidentModel,
+    tokenizer: Tokenizer | null,
+    chat: ChatTemplates | null,
+    defaults: Readonly<CheckedOptions>,
+    info: ModelInfo,
+  ) {
+    this.config = resident.config;
+    this.info = info;
+    this.#resident = resident;
+    this.#scheduler = new Scheduler(resident);
+    this.#tokenizer = tokenizer;
+    this.#chat = chat;
+    const { vocab, eos } = resident.config;
+    this.#starter = new Starter({
+      scheduler: this.#scheduler,
+      tokenizer,
+      vocab,
+      context: info.context,
+      stopIds: new Set([...eos, ...(tokenizer?.stopIds ?? [])]),
+      candidates: new Candidates(vocab),
+      defaults,
+    });
+  }
+
+  /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
+  static async open(
+    checkpoint: Checkpoint,
+    options: CheckedLoadOptions,
+    openTokens: (vocab: number) => Tokenizer | null,
+  ): Promise<Model> {
+    const { config, warnings } = readConfig(checkpoint);
+    const mapped = mapWeights(checkpoint, config);
+    const { count: threads, reason } = chooseThreads(options.threads, host.threads());
+    const tokenizer = openTokens(config.vocab);
+    const chat = readTemplates(checkpoint);
+    const opened = await openResident(config, mapped.weights, { ...options, threads });
+    const defaults = readDefaults(
+      options.generationConfig ? readStoredGeneration(checkpoint) : null,
+      { vocab: config.vocab, context: opened.plan.sizes.context },
+      tokenizer,
+    );
+    const info = describeModel(checkpoint.name, options, reason, opened, defaults.shown, [
+      ...checkpoint.warnings,
+      ...warnings,
+      ...mapped.warnings,
+      ...opened.warnings,
+      ...(tokenizer?.warnings ?? []),
+      ...defaults.warnings,
+      ...(tokenizer ? chat.warnings : []),
+    ]);
+    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info);
+  }
+
+  /** Throws TOKENIZER_MISSING where the checkpoint has none. */
+  get tokenizer(): Tokenizer {
+    if (!this.#tokenizer) throw missingTokenizer();
+    return this.#tokenizer;
+  }
+
+  /** Times each worker was woken since it started: one a step. */
+  get wakes(): number[] {
+    return this.#resident.threads.wakes;
+  }
+
+  /**
+   * Continues a prompt: text (the begin-of-text id goes in front as the file says) or ids. Throws at once what is wrong with the
+   * call; what comes later is rejected.
+   */
+  generate(prompt: Prompt, options?: GenerateOptions): Generation {
+    this.#refuseDisposed();
+    const checked = this.#starter.check(options);
+    const { ids, warnings } = this.#starter.read(prompt, "prompt", checked.specialTokens);
+    this.#starter.fits(ids, "prompt");
+    return this.#starter.generation(ids, checked, { warnings });
+  }
+
+  /**
+   * Many prompts, taken one by one from an array or anything to iterate; each answer equals its solo run with the seed in its
+   * result to the bit. With a seed every prompt uses it, sample k of `n` that plus k; without one the seeds are a drawn one and
+   * those after it.
+   */
+  generateBatch(prompts: BatchPrompts, options?: BatchOptions & { onError?: "throw" }): GenerationBatch;
+  generateBatch(prompts: BatchPrompts, options: BatchOptions): GenerationBatch<null>;
+  generateBatch(prompts: BatchPrompts, options?: BatchOptions): GenerationBatch<null> {
+    this.#refuseDisposed();
+    return new GenerationBatch(planBatch(this.#starter, prompts, options));
+  }
+
+  /** Answers messages through the checkpoint's template. */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
+    checkPlain(options);
+    const tokenizer = this.tokenizer;
+    if (!this.#chat)
+      throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
+    const { tools, addGenerationPrompt, variables, now, template, ...rest } = options ?? {};
+    const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
+    const asked = { ...input.options, template } as RenderOptions;
+    const { ids, open, warnings } = this.#chat
+      .choose(asked)
+      .prompt(tokenizer, input.messages as readonly ChatMessage[], asked);
+    return this.#generation(ids, rest, warnings, open);
+  }
+
+  /** A timeline of its own. */
+  session(): Session {
+    this.#refuseDisposed();
+    const limits = { vocab: this.config.vocab, context: this.info.context };
+    return new Session(this.#scheduler, limits, () => this.#refuseDisposed());
+  }
+
+  /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
+  async score(prompt: Prompt, options?: PromptOptions): Promise<Score> {
+    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+    const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
+    return await scoreIds(this.#scheduler, ids, signal);
+  }
+
+  /** Perplexity of a text of any length, in windows. */
+  async perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured> {
+    const names = ["window", "stride", "specialTokens", "onProgress", "saveLogits"] as const;
+    const { rule, ...rest } = checkWindows(options, this.info.context, null, names);
+    const windows = planWindows(this.#promptIds(prompt, "text", rest.specialTokens), rule, this.config.bos);
+    return await this.#alone(() => measurePerplexity(this.#measurable, windows, rest));
+  }
+
+  /** The same beside a reference, another model or its stored logits, of the same vocabulary: how far from it this one is. */
+  async divergence(
+    prompt: Prompt,
+    reference: Model | StoredLogits,
+    options?: DivergenceOptions,
+  ): Promise<Divergence & Measured> {
+    if (isRevoked(reference)) throw notReference(reference);
+    const names = ["window", "stride", "specialTokens", "onProgress"] as const;
+    const { vocab, bos } = this.config;
+    if (reference instanceof StoredLogits) {
+      const { rule, ...rest } = checkWindows(options, this.info.context, reference, names);
+      const ids = this.#promptIds(prompt, "text", rest.specialTokens);
+      const windows = planWindows(ids, rule, bos);
+      await reference.check(windows, vocab);
+      return await this.#alone(() => measureDivergence(this.#measurable, reference, windows, rest));
+    }
+    if (!(reference instanceof Model)) throw notReference(reference);
+    const { rule, ...rest } = checkWindows(options, Math.min(this.info.context, reference.info.context), null, names);
+    const { specialTokens } = rest;
+    const ids = this.#promptIds(prompt, "text", specialTokens);
+    const theirs = reference.config.vocab === vocab ? reference.#promptIds(prompt, "text", specialTokens) : [];
+    if (theirs.length !== ids.length || theirs.some((id, index) => id !== ids[index]))
+      throw otherIds(reference.info.name);
+    const windows = planWindows(ids, rule, bos);
+    // In the order of their making, so that no two calls wait for each other.
+    const [first, second] = this.#made < reference.#made ? [this, reference] : [reference, this];
+    const work = () => measureDivergence(this.#measurable, reference.#measurable, windows, rest);
+    return await first.#alone(() => (first === second ? work() : second.#alone(work)));
+  }
+
+  get #measurable(): Measurable {
+    return { scheduler: this.#scheduler, vocab: this.config.vocab, rows: this.#resident.sizes.rows };
+  }
+
+  async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    return await this.#measures.take(() => {
+      this.#refuseDisposed();
+      return work();
+    });
+  }
+
+  /**
+   * Intermediate tensors of every row, by name (`embed`, `layers.3.attn.q`, `layers.0.ffn_out`, `norm`, `logits`, ...); all of
+   * them where `taps` is absent. The same kernels through the unfused program: the same bits.
+   */
+  async trace(
+    ids: ArrayLike<number>,
+    options?: { taps?: readonly string[]; signal?: AbortSignal },
+  ): Promise<Record<string, TapData>> {
+    const checked = this.#fitting(checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" }));
+    if (checked.length === 0)
+      throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
+    const { taps, signal } = checkCall(options, ["taps"]);
+    if (taps !== undefined && !isArray(taps)) {
+      throw new EngineError("OPTION_TAPS", "taps", {
+        at: { source: "option", field: "taps" },
+        actual: tell(taps),
+        limit: "an array of names",
+      });
+    }
+    const known = this.#resident.tapNames;
+    const unknown = taps?.findIndex((name) => !known.includes(name)) ?? -1;
+    if (unknown >= 0) {
+      throw new EngineError("OPTION_TAPS", "no such tap", {
+        at: { source: "option", field: "taps" },
+        actual: tell(taps![unknown]),
+        limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
+      });
+    }
+    const wanted = new Set(taps ?? known);
+    return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), signal));
+  }
+
+  /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
+  async embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array> {
+    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+    const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
+    const norm = (await this.#trace(ids, (name) => name === "norm", signal)).get("norm")!;
+    const [rows, hidden] = norm.shape;
+    const mean = new Float64Array(hidden);
+    for (let row = 0; row < rows; row++)
+      for (let col = 0; col < hidden; col++) mean[col] += norm.data[row * hidden + col];
+    return Float32Array.from(mean, (sum) => sum / rows);
+  }
+
+  /**
+   * Runs `work` and tells where the time of its steps went: op by op, in the order of the program, as the first thread saw it.
+   * Costs about 0.2 us an op.
+   */
+  async profile(work: () => Promise<unknown>): Promise<OpTime[]> {
+    this.#refuseDisposed();
+    checkFunction(work, "work");
+    await this.#scheduler.alone(() => this.#resident.startProfile());
+    let times: OpTime[] = [];
+    try {
+      await work();
+    } finally {
+      times = await this.#scheduler.alone(() => this.#resident.endProfile());
+    }
+    return times;
+  }
+
+  /** Ends running generations, stops the workers; the process can end by itself afterwards. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#scheduler.dispose();
+    await this.#resident.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw modelDisposed();
+  }
+
+  #trace(ids: readonly number[], wanted: (name: string) => boolean, signal: AbortSignal | undefined) {
+    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal));
+  }
+
+  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined): number[] {
+    this.#refuseDisposed();
+    return this.#starter.read(prompt, field, specialTokens).ids;
+  }
+
+  #fitting(ids: number[]): number[] {
+    this.#refuseDisposed();
+    const { context } = this.info;
+    if (ids.length > context) throw tooLong(ids.length, context, context);
+    return ids;
+  }
+
+  /** Of ids that a template made: what is a control token in them is settled. `continues`: the answer goes on a text of theirs. */
+  #generation(
+    ids: readonly number[],
+    options: GenerateOptions,
+    warnings: readonly string[],
+    continues: boolean,
+  ): Generation {
+    this.#refuseDisposed();
+    if (options.specialTokens !== undefined) {
+      throw wrong(
+        "specialTokens",
+        "the control tokens of a chat are its template's",
+        "no such option",
+        "specialTokens",
+      );
+    }
+    const checked = this.#starter.check(options);
+    this.#starter.fits(ids);
+    return this.#starter.generation(ids, checked, { warnings, continues });
+  }
+}
+
+/** An unusable template is an error of `chat`, not of the model, which says so at once. */
+function readTemplates(checkpoint: Checkpoint): { templates: ChatTemplates | null; warnings: readonly string[] } {
+  const templates = openChatTemplates(checkpoint);
+  try {
+    if (templates?.names.includes("default")) templates.choose();
+    return { templates, warnings: [] };
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return { templates, warnings: [`chat template: ${error.message}`] };
+  }
+}

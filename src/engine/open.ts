@@ -1,0 +1,58 @@
+import { orAborted } from "../abortable.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
+import { checkPlain, outOfRange } from "../given.ts";
+import { type CreateConfig, randomModelCheckpoint } from "../model/config/random.ts";
+import { byteTokenizer, openTokenizer } from "../tokenizer/tokenizer.ts";
+import type { StoredType } from "../weight-types.ts";
+import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
+import { Model } from "./model.ts";
+
+/** The doors to a model: from what is stored somewhere, or from sizes alone. */
+
+/** Loads a GGUF file (its first shard where split), or a Hugging Face folder; bytes that lie elsewhere through a ByteSource. */
+export async function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model> {
+  const checked = checkLoadOptions(options);
+  checked.signal?.throwIfAborted();
+  const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
+  try {
+    const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
+    await verify(checkpoint, model);
+    return model;
+  } catch (error) {
+    // A source that was told to stop by the same signal fails in its own words.
+    checked.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** A file that changed while it was read is no model. */
+async function verify(checkpoint: Checkpoint, model: Model): Promise<void> {
+  try {
+    await checkpoint.verify?.();
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
+}
+
+export interface CreateOptions extends LoadOptions {
+  /** The same seed gives the same weights. Default 0. */
+  seed?: number;
+  /** Type of the matrices. Default f32. */
+  type?: StoredType;
+}
+
+/** A model of random weights from its sizes (names of HF `text_config`). It speaks bytes: 256 ids, then bos, eos, pad, unknown. */
+export async function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model> {
+  checkPlain(options);
+  // Getters are read once.
+  const given = { ...options };
+  const checked = checkLoadOptions(given, ["seed", "type"]);
+  const { seed = 0, type = "f32" } = given;
+  if (!Number.isSafeInteger(seed)) throw outOfRange("seed", seed, "a safe integer");
+  const checkpoint = randomModelCheckpoint(config, seed, type);
+  return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
+}

@@ -1,0 +1,69 @@
+import { EngineError } from "../error.ts";
+import { exp, log } from "../exact.ts";
+import type { Scheduler } from "../generate/scheduler.ts";
+import { planWindows } from "./windows.ts";
+
+export interface Score {
+  /** Nats of each id after the first: nll[i] = -ln p(ids[i + 1] | ids[0..i]). */
+  readonly nll: Float64Array;
+  readonly meanNll: number;
+  readonly perplexity: number;
+}
+
+/** Negative log-likelihood of `ids` under the model, in as few steps as they fit. */
+export async function scoreIds(
+  scheduler: Scheduler,
+  ids: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<Score> {
+  const { scored } = planWindows(ids, { window: ids.length, stride: null }, null);
+  const nll = new Float64Array(scored);
+  await scheduler.once({
+    ids: ids.slice(0, -1),
+    logitsFrom: 0,
+    signal,
+    onLogits: (logits, index) => {
+      nll[index] = negativeLogLikelihood(logits, logSumExp(logits), ids[index + 1]);
+      return null;
+    },
+  });
+  return scoreOf(nll);
+}
+
+export function scoreOf(nll: Float64Array): Score {
+  const meanNll = mean(nll);
+  return { nll, meanNll, perplexity: exp(meanNll) };
+}
+
+/** ln of the sum of e^logit: what a logit lacks to being a log-probability. */
+export function logSumExp(logits: Float32Array): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const logit of logits) if (logit > largest) largest = logit;
+  let sum = 0;
+  for (const logit of logits) sum += exp(logit - largest);
+  const value = log(sum) + largest;
+  if (!Number.isFinite(value)) throw nonFinite();
+  return value;
+}
+
+/** -ln of the probability of `id`; `total` is the `logSumExp` of the logits. */
+export function negativeLogLikelihood(logits: Float32Array, total: number, id: number): number {
+  const value = total - logits[id];
+  if (!Number.isFinite(value)) throw nonFinite();
+  return value;
+}
+
+export function nonFinite(): EngineError {
+  return new EngineError("MODEL_NONFINITE", "the logits are no numbers", { at: { source: "kernel" } });
+}
+
+export function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Of the mean of `values`, taken for independent; NaN where there is one alone. */
+export function standardError(values: Float64Array): number {
+  const middle = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1) / values.length);
+}

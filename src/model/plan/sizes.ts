@@ -1,0 +1,157 @@
+import { PAGE, TILE_ROWS } from "../../../assembly/abi.ts";
+import { EngineError } from "../../error.ts";
+import type { Choices } from "../../runtime/kernels.ts";
+import { LARGEST_MEMORY } from "../../runtime/memory.ts";
+import { packedBytes } from "../../runtime/packed.ts";
+import { isFloat } from "../../weight-types.ts";
+import type { ModelConfig } from "../config/config.ts";
+import { formsOf, type Layout, layerBytes, layoutMemory, matricesOfModel, type Sizes } from "./layout.ts";
+import { blocksOf, type CacheType } from "./pages.ts";
+import { type LayerRange, placeLayers } from "./placement.ts";
+import { type Programs, placePrograms } from "./programs.ts";
+import type { Matrix, ModelWeights } from "./weights.ts";
+
+/** Sizes of a model in memory, chosen before any tensor is read, and the budget check. */
+
+export interface SizeOptions {
+  readonly context: number | undefined;
+  readonly cache: CacheType;
+  readonly activations: "q8" | "f32";
+  readonly threads: number;
+  readonly choices: Choices;
+  /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
+  readonly fused?: boolean;
+  /** Bytes of all memories together at most. */
+  readonly maxMemory: number | undefined;
+  /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
+  readonly memoryLimit: number | undefined;
+}
+
+const DEFAULT_CONTEXT = 8192;
+/** Rows of a step: long prompts are cut into so many. */
+const STEP_ROWS = 512;
+/** Logits are computed for so many bytes of rows at a time. */
+const LOGIT_BYTES = 16 * 1024 * 1024;
+const SEQUENCES = 64;
+const TRACE_ROWS = 64;
+const TRACE_KEYS = 1024;
+/** Pages beyond one full context: the ends of sequences that run beside each other. */
+const SPARE_PAGES = SEQUENCES;
+
+export interface ModelPlan {
+  readonly sizes: Sizes;
+  /** Memory by memory. */
+  readonly placed: readonly PlannedMemory[];
+  readonly warnings: readonly string[];
+  readonly memory: PlannedBytes;
+}
+
+/** Bytes: of each memory and of all of them, to the byte; weights as packed; cache; whatever is neither. */
+export interface PlannedBytes {
+  readonly total: number;
+  readonly memories: readonly number[];
+  readonly weights: number;
+  readonly cache: number;
+  readonly activations: number;
+}
+
+export interface PlannedMemory {
+  readonly layout: Layout;
+  readonly programs: Programs;
+}
+
+export function planModel(config: ModelConfig, weights: ModelWeights, options: SizeOptions): ModelPlan {
+  const warnings: string[] = [];
+  const context = chooseContext(config, options.context);
+  const sizes = chooseSizes(config, weights, context, options);
+  const limit = Math.min(options.memoryLimit ?? LARGEST_MEMORY, LARGEST_MEMORY);
+  const placed = place(config, weights, sizes, limit).map((range): PlannedMemory => {
+    const layout = layoutMemory(config, weights, sizes, range);
+    return { layout, programs: placePrograms(config, layout, sizes, options.fused ?? allFloat(weights)) };
+  });
+  const memory = bytesOf(placed.map(({ layout }) => layout));
+  if (options.maxMemory !== undefined && memory.total > options.maxMemory) {
+    throw new EngineError("MODEL_TOO_LARGE", "the model, its cache and its activations need more than maxMemory", {
+      at: { source: "option", field: "maxMemory" },
+      actual: `${memory.total} bytes`,
+      limit: `at most ${options.maxMemory} bytes (a smaller context or an 8-bit cache needs less)`,
+    });
+  }
+  if (options.context === undefined && context < config.context) {
+    warnings.push(`the file allows ${config.context} positions; the context is ${context} (option context)`);
+  }
+  return { sizes, placed, warnings, memory };
+}
+
+function bytesOf(layouts: readonly Layout[]): PlannedBytes {
+  const sum = (count: (layout: Layout) => number) => layouts.reduce((bytes, layout) => bytes + count(layout), 0);
+  const total = sum(({ plan }) => plan.memoryBytes);
+  const weights = sum(({ matrices }) => matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
+  const cache = sum(({ cacheAt }) => cacheAt.full.bytes + cacheAt.chunked.bytes);
+  const memories = layouts.map(({ plan }) => plan.memoryBytes);
+  return { total, memories, weights, cache, activations: total - weights - cache };
+}
+
+/** A model of these alone may fuse multiply and add. */
+export const allFloat = (weights: ModelWeights): boolean => matricesOfModel(weights).every(({ type }) => isFloat(type));
+
+function chooseContext(config: ModelConfig, asked: number | undefined): number {
+  if (asked === undefined) return Math.min(config.context, DEFAULT_CONTEXT);
+  if (!Number.isSafeInteger(asked) || asked < 1 || asked > config.context) {
+    throw new EngineError("OPTION_RANGE", "context", {
+      at: { source: "option", field: "context" },
+      actual: String(asked),
+      limit: `an integer from 1 to ${config.context}, what the file allows`,
+    });
+  }
+  return asked;
+}
+
+/** Integer tiles of 6 rows spill in 128 bits on Node 20: 5 rows 74 GOP/s, 6 rows 67 (q8_0; in 256 bits 132 and 134). */
+export const integerTileRows = (wide: boolean): number => (wide ? TILE_ROWS : 5);
+
+/** Float tiles want 6 rows everywhere. Panels of one model share a height, since a router reads a float panel beside an integer one. */
+function chooseTileRows(weights: ModelWeights, { activations, choices }: SizeOptions): number {
+  const integers = [...formsOf(weights, activations)].some((form) => form !== "f32");
+  return integers ? integerTileRows(choices.wide) : TILE_ROWS;
+}
+
+function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number, options: SizeOptions): Sizes {
+  const blocks = blocksOf(context);
+  const rows = Math.min(STEP_ROWS, blocks * PAGE);
+  const chunked = config.layers.some((layer) => layer.chunked);
+  // A chunk, and what one step may write beyond it before pages are given back.
+  const window = chunked && config.chunk > 0 ? Math.min(blocks, blocksOf(config.chunk) + blocksOf(rows) + 1) : blocks;
+  return {
+    rows,
+    logitRows: Math.min(rows, Math.max(16, Math.floor(LOGIT_BYTES / (4 * config.vocab)))),
+    embeddingRows: rows,
+    sequences: SEQUENCES,
+    blocks,
+    context,
+    pages: { full: blocks + SPARE_PAGES, chunked: Math.min(blocks + SPARE_PAGES, window + SPARE_PAGES) },
+    partials: Math.max(2 * blocks, 256),
+    threads: options.threads,
+    tileRows: chooseTileRows(weights, options),
+    choices: options.choices,
+    cache: options.cache,
+    activations: options.activations,
+    traceRows: Math.min(TRACE_ROWS, rows),
+    traceKeys: Math.min(TRACE_KEYS, blocks * PAGE),
+  };
+}
+
+/** As few memories as hold the layers: what every memory needs is measured on a layout without layers. */
+function place(config: ModelConfig, weights: ModelWeights, sizes: Sizes, limit: number): LayerRange[] {
+  const layers = config.layers.map((_, index) => layerBytes(config, weights, sizes, index));
+  const bytes = ({ type, rows, cols }: Matrix) => packedBytes(type, rows, cols) + 128;
+  const fixed = layoutMemory(config, weights, sizes, { from: 1, to: 1 }).plan.bytes + programBytes(config);
+  const head = sizes.logitRows * (config.vocab + 8 * config.hidden) * 4 + 4 * config.hidden;
+  const output = weights.output ? bytes(weights.output) : bytes(weights.embedding);
+  return placeLayers(layers, fixed, bytes(weights.embedding), head + output, limit);
+}
+
+/** For the choice of memories alone, generously: about 250 words a layer, three programs, and a profile of the first. */
+function programBytes(config: ModelConfig): number {
+  return config.layers.length * 8192 + 32768;
+}

@@ -1,0 +1,320 @@
+import {
+  FAULT_OPCODE,
+  FAULT_PAGE,
+  FAULT_ROUTER,
+  FAULT_TOKEN,
+  WORD_PROBABILITIES,
+  WORD_PROFILE_AT,
+  WORD_PROFILE_FROM,
+  WORD_PROFILE_WORDS,
+  WORD_ROWS,
+  WORD_SCRATCH_AT,
+  WORD_SCRATCH_BYTES,
+} from "../../../assembly/abi.ts";
+import { EngineError } from "../../error.ts";
+import type { Crossing } from "../../host/worker-start.ts";
+import { Memory, type Tensor } from "../../runtime/memory.ts";
+import type { Kernels } from "../../runtime/module.ts";
+import { type Fault, type RunResult, startAt, Threads } from "../../runtime/threads.ts";
+import type { ModelConfig } from "../config/config.ts";
+import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
+import type { Layout, Sizes } from "../plan/layout.ts";
+import type { Programs } from "../plan/programs.ts";
+import type { ModelPlan, PlannedMemory } from "../plan/sizes.ts";
+import type { ModelWeights } from "../plan/weights.ts";
+import { Cache } from "./cache.ts";
+import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
+import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
+import { type TapData, TapReader } from "./tap-reader.ts";
+
+/**
+ * A model in memory with its threads: takes steps. A step is one batch of rows of any number of sequences, prefill and decode
+ * mixed, run through the programs of all memories by one wake of the threads.
+ */
+
+/** Logits of one flagged row; `row` counts the step's rows. Valid during the call only. */
+export type OnLogits = (logits: Float32Array, row: number, part: number) => void;
+
+/** Milliseconds of one op, all steps together; `waitMs` of them the first thread waited for the others. */
+export interface OpTime {
+  readonly op: string;
+  readonly part: string;
+  readonly ms: number;
+  readonly waitMs: number;
+}
+
+interface Placed extends PlannedMemory {
+  readonly memory: Memory;
+  readonly loader: Loader;
+}
+
+export interface ResidentOptions extends LoadOptions {
+  readonly kernels: Kernels;
+  readonly config: ModelConfig;
+  readonly weights: ModelWeights;
+  readonly plan: ModelPlan;
+  readonly threads: number;
+}
+
+export class ResidentModel {
+  readonly config: ModelConfig;
+  readonly sizes: Sizes;
+  readonly cache: Cache;
+  readonly threads: Threads;
+  /** Ops between two barriers of one step, all memories. */
+  readonly ops: number;
+  readonly #placed: readonly Placed[];
+  #stepping = false;
+
+  private constructor({ config, plan }: ResidentOptions, placed: readonly Placed[], threads: Threads) {
+    this.config = config;
+    this.sizes = plan.sizes;
+    this.threads = threads;
+    this.#placed = placed;
+    this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
+    this.cache = new Cache(config, plan.sizes.context, plan.sizes.pages);
+  }
+
+  static async load(options: ResidentOptions): Promise<ResidentModel> {
+    const { config, weights, plan, kernels } = options;
+    const memories = plan.placed.map(({ layout, programs }) => makeMemory(layout, programs));
+    const crossings = plan.placed.map(({ layout }, index): Crossing | null =>
+      index === 0
+        ? null
+        : {
+            from: plan.placed[index - 1].layout.activations.x.at,
+            to: layout.activations.x.at,
+            rowBytes: config.hidden * 4,
+            rowsWord: WORD_ROWS,
+          },
+    );
+    const threads = await Threads.start(options.threads, kernels.module, memories, crossings, options.signal);
+    try {
+      const placed = plan.placed.map((planned, index): Placed => {
+        const memory = memories[index];
+        return { ...planned, memory, loader: new Loader(memory, planned.layout.loader, index, threads) };
+      });
+      const divisors = weights.ropeDivisors
+        ? await readVector(weights.ropeDivisors, options.signal)
+        : ropeDivisors(config);
+      const frequencies = ropeFrequencies(config, divisors);
+      for (const { layout, memory } of placed) memory.f32(layout.frequencies).set(frequencies);
+      await loadWeights(placed, options);
+      return new ResidentModel(options, placed, threads);
+    } catch (error) {
+      await threads.dispose();
+      throw error;
+    }
+  }
+
+  get #last(): Placed {
+    return this.#placed[this.#placed.length - 1];
+  }
+
+  /** Names of all taps, in network order. */
+  get tapNames(): string[] {
+    return this.#placed.flatMap(({ programs }) => programs.trace.taps.flatMap((taps) => taps.map(({ name }) => name)));
+  }
+
+  /** Bytes of every wasm memory. */
+  get memoryBytes(): number[] {
+    return this.#placed.map(({ memory }) => memory.wasm.buffer.byteLength);
+  }
+
+  /**
+   * Runs one step. Pages for the rows are reserved first; `onLogits` sees the logits of every flagged row, in order. Rejects
+   * with the signal's reason, CACHE_FULL, or the fault of a kernel. One step or trace at a time: the scheduler sees to it.
+   */
+  step(parts: readonly StepPart[], onLogits: OnLogits, signal?: AbortSignal): Promise<void> {
+    return this.#byItself(() => this.#step(parts, onLogits, signal));
+  }
+
+  /** Two at once would write each other's tables. */
+  async #byItself<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#stepping) throw new Error("a step is running");
+    this.#stepping = true;
+    try {
+      return await work();
+    } finally {
+      this.#stepping = false;
+    }
+  }
+
+  async #step(parts: readonly StepPart[], onLogits: OnLogits, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if (parts.length > this.sizes.sequences) {
+      throw new EngineError("CACHE_SEQUENCES", "too many sequences in one step", {
+        at: { source: "memory", field: "page tables" },
+        actual: parts.length,
+        limit: this.sizes.sequences,
+      });
+    }
+    this.#reserve(parts);
+    const rows = parts.reduce((sum, part) => sum + part.inputs.length, 0);
+    if (rows > this.sizes.rows) {
+      throw new EngineError("STEP_ROWS", "too many rows in one step", { actual: rows, limit: this.sizes.rows });
+    }
+    this.#write(parts);
+    const flagged = flaggedRows(parts);
+    for (let done = 0, first = true; first || done < flagged.length; first = false) {
+      const piece = flagged.slice(done, done + this.sizes.logitRows);
+      this.#writeLogitRows(piece.map(({ row }) => row));
+      const programs = first
+        ? this.#placed.map(({ programs: { forward } }) => forward.at)
+        : [this.#last.programs.logits!.at];
+      await this.#run(this.#placed.length - programs.length, programs, signal);
+      const { layout, memory } = this.#last;
+      for (const [index, { row, part }] of piece.entries()) {
+        onLogits(memory.f32(layout.activations.logits, index * this.config.vocab, this.config.vocab), row, part);
+      }
+      done += piece.length;
+    }
+    for (const { timeline, position, inputs } of parts) this.cache.release(timeline, position + inputs.length);
+  }
+
+  /** Pages of all parts, or of none. */
+  #reserve(parts: readonly StepPart[]): void {
+    for (const { timeline, position, inputs } of parts) {
+      if (position + inputs.length > this.sizes.context) {
+        throw new EngineError("CONTEXT_LENGTH", "the sequence is longer than the context", {
+          at: { source: "prompt" },
+          actual: position + inputs.length,
+          limit: this.sizes.context,
+        });
+      }
+      this.cache.reserve(timeline, position, position + inputs.length);
+    }
+  }
+
+  #write(parts: readonly StepPart[]): void {
+    for (const { layout, memory } of this.#placed) writeStep(this.config, this.sizes, layout, memory, parts);
+  }
+
+  #writeLogitRows(rows: readonly number[]): void {
+    writeLogitRows(this.#last.layout, this.#last.memory, rows);
+  }
+
+  async #run(firstMemory: number, programs: readonly Tensor[], signal: AbortSignal | undefined): Promise<void> {
+    for (const [index, program] of programs.entries()) startAt(this.#placed[firstMemory + index].memory, program.at);
+    this.#check(await this.threads.run(firstMemory, firstMemory + programs.length - 1, signal));
+  }
+
+  #check(result: RunResult): void {
+    if (result.status === "fault") throw this.#faultError(result.fault);
+  }
+
+  #faultError({ code, row, memory, pc }: Fault): EngineError {
+    const at = { source: "kernel" as const, field: `memory ${memory}, op at ${pc}` };
+    switch (code) {
+      case FAULT_TOKEN:
+        return new EngineError("KERNEL_INDEX", `row ${row} names a token or embedding row that does not exist`, { at });
+      case FAULT_PAGE:
+        return new EngineError("KV_PAGE", `row ${row} has no cache page`, { at });
+      case FAULT_ROUTER:
+        return new EngineError("MODEL_NONFINITE", `row ${row} reached a router with values that are no numbers`, {
+          at,
+        });
+      default:
+        return new EngineError(
+          "KERNEL_FAULT",
+          `a kernel stopped (${code === FAULT_OPCODE ? "unknown op" : `code ${code}`})`,
+          { at },
+        );
+    }
+  }
+
+  /**
+   * Runs `inputs` from position 0 through the unfused program and returns every row of the wanted taps; the same kernels, the
+   * same bits. `attn.probs` is [heads, T, T] and limited to `sizes.traceKeys` positions.
+   */
+  async trace(
+    inputs: StepPart["inputs"],
+    wanted: (name: string) => boolean,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, TapData>> {
+    const probabilities = this.tapNames.some((name) => name.endsWith(".attn.probs") && wanted(name));
+    const { traceKeys } = this.sizes;
+    if (probabilities && inputs.length > traceKeys) {
+      const what = `attn.probs is [heads, ids, ids]: ${inputs.length} ids are too many`;
+      throw new EngineError("TRACE_KEYS", what, {
+        at: { source: "option", field: "taps" },
+        limit: `at most ${traceKeys} ids`,
+      });
+    }
+    const reader = new TapReader(inputs.length, wanted);
+    for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
+    await this.#byItself(() => this.#trace(inputs, reader, signal));
+    return reader.taps;
+  }
+
+  async #trace(inputs: StepPart["inputs"], reader: TapReader, signal: AbortSignal | undefined): Promise<void> {
+    const timeline = this.cache.open();
+    const most = Math.min(this.sizes.traceRows, this.sizes.logitRows, this.sizes.rows);
+    try {
+      for (let position = 0; position < inputs.length; position += most) {
+        const part: StepPart = { timeline, position, inputs: inputs.slice(position, position + most), logits: 0 };
+        this.#reserve([part]);
+        this.#write([part]);
+        this.#writeLogitRows(part.inputs.map((_, row) => row));
+        await this.#traceStep(part, reader, signal);
+        this.cache.release(timeline, position + part.inputs.length);
+      }
+    } finally {
+      this.cache.close(timeline);
+    }
+  }
+
+  /** One step of the unfused program: stops at every tap, in every memory in turn. */
+  async #traceStep(part: StepPart, reader: TapReader, signal: AbortSignal | undefined): Promise<void> {
+    for (const { memory, programs } of this.#placed) startAt(memory, programs.trace.at.at);
+    for (let index = 0, stop = 0; ; stop++) {
+      const result = await this.threads.run(index, this.#placed.length - 1, signal);
+      this.#check(result);
+      if (result.status !== "stopped") return;
+      if (result.memory !== index) {
+        index = result.memory;
+        stop = 0;
+      }
+      const { memory, programs } = this.#placed[index];
+      for (const tap of programs.trace.taps[stop]) reader.read(memory, tap, part);
+    }
+  }
+
+  /** From here on the steps write down where their time goes. Traces and further pieces of logits do not. */
+  startProfile(): void {
+    for (const { memory, programs } of this.#placed) {
+      const { forward, profile } = programs;
+      memory.bytes.fill(0, profile.at, profile.at + profile.bytes);
+      memory.control[WORD_PROFILE_FROM] = forward.at.at;
+      memory.control[WORD_PROFILE_WORDS] = forward.at.shape[0];
+      memory.control[WORD_PROFILE_AT] = profile.at;
+    }
+  }
+
+  /** Op by op, since the start. */
+  endProfile(): OpTime[] {
+    for (const { memory } of this.#placed) memory.control[WORD_PROFILE_AT] = 0;
+    return this.#placed.flatMap(({ memory, programs: { profile, forward } }) => {
+      const times = new Float64Array(memory.wasm.buffer, profile.at, profile.bytes / 8);
+      return forward.program.places.map(({ word, op, part }) => ({
+        op,
+        part,
+        ms: times[word * 2],
+        waitMs: times[word * 2 + 1],
+      }));
+    });
+  }
+
+  async dispose(): Promise<void> {
+    await this.threads.dispose();
+  }
+}
+
+/** A memory of its planned size with its programs in it. */
+function makeMemory(layout: Layout, { forward, trace, logits }: Programs): Memory {
+  const memory = new Memory(layout.plan);
+  for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])]) memory.u32(at).set(program.words());
+  memory.control[WORD_SCRATCH_AT] = layout.scratch.at;
+  memory.control[WORD_SCRATCH_BYTES] = layout.scratch.shape[1];
+  return memory;
+}
