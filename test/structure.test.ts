@@ -15,6 +15,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LONGEST = 400;
 const SMELLS = /^(utils?|helpers?|common|misc|core|manager|base)$/;
 
+const PROGRAM = /\.([mc]?[jt]s|py)$/;
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -22,12 +24,13 @@ interface Import {
   readonly types: boolean;
 }
 
-function filesUnder(folder: string): string[] {
+function filesUnder(folder: string, wanted = /\.ts$/): string[] {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return entry.name === "node_modules" || entry.name === "venv" ? [] : filesUnder(path);
-    return entry.name.endsWith(".ts") ? [path] : [];
+    if (entry.isDirectory())
+      return entry.name === "node_modules" || entry.name === "venv" ? [] : filesUnder(path, wanted);
+    return wanted.test(entry.name) ? [path] : [];
   });
 }
 
@@ -205,7 +208,7 @@ describe("imports", () => {
 });
 
 describe("files", () => {
-  const all = ["src", "assembly", "test", "bench"].flatMap(filesUnder);
+  const all = ["src", "assembly", "test", "bench", "scripts"].flatMap((folder) => filesUnder(folder, PROGRAM));
 
   it(`have at most ${LONGEST} lines`, () => {
     const lines = (file: string) => readFileSync(join(ROOT, file), "utf8").split("\n").length - 1;
@@ -213,7 +216,8 @@ describe("files", () => {
   });
 
   it("are named for their subject: no utils, helpers, common, misc, core, manager, base", () => {
-    const words = (file: string) => file.split("/").flatMap((part) => part.replace(/(\.test)?\.ts$/, "").split("-"));
+    const words = (file: string) =>
+      file.split("/").flatMap((part) => part.replace(/(\.test|\.d)?\.\w+$/, "").split("-"));
     expect(all.filter((file) => words(file).some((word) => SMELLS.test(word)))).toEqual([]);
   });
 
