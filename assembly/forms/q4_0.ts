@@ -154,10 +154,7 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
   const bytes = <usize>blocks * BLOCK_BYTES;
   let at1 = at0 + bytes, at2 = at1 + bytes, at3 = at2 + bytes, at4 = at3 + bytes, at5 = at4 + bytes, at6 = at5 + bytes, at7 = at6 + bytes;
   const mask = i8x16.splat(15), ones = i16x8.splat(1);
-  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  let s4 = s0, s5 = s0, s6 = s0, s7 = s0;
-  let s8 = s0, s9 = s0, s10 = s0, s11 = s0;
-  let s12 = s0, s13 = s0, s14 = s0, s15 = s0;
+  memory.fill(sumAt, 0, 256);
   for (let block = 0; block < blocks; block++) {
     const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, false);
     let xAt = panelAt;
@@ -180,10 +177,14 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
       at0 += 32; at1 += 32; at2 += 32; at3 += 32;
       xAt += 4;
     }
-    s0 = Tile.scale(s0, c0, ones, offset, row, v128.load(at0, 0), false); s1 = Tile.scale(s1, c1, ones, offset, row, v128.load(at0, 16), false);
-    s2 = Tile.scale(s2, c2, ones, offset, row, v128.load(at1, 0), false); s3 = Tile.scale(s3, c3, ones, offset, row, v128.load(at1, 16), false);
-    s4 = Tile.scale(s4, c4, ones, offset, row, v128.load(at2, 0), false); s5 = Tile.scale(s5, c5, ones, offset, row, v128.load(at2, 16), false);
-    s6 = Tile.scale(s6, c6, ones, offset, row, v128.load(at3, 0), false); s7 = Tile.scale(s7, c7, ones, offset, row, v128.load(at3, 16), false);
+    const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at0, 0), false), s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at0, 16), false);
+    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
+    const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at1, 0), false), s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at1, 16), false);
+    v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+    const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, v128.load(at2, 0), false), s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, v128.load(at2, 16), false);
+    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
+    const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at3, 0), false), s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at3, 16), false);
+    v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
     at0 += 32; at1 += 32; at2 += 32; at3 += 32;
     xAt = panelAt;
     c0 = i16x8.splat(0); c1 = c0; c2 = c0; c3 = c0; c4 = c0; c5 = c0; c6 = c0; c7 = c0;
@@ -205,19 +206,19 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
       at4 += 32; at5 += 32; at6 += 32; at7 += 32;
       xAt += 4;
     }
-    s8 = Tile.scale(s8, c0, ones, offset, row, v128.load(at4, 0), false); s9 = Tile.scale(s9, c1, ones, offset, row, v128.load(at4, 16), false);
-    s10 = Tile.scale(s10, c2, ones, offset, row, v128.load(at5, 0), false); s11 = Tile.scale(s11, c3, ones, offset, row, v128.load(at5, 16), false);
-    s12 = Tile.scale(s12, c4, ones, offset, row, v128.load(at6, 0), false); s13 = Tile.scale(s13, c5, ones, offset, row, v128.load(at6, 16), false);
-    s14 = Tile.scale(s14, c6, ones, offset, row, v128.load(at7, 0), false); s15 = Tile.scale(s15, c7, ones, offset, row, v128.load(at7, 16), false);
+    const s8 = Tile.scale(v128.load(sumAt, 128), c0, ones, offset, row, v128.load(at4, 0), false), s9 = Tile.scale(v128.load(sumAt, 144), c1, ones, offset, row, v128.load(at4, 16), false);
+    v128.store(sumAt, s8, 128); v128.store(sumAt, s9, 144);
+    const s10 = Tile.scale(v128.load(sumAt, 160), c2, ones, offset, row, v128.load(at5, 0), false), s11 = Tile.scale(v128.load(sumAt, 176), c3, ones, offset, row, v128.load(at5, 16), false);
+    v128.store(sumAt, s10, 160); v128.store(sumAt, s11, 176);
+    const s12 = Tile.scale(v128.load(sumAt, 192), c4, ones, offset, row, v128.load(at6, 0), false), s13 = Tile.scale(v128.load(sumAt, 208), c5, ones, offset, row, v128.load(at6, 16), false);
+    v128.store(sumAt, s12, 192); v128.store(sumAt, s13, 208);
+    const s14 = Tile.scale(v128.load(sumAt, 224), c6, ones, offset, row, v128.load(at7, 0), false), s15 = Tile.scale(v128.load(sumAt, 240), c7, ones, offset, row, v128.load(at7, 16), false);
+    v128.store(sumAt, s14, 224); v128.store(sumAt, s15, 240);
     at4 += 32; at5 += 32; at6 += 32; at7 += 32;
     panelAt += 32;
     scaleAt += 4;
     blockSumAt += 4;
   }
-  v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-  v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
-  v128.store(sumAt, s8, 128); v128.store(sumAt, s9, 144); v128.store(sumAt, s10, 160); v128.store(sumAt, s11, 176);
-  v128.store(sumAt, s12, 192); v128.store(sumAt, s13, 208); v128.store(sumAt, s14, 224); v128.store(sumAt, s15, 240);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
