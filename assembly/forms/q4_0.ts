@@ -154,7 +154,7 @@ export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt:
   const bytes = <usize>blocks * BLOCK_BYTES;
   let at1 = at0 + bytes, at2 = at1 + bytes, at3 = at2 + bytes, at4 = at3 + bytes, at5 = at4 + bytes, at6 = at5 + bytes, at7 = at6 + bytes;
   const mask = i8x16.splat(15), ones = i16x8.splat(1);
-  memory.fill(sumAt, 0, 256);
+  for (let at = sumAt; at < sumAt + 256; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
   for (let block = 0; block < blocks; block++) {
     const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, false);
     let xAt = panelAt;
