@@ -221,6 +221,7 @@ interface GenerateOptions {
     stopIds?: ArrayLike<number>;
     logProbabilities?: boolean | number;
     specialTokens?: boolean;
+    salt?: string;
     signal?: AbortSignal;
 }
 
@@ -262,6 +263,7 @@ interface GenerationResult {
     readonly usage: {
         readonly promptTokens: number;
         readonly completionTokens: number;
+        readonly cachedTokens: number;
     };
     readonly timings: {
         readonly promptMs: number;
@@ -296,6 +298,9 @@ interface LoadOptions {
     cache?: CacheType;
     activations?: "q8" | "f32";
     quantize?: Recipe;
+    prefixCache?: {
+        maxBytes?: number | string;
+    } | false;
     maxMemory?: number | string;
     memoryLimit?: number | string;
     generationConfig?: boolean;
@@ -325,6 +330,7 @@ declare class Model {
     #private;
     readonly config: ModelConfig;
     readonly info: ModelInfo;
+    readonly cache: PrefixCache;
     private constructor();
     get tokenizer(): Tokenizer;
     get wakes(): number[];
@@ -334,7 +340,9 @@ declare class Model {
     }): GenerationBatch;
     generateBatch(prompts: BatchPrompts, options: BatchOptions): GenerationBatch<null>;
     chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
-    session(): Session;
+    session(options?: {
+        salt?: string;
+    }): Session;
     score(prompt: Prompt, options?: PromptOptions): Promise<Score>;
     perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured>;
     divergence(prompt: Prompt, reference: Model | StoredLogits, options?: DivergenceOptions): Promise<Divergence & Measured>;
@@ -468,6 +476,21 @@ interface PerplexityProgress {
     readonly done: number;
     readonly total: number;
     readonly meanNll: number;
+}
+
+declare class PrefixCache {
+    #private;
+    private constructor();
+    stats(): PrefixStats;
+    clear(): void;
+}
+
+interface PrefixStats {
+    readonly pages: number;
+    readonly bytes: number;
+    readonly hits: number;
+    readonly cachedTokens: number;
+    readonly misses: number;
 }
 
 type Prompt = string | ArrayLike<number>;
@@ -651,4 +674,4 @@ interface WindowRule {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule };
+export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule };

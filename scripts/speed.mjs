@@ -32,7 +32,8 @@ const show = (name, list, unit = "tokens/s") =>
     `  ${name.padEnd(28)} best ${Math.max(...list).toFixed(1)}, median ${[...list].sort((a, b) => a - b)[list.length >> 1].toFixed(1)} ${unit}`,
   );
 
-const open = (threads) => loadModel(positionals[0], { threads, build: values.build, wide: values.wide });
+const open = (threads) =>
+  loadModel(positionals[0], { threads, build: values.build, wide: values.wide, prefixCache: false });
 
 for (const threads of counts) {
   const begun = performance.now();

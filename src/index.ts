@@ -30,6 +30,7 @@ export type {
   PromptOptions,
 } from "./engine/model.ts";
 export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
+export type { PrefixCache } from "./engine/prefix-cache.ts";
 export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
 export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
@@ -37,6 +38,7 @@ export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
 export type { GenerateOptions } from "./generate/options.ts";
+export type { PrefixStats } from "./generate/prefixes.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
 export type { SampledToken, TokenProbability } from "./generate/sampler.ts";
 export type { Seed } from "./generate/seed.ts";

@@ -167,6 +167,7 @@ it("pages behind a chunk are given back, and rewinding behind them computes the 
   const whole = await allLogits(model, long);
   const timeline = model.cache.open();
   await model.step([{ timeline, position: 0, inputs: long, logits: 0 }], () => {});
+  model.cache.release(timeline, long.length);
   expect(timeline.released).toBe(4);
   expect(model.cache.freePages.chunked).toBe(model.sizes.pages.chunked - 1);
   // Position 150 lies in the chunk that starts at 128, whose pages are gone.

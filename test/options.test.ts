@@ -175,6 +175,7 @@ describe("defaults and normal forms", () => {
       stopIds: [],
       logProbabilities: undefined,
       specialTokens: false,
+      salt: "",
       signal: undefined,
     });
   });

@@ -72,7 +72,7 @@ export async function bench(command: BenchCommand, { signal }: Interrupts): Prom
   for (const threads of plan.threads) {
     signal.throwIfAborted();
     const begun = performance.now();
-    const load = { ...command.load, threads, context: plan.context };
+    const load = { ...command.load, threads, context: plan.context, prefixCache: false as const };
     const model = await openModel({ ...command, model: path, load, prompt: "" }, signal, said);
     try {
       const loadMs = performance.now() - begun;

@@ -1,7 +1,7 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { checkSignal } from "../generate/options.ts";
-import { checkPlain, isFunction, outOfRange } from "../given.ts";
+import { checkPlain, isFunction, isPlain, outOfRange } from "../given.ts";
 import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/plan/pages.ts";
@@ -26,6 +26,11 @@ export interface LoadOptions {
    * 4-bit model become q6_k. Default: every weight as it is stored.
    */
   quantize?: Recipe;
+  /**
+   * What was computed is kept, as long as there is room, for whatever begins with the same ids: a conversation is not computed again
+   * at every turn. `maxBytes` of cache pages at most (bytes or text; default: the whole cache), false: nothing is kept.
+   */
+  prefixCache?: { maxBytes?: number | string } | false;
   /** All memory the model may take: bytes, or "2GiB", "500MB". */
   maxMemory?: number | string;
   /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
@@ -47,6 +52,8 @@ export interface CheckedLoadOptions {
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   readonly quantize: Recipe | undefined;
+  /** Bytes; 0: nothing is kept. */
+  readonly prefixCache: number;
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
   readonly generationConfig: boolean;
@@ -62,6 +69,7 @@ const NAMES = [
   "cache",
   "activations",
   "quantize",
+  "prefixCache",
   "maxMemory",
   "memoryLimit",
   "generationConfig",
@@ -97,6 +105,7 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     cache: oneOf("cache", given["cache"], ["f32", "q8"] as const) ?? "f32",
     activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
     quantize: oneOf("quantize", given["quantize"], RECIPES),
+    prefixCache: prefixBytes(given["prefixCache"]),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
     generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,
@@ -108,6 +117,16 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
 function progress(value: unknown): CheckedLoadOptions["onProgress"] {
   if (value !== undefined && !isFunction(value)) throw outOfRange("onProgress", value, "a function");
   return value as CheckedLoadOptions["onProgress"];
+}
+
+function prefixBytes(value: unknown): number {
+  if (value === undefined) return Number.POSITIVE_INFINITY;
+  if (value === false) return 0;
+  if (!isPlain(value)) throw outOfRange("prefixCache", value, "false, or an object with maxBytes");
+  const { maxBytes, ...others } = { ...(value as Record<string, unknown>) };
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) throw outOfRange(`prefixCache.${unknown}`, others[unknown], "maxBytes alone");
+  return bytes("prefixCache.maxBytes", maxBytes) ?? Number.POSITIVE_INFINITY;
 }
 
 function integer(field: string, value: unknown, least: number, most: number): number | undefined {

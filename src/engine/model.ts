@@ -5,12 +5,13 @@ import { GenerationBatch } from "../generate/batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "../generate/batch-plan.ts";
 import { Candidates } from "../generate/candidates.ts";
 import { type Generation, missingTokenizer } from "../generate/generation.ts";
-import { type CheckedOptions, checkCall, type GenerateOptions } from "../generate/options.ts";
+import { type CheckedOptions, checkCall, checkSalt, type GenerateOptions } from "../generate/options.ts";
+import { Prefixes } from "../generate/prefixes.ts";
 import type { Prompt } from "../generate/prompt-ids.ts";
 import { Scheduler } from "../generate/scheduler.ts";
 import { Session } from "../generate/session.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
-import { checkFunction, checkPlain, checkTokenIds, isArray, isRevoked, tell, wrong } from "../given.ts";
+import { checkFunction, checkPlain, checkTokenIds, isArray, isRevoked, readOptions, tell, wrong } from "../given.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
 import {
@@ -43,6 +44,7 @@ import { Turns } from "../turns.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
+import { PrefixCache } from "./prefix-cache.ts";
 
 /** Control tokens of a chat are the template's. */
 export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {}
@@ -57,6 +59,7 @@ export interface PromptOptions {
 export class Model {
   readonly config: ModelConfig;
   readonly info: ModelInfo;
+  readonly cache: PrefixCache;
   readonly #resident: ResidentModel;
   readonly #scheduler: Scheduler;
   readonly #starter: Starter;
@@ -74,11 +77,14 @@ export class Model {
     chat: ChatTemplates | null,
     defaults: Readonly<CheckedOptions>,
     info: ModelInfo,
+    prefixBytes: number,
   ) {
     this.config = resident.config;
     this.info = info;
     this.#resident = resident;
-    this.#scheduler = new Scheduler(resident);
+    const prefixes = new Prefixes(resident.cache, prefixBytes);
+    this.cache = new PrefixCache(prefixes);
+    this.#scheduler = new Scheduler(resident, prefixBytes === 0 ? null : prefixes);
     this.#tokenizer = tokenizer;
     this.#chat = chat;
     const { vocab, eos } = resident.config;
@@ -119,7 +125,7 @@ export class Model {
       ...defaults.warnings,
       ...(tokenizer ? chat.warnings : []),
     ]);
-    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info);
+    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info, options.prefixCache);
   }
 
   /** Throws TOKENIZER_MISSING where the checkpoint has none. */
@@ -172,11 +178,12 @@ export class Model {
     return this.#generation(ids, rest, warnings, open);
   }
 
-  /** A timeline of its own. */
-  session(): Session {
+  /** A timeline of its own. `salt`: as in `generate`. */
+  session(options?: { salt?: string }): Session {
     this.#refuseDisposed();
+    const salt = checkSalt(readOptions(options, ["salt"]).salt);
     const limits = { vocab: this.config.vocab, context: this.info.context };
-    return new Session(this.#scheduler, limits, () => this.#refuseDisposed());
+    return new Session(this.#scheduler, limits, salt, () => this.#refuseDisposed());
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */

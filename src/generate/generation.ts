@@ -4,7 +4,7 @@ import type { Candidates } from "./candidates.ts";
 import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { Request, Scheduler } from "./scheduler.ts";
 import type { Seed } from "./seed.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
@@ -24,8 +24,13 @@ export interface GenerationResult {
   /** The stop string as it was given, or the stop id. */
   readonly stoppedBy: number | string | undefined;
   /** Ids of the prompt, the begin-of-text id among them, and of `ids`. */
-  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
-  /** Milliseconds: until the first token, and from the first to the last; tokens a second of each. */
+  readonly usage: {
+    readonly promptTokens: number;
+    readonly completionTokens: number;
+    /** Ids of the prompt that were known from before: not computed again. */
+    readonly cachedTokens: number;
+  };
+  /** Milliseconds: until the first token, and from the first to the last; tokens a second of each, of the prompt those that were computed. */
   readonly timings: {
     readonly promptMs: number;
     readonly generationMs: number;
@@ -153,7 +158,7 @@ export class Generation implements AsyncIterable<string> {
     const begun = performance.now();
     let first = begun;
     let last = begun;
-    await scheduler.once({
+    const request: Request = {
       ids: prompt,
       logitsFrom: prompt.length - 1,
       signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
@@ -165,7 +170,8 @@ export class Generation implements AsyncIterable<string> {
         sampler.accept(sampled.id);
         return writer.drawn < most ? sampled.id : null;
       },
-    });
+    };
+    const cachedTokens = await scheduler.once(request, options.salt);
     writer.end();
     const stopped = writer.stoppedBy !== undefined;
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
@@ -175,11 +181,11 @@ export class Generation implements AsyncIterable<string> {
       finishReason: stopped ? "stop" : "length",
       limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",
       stoppedBy: writer.stoppedBy,
-      usage: { promptTokens: prompt.length, completionTokens: writer.ids.length },
+      usage: { promptTokens: prompt.length, completionTokens: writer.ids.length, cachedTokens },
       timings: {
         promptMs: first - begun,
         generationMs: last - first,
-        promptTokensPerSecond: perSecond(prompt.length, first - begun),
+        promptTokensPerSecond: perSecond(prompt.length - cachedTokens, first - begun),
         tokensPerSecond: perSecond(Math.max(0, writer.drawn - 1), last - first),
       },
       logProbabilities: options.logProbabilities === undefined ? undefined : writer.probabilities,

@@ -48,6 +48,8 @@ export interface GenerateOptions {
   logProbabilities?: boolean | number;
   /** Read `<|eot|>` and its like in a prompt of text as control tokens. Default: as text, with a warning in the result. */
   specialTokens?: boolean;
+  /** Only calls of the same salt share what was computed: tenants cannot tell by the time what others asked. Default: none. */
+  salt?: string;
   signal?: AbortSignal;
 }
 
@@ -71,6 +73,7 @@ export interface CheckedOptions {
   /** undefined: none; else how many alternatives to report beside the token's own. */
   logProbabilities: number | undefined;
   specialTokens: boolean;
+  salt: string;
   signal: AbortSignal | undefined;
 }
 
@@ -90,6 +93,7 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   stopIds: [],
   logProbabilities: undefined,
   specialTokens: false,
+  salt: "",
   signal: undefined,
 };
 
@@ -105,6 +109,7 @@ const MAX_STOP_BYTES = 1024;
 const MAX_BIASES = 1024;
 const MAX_STOP_IDS = 1024;
 const MAX_ALTERNATIVES = 20;
+const MAX_SALT = 1024;
 
 const NAMES: readonly string[] = [
   "maxTokens",
@@ -121,6 +126,7 @@ const NAMES: readonly string[] = [
   "stopIds",
   "logProbabilities",
   "specialTokens",
+  "salt",
   "signal",
 ] satisfies (keyof GenerateOptions)[];
 
@@ -152,6 +158,7 @@ export function checkOptions(
     stopIds: given.stopIds === undefined ? defaults.stopIds : checkStopIds(given.stopIds, limits.vocab),
     logProbabilities: checkLogProbabilities(given.logProbabilities, defaults.logProbabilities),
     specialTokens: checkFlag("specialTokens", given.specialTokens) ?? defaults.specialTokens,
+    salt: checkSalt(given.salt) ?? defaults.salt,
     signal: checkSignal(given.signal),
   };
 }
@@ -271,6 +278,11 @@ function checkStopIds(value: unknown, vocab: number): number[] {
 function checkFlag(field: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === "boolean") return value;
   throw wrong(field, "not a boolean", "true or false", value);
+}
+
+export function checkSalt(value: unknown): string | undefined {
+  if (value === undefined || (typeof value === "string" && value.length <= MAX_SALT)) return value;
+  throw wrong("salt", "not a salt", `a string of at most ${MAX_SALT} characters`, value);
 }
 
 /** Options of a single call, `{ signal }` and what `names` lists: anything else is an error, never ignored. */

@@ -1,6 +1,8 @@
 import { EngineError, modelDisposed } from "../error.ts";
+import type { PageKind } from "../model/plan/pages.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
 import type { StepPart } from "../model/run/step.ts";
+import type { Prefixes } from "./prefixes.ts";
 import { Sequence } from "./sequence.ts";
 
 /**
@@ -21,7 +23,7 @@ export interface Request {
 interface Running {
   readonly sequence: Sequence;
   readonly request: Request;
-  readonly resolve: () => void;
+  readonly resolve: (cached: number) => void;
   readonly reject: (error: unknown) => void;
   /** Of its signal, while it waits: nobody looks through a long queue before every step. */
   readonly onAbort: () => void;
@@ -29,33 +31,43 @@ interface Running {
   begun: boolean;
   /** Index of the first id whose logits are still wanted. */
   next: number;
+  /** Ids that were known when it began. */
+  cached: number;
+  /** Computes what this one begins with as well; it begins when `follows` ids of the leader are there. */
+  leader: Running | null;
+  follows: number;
 }
 
 /** Sequences in one step at most; more wait. */
 export const MOST_RUNNING = 32;
+/** Ids in common for whose sake one request waits for another: less is computed by the way. */
+const LEAST_FOLLOWED = 64;
 
 export class Scheduler {
   readonly #resident: ResidentModel;
+  readonly #prefixes: Prefixes | null;
   /** In order of coming. */
   readonly #waiting = new Set<Running>();
   /** They gave their pages back and are next, the last first. */
   readonly #postponed: Running[] = [];
   #running: Running[] = [];
   /** They hold pages that no step reads; least recently used first. */
-  readonly #idle = new Set<Sequence>();
+  readonly #idle = new Map<Sequence, number>();
   readonly #jobs: (() => Promise<void>)[] = [];
   #loop: Promise<void> | null = null;
   #closed = false;
   /** A sequence was postponed: nobody is admitted until another gives its pages back. */
   #crowded = false;
 
-  constructor(resident: ResidentModel) {
+  constructor(resident: ResidentModel, prefixes: Prefixes | null = null) {
     this.#resident = resident;
-    resident.cache.reclaim = () => this.#reclaim();
+    this.#prefixes = prefixes;
+    resident.cache.reclaim = (kind) => this.#reclaim(kind);
   }
 
-  open(): Sequence {
-    return new Sequence(this.#resident.cache);
+  /** `salt`: only sequences of the same one share prefixes. */
+  open(salt = ""): Sequence {
+    return new Sequence(this.#resident.cache, salt);
   }
 
   /** Gives its pages back: at once, or behind the step that reads them. */
@@ -71,8 +83,8 @@ export class Scheduler {
     this.#crowded = false;
   }
 
-  /** Resolves when nothing more is wanted; rejects with the signal's reason or the error of a step. One request of a sequence at a time. */
-  run(sequence: Sequence, request: Request): Promise<void> {
+  /** Resolves when nothing more is wanted, with how many ids were known before; rejects with the signal's reason or the error of a step. One request of a sequence at a time. */
+  run(sequence: Sequence, request: Request): Promise<number> {
     return new Promise((resolve, reject) => {
       const { ids, logitsFrom, signal } = request;
       if (this.#closed || ids.length === 0) {
@@ -80,7 +92,10 @@ export class Scheduler {
         return;
       }
       const onAbort = () => this.#end(entry, { error: signal!.reason });
-      const entry: Running = { sequence, request, resolve, reject, onAbort, begun: false, next: logitsFrom };
+      const entry: Running = {
+        ...{ sequence, request, resolve, reject, onAbort },
+        ...{ begun: false, next: logitsFrom, cached: 0, leader: null, follows: 0 },
+      };
       if (signal?.aborted) {
         reject(signal.reason);
         return;
@@ -92,10 +107,10 @@ export class Scheduler {
   }
 
   /** A request of a sequence that nobody needs afterwards. */
-  async once(request: Request): Promise<void> {
-    const sequence = this.open();
+  async once(request: Request, salt?: string): Promise<number> {
+    const sequence = this.open(salt);
     try {
-      await this.run(sequence, request);
+      return await this.run(sequence, request);
     } finally {
       this.close(sequence);
     }
@@ -126,6 +141,7 @@ export class Scheduler {
         await this.#jobs.shift()?.();
         this.#dropAborted();
         this.#admit();
+        this.#startFollowers();
         if (this.#running.length > 0) await this.#step();
         else if (this.#jobs.length === 0) return;
       }
@@ -148,18 +164,60 @@ export class Scheduler {
       if (entry === undefined) return;
       this.#leaveQueue(entry);
       const { sequence, request } = entry;
-      if (!entry.begun) sequence.take(request.ids, request.logitsFrom);
-      entry.begun = true;
       this.#idle.delete(sequence);
-      if (sequence.computed < sequence.ids.length) this.#running.push(entry);
-      else this.#end(entry, "done");
+      if (!entry.begun) sequence.take(request.ids, request.logitsFrom);
+      this.#running.push(entry);
+      if (this.#prefixes && !entry.begun) this.#follow(entry, this.#prefixes);
+      if (!entry.leader) this.#start(entry);
     }
+  }
+
+  /** Requests that come together compute what is common to them once: one goes ahead. */
+  #follow(entry: Running, prefixes: Prefixes): void {
+    const { ids, salt } = entry.sequence;
+    for (const leader of this.#running) {
+      if (leader === entry || leader.sequence.salt !== salt) continue;
+      const theirs = leader.sequence.ids;
+      const most = Math.min(ids.length, theirs.length, entry.request.logitsFrom);
+      let same = 0;
+      while (same < most && ids[same] === theirs[same]) same++;
+      if (same <= entry.follows || same <= leader.sequence.computed) continue;
+      entry.leader = leader;
+      entry.follows = same;
+    }
+    const known = Math.max(entry.sequence.computed, prefixes.known(entry.sequence, entry.request.logitsFrom));
+    if (entry.follows - known < LEAST_FOLLOWED) entry.leader = null;
+  }
+
+  /** Those whose leader is far enough, or gone, begin. */
+  #startFollowers(): void {
+    for (const entry of this.#running) {
+      const { leader, follows } = entry;
+      if (!leader) continue;
+      const there = leader.begun && leader.sequence.computed >= follows;
+      if (!there && this.#running.includes(leader)) continue;
+      if (there) this.#prefixes?.insert(leader.sequence, follows);
+      entry.leader = null;
+      this.#start(entry);
+    }
+  }
+
+  #start(entry: Running): void {
+    const { sequence, request } = entry;
+    const again = entry.begun;
+    this.#prefixes?.adopt(sequence, Math.min(sequence.ids.length, again ? entry.next : request.logitsFrom));
+    if (!again) {
+      entry.cached = sequence.computed;
+      this.#prefixes?.count(entry.cached);
+    }
+    entry.begun = true;
+    if (missing(entry) === 0) this.#end(entry, "done");
   }
 
   /** Decoding sequences first: a long prompt never starves them. */
   #compose(): { entry: Running; part: StepPart }[] {
     let left = this.#resident.sizes.rows;
-    const order = [...this.#running].sort((a, b) => missing(a) - missing(b));
+    const order = this.#running.filter(({ leader }) => !leader).sort((a, b) => missing(a) - missing(b));
     const composed: { entry: Running; part: StepPart }[] = [];
     for (const entry of order) {
       if (left === 0) break;
@@ -196,6 +254,9 @@ export class Scheduler {
       );
       for (const { entry, part } of composed) {
         entry.sequence.computed += part.inputs.length;
+        // Others may begin with it from now on; with its chunked keys, so before those are given back.
+        this.#prefixes?.keep(entry.sequence);
+        entry.sequence.release();
         if (missing(entry) === 0 && !ended.has(entry)) ended.set(entry, "done");
       }
     } catch (error) {
@@ -209,19 +270,27 @@ export class Scheduler {
     }
   }
 
-  /** Pages of the sequence that nobody has asked for the longest; false: there is none. */
-  #reclaim(): boolean {
-    const sequence = first(this.#idle);
+  /** Pages that nobody has used the longest: of a prefix, or of a sequence that nobody asks; false: there are none. */
+  #reclaim(kind: PageKind): boolean {
+    const [sequence, used] = first(this.#idle) ?? [null, Number.POSITIVE_INFINITY];
+    if (this.#prefixes && this.#prefixes.oldest(kind) <= used && this.#prefixes.reclaim(kind)) return true;
     if (!sequence) return false;
     this.#idle.delete(sequence);
-    sequence.forget(0);
+    this.#giveUp(sequence);
     return true;
+  }
+
+  /** Its pages stay as a prefix for as long as there is room. */
+  #giveUp(sequence: Sequence): void {
+    if (sequence.computed > 0) this.#prefixes?.insert(sequence, sequence.computed);
+    sequence.forget(0);
   }
 
   /** No page is free: the sequence that came last waits, and is computed again when there is room. */
   #postpone(): void {
     const entry = this.#running.pop()!;
     entry.sequence.forget(0);
+    entry.leader = null;
     this.#postponed.push(entry);
     this.#crowded = true;
   }
@@ -234,16 +303,16 @@ export class Scheduler {
     this.#leaveQueue(entry);
     if (sequence.closed) this.#release(sequence);
     else if (sequence.computed > 0) {
-      this.#idle.add(sequence);
+      this.#idle.set(sequence, this.#prefixes?.tick() ?? 0);
       this.#crowded = false;
     }
-    if (end === "done") entry.resolve();
+    if (end === "done") entry.resolve(entry.cached);
     else entry.reject(end.error);
   }
 
   #release(sequence: Sequence): void {
     this.#idle.delete(sequence);
-    sequence.forget(0);
+    this.#giveUp(sequence);
     this.#crowded = false;
   }
 
@@ -284,7 +353,7 @@ function show(entry: Running, logits: Float32Array): End | null {
   }
 }
 
-function first<Entry>(entries: ReadonlySet<Entry>): Entry | undefined {
+function first<Entry>(entries: Iterable<Entry>): Entry | undefined {
   for (const entry of entries) return entry;
   return undefined;
 }

@@ -9,13 +9,18 @@ export class Sequence {
   ids: number[] = [];
   /** How many of them are in the cache. */
   computed = 0;
+  /** Whole blocks of it that prefixes keep. */
+  kept = 0;
+  /** Whose prefixes it shares. */
+  readonly salt: string;
   /** Nobody asks for more of it: its pages go back as soon as no step reads them. */
   closed = false;
   readonly timeline: Timeline;
   readonly #cache: Cache;
 
-  constructor(cache: Cache) {
+  constructor(cache: Cache, salt: string) {
     this.#cache = cache;
+    this.salt = salt;
     this.timeline = cache.open();
   }
 
@@ -25,7 +30,13 @@ export class Sequence {
     let same = 0;
     while (same < most && ids[same] === this.ids[same]) same++;
     this.forget(same);
+    this.kept = 0;
     this.ids = ids.slice();
+  }
+
+  /** Gives back the chunked pages that no id to come can see. */
+  release(): void {
+    this.#cache.release(this.timeline, this.computed);
   }
 
   /** Gives back the pages of what lies behind the first `length` ids; of more, where chunks were given back before. */

@@ -26,11 +26,11 @@ export class Session {
   #disposed = false;
 
   /** @internal `refuseDisposed` throws when the model is gone. */
-  constructor(scheduler: Scheduler, limits: SessionLimits, refuseDisposed: () => void) {
+  constructor(scheduler: Scheduler, limits: SessionLimits, salt: string | undefined, refuseDisposed: () => void) {
     this.#scheduler = scheduler;
     this.#limits = limits;
     this.#refuseDisposed = refuseDisposed;
-    this.#sequence = scheduler.open();
+    this.#sequence = scheduler.open(salt);
   }
 
   /** The ids that the timeline holds: a copy. */

@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
 
 await serve(async () => {
   const model = await loadModel(positionals[0], {
+    prefixCache: false,
     threads: Number(values.threads),
     context: Number(values.context),
     build: values.build,

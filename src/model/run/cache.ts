@@ -41,6 +41,14 @@ class PagePool {
     return page;
   }
 
+  references(page: number): number {
+    return this.#references[page];
+  }
+
+  share(page: number): void {
+    this.#references[page]++;
+  }
+
   drop(page: number): void {
     if (page >= this.#references.length || this.#references[page] === 0) {
       throw new EngineError("KV_PAGE", "a page was given back that nobody holds", {
@@ -70,13 +78,27 @@ export class Timeline {
 export class Cache {
   readonly blocks: number;
   readonly #chunk: number;
+  /** That this model has layers of. */
+  readonly #kinds: readonly PageKind[];
   readonly #pools: Record<PageKind, PagePool>;
+  /** Of one page in all memories. */
+  readonly pageBytes: Readonly<Record<PageKind, number>>;
+  readonly #copy: (kind: PageKind, from: number, to: number) => void;
   /** Asked before CACHE_FULL, again and again: gives pages back that no step reads, or says false where there are none. */
-  reclaim: () => boolean = () => false;
+  reclaim: (kind: PageKind) => boolean = () => false;
 
-  constructor(config: ModelConfig, context: number, pages: Record<PageKind, number>) {
+  constructor(
+    config: ModelConfig,
+    context: number,
+    pages: Record<PageKind, number>,
+    pageBytes: Record<PageKind, number>,
+    copy: (kind: PageKind, from: number, to: number) => void,
+  ) {
     this.blocks = blocksOf(context);
+    this.pageBytes = pageBytes;
+    this.#copy = copy;
     this.#chunk = config.layers.some((layer) => layer.chunked) ? config.chunk : 0;
+    this.#kinds = this.#chunk === 0 ? ["full"] : ["full", "chunked"];
     this.#pools = { full: new PagePool("full", pages.full), chunked: new PagePool("chunked", pages.chunked) };
   }
 
@@ -92,16 +114,47 @@ export class Cache {
     return { full: this.#pools.full.free, chunked: this.#pools.chunked.free };
   }
 
-  /** Gives the timeline pages for positions [from, to). Takes all or, where pages run out, none. */
+  references(kind: PageKind, page: number): number {
+    return this.#pools[kind].references(page);
+  }
+
+  share(kind: PageKind, page: number): void {
+    this.#pools[kind].share(page);
+  }
+
+  drop(kind: PageKind, page: number): void {
+    this.#pools[kind].drop(page);
+  }
+
+  /** Where the keys begin that chunked layers want before `position`; null: no layer is chunked. */
+  chunkStart(position: number): number | null {
+    return this.#chunk === 0 ? null : chunkStart(position, this.#chunk);
+  }
+
+  /** Whoever shares `page` keeps it as it is. */
+  #ownPage(kind: PageKind, page: number): number {
+    const own = this.#take(kind);
+    this.#copy(kind, page, own);
+    this.drop(kind, page);
+    return own;
+  }
+
+  #take(kind: PageKind): number {
+    while (this.#pools[kind].free === 0 && this.reclaim(kind));
+    return this.#pools[kind].take();
+  }
+
+  /** Gives the timeline pages of its own for positions [from, to). Takes all or, where pages run out, none. */
   reserve(timeline: Timeline, from: number, to: number): void {
     const taken: [PageKind, Uint32Array, number][] = [];
     try {
       for (let block = Math.floor(from / PAGE); block < blocksOf(to); block++) {
-        for (const kind of ["full", "chunked"] as const) {
-          if (timeline[kind][block] !== NO_PAGE) continue;
-          while (this.#pools[kind].free === 0 && this.reclaim());
-          timeline[kind][block] = this.#pools[kind].take();
-          taken.push([kind, timeline[kind], block]);
+        for (const kind of this.#kinds) {
+          const table = timeline[kind];
+          if (table[block] === NO_PAGE) {
+            table[block] = this.#take(kind);
+            taken.push([kind, table, block]);
+          } else if (this.references(kind, table[block]) > 1) table[block] = this.#ownPage(kind, table[block]);
         }
       }
     } catch (error) {

@@ -19,6 +19,7 @@ import { type Fault, type RunResult, startAt, Threads } from "../../runtime/thre
 import type { ModelConfig } from "../config/config.ts";
 import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
+import type { PageKind } from "../plan/pages.ts";
 import type { Programs } from "../plan/programs.ts";
 import type { ModelPlan, PlannedMemory } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
@@ -72,7 +73,16 @@ export class ResidentModel {
     this.threads = threads;
     this.#placed = placed;
     this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
-    this.cache = new Cache(config, plan.sizes.context, plan.sizes.pages);
+    const { context, pages } = plan.sizes;
+    const pageBytes = (kind: PageKind) =>
+      placed.reduce((sum, { layout }) => sum + layout.cacheAt[kind].bytes, 0) / pages[kind];
+    this.cache = new Cache(
+      config,
+      context,
+      pages,
+      { full: pageBytes("full"), chunked: pageBytes("chunked") },
+      (kind, from, to) => this.#copyPage(kind, from, to),
+    );
   }
 
   static async load(options: ResidentOptions): Promise<ResidentModel> {
@@ -122,8 +132,9 @@ export class ResidentModel {
   }
 
   /**
-   * Runs one step. Pages for the rows are reserved first; `onLogits` sees the logits of every flagged row, in order. Rejects
-   * with the signal's reason, CACHE_FULL, or the fault of a kernel. One step or trace at a time: the scheduler sees to it.
+   * Runs one step. Pages for the rows are reserved first, none is given back; `onLogits` sees the logits of every flagged row, in
+   * order. Rejects with the signal's reason, CACHE_FULL, or the fault of a kernel. One step or trace at a time: the scheduler sees
+   * to it.
    */
   step(parts: readonly StepPart[], onLogits: OnLogits, signal?: AbortSignal): Promise<void> {
     return this.#byItself(() => this.#step(parts, onLogits, signal));
@@ -169,7 +180,17 @@ export class ResidentModel {
       }
       done += piece.length;
     }
-    for (const { timeline, position, inputs } of parts) this.cache.release(timeline, position + inputs.length);
+  }
+
+  /** In every memory a head's pages lie side by side. */
+  #copyPage(kind: PageKind, from: number, to: number): void {
+    for (const { memory, layout } of this.#placed) {
+      const { at, bytes, shape } = layout.cacheAt[kind];
+      const [, pages, pageBytes] = shape;
+      const headBytes = pageBytes / this.config.kvHeads;
+      for (let head = at; head < at + bytes; head += pages * headBytes)
+        memory.bytes.copyWithin(head + to * headBytes, head + from * headBytes, head + (from + 1) * headBytes);
+    }
   }
 
   /** Pages of all parts, or of none. */
