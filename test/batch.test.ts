@@ -41,9 +41,10 @@ describe("prompts", () => {
     const options = { ...OPTIONS, seed: 5, logProbabilities: 2 };
     const results = await model.generateBatch(all, options).results();
     for (const index of [0, 33, 69]) {
-      const { timings, ...solo } = await model.generate(all[index], options).result();
+      const { timings, usage, ...solo } = await model.generate(all[index], options).result();
       const { timings: _, usage: __, ...result } = results[index];
       expect(timings.promptMs).toBeGreaterThanOrEqual(0);
+      expect(results[index].usage).toEqual({ ...usage, cachedTokens: 0 });
       expect(result).toEqual(solo);
     }
     const ids = results.map((result) => result.ids);
