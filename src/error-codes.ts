@@ -20,6 +20,8 @@ const SAID = Object.freeze({
   SESSION_EMPTY: "A session without ids has no logits. `sync` some first.",
   SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.",
   CACHE_FULL: "No page of the cache is free. Fewer or shorter sequences at once, or a larger `context`.",
+  QUEUE_FULL: "Too many requests wait for a place in the steps. Ask again later, or load with a larger `maxWaiting`.",
+  DEADLINE: "The answer was not there by its `deadline`.",
   CACHE_SEQUENCES: "Too many sequences at once. Dispose sessions that are done.",
   TEMPLATE_NAME: "The checkpoint has no template of that name. The message lists those it has.",
   TOKENIZER_MISSING: "The checkpoint has no tokenizer. Use ids.",

@@ -176,6 +176,8 @@ describe("defaults and normal forms", () => {
       logProbabilities: undefined,
       specialTokens: false,
       salt: "",
+      priority: 0,
+      deadline: undefined,
       signal: undefined,
     });
   });

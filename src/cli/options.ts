@@ -31,7 +31,7 @@ const perplexity = { of: ["perplexity"] } as const;
 const quantize = { of: ["quantize"] } as const;
 
 /** More sequences than run together in the engine would be measured one after the other. */
-const MOST_TOGETHER = 32;
+const MOST_TOGETHER = 64;
 const MOST_TOKENS = 2 ** 24;
 /** Of a window, of which the second half is scored. */
 const LEAST_WINDOW = 4;

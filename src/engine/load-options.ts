@@ -6,6 +6,7 @@ import type { Build } from "../host/build.ts";
 import type { ThreadChoice } from "../host/host-facts.ts";
 import type { CacheType } from "../model/plan/pages.ts";
 import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
+import { SEQUENCES } from "../model/plan/sizes.ts";
 import type { LoadProgress } from "../model/run/load.ts";
 
 export interface LoadOptions {
@@ -26,6 +27,17 @@ export interface LoadOptions {
    * 4-bit model become q6_k. Default: every weight as it is stored.
    */
   quantize?: Recipe;
+  /** Sequences that share a step at most, 1 to 512; more wait. Default 64. */
+  sequences?: number;
+  /** Positions of the cache, all sequences together; the context at least. Default: the context, and 64 for each of `sequences`. */
+  cachePositions?: number;
+  /** Requests that may wait for a place in the steps; one more is QUEUE_FULL. Batches hold back by themselves. Default 4096. */
+  maxWaiting?: number;
+  /**
+   * Milliseconds that prompts of others may hold up the next token of an answer that is being written: long prompts are computed in
+   * pieces of the rows that fit, as measured. Default 50.
+   */
+  latency?: number;
   /**
    * What was computed is kept, as long as there is room, for whatever begins with the same ids: a conversation is not computed again
    * at every turn. `maxBytes` of cache pages at most (bytes or text; default: the whole cache), false: nothing is kept.
@@ -52,6 +64,10 @@ export interface CheckedLoadOptions {
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   readonly quantize: Recipe | undefined;
+  readonly sequences: number;
+  readonly cachePositions: number | undefined;
+  readonly maxWaiting: number;
+  readonly latency: number;
   /** Bytes; 0: nothing is kept. */
   readonly prefixCache: number;
   readonly maxMemory: number | undefined;
@@ -61,6 +77,11 @@ export interface CheckedLoadOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** A row of a step each. */
+const MOST_SEQUENCES = 512;
+const MAX_WAITING = 4096;
+const LATENCY = 50;
+
 const NAMES = [
   "threads",
   "build",
@@ -69,6 +90,10 @@ const NAMES = [
   "cache",
   "activations",
   "quantize",
+  "sequences",
+  "cachePositions",
+  "maxWaiting",
+  "latency",
   "prefixCache",
   "maxMemory",
   "memoryLimit",
@@ -105,6 +130,10 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     cache: oneOf("cache", given["cache"], ["f32", "q8"] as const) ?? "f32",
     activations: oneOf("activations", given["activations"], ["q8", "f32"] as const) ?? "q8",
     quantize: oneOf("quantize", given["quantize"], RECIPES),
+    sequences: integer("sequences", given["sequences"], 1, MOST_SEQUENCES) ?? SEQUENCES,
+    cachePositions: integer("cachePositions", given["cachePositions"], 1, Number.MAX_SAFE_INTEGER),
+    maxWaiting: integer("maxWaiting", given["maxWaiting"], 0, Number.MAX_SAFE_INTEGER) ?? MAX_WAITING,
+    latency: integer("latency", given["latency"], 1, Number.MAX_SAFE_INTEGER) ?? LATENCY,
     prefixCache: prefixBytes(given["prefixCache"]),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),

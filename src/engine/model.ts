@@ -77,14 +77,18 @@ export class Model {
     chat: ChatTemplates | null,
     defaults: Readonly<CheckedOptions>,
     info: ModelInfo,
-    prefixBytes: number,
+    { prefixCache, maxWaiting, latency }: CheckedLoadOptions,
   ) {
     this.config = resident.config;
     this.info = info;
     this.#resident = resident;
-    const prefixes = new Prefixes(resident.cache, prefixBytes);
+    const prefixes = new Prefixes(resident.cache, prefixCache);
     this.cache = new PrefixCache(prefixes);
-    this.#scheduler = new Scheduler(resident, prefixBytes === 0 ? null : prefixes);
+    this.#scheduler = new Scheduler(resident, {
+      prefixes: prefixCache === 0 ? null : prefixes,
+      maxWaiting,
+      latency,
+    });
     this.#tokenizer = tokenizer;
     this.#chat = chat;
     const { vocab, eos } = resident.config;
@@ -125,7 +129,7 @@ export class Model {
       ...defaults.warnings,
       ...(tokenizer ? chat.warnings : []),
     ]);
-    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info, options.prefixCache);
+    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info, options);
   }
 
   /** Throws TOKENIZER_MISSING where the checkpoint has none. */

@@ -38,6 +38,8 @@ export interface BatchFailure {
 export interface BatchPlan {
   readonly items: Iterator<BatchPrompt> | AsyncIterator<BatchPrompt>;
   readonly samples: number;
+  /** Generations that share a step at most. */
+  readonly together: number;
   /** Whether the model has text. */
   readonly text: boolean;
   readonly signal: AbortSignal | undefined;
@@ -55,6 +57,7 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
   const shared: CheckedOptions = { ...others, signal: undefined };
   const samples = checkSamples(n);
   const base = drawSeed();
+  const batch = {};
   const listener = checkListener(onError);
   // Before the copy: an array of holes, however long, ends at its first.
   if (isArray(prompts) && listener === null) {
@@ -63,6 +66,7 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
   return {
     items: itemsOf(prompts),
     samples,
+    together: starter.together,
     text: starter.tokenizer !== null,
     signal,
     onError: listener,
@@ -75,7 +79,7 @@ export function planBatch(starter: Starter, prompts: unknown, options: BatchOpti
       return (sample) => {
         const seed =
           checked.seed === undefined ? laterSeed(base, index * samples + sample) : laterSeed(checked.seed, sample);
-        return starter.generation(ids, checked, { warnings, seed });
+        return starter.generation(ids, checked, { warnings, seed, batch });
       };
     },
   };

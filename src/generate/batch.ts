@@ -12,7 +12,6 @@ import {
 } from "./batch-plan.ts";
 import { type End, Feed } from "./feed.ts";
 import { type Generation, type GenerationResult, missingTokenizer } from "./generation.ts";
-import { MOST_RUNNING } from "./scheduler.ts";
 
 export interface BatchPiece extends BatchPlace {
   readonly text: string;
@@ -22,8 +21,6 @@ export interface BatchOutcome extends BatchPlace {
   readonly result: GenerationResult;
 }
 
-/** Generations under way at once: those that share a step, and as many that wait to take their places. */
-const MOST_BEGUN = 2 * MOST_RUNNING;
 /** What the slowest reader may leave lying before nothing new begins. */
 const MOST_PIECES = 1024;
 const MOST_OUTCOMES = 64;
@@ -174,7 +171,10 @@ export class GenerationBatch<Failed = never> implements AsyncIterable<BatchPiece
 
   #hasRoom(): boolean {
     return (
-      this.#running.size < MOST_BEGUN && this.#pieces.backlog < MOST_PIECES && this.#outcomes.backlog < MOST_OUTCOMES
+      // Those that share a step, and as many that wait to take their places.
+      this.#running.size < 2 * this.#plan.together &&
+      this.#pieces.backlog < MOST_PIECES &&
+      this.#outcomes.backlog < MOST_OUTCOMES
     );
   }
 

@@ -3,8 +3,9 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Candidates } from "./candidates.ts";
 import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
-import type { Request, Scheduler } from "./scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
 import type { Seed } from "./seed.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
@@ -60,6 +61,8 @@ export interface GenerationStart {
   readonly warnings: readonly string[];
   /** The text goes on the prompt's; else it is one of its own, and the space before it is not part of it. */
   readonly continues: boolean;
+  /** undefined: a call of its own. */
+  readonly batch: object | undefined;
 }
 
 /**
@@ -102,7 +105,11 @@ export class Generation implements AsyncIterable<string> {
 
   /** Ends a running generation for all its readers: `result()` rejects with GENERATION_LEFT. */
   cancel(): void {
-    if (!this.#settled) this.#cancel.abort(new EngineError("GENERATION_LEFT", "the reader left before the end"));
+    this.#end(new EngineError("GENERATION_LEFT", "the reader left before the end"));
+  }
+
+  #end(error: EngineError): void {
+    if (!this.#settled) this.#cancel.abort(error);
   }
 
   /** UTF-8 bytes of the text as it comes. Cancelling the stream is leaving: it ends the generation unless others listen. */
@@ -162,6 +169,9 @@ export class Generation implements AsyncIterable<string> {
       ids: prompt,
       logitsFrom: prompt.length - 1,
       signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
+      caller: this.#start.batch,
+      patient: this.#start.batch !== undefined,
+      priority: options.priority,
       onLogits: (logits) => {
         const sampled = sampler.sample(logits, writer.drawn);
         last = performance.now();
@@ -171,7 +181,9 @@ export class Generation implements AsyncIterable<string> {
         return writer.drawn < most ? sampled.id : null;
       },
     };
-    const cachedTokens = await scheduler.once(request, options.salt);
+    const late =
+      options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
+    const cachedTokens = await scheduler.once(request, options.salt).finally(() => clearTimeout(late));
     writer.end();
     const stopped = writer.stoppedBy !== undefined;
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
@@ -193,6 +205,13 @@ export class Generation implements AsyncIterable<string> {
       warnings: this.#start.warnings,
     };
   }
+}
+
+function pastDeadline({ deadline }: CheckedOptions): EngineError {
+  return new EngineError("DEADLINE", "the answer was not there in time", {
+    at: { source: "option", field: "deadline" },
+    limit: `${deadline} ms`,
+  });
 }
 
 export function missingTokenizer(): EngineError {

@@ -50,6 +50,10 @@ export interface GenerateOptions {
   specialTokens?: boolean;
   /** Only calls of the same salt share what was computed: tenants cannot tell by the time what others asked. Default: none. */
   salt?: string;
+  /** Of those who wait for a place in the steps, higher ones go first: -100 to 100. Default 0. */
+  priority?: number;
+  /** Milliseconds from the start: an answer that is not there by then ends with DEADLINE. */
+  deadline?: number;
   signal?: AbortSignal;
 }
 
@@ -74,6 +78,9 @@ export interface CheckedOptions {
   logProbabilities: number | undefined;
   specialTokens: boolean;
   salt: string;
+  priority: number;
+  /** undefined: none. */
+  deadline: number | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -94,6 +101,8 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   logProbabilities: undefined,
   specialTokens: false,
   salt: "",
+  priority: 0,
+  deadline: undefined,
   signal: undefined,
 };
 
@@ -110,6 +119,8 @@ const MAX_BIASES = 1024;
 const MAX_STOP_IDS = 1024;
 const MAX_ALTERNATIVES = 20;
 const MAX_SALT = 1024;
+/** What timers take. */
+const MAX_DEADLINE = 2 ** 31 - 1;
 
 const NAMES: readonly string[] = [
   "maxTokens",
@@ -127,6 +138,8 @@ const NAMES: readonly string[] = [
   "logProbabilities",
   "specialTokens",
   "salt",
+  "priority",
+  "deadline",
   "signal",
 ] satisfies (keyof GenerateOptions)[];
 
@@ -159,6 +172,8 @@ export function checkOptions(
     logProbabilities: checkLogProbabilities(given.logProbabilities, defaults.logProbabilities),
     specialTokens: checkFlag("specialTokens", given.specialTokens) ?? defaults.specialTokens,
     salt: checkSalt(given.salt) ?? defaults.salt,
+    priority: checkWhole("priority", given.priority, [-100, 100]) ?? defaults.priority,
+    deadline: checkWhole("deadline", given.deadline, [1, MAX_DEADLINE]) ?? defaults.deadline,
     signal: checkSignal(given.signal),
   };
 }
@@ -278,6 +293,12 @@ function checkStopIds(value: unknown, vocab: number): number[] {
 function checkFlag(field: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === "boolean") return value;
   throw wrong(field, "not a boolean", "true or false", value);
+}
+
+function checkWhole(field: string, value: unknown, [least, most]: readonly [number, number]): number | undefined {
+  if (value === undefined) return undefined;
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  throw wrong(field, "out of range", `an integer in [${least}, ${most}]`, value);
 }
 
 export function checkSalt(value: unknown): string | undefined {

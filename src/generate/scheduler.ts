@@ -1,8 +1,10 @@
 import { EngineError, modelDisposed } from "../error.ts";
 import type { PageKind } from "../model/plan/pages.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
-import type { StepPart } from "../model/run/step.ts";
+import { Pace } from "./pace.ts";
 import type { Prefixes } from "./prefixes.ts";
+import { Queue } from "./queue.ts";
+import { compose, type End, follow, isGone, missing, type Request, type Running, show } from "./running.ts";
 import { Sequence } from "./sequence.ts";
 
 /**
@@ -10,44 +12,21 @@ import { Sequence } from "./sequence.ts";
  * rows of prompts. A sequence's bits do not depend on its company: the rows of a step never touch each other.
  */
 
-/** What a sequence is to hold, and whose logits are wanted. */
-export interface Request {
-  readonly ids: readonly number[];
-  /** Logits are wanted behind the id of this index and all that follow; `ids.length`: of none. */
-  readonly logitsFrom: number;
-  readonly signal: AbortSignal | undefined;
-  /** Sees the logits behind one id (valid during the call). Behind the last: the id that follows it, or null to end. */
-  onLogits(logits: Float32Array, index: number): number | null;
+export interface SchedulerOptions {
+  /** null: nothing is kept for others. */
+  readonly prefixes?: Prefixes | null;
+  /** Requests that may wait; Infinity by default. */
+  readonly maxWaiting?: number;
+  /** Milliseconds between two tokens of a sequence that prompts of others may take; Infinity by default. */
+  readonly latency?: number;
 }
-
-interface Running {
-  readonly sequence: Sequence;
-  readonly request: Request;
-  readonly resolve: (cached: number) => void;
-  readonly reject: (error: unknown) => void;
-  /** Of its signal, while it waits: nobody looks through a long queue before every step. */
-  readonly onAbort: () => void;
-  /** The sequence holds its ids. */
-  begun: boolean;
-  /** Index of the first id whose logits are still wanted. */
-  next: number;
-  /** Ids that were known when it began. */
-  cached: number;
-  /** Computes what this one begins with as well; it begins when `follows` ids of the leader are there. */
-  leader: Running | null;
-  follows: number;
-}
-
-/** Sequences in one step at most; more wait. */
-export const MOST_RUNNING = 32;
-/** Ids in common for whose sake one request waits for another: less is computed by the way. */
-const LEAST_FOLLOWED = 64;
 
 export class Scheduler {
   readonly #resident: ResidentModel;
   readonly #prefixes: Prefixes | null;
-  /** In order of coming. */
-  readonly #waiting = new Set<Running>();
+  readonly #waiting = new Queue<Running>();
+  readonly #maxWaiting: number;
+  readonly #pace: Pace;
   /** They gave their pages back and are next, the last first. */
   readonly #postponed: Running[] = [];
   #running: Running[] = [];
@@ -59,10 +38,24 @@ export class Scheduler {
   /** A sequence was postponed: nobody is admitted until another gives its pages back. */
   #crowded = false;
 
-  constructor(resident: ResidentModel, prefixes: Prefixes | null = null) {
+  constructor(
+    resident: ResidentModel,
+    {
+      prefixes = null,
+      maxWaiting = Number.POSITIVE_INFINITY,
+      latency = Number.POSITIVE_INFINITY,
+    }: SchedulerOptions = {},
+  ) {
     this.#resident = resident;
     this.#prefixes = prefixes;
+    this.#maxWaiting = maxWaiting;
+    this.#pace = new Pace(latency);
     resident.cache.reclaim = (kind) => this.#reclaim(kind);
+  }
+
+  /** Sequences in one step at most; more wait. */
+  get together(): number {
+    return this.#resident.sizes.sequences;
   }
 
   /** `salt`: only sequences of the same one share prefixes. */
@@ -86,15 +79,20 @@ export class Scheduler {
   /** Resolves when nothing more is wanted, with how many ids were known before; rejects with the signal's reason or the error of a step. One request of a sequence at a time. */
   run(sequence: Sequence, request: Request): Promise<number> {
     return new Promise((resolve, reject) => {
-      const { ids, logitsFrom, signal } = request;
+      const { ids, logitsFrom, signal, caller, priority = 0 } = request;
       if (this.#closed || ids.length === 0) {
         reject(this.#closed ? modelDisposed() : new EngineError("REQ_EMPTY_PROMPT", "nothing to compute"));
+        return;
+      }
+      if (this.#waiting.size >= this.#maxWaiting && !request.patient) {
+        reject(queueFull(this.#waiting.size));
         return;
       }
       const onAbort = () => this.#end(entry, { error: signal!.reason });
       const entry: Running = {
         ...{ sequence, request, resolve, reject, onAbort },
         ...{ begun: false, next: logitsFrom, cached: 0, leader: null, follows: 0 },
+        ...{ caller: caller ?? request, priority },
       };
       if (signal?.aborted) {
         reject(signal.reason);
@@ -159,34 +157,23 @@ export class Scheduler {
   #admit(): void {
     if (this.#crowded && this.#running.length > 0) return;
     this.#crowded = false;
-    while (this.#running.length < MOST_RUNNING) {
-      const entry = this.#postponed.pop() ?? first(this.#waiting);
+    while (this.#running.length < this.together) {
+      const entry = this.#postponed.pop() ?? this.#waiting.take((caller) => this.#runningOf(caller));
       if (entry === undefined) return;
-      this.#leaveQueue(entry);
+      entry.request.signal?.removeEventListener("abort", entry.onAbort);
       const { sequence, request } = entry;
       this.#idle.delete(sequence);
       if (!entry.begun) sequence.take(request.ids, request.logitsFrom);
       this.#running.push(entry);
-      if (this.#prefixes && !entry.begun) this.#follow(entry, this.#prefixes);
+      if (this.#prefixes && !entry.begun) follow(entry, this.#running, this.#prefixes);
       if (!entry.leader) this.#start(entry);
     }
   }
 
-  /** Requests that come together compute what is common to them once: one goes ahead. */
-  #follow(entry: Running, prefixes: Prefixes): void {
-    const { ids, salt } = entry.sequence;
-    for (const leader of this.#running) {
-      if (leader === entry || leader.sequence.salt !== salt) continue;
-      const theirs = leader.sequence.ids;
-      const most = Math.min(ids.length, theirs.length, entry.request.logitsFrom);
-      let same = 0;
-      while (same < most && ids[same] === theirs[same]) same++;
-      if (same <= entry.follows || same <= leader.sequence.computed) continue;
-      entry.leader = leader;
-      entry.follows = same;
-    }
-    const known = Math.max(entry.sequence.computed, prefixes.known(entry.sequence, entry.request.logitsFrom));
-    if (entry.follows - known < LEAST_FOLLOWED) entry.leader = null;
+  #runningOf(caller: object): number {
+    let count = 0;
+    for (const entry of this.#running) if (entry.caller === caller) count++;
+    return count;
   }
 
   /** Those whose leader is far enough, or gone, begin. */
@@ -214,24 +201,9 @@ export class Scheduler {
     if (missing(entry) === 0) this.#end(entry, "done");
   }
 
-  /** Decoding sequences first: a long prompt never starves them. */
-  #compose(): { entry: Running; part: StepPart }[] {
-    let left = this.#resident.sizes.rows;
-    const order = this.#running.filter(({ leader }) => !leader).sort((a, b) => missing(a) - missing(b));
-    const composed: { entry: Running; part: StepPart }[] = [];
-    for (const entry of order) {
-      if (left === 0) break;
-      const { timeline, ids, computed: position } = entry.sequence;
-      const inputs = ids.slice(position, position + left);
-      left -= inputs.length;
-      const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - entry.next));
-      composed.push({ entry, part: { timeline, position, inputs, logits } });
-    }
-    return composed;
-  }
-
   async #step(): Promise<void> {
-    const composed = this.#compose();
+    const composed = compose(this.#running, this.#resident.sizes.rows, this.#pace.rows());
+    const begun = performance.now();
     const ended = new Map<Running, End>();
     // Whoever aborts hears it at once; the step goes on as long as somebody needs it, so that strangers who come and go starve
     // nobody.
@@ -251,6 +223,11 @@ export class Scheduler {
           if (end) ended.set(entry, end);
         },
         stop.signal,
+      );
+      const prompts = composed.filter(({ part }) => part.inputs.length > 1);
+      this.#pace.took(
+        prompts.reduce((sum, { part }) => sum + part.inputs.length, 0),
+        performance.now() - begun,
       );
       for (const { entry, part } of composed) {
         entry.sequence.computed += part.inputs.length;
@@ -332,25 +309,12 @@ export class Scheduler {
   }
 }
 
-type End = "done" | { readonly error: unknown };
-
-const isGone = ({ request }: Running) => request.signal?.aborted === true;
-/** Rows that are still to be computed. */
-const missing = ({ sequence }: Running) => sequence.ids.length - sequence.computed;
-
-/** Shows the owner the logits that come next; says how it ended where it did. */
-function show(entry: Running, logits: Float32Array): End | null {
-  const { ids } = entry.sequence;
-  const index = entry.next++;
-  try {
-    const id = entry.request.onLogits(logits, index);
-    if (index < ids.length - 1) return null;
-    if (id === null) return "done";
-    ids.push(id);
-    return null;
-  } catch (error) {
-    return { error };
-  }
+function queueFull(ahead: number): EngineError {
+  return new EngineError("QUEUE_FULL", "too many requests wait already", {
+    at: { source: "option", field: "maxWaiting" },
+    actual: `${ahead} ahead`,
+    limit: `fewer than ${ahead + 1}`,
+  });
 }
 
 function first<Entry>(entries: Iterable<Entry>): Entry | undefined {

@@ -27,6 +27,8 @@ interface Beside {
   readonly continues?: boolean;
   /** Default: that of the options, or a drawn one. */
   readonly seed?: Seed;
+  /** The batch that it is of: all of one share their turns. */
+  readonly batch?: object;
 }
 
 /** Turns what callers give into generations of one model: prompts into ids, options into checked ones. */
@@ -35,6 +37,10 @@ export class Starter {
 
   constructor(parts: StarterParts) {
     this.#parts = parts;
+  }
+
+  get together(): number {
+    return this.#parts.scheduler.together;
   }
 
   get tokenizer(): Tokenizer | null {
@@ -65,7 +71,7 @@ export class Starter {
   generation(
     prompt: readonly number[],
     options: CheckedOptions,
-    { warnings = [], continues = true, seed = options.seed ?? drawSeed() }: Beside = {},
+    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch }: Beside = {},
   ): Generation {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
@@ -85,6 +91,7 @@ export class Starter {
       candidates,
       warnings,
       continues,
+      batch,
     });
   }
 

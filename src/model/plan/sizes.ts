@@ -21,6 +21,10 @@ export interface SizeOptions {
   readonly choices: Choices;
   /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
   readonly fused?: boolean;
+  /** Sequences in one step at most. */
+  readonly sequences?: number;
+  /** Positions of the cache, all sequences together. Default: the context, and a page for each sequence. */
+  readonly cachePositions?: number;
   /** Bytes of all memories together at most. */
   readonly maxMemory: number | undefined;
   /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
@@ -32,11 +36,9 @@ const DEFAULT_CONTEXT = 8192;
 const STEP_ROWS = 512;
 /** Logits are computed for so many bytes of rows at a time. */
 const LOGIT_BYTES = 16 * 1024 * 1024;
-const SEQUENCES = 64;
+export const SEQUENCES = 64;
 const TRACE_ROWS = 64;
 const TRACE_KEYS = 1024;
-/** Pages beyond one full context: the ends of sequences that run beside each other. */
-const SPARE_PAGES = SEQUENCES;
 
 export interface ModelPlan {
   readonly sizes: Sizes;
@@ -119,6 +121,16 @@ function chooseTileRows(weights: ModelWeights, { activations, choices }: SizeOpt
 function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number, options: SizeOptions): Sizes {
   const blocks = blocksOf(context);
   const rows = Math.min(STEP_ROWS, blocks * PAGE);
+  const { sequences = SEQUENCES, cachePositions } = options;
+  // Pages beyond one full context: the ends of sequences that run beside each other.
+  const spare = cachePositions === undefined ? sequences : blocksOf(cachePositions) - blocks;
+  if (spare < 0) {
+    throw new EngineError("OPTION_RANGE", "cachePositions", {
+      at: { source: "option", field: "cachePositions" },
+      actual: String(cachePositions),
+      limit: `at least ${context}, the context`,
+    });
+  }
   const chunked = config.layers.some((layer) => layer.chunked);
   // A chunk, and what one step may write beyond it before pages are given back.
   const window = chunked && config.chunk > 0 ? Math.min(blocks, blocksOf(config.chunk) + blocksOf(rows) + 1) : blocks;
@@ -126,10 +138,10 @@ function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number
     rows,
     logitRows: Math.min(rows, Math.max(16, Math.floor(LOGIT_BYTES / (4 * config.vocab)))),
     embeddingRows: rows,
-    sequences: SEQUENCES,
+    sequences,
     blocks,
     context,
-    pages: { full: blocks + SPARE_PAGES, chunked: Math.min(blocks + SPARE_PAGES, window + SPARE_PAGES) },
+    pages: { full: blocks + spare, chunked: Math.min(blocks + spare, window + spare) },
     partials: Math.max(2 * blocks, 256),
     threads: options.threads,
     tileRows: chooseTileRows(weights, options),
