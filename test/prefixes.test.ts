@@ -36,7 +36,12 @@ async function open(wish: Wish = {}, chunk = 100, maxBytes = Number.POSITIVE_INF
     return step(parts, onLogits, signal);
   };
   const prefixes = new Prefixes(resident.cache, maxBytes);
-  return { resident, prefixes, scheduler: new Scheduler(resident, { prefixes: maxBytes === 0 ? null : prefixes }), counted };
+  return {
+    resident,
+    prefixes,
+    scheduler: new Scheduler(resident, { prefixes: maxBytes === 0 ? null : prefixes }),
+    counted,
+  };
 }
 
 /** `count` likeliest ids behind the prompt, and the bits of all their logits. */
