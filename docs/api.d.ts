@@ -222,6 +222,7 @@ interface GenerateOptions {
     logProbabilities?: boolean | number;
     specialTokens?: boolean;
     salt?: string;
+    speculate?: "lookup" | false;
     priority?: number;
     deadline?: number;
     signal?: AbortSignal;
@@ -266,6 +267,8 @@ interface GenerationResult {
         readonly promptTokens: number;
         readonly completionTokens: number;
         readonly cachedTokens: number;
+        readonly draftedTokens: number;
+        readonly acceptedTokens: number;
     };
     readonly timings: {
         readonly promptMs: number;

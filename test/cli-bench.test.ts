@@ -84,7 +84,7 @@ describe("refusals", () => {
     [["--thread", "1"], "unknown option, got --thread, did you mean --threads?", 2],
     [["--chat"], "--chat is no option of wasmaverick bench, expected one of wasmaverick bench --help", 2],
     [["--runs", "0"], "--runs has a bad value, got 0, expected an integer from 1 to 1000", 2],
-    [["--batch", "4,64"], "--batch has a bad value, got 64, expected an integer from 1 to 64", 2],
+    [["--batch", "4,65"], "--batch has a bad value, got 65, expected an integer from 1 to 64", 2],
     [["--threads", "1,,2"], '--threads has a bad value, got "", expected a number', 2],
     [["--threads", "1,99"], "--threads has a bad value, got 99, expected an integer from 0 to 64", 2],
     [["--prompt", "text"], '--prompt has a bad value, got "text", expected a number', 2],

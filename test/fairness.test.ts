@@ -59,7 +59,12 @@ describe("a step", () => {
   const running = (missing: number[]): Running[] =>
     missing.map(
       (count) =>
-        ({ sequence: { ids: Array(count).fill(1), computed: 0 }, next: count - 1, leader: null }) as unknown as Running,
+        ({
+          sequence: { ids: Array(count).fill(1), computed: 0 },
+          next: count - 1,
+          leader: null,
+          drafted: 0,
+        }) as unknown as Running,
     );
   const rows = (composed: ReturnType<typeof compose>) => composed.map(({ part }) => part.inputs.length);
 

@@ -176,6 +176,7 @@ describe("defaults and normal forms", () => {
       logProbabilities: undefined,
       specialTokens: false,
       salt: "",
+      speculate: false,
       priority: 0,
       deadline: undefined,
       signal: undefined,

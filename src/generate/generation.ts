@@ -7,6 +7,7 @@ import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Seed } from "./seed.ts";
+import { Lookup, Speculation } from "./speculation.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
 export type FinishReason = "stop" | "length";
@@ -30,6 +31,9 @@ export interface GenerationResult {
     readonly completionTokens: number;
     /** Ids of the prompt that were known from before: not computed again. */
     readonly cachedTokens: number;
+    /** Ids that were guessed, where `speculate` was asked for, and those of them that were drawn. */
+    readonly draftedTokens: number;
+    readonly acceptedTokens: number;
   };
   /** Milliseconds: until the first token, and from the first to the last; tokens a second of each, of the prompt those that were computed. */
   readonly timings: {
@@ -165,6 +169,7 @@ export class Generation implements AsyncIterable<string> {
     const begun = performance.now();
     let first = begun;
     let last = begun;
+    const speculation = options.speculate === "lookup" ? new Speculation(new Lookup(vocab)) : null;
     const request: Request = {
       ids: prompt,
       logitsFrom: prompt.length - 1,
@@ -172,6 +177,7 @@ export class Generation implements AsyncIterable<string> {
       caller: this.#start.batch,
       patient: this.#start.batch !== undefined,
       priority: options.priority,
+      draft: speculation ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1)) : undefined,
       onLogits: (logits) => {
         const sampled = sampler.sample(logits, writer.drawn);
         last = performance.now();
@@ -193,7 +199,13 @@ export class Generation implements AsyncIterable<string> {
       finishReason: stopped ? "stop" : "length",
       limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",
       stoppedBy: writer.stoppedBy,
-      usage: { promptTokens: prompt.length, completionTokens: writer.ids.length, cachedTokens },
+      usage: {
+        promptTokens: prompt.length,
+        completionTokens: writer.ids.length,
+        cachedTokens,
+        draftedTokens: speculation?.drafted ?? 0,
+        acceptedTokens: speculation?.accepted ?? 0,
+      },
       timings: {
         promptMs: first - begun,
         generationMs: last - first,

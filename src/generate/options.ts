@@ -50,6 +50,11 @@ export interface GenerateOptions {
   specialTokens?: boolean;
   /** Only calls of the same salt share what was computed: tenants cannot tell by the time what others asked. Default: none. */
   salt?: string;
+  /**
+   * "lookup": ids are guessed from what followed the same ids before, and several are checked in one step. The same ids as without,
+   * sooner where text is copied or repeated; where it does not pay it rests. Default false.
+   */
+  speculate?: "lookup" | false;
   /** Of those who wait for a place in the steps, higher ones go first: -100 to 100. Default 0. */
   priority?: number;
   /** Milliseconds from the start: an answer that is not there by then ends with DEADLINE. */
@@ -78,6 +83,7 @@ export interface CheckedOptions {
   logProbabilities: number | undefined;
   specialTokens: boolean;
   salt: string;
+  speculate: "lookup" | false;
   priority: number;
   /** undefined: none. */
   deadline: number | undefined;
@@ -101,6 +107,7 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   logProbabilities: undefined,
   specialTokens: false,
   salt: "",
+  speculate: false,
   priority: 0,
   deadline: undefined,
   signal: undefined,
@@ -138,6 +145,7 @@ const NAMES: readonly string[] = [
   "logProbabilities",
   "specialTokens",
   "salt",
+  "speculate",
   "priority",
   "deadline",
   "signal",
@@ -172,6 +180,7 @@ export function checkOptions(
     logProbabilities: checkLogProbabilities(given.logProbabilities, defaults.logProbabilities),
     specialTokens: checkFlag("specialTokens", given.specialTokens) ?? defaults.specialTokens,
     salt: checkSalt(given.salt) ?? defaults.salt,
+    speculate: checkSpeculate(given.speculate) ?? defaults.speculate,
     priority: checkWhole("priority", given.priority, [-100, 100]) ?? defaults.priority,
     deadline: checkWhole("deadline", given.deadline, [1, MAX_DEADLINE]) ?? defaults.deadline,
     signal: checkSignal(given.signal),
@@ -293,6 +302,11 @@ function checkStopIds(value: unknown, vocab: number): number[] {
 function checkFlag(field: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === "boolean") return value;
   throw wrong(field, "not a boolean", "true or false", value);
+}
+
+function checkSpeculate(value: unknown): CheckedOptions["speculate"] | undefined {
+  if (value === undefined || value === false || value === "lookup") return value;
+  throw wrong("speculate", "no such guesses", '"lookup" or false', value);
 }
 
 function checkWhole(field: string, value: unknown, [least, most]: readonly [number, number]): number | undefined {

@@ -16,6 +16,8 @@ export interface Request {
   readonly priority?: number;
   /** Whoever asks holds back by himself: `maxWaiting` is not for him. */
   readonly patient?: boolean;
+  /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. */
+  readonly draft?: ((ids: readonly number[], most: number) => readonly number[]) | undefined;
   /** Sees the logits behind one id (valid during the call). Behind the last: the id that follows it, or null to end. */
   onLogits(logits: Float32Array, index: number): number | null;
 }
@@ -29,6 +31,10 @@ export interface Running extends Waiting {
   readonly onAbort: () => void;
   /** The sequence holds its ids. */
   begun: boolean;
+  /** The last ids are guesses: so many. */
+  drafted: number;
+  /** One of them was wrong: what the step computed behind it means nothing. */
+  wrong: boolean;
   /** Index of the first id whose logits are still wanted. */
   next: number;
   /** Ids that were known when it began. */
@@ -43,20 +49,48 @@ export type End = "done" | { readonly error: unknown };
 export const isGone = ({ request }: Running) => request.signal?.aborted === true;
 /** Rows that are still to be computed. */
 export const missing = ({ sequence }: Running) => sequence.ids.length - sequence.computed;
+const decodes = (entry: Running) => missing(entry) - entry.drafted === 1;
 
 /** Shows the owner the logits that come next; says how it ended where it did. */
 export function show(entry: Running, logits: Float32Array): End | null {
   const { ids } = entry.sequence;
+  if (entry.wrong) return null;
   const index = entry.next++;
   try {
     const id = entry.request.onLogits(logits, index);
-    if (index < ids.length - 1) return null;
+    if (index < ids.length - 1 - entry.drafted) return null;
+    if (entry.drafted > 0 && id === ids[index + 1]) {
+      entry.drafted--;
+      return null;
+    }
+    ids.length = index + 1;
+    entry.wrong = entry.drafted > 0;
+    entry.drafted = 0;
     if (id === null) return "done";
     ids.push(id);
     return null;
   } catch (error) {
     return { error };
   }
+}
+
+/** Guesses of those who decode, for as many rows as are left. */
+export function draft(running: readonly Running[], rows: number): void {
+  const most = Math.floor(rows / running.length) - 1;
+  for (const entry of running) {
+    const { ids } = entry.sequence;
+    if (!entry.request.draft || entry.leader || entry.drafted > 0 || missing(entry) !== 1 || most < 1) continue;
+    const guesses = entry.request.draft(ids, most);
+    ids.push(...guesses);
+    entry.drafted = guesses.length;
+    entry.wrong = false;
+  }
+}
+
+/** Its guesses, which nobody has checked, are gone. */
+export function withdraw(entry: Running): void {
+  entry.sequence.ids.length -= entry.drafted;
+  entry.drafted = 0;
 }
 
 /**
@@ -68,20 +102,30 @@ export function compose(
   rows: number,
   promptRows: number,
 ): { entry: Running; part: StepPart }[] {
-  const order = running.filter(({ leader }) => !leader).sort((a, b) => missing(a) - missing(b));
-  const decoding = order.filter((entry) => missing(entry) === 1).length;
-  let left = Math.min(rows - decoding, decoding > 0 ? promptRows : rows);
-  const composed: { entry: Running; part: StepPart }[] = [];
-  for (const [index, entry] of order.entries()) {
-    const { timeline, ids, computed: position } = entry.sequence;
-    const share = index < decoding ? 1 : Math.ceil(left / (order.length - index));
-    const inputs = ids.slice(position, position + share);
-    if (inputs.length === 0) break;
-    if (index >= decoding) left -= inputs.length;
-    const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - entry.next));
-    composed.push({ entry, part: { timeline, position, inputs, logits } });
+  const ready = running.filter(({ leader }) => !leader);
+  const prompts = ready.filter((entry) => !decodes(entry)).sort((a, b) => missing(a) - missing(b));
+  const composed = ready.filter(decodes).map((entry) => ({ entry, part: partOf(entry, missing(entry)) }));
+  const taken = composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
+  let left = Math.min(rows - taken, composed.length > 0 ? promptRows : rows);
+  for (const [index, entry] of prompts.entries()) {
+    const part = partOf(entry, Math.ceil(left / (prompts.length - index)));
+    if (part.inputs.length === 0) break;
+    left -= part.inputs.length;
+    composed.push({ entry, part });
   }
   return composed;
+}
+
+function partOf({ sequence, next }: Running, rows: number): StepPart {
+  const { timeline, ids, computed: position } = sequence;
+  const inputs = ids.slice(position, position + rows);
+  const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - next));
+  return { timeline, position, inputs, logits };
+}
+
+/** Rows of a step that are of prompts. */
+export function promptRows(composed: readonly { readonly entry: Running; readonly part: StepPart }[]): number {
+  return composed.reduce((sum, { entry, part }) => sum + (decodes(entry) ? 0 : part.inputs.length), 0);
 }
 
 /** Ids in common for whose sake one request waits for another: less is computed by the way. */
@@ -93,7 +137,7 @@ export function follow(entry: Running, running: readonly Running[], prefixes: Pr
   for (const leader of running) {
     if (leader === entry || leader.sequence.salt !== salt) continue;
     const theirs = leader.sequence.ids;
-    const most = Math.min(ids.length, theirs.length, entry.request.logitsFrom);
+    const most = Math.min(ids.length, theirs.length - leader.drafted, entry.request.logitsFrom);
     let same = 0;
     while (same < most && ids[same] === theirs[same]) same++;
     if (same <= entry.follows || same <= leader.sequence.computed) continue;

@@ -7,7 +7,16 @@ import type { Seed } from "./seed.ts";
 
 export type SamplingOptions = Omit<
   CheckedOptions,
-  "maxTokens" | "stop" | "stopIds" | "specialTokens" | "salt" | "priority" | "deadline" | "signal" | "seed"
+  | "maxTokens"
+  | "stop"
+  | "stopIds"
+  | "specialTokens"
+  | "salt"
+  | "speculate"
+  | "priority"
+  | "deadline"
+  | "signal"
+  | "seed"
 > & {
   seed: Seed | bigint;
 };

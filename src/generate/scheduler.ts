@@ -4,7 +4,19 @@ import type { ResidentModel } from "../model/run/resident.ts";
 import { Pace } from "./pace.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { Queue } from "./queue.ts";
-import { compose, type End, follow, isGone, missing, type Request, type Running, show } from "./running.ts";
+import {
+  compose,
+  draft,
+  type End,
+  follow,
+  isGone,
+  missing,
+  promptRows,
+  type Request,
+  type Running,
+  show,
+  withdraw,
+} from "./running.ts";
 import { Sequence } from "./sequence.ts";
 
 /**
@@ -91,7 +103,7 @@ export class Scheduler {
       const onAbort = () => this.#end(entry, { error: signal!.reason });
       const entry: Running = {
         ...{ sequence, request, resolve, reject, onAbort },
-        ...{ begun: false, next: logitsFrom, cached: 0, leader: null, follows: 0 },
+        ...{ begun: false, drafted: 0, wrong: false, next: logitsFrom, cached: 0, leader: null, follows: 0 },
         ...{ caller: caller ?? request, priority },
       };
       if (signal?.aborted) {
@@ -202,7 +214,9 @@ export class Scheduler {
   }
 
   async #step(): Promise<void> {
+    draft(this.#running, this.#resident.sizes.rows);
     const composed = compose(this.#running, this.#resident.sizes.rows, this.#pace.rows());
+    const prompts = promptRows(composed);
     const begun = performance.now();
     const ended = new Map<Running, End>();
     // Whoever aborts hears it at once; the step goes on as long as somebody needs it, so that strangers who come and go starve
@@ -224,13 +238,12 @@ export class Scheduler {
         },
         stop.signal,
       );
-      const prompts = composed.filter(({ part }) => part.inputs.length > 1);
-      this.#pace.took(
-        prompts.reduce((sum, { part }) => sum + part.inputs.length, 0),
-        performance.now() - begun,
-      );
+      this.#pace.took(prompts, performance.now() - begun);
       for (const { entry, part } of composed) {
         entry.sequence.computed += part.inputs.length;
+        // Wrong guesses were computed as well; the id in the place of the first is still to be.
+        if (entry.wrong) entry.sequence.forget(entry.sequence.ids.length - (ended.has(entry) ? 0 : 1));
+        entry.wrong = false;
         // Others may begin with it from now on; with its chunked keys, so before those are given back.
         this.#prefixes?.keep(entry.sequence);
         entry.sequence.release();
@@ -266,6 +279,7 @@ export class Scheduler {
   /** No page is free: the sequence that came last waits, and is computed again when there is room. */
   #postpone(): void {
     const entry = this.#running.pop()!;
+    withdraw(entry);
     entry.sequence.forget(0);
     entry.leader = null;
     this.#postponed.push(entry);
