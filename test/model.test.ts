@@ -25,7 +25,13 @@ describe("generate", () => {
     expect(await generation.text()).toBe(result.text);
     expect(result.ids.length).toBe(24);
     expect(result.finishReason).toBe("length");
-    expect(result.usage).toEqual({ promptTokens: 5, completionTokens: 24, cachedTokens: 0 });
+    expect(result.usage).toEqual({
+      promptTokens: 5,
+      completionTokens: 24,
+      cachedTokens: 0,
+      draftedTokens: 0,
+      acceptedTokens: 0,
+    });
     expect(model.tokenizer.decode(result.ids)).toBe(result.text);
   });
 
