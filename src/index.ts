@@ -30,7 +30,7 @@ export type {
   PromptOptions,
 } from "./engine/model.ts";
 export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
-export type { PrefixCache } from "./engine/prefix-cache.ts";
+export type { PrefixCache, PrefixOptions } from "./engine/prefix-cache.ts";
 export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
 export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
-import { createFile } from "../convert/file-sink.ts";
+import { createFile } from "../checkpoint/file-sink.ts";
 import { EngineError, inspect, type Model, openLogits, type StoredLogits } from "../index.ts";
 import { type PerplexityCommand, STDIO } from "./arguments.ts";
 import { formatCount } from "./format.ts";

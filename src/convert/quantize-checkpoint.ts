@@ -1,6 +1,7 @@
 import { WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../assembly/abi.ts";
 import { orAborted } from "../abortable.ts";
 import type { Checkpoint, StoredTensor, WrittenValue } from "../checkpoint/checkpoint.ts";
+import type { Sink } from "../checkpoint/file-sink.ts";
 import { EngineError } from "../error.ts";
 import { readConfig } from "../model/config/config.ts";
 import { generationPairs, readStoredGeneration } from "../model/config/stored-generation.ts";
@@ -14,7 +15,6 @@ import { openKernels } from "../runtime/module.ts";
 import { Program } from "../runtime/program.ts";
 import { startAt, Threads } from "../runtime/threads.ts";
 import { bytesOf, isQuantized, type StoredType, WEIGHT_TYPES, weightType } from "../weight-types.ts";
-import type { Sink } from "./file-sink.ts";
 import { padding, tensorBytes, type WrittenTensor, writeHeader, writePair } from "./gguf-writer.ts";
 import { configPairs, namedWeights } from "./model-pairs.ts";
 

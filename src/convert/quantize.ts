@@ -1,11 +1,11 @@
 import { host } from "#host";
 import { orAborted } from "../abortable.ts";
+import { createFile, refuseOwnFiles, streamSink } from "../checkpoint/file-sink.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { checkLoadOptions, chooseThreads, type LoadOptions } from "../engine/load-options.ts";
 import { EngineError } from "../error.ts";
 import { checkPlain, isRevoked, outOfRange, tell } from "../given.ts";
 import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
-import { createFile, refuseOwnFiles, streamSink } from "./file-sink.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "./quantize-checkpoint.ts";
 import { tokenizerPairs } from "./tokenizer-pairs.ts";
 

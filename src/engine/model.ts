@@ -82,13 +82,9 @@ export class Model {
     this.config = resident.config;
     this.info = info;
     this.#resident = resident;
-    const prefixes = new Prefixes(resident.cache, prefixCache);
-    this.cache = new PrefixCache(prefixes);
-    this.#scheduler = new Scheduler(resident, {
-      prefixes: prefixCache === 0 ? null : prefixes,
-      maxWaiting,
-      latency,
-    });
+    const prefixes = prefixCache === 0 ? null : new Prefixes(resident.cache, prefixCache);
+    this.#scheduler = new Scheduler(resident, { prefixes, maxWaiting, latency });
+    this.cache = new PrefixCache({ resident, scheduler: this.#scheduler, prefixes });
     this.#tokenizer = tokenizer;
     this.#chat = chat;
     const { vocab, eos } = resident.config;
@@ -310,6 +306,7 @@ export class Model {
   /** Ends running generations, stops the workers; the process can end by itself afterwards. */
   async dispose(): Promise<void> {
     this.#disposed = true;
+    this.cache.dispose();
     await this.#scheduler.dispose();
     await this.#resident.dispose();
   }

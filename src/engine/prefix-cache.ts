@@ -1,20 +1,123 @@
+import { createFile, type Sink, streamSink } from "../checkpoint/file-sink.ts";
+import { openSource, type SourceLike } from "../checkpoint/source.ts";
+import { EngineError, modelDisposed } from "../error.ts";
+import { checkSalt, checkSignal } from "../generate/options.ts";
+import { encodePrefix, readPrefixIds, readPrefixPages, wholeBlocks } from "../generate/prefix-file.ts";
 import type { Prefixes, PrefixStats } from "../generate/prefixes.ts";
+import type { Scheduler } from "../generate/scheduler.ts";
+import { checkTokenIds, isRevoked, outOfRange, readOptions, tell, wrong } from "../given.ts";
+import type { ResidentModel } from "../model/run/resident.ts";
+
+export interface PrefixOptions {
+  /** As in `generate`: who may begin with it. */
+  salt?: string;
+  signal?: AbortSignal;
+}
+
+export interface PrefixParts {
+  readonly resident: ResidentModel;
+  readonly scheduler: Scheduler;
+  /** null: nothing is kept. */
+  readonly prefixes: Prefixes | null;
+}
 
 /** What a model keeps of texts that it computed, for whatever begins with the same ids. */
 export class PrefixCache {
-  readonly #prefixes: Prefixes;
+  readonly #parts: PrefixParts;
+  #disposed = false;
 
   /** @internal */
-  constructor(prefixes: Prefixes) {
-    this.#prefixes = prefixes;
+  constructor(parts: PrefixParts) {
+    this.#parts = parts;
   }
 
   stats(): PrefixStats {
-    return this.#prefixes.stats;
+    return this.#parts.prefixes?.stats ?? { pages: 0, bytes: 0, hits: 0, cachedTokens: 0, misses: 0 };
   }
 
   /** Forgets everything; what runs is not disturbed. */
   clear(): void {
-    this.#prefixes.clear();
+    this.#parts.prefixes?.clear();
   }
+
+  /**
+   * Writes keys and values of `ids`, in whole blocks of 64, as a file: a path (which appears when it is whole) or a stream. What is not
+   * known of them is computed first. Resolves with how many ids that were.
+   */
+  async save(
+    ids: ArrayLike<number>,
+    target: string | WritableStream<Uint8Array>,
+    options?: PrefixOptions,
+  ): Promise<{ positions: number }> {
+    const { resident, scheduler } = this.#parts;
+    const { salt, signal } = this.#check(options);
+    const all = checkTokenIds(ids, resident.config.vocab, { source: "prompt", field: "ids" });
+    const whole = wholeBlocks(all);
+    if (whole.length === 0 || whole.length > resident.sizes.context)
+      throw outOfRange("ids", `${all.length} ids`, `a block of 64, to ${resident.sizes.context} ids`);
+    const sequence = scheduler.open(salt);
+    let sink: Sink | undefined;
+    try {
+      sink = await sinkOf(target);
+      const nothing = () => null;
+      do await scheduler.run(sequence, { ids: whole, logitsFrom: whole.length, signal, onLogits: nothing });
+      while (!scheduler.hold(sequence));
+      for (const bytes of encodePrefix(resident, sequence)) {
+        signal?.throwIfAborted();
+        await sink.write(bytes);
+      }
+      await sink.commit();
+      return { positions: whole.length };
+    } catch (error) {
+      await sink?.discard(error);
+      throw error;
+    } finally {
+      scheduler.close(sequence);
+    }
+  }
+
+  /**
+   * Reads such a file; whatever begins with its ids begins behind them. The model's fingerprint must be the one that wrote it:
+   * runtime, threads, builds and memories may be others. A foreign, cut or altered file changes nothing: PREFIX_FORMAT,
+   * PREFIX_MODEL, PREFIX_DATA.
+   */
+  async load(from: SourceLike, options?: PrefixOptions): Promise<{ positions: number }> {
+    const { resident, scheduler, prefixes } = this.#parts;
+    const { salt, signal } = this.#check(options);
+    if (!prefixes) {
+      throw new EngineError("PREFIX_OFF", "this model keeps no prefixes", {
+        at: { source: "option", field: "prefixCache" },
+        limit: "a model that was not loaded with prefixCache: false",
+      });
+    }
+    const source = await openSource(from, signal);
+    try {
+      const ids = await readPrefixIds(resident, source);
+      await scheduler.store(ids, salt, (sequence) => readPrefixPages(resident, source, sequence, signal));
+      return { positions: ids.length };
+    } finally {
+      await source.close();
+    }
+  }
+
+  #check(options: PrefixOptions | undefined): PrefixOptions {
+    if (this.#disposed) throw modelDisposed();
+    const given = readOptions(options, ["salt", "signal"]);
+    const salt = checkSalt(given.salt);
+    const signal = checkSignal(given.signal);
+    signal?.throwIfAborted();
+    return { ...(salt !== undefined && { salt }), ...(signal && { signal }) };
+  }
+
+  /** @internal The model is gone. */
+  dispose(): void {
+    this.#disposed = true;
+  }
+}
+
+async function sinkOf(target: unknown): Promise<Sink> {
+  if (typeof target === "string") return await createFile(target);
+  if (typeof target === "object" && target !== null && !isRevoked(target) && "getWriter" in target)
+    return streamSink(target as WritableStream<Uint8Array>);
+  throw wrong("target", "not a place for a file", "a path or a WritableStream", tell(target));
 }

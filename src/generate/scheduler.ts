@@ -81,6 +81,29 @@ export class Scheduler {
     if (!this.#running.some((entry) => entry.sequence === sequence)) this.#release(sequence);
   }
 
+  /** Nobody takes its pages until it is closed. Returns whether it still has them. */
+  hold(sequence: Sequence): boolean {
+    this.#idle.delete(sequence);
+    return sequence.computed === sequence.ids.length;
+  }
+
+  /** A text whose pages come from elsewhere: `fill` writes them. Others may begin with it afterwards. */
+  async store(
+    ids: readonly number[],
+    salt: string | undefined,
+    fill: (sequence: Sequence) => Promise<void>,
+  ): Promise<void> {
+    const sequence = this.open(salt);
+    sequence.ids = [...ids];
+    this.#resident.cache.reserveStored(sequence.timeline, ids.length);
+    try {
+      await fill(sequence);
+      sequence.computed = ids.length;
+    } finally {
+      this.close(sequence);
+    }
+  }
+
   /** Pages of what lies behind the first `length` ids go back, unless an aborted request still has them in a step. */
   forget(sequence: Sequence, length: number): void {
     if (this.#running.some((entry) => entry.sequence === sequence)) return;

@@ -144,6 +144,27 @@ export class Cache {
     return this.#pools[kind].take();
   }
 
+  /** The first block of a text of so many positions whose chunked keys are of use; behind the last: none is. */
+  firstChunked(positions: number): number {
+    return this.#chunk === 0 ? blocksOf(positions) : Math.floor(chunkStart(positions, this.#chunk) / PAGE);
+  }
+
+  /** Pages for a text that comes from elsewhere, of whole blocks. Takes all or none. */
+  reserveStored(timeline: Timeline, positions: number): void {
+    const first = this.firstChunked(positions);
+    try {
+      for (let block = 0; block < blocksOf(positions); block++) {
+        timeline.full[block] = this.#take("full");
+        if (block >= first) timeline.chunked[block] = this.#take("chunked");
+      }
+    } catch (error) {
+      this.truncate(timeline, 0);
+      throw error;
+    }
+    timeline.released = this.#chunk === 0 ? 0 : first;
+    timeline.keysFrom = this.#chunk === 0 ? 0 : first * PAGE;
+  }
+
   /** Gives the timeline pages of its own for positions [from, to). Takes all or, where pages run out, none. */
   reserve(timeline: Timeline, from: number, to: number): void {
     const taken: [PageKind, Uint32Array, number][] = [];

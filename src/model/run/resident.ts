@@ -21,9 +21,10 @@ import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
 import type { PageKind } from "../plan/pages.ts";
 import type { Programs } from "../plan/programs.ts";
-import type { ModelPlan, PlannedMemory } from "../plan/sizes.ts";
+import { allFloat, type ModelPlan, type PlannedMemory } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
 import { Cache } from "./cache.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
 import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
 import { type TapData, TapReader } from "./tap-reader.ts";
@@ -65,13 +66,20 @@ export class ResidentModel {
   /** Ops between two barriers of one step, all memories. */
   readonly ops: number;
   readonly #placed: readonly Placed[];
+  readonly #fused: boolean;
+  #fingerprint: Uint32Array | null = null;
   #stepping = false;
 
-  private constructor({ config, plan }: ResidentOptions, placed: readonly Placed[], threads: Threads) {
+  private constructor(
+    { config, plan, kernels, weights }: ResidentOptions,
+    placed: readonly Placed[],
+    threads: Threads,
+  ) {
     this.config = config;
     this.sizes = plan.sizes;
     this.threads = threads;
     this.#placed = placed;
+    this.#fused = kernels.build === "relaxed" && allFloat(weights);
     this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
     const { context, pages } = plan.sizes;
     const pageBytes = (kind: PageKind) =>
@@ -182,14 +190,41 @@ export class ResidentModel {
     }
   }
 
-  /** In every memory a head's pages lie side by side. */
+  /** What keys and values hang on: a prefix file is of models with the same. */
+  get fingerprint(): Uint32Array {
+    this.#fingerprint ??= fingerprintOf(this.config, this.sizes, this.#fused, this.#placed);
+    return this.#fingerprint;
+  }
+
+  /** Layer after layer, head after head, of all memories. */
+  readPage(kind: PageKind, page: number, into: Uint8Array): void {
+    let done = 0;
+    for (const { memory, at, bytes } of this.#heads(kind)) {
+      into.set(memory.bytes.subarray(at + page * bytes, at + (page + 1) * bytes), done);
+      done += bytes;
+    }
+  }
+
+  writePage(kind: PageKind, page: number, from: Uint8Array): void {
+    let done = 0;
+    for (const { memory, at, bytes } of this.#heads(kind)) {
+      memory.bytes.set(from.subarray(done, done + bytes), at + page * bytes);
+      done += bytes;
+    }
+  }
+
   #copyPage(kind: PageKind, from: number, to: number): void {
+    for (const { memory, at, bytes } of this.#heads(kind))
+      memory.bytes.copyWithin(at + to * bytes, at + from * bytes, at + (from + 1) * bytes);
+  }
+
+  /** Where the pages of each head lie, side by side, and the bytes of one. */
+  *#heads(kind: PageKind): Generator<{ memory: Memory; at: number; bytes: number }> {
     for (const { memory, layout } of this.#placed) {
       const { at, bytes, shape } = layout.cacheAt[kind];
       const [, pages, pageBytes] = shape;
       const headBytes = pageBytes / this.config.kvHeads;
-      for (let head = at; head < at + bytes; head += pages * headBytes)
-        memory.bytes.copyWithin(head + to * headBytes, head + from * headBytes, head + (from + 1) * headBytes);
+      for (let head = at; head < at + bytes; head += pages * headBytes) yield { memory, at: head, bytes: headBytes };
     }
   }
 

@@ -1,8 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { baseName, filesOf, folderOf } from "../checkpoint/file-source.ts";
 import { EngineError } from "../error.ts";
 import { isUrl } from "../realm.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { baseName, filesOf, folderOf } from "./file-source.ts";
 
 /** Where the bytes of a new file go, in order; nobody sees a file that is not whole. */
 export interface Sink {

@@ -1,0 +1,123 @@
+import { PAGE } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
+import type { ErrorCode } from "../error-codes.ts";
+import type { PageKind } from "../model/plan/pages.ts";
+import { hashOf } from "../model/run/fingerprint.ts";
+import type { ResidentModel } from "../model/run/resident.ts";
+import type { Sequence } from "./sequence.ts";
+
+/**
+ * The keys and values of a text in a file, so that another process begins behind it. Little endian, u32:
+ *
+ *   header   "WMPREFIX", version 1, whole blocks of 64 ids, the first block with chunked keys, fingerprint [4]
+ *   ids      [blocks x 64], then their hash and that of the header [4]
+ *   block    its full page, its hash [4]; from the first such block on its chunked page, its hash [4]
+ *
+ * A page holds layer after layer, head after head, as the cache has them: of any number of memories, threads, builds. The
+ * fingerprint stands for configuration, weights (samples of every matrix) and cache type.
+ */
+
+const MAGIC = "WMPREFIX";
+const VERSION = 1;
+const HEADER_BYTES = 36;
+const HASH_BYTES = 16;
+
+/** What is asked of where the bytes are. */
+interface Bytes {
+  readonly name: string;
+  readonly size: number;
+  read(offset: number, into: Uint8Array): Promise<void>;
+}
+
+/** The ids that a file can hold. */
+export const wholeBlocks = (ids: readonly number[]): number[] => ids.slice(0, ids.length - (ids.length % PAGE));
+
+/** The parts of the file, in order. `sequence` holds the ids and their pages, and is held. */
+export function* encodePrefix(resident: ResidentModel, sequence: Sequence): Generator<Uint8Array> {
+  const blocks = sequence.computed / PAGE;
+  const first = resident.cache.firstChunked(sequence.computed);
+  const head = new Uint8Array(HEADER_BYTES + 4 * sequence.computed + HASH_BYTES);
+  head.set(new TextEncoder().encode(MAGIC));
+  const words = new Uint32Array(head.buffer);
+  words.set([VERSION, blocks, first, ...resident.fingerprint], 2);
+  words.set(sequence.ids.slice(0, sequence.computed), HEADER_BYTES / 4);
+  words.set(hashOf(head.subarray(0, head.length - HASH_BYTES)), (head.length - HASH_BYTES) / 4);
+  yield head;
+  for (let block = 0; block < blocks; block++) {
+    for (const kind of kindsOf(resident, block, first)) {
+      const bytes = new Uint8Array(resident.cache.pageBytes[kind] + HASH_BYTES);
+      const page = bytes.subarray(0, -HASH_BYTES);
+      resident.readPage(kind, sequence.timeline[kind][block], page);
+      bytes.set(new Uint8Array(hashOf(page).buffer), page.length);
+      yield bytes;
+    }
+  }
+}
+
+const kindsOf = (resident: ResidentModel, block: number, first: number): PageKind[] =>
+  (["full", "chunked"] as const).filter(
+    (kind) => resident.cache.pageBytes[kind] > 0 && (kind === "full" || block >= first),
+  );
+
+/** The ids that a file is of, everything but its pages checked. Throws PREFIX_FORMAT, PREFIX_MODEL, PREFIX_DATA. */
+export async function readPrefixIds(resident: ResidentModel, source: Bytes): Promise<number[]> {
+  const head = new Uint8Array(HEADER_BYTES);
+  if (source.size >= HEADER_BYTES) await source.read(0, head);
+  const words = new Uint32Array(head.buffer);
+  const [version, blocks, first] = words.subarray(2);
+  if (new TextDecoder("latin1").decode(head.subarray(0, MAGIC.length)) !== MAGIC || version !== VERSION)
+    throw refuse(source, "PREFIX_FORMAT", "not a file of a prefix", "", `${MAGIC}, version ${VERSION}`);
+  const ours = resident.fingerprint;
+  if (ours.some((word, index) => word !== words[5 + index]))
+    throw refuse(source, "PREFIX_MODEL", "the prefix is of another model, or of another type of cache", "", "");
+  const positions = blocks * PAGE;
+  const context = resident.sizes.context;
+  if (positions > context)
+    throw refuse(source, "CONTEXT_LENGTH", "the prefix is longer than the context", `${positions} ids`, `${context}`);
+  let size = HEADER_BYTES + 4 * positions + HASH_BYTES;
+  if (first === resident.cache.firstChunked(positions))
+    for (let block = 0; block < blocks; block++)
+      for (const kind of kindsOf(resident, block, first)) size += resident.cache.pageBytes[kind] + HASH_BYTES;
+  if (blocks === 0 || source.size !== size)
+    throw refuse(source, "PREFIX_DATA", "the file was cut or altered", `${source.size} bytes`, `${size}`);
+  const whole = new Uint8Array(HEADER_BYTES + 4 * positions + HASH_BYTES);
+  await source.read(0, whole);
+  checkHash(source, whole, 0);
+  return [...new Uint32Array(whole.buffer, HEADER_BYTES, positions)];
+}
+
+/** Reads the pages into those of `sequence`. Throws PREFIX_DATA. */
+export async function readPrefixPages(
+  resident: ResidentModel,
+  source: Bytes,
+  sequence: Sequence,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { ids, timeline } = sequence;
+  const first = resident.cache.firstChunked(ids.length);
+  let offset = HEADER_BYTES + 4 * ids.length + HASH_BYTES;
+  const bytes = { full: new Uint8Array(0), chunked: new Uint8Array(0) };
+  for (const kind of ["full", "chunked"] as const)
+    bytes[kind] = new Uint8Array(resident.cache.pageBytes[kind] + HASH_BYTES);
+  for (let block = 0; block * PAGE < ids.length; block++) {
+    for (const kind of kindsOf(resident, block, first)) {
+      signal?.throwIfAborted();
+      await source.read(offset, bytes[kind]);
+      checkHash(source, bytes[kind], offset);
+      resident.writePage(kind, timeline[kind][block], bytes[kind].subarray(0, -HASH_BYTES));
+      offset += bytes[kind].length;
+    }
+  }
+}
+
+function checkHash(source: Bytes, bytes: Uint8Array, offset: number): void {
+  const hash = hashOf(bytes.subarray(0, -HASH_BYTES));
+  const stored = new Uint32Array(bytes.slice(-HASH_BYTES).buffer);
+  if (hash.some((word, index) => word !== stored[index]))
+    throw refuse(source, "PREFIX_DATA", `the file was altered behind byte ${offset}`, "other sums", "those stored");
+}
+
+function refuse({ name }: Bytes, code: ErrorCode, what: string, actual: string, limit: string): EngineError {
+  const at = { source: "file", file: name } as const;
+  return new EngineError(code, what, { at, ...(actual && { actual }), ...(limit && { limit }) });
+}
