@@ -20,15 +20,12 @@ export type { CheckpointLike } from "./checkpoint/open.ts";
 export type { SourceLike } from "./checkpoint/source.ts";
 export { type QuantizeOptions, quantize } from "./convert/quantize.ts";
 export type { Quantized, QuantizeProgress } from "./convert/quantize-checkpoint.ts";
+export type { ChatOptions } from "./engine/chat-request.ts";
 export type { DefaultOption, GenerationConfig } from "./engine/generation-config.ts";
 export type { ModelInfo } from "./engine/info.ts";
 export type { ModelInspection } from "./engine/inspect-model.ts";
 export type { LoadOptions } from "./engine/load-options.ts";
-export type {
-  ChatOptions,
-  Model,
-  PromptOptions,
-} from "./engine/model.ts";
+export type { Model, PromptOptions } from "./engine/model.ts";
 export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
 export type { PrefixCache, PrefixOptions } from "./engine/prefix-cache.ts";
 export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
@@ -61,6 +58,9 @@ export type { TapData } from "./model/run/tap-reader.ts";
 export type { ChatMessage, ChatOptions as RenderOptions, TextPart } from "./tokenizer/chat.ts";
 export type { NamedId, TemplateInspection, TextInspection, TokenizerInspection } from "./tokenizer/inspect.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tokenizer/tokenizer.ts";
+export type { AnswerPart, ToolCall } from "./tools/call.ts";
+export type { ToolFormat } from "./tools/dialect.ts";
+export type { ToolChoice } from "./tools/offer.ts";
 export type { StoredType } from "./weight-types.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */

@@ -47,8 +47,10 @@ describe("a stop string", () => {
           if (stop === "") return;
           let emitted = "";
           const rules = { stop: [stop], stopIds: new Set<number>(), stopNames: new Map<number, string>() };
-          const writer = new Writer(rules, tokenizer.stream({ continues: true }), (piece) => {
-            emitted += piece;
+          const writer = new Writer(rules, tokenizer.stream({ continues: true }), {
+            text: (piece) => {
+              emitted += piece;
+            },
           });
           if (ids.every((id) => writer.take({ id }))) writer.end();
           const end = whole.indexOf(stop);

@@ -64,10 +64,11 @@ const folderOf = (file: string) =>
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["index.ts", "engine", "measure", "generate", "convert"],
   server: ["index.ts", "engine"],
-  engine: ["measure", "generate", "model/run", "model/plan", "model/config", "tokenizer", "checkpoint"],
+  engine: ["measure", "generate", "tools", "model/run", "model/plan", "model/config", "tokenizer", "checkpoint"],
   measure: ["generate"],
   convert: ["engine", "model/run", "model/plan", "model/config", "runtime", "tokenizer", "checkpoint"],
-  generate: ["model/run", "tokenizer"],
+  generate: ["model/run", "tokenizer", "tools"],
+  tools: [],
   "model/run": ["model/plan", "model/config", "runtime", "checkpoint"],
   "model/plan": ["model/config", "runtime", "checkpoint"],
   "model/config": ["checkpoint"],

@@ -11,7 +11,7 @@ import type { Prompt } from "../generate/prompt-ids.ts";
 import { Scheduler } from "../generate/scheduler.ts";
 import { Session } from "../generate/session.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
-import { checkFunction, checkPlain, checkTokenIds, isArray, isRevoked, readOptions, tell, wrong } from "../given.ts";
+import { checkFunction, checkTokenIds, isArray, isRevoked, readOptions, tell, wrong } from "../given.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
 import {
@@ -32,22 +32,14 @@ import { mapWeights } from "../model/plan/weights.ts";
 import { openResident } from "../model/run/open.ts";
 import type { OpTime, ResidentModel } from "../model/run/resident.ts";
 import type { TapData } from "../model/run/tap-reader.ts";
-import {
-  type ChatMessage,
-  type ChatTemplates,
-  openChatTemplates,
-  type ChatOptions as RenderOptions,
-} from "../tokenizer/chat.ts";
-import { readChatInput } from "../tokenizer/chat-input.ts";
+import { type ChatMessage, type ChatTemplates, openChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Turns } from "../turns.ts";
+import { type ChatOptions, type ChatRequest, readChat } from "./chat-request.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { PrefixCache } from "./prefix-cache.ts";
-
-/** Control tokens of a chat are the template's. */
-export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {}
 
 /** Of a single measure of a prompt. */
 export interface PromptOptions {
@@ -165,17 +157,7 @@ export class Model {
 
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
-    checkPlain(options);
-    const tokenizer = this.tokenizer;
-    if (!this.#chat)
-      throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-    const { tools, addGenerationPrompt, variables, now, template, ...rest } = options ?? {};
-    const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
-    const asked = { ...input.options, template } as RenderOptions;
-    const { ids, open, warnings } = this.#chat
-      .choose(asked)
-      .prompt(tokenizer, input.messages as readonly ChatMessage[], asked);
-    return this.#generation(ids, rest, warnings, open);
+    return this.#generation(readChat(this.#chat, this.tokenizer, messages, options));
   }
 
   /** A timeline of its own. `salt`: as in `generate`. */
@@ -335,13 +317,8 @@ export class Model {
     return ids;
   }
 
-  /** Of ids that a template made: what is a control token in them is settled. `continues`: the answer goes on a text of theirs. */
-  #generation(
-    ids: readonly number[],
-    options: GenerateOptions,
-    warnings: readonly string[],
-    continues: boolean,
-  ): Generation {
+  /** Of ids that a template made: what is a control token in them is settled. */
+  #generation({ ids, open, warnings, calls, options }: ChatRequest): Generation {
     this.#refuseDisposed();
     if (options.specialTokens !== undefined) {
       throw wrong(
@@ -353,7 +330,7 @@ export class Model {
     }
     const checked = this.#starter.check(options);
     this.#starter.fits(ids);
-    return this.#starter.generation(ids, checked, { warnings, continues });
+    return this.#starter.generation(ids, checked, { warnings, continues: open, calls });
   }
 }
 

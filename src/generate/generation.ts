@@ -1,5 +1,8 @@
 import { EngineError } from "../error.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { AnswerPart, ToolCall } from "../tools/call.ts";
+import { CallReader, type CallRules } from "../tools/call-reader.ts";
+import { callId } from "./call-ids.ts";
 import type { Candidates } from "./candidates.ts";
 import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -10,7 +13,8 @@ import type { Seed } from "./seed.ts";
 import { Lookup, Speculation } from "./speculation.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
-export type FinishReason = "stop" | "length";
+/** `tool-calls`: it was stopped, and nothing stands behind its last call. */
+export type FinishReason = "stop" | "length" | "tool-calls";
 
 export interface GenerationResult {
   /**
@@ -18,8 +22,10 @@ export interface GenerationResult {
    * string that did.
    */
   readonly ids: number[];
-  /** Ends before the stop string. */
+  /** Ends before the stop string. Calls of tools are not in it. */
   readonly text: string;
+  /** Whole calls of tools that were offered, in order. */
+  readonly toolCalls: readonly ToolCall[];
   readonly finishReason: FinishReason;
   /** Which limit was reached, where the reason is `length`: `maxTokens`, or the context with the prompt in it. */
   readonly limit: "maxTokens" | "context" | undefined;
@@ -67,6 +73,8 @@ export interface GenerationStart {
   readonly continues: boolean;
   /** undefined: a call of its own. */
   readonly batch: object | undefined;
+  /** Calls are looked for in the text. */
+  readonly calls: CallRules | null;
 }
 
 /**
@@ -77,6 +85,7 @@ export class Generation implements AsyncIterable<string> {
   readonly #start: GenerationStart;
   readonly #cancel = new AbortController();
   readonly #pieces = new Feed<string>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
+  readonly #parts = new Feed<AnswerPart>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
   #running: Promise<GenerationResult> | null = null;
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
@@ -98,10 +107,19 @@ export class Generation implements AsyncIterable<string> {
     return (await this.result()).text;
   }
 
-  /** Text as it comes. Throws TOKENIZER_MISSING where the model has none. */
+  /** Text as it comes, without calls. Throws TOKENIZER_MISSING where the model has none. */
   [Symbol.asyncIterator](): AsyncIterableIterator<string> {
+    return this.#read(this.#pieces);
+  }
+
+  /** Text and calls as they come, arguments as they grow. */
+  parts(): AsyncIterableIterator<AnswerPart> {
+    return this.#read(this.#parts);
+  }
+
+  #read<Piece>(feed: Feed<Piece>): AsyncIterableIterator<Piece> {
     if (!this.#start.tokenizer) throw missingTokenizer();
-    const reader = this.#pieces.read();
+    const reader = feed.read();
     // Whoever reads hears of errors as a reader.
     this.#run().catch(() => {});
     return reader;
@@ -133,7 +151,7 @@ export class Generation implements AsyncIterable<string> {
   }
 
   #onReaders(): void {
-    if (this.#pieces.readers === 0 && !this.#awaited) this.cancel();
+    if (this.#pieces.readers + this.#parts.readers === 0 && !this.#awaited) this.cancel();
   }
 
   #run(): Promise<GenerationResult> {
@@ -153,13 +171,16 @@ export class Generation implements AsyncIterable<string> {
   #settle(end: End): void {
     this.#settled = true;
     this.#pieces.close(end);
+    this.#parts.close(end);
   }
 
   async #generate(): Promise<GenerationResult> {
     const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context } = this.#start;
     const stream = tokenizer?.stream({ continues: this.#start.continues }) ?? null;
-    const writer = new Writer(rules, stream, (piece) => {
-      if (piece !== "") this.#pieces.push(piece);
+    const reader = this.#reader();
+    const writer = new Writer(rules, stream, {
+      text: (piece) => (reader ? reader.push(piece) : this.#tell({ type: "text", text: piece })),
+      mark: (name) => reader?.mark(name),
     });
     const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates);
     sampler.observePrompt(prompt);
@@ -191,12 +212,14 @@ export class Generation implements AsyncIterable<string> {
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
     const cachedTokens = await scheduler.once(request, options.salt).finally(() => clearTimeout(late));
     writer.end();
+    reader?.end();
     const stopped = writer.stoppedBy !== undefined;
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
     return {
       ids: writer.ids,
-      text: writer.text,
-      finishReason: stopped ? "stop" : "length",
+      text: reader ? reader.text : writer.text,
+      toolCalls: reader?.toolCalls ?? [],
+      finishReason: !stopped ? "length" : reader?.endsInCall ? "tool-calls" : "stop",
       limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",
       stoppedBy: writer.stoppedBy,
       usage: {
@@ -214,8 +237,25 @@ export class Generation implements AsyncIterable<string> {
       },
       logProbabilities: options.logProbabilities === undefined ? undefined : writer.probabilities,
       seed,
-      warnings: this.#start.warnings,
+      warnings: reader ? [...this.#start.warnings, ...reader.warnings] : this.#start.warnings,
     };
+  }
+
+  #reader(): CallReader | null {
+    const { calls, seed, prompt } = this.#start;
+    return (
+      calls &&
+      new CallReader(
+        calls,
+        (index) => callId(seed, prompt.length, index),
+        (part) => this.#tell(part),
+      )
+    );
+  }
+
+  #tell(part: AnswerPart): void {
+    this.#parts.push(part);
+    if (part.type === "text") this.#pieces.push(part.text);
   }
 }
 

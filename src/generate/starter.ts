@@ -1,5 +1,6 @@
 import { EngineError } from "../error.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { CallRules } from "../tools/call-reader.ts";
 import type { Candidates } from "./candidates.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedOptions, checkOptions } from "./options.ts";
@@ -29,6 +30,8 @@ interface Beside {
   readonly seed?: Seed;
   /** The batch that it is of: all of one share their turns. */
   readonly batch?: object;
+  /** What calls look like. Default: none are looked for. */
+  readonly calls?: CallRules | null;
 }
 
 /** Turns what callers give into generations of one model: prompts into ids, options into checked ones. */
@@ -71,13 +74,14 @@ export class Starter {
   generation(
     prompt: readonly number[],
     options: CheckedOptions,
-    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch }: Beside = {},
+    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch, calls = null }: Beside = {},
   ): Generation {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
       stop: options.stop,
       stopIds: new Set([...stopIds, ...options.stopIds]),
       stopNames: this.#stopNames(options.stop),
+      marks: calls ? this.#marks(calls.dialect.marks) : undefined,
     };
     return new Generation({
       scheduler,
@@ -92,11 +96,23 @@ export class Starter {
       warnings,
       continues,
       batch,
+      calls,
     });
   }
 
   #stopNames(stops: readonly string[]): ReadonlyMap<number, string> {
     return stops.length === 0 ? new Map() : nameStops(stops, this.#text());
+  }
+
+  /** Those that have no text of their own; the others stand in the text. */
+  #marks(names: readonly string[]): ReadonlyMap<number, string> {
+    const tokenizer = this.#text();
+    const marks = new Map<number, string>();
+    for (const name of names) {
+      const id = tokenizer.specialId(name);
+      if (id !== null && tokenizer.isSpecial(id)) marks.set(id, name);
+    }
+    return marks;
   }
 
   #text(): Tokenizer {

@@ -8,6 +8,14 @@ export interface WriterRules {
   readonly stopIds: ReadonlySet<number>;
   /** Stop strings that are control tokens, by id: they have no text that could be found. */
   readonly stopNames: ReadonlyMap<number, string>;
+  /** Control tokens that somebody wants to hear of, by id. */
+  readonly marks?: ReadonlyMap<number, string>;
+}
+
+/** Text as it comes, and between its pieces the control tokens that were asked for. */
+export interface Written {
+  text(piece: string): void;
+  mark?(name: string): void;
 }
 
 /**
@@ -25,16 +33,18 @@ export class Writer {
   readonly #rules: WriterRules;
   readonly #stream: TokenStream | null;
   readonly #stops: StopStrings;
-  readonly #emit: (piece: string) => void;
+  readonly #written: Written;
   /** Where the text of each id begins, in units of the whole text. */
   readonly #begins: number[] = [];
   #decoded = 0;
+  /** Marks that are not told yet, since text before them is held back: where they stand in the whole text. */
+  readonly #marks: { readonly at: number; readonly name: string }[] = [];
 
-  constructor(rules: WriterRules, stream: TokenStream | null, emit: (piece: string) => void) {
+  constructor(rules: WriterRules, stream: TokenStream | null, written: Written) {
     this.#rules = rules;
     this.#stream = stream;
     this.#stops = new StopStrings(rules.stop);
-    this.#emit = emit;
+    this.#written = written;
   }
 
   /** False: the generation ends here. */
@@ -48,6 +58,8 @@ export class Writer {
     this.ids.push(sampled.id);
     this.probabilities.push(sampled);
     this.#begins.push(this.#decoded);
+    const name = this.#rules.marks?.get(sampled.id);
+    if (name !== undefined) this.#marks.push({ at: this.#decoded, name });
     if (this.#stream) this.#read(this.#stream.push(sampled.id));
     return this.stoppedBy === undefined;
   }
@@ -70,7 +82,20 @@ export class Writer {
   }
 
   #write(piece: string): void {
+    let done = 0;
+    for (let mark = this.#marks[0]; mark && mark.at <= this.text.length + piece.length - done; mark = this.#marks[0]) {
+      const upTo = done + mark.at - this.text.length;
+      this.#say(piece.slice(done, upTo));
+      done = upTo;
+      this.#marks.shift();
+      this.#written.mark?.(mark.name);
+    }
+    this.#say(piece.slice(done));
+  }
+
+  #say(piece: string): void {
+    if (piece === "") return;
     this.text += piece;
-    this.#emit(piece);
+    this.#written.text(piece);
   }
 }
