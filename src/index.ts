@@ -29,6 +29,7 @@ export type { Model, PromptOptions } from "./engine/model.ts";
 export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
 export type { PrefixCache, PrefixOptions } from "./engine/prefix-cache.ts";
 export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
+export type { RunnableTool, RunToolsOptions, ToolContext, ToolRun } from "./engine/tool-rounds.ts";
 export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";

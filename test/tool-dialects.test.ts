@@ -3,26 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { AnswerPart, ToolCall } from "../src/tools/call.ts";
 import { CallReader } from "../src/tools/call-reader.ts";
 import { dialectNamed } from "../src/tools/dialect.ts";
-import { OFFERED, TEXTS, type ToolText } from "./tool-texts.ts";
+import { OFFERED, signs, TEXTS, type ToolText } from "./tool-texts.ts";
 
 const SEED = Number(process.env.SEED ?? 20261128);
-
-/** The answer as a tokenizer gives it: text, and control tokens where `special` says that its marks are some. */
-function signs({ answer, format }: ToolText, special: boolean): { text?: string; mark?: string }[] {
-  const { marks } = dialectNamed(format);
-  if (!special) return [{ text: answer }];
-  const found: { text?: string; mark?: string }[] = [];
-  let rest = answer;
-  while (rest !== "") {
-    const at = marks.map((mark) => rest.indexOf(mark)).filter((index) => index >= 0);
-    const next = at.length > 0 ? Math.min(...at) : rest.length;
-    if (next > 0) found.push({ text: rest.slice(0, next) });
-    const mark = marks.find((name) => rest.startsWith(name, next));
-    if (mark) found.push({ mark });
-    rest = rest.slice(next + (mark?.length ?? 0));
-  }
-  return found;
-}
 
 /** `cut(length)`: how much comes next. */
 function read(given: ToolText, special: boolean, cut: (left: number) => number) {
@@ -33,7 +16,7 @@ function read(given: ToolText, special: boolean, cut: (left: number) => number) 
     (index) => `id${index}`,
     (part) => parts.push(part),
   );
-  for (const { text = "", mark } of signs(given, special)) {
+  for (const { text = "", mark } of signs(given.answer, special ? dialectNamed(given.format).marks : [])) {
     if (mark !== undefined) reader.mark(mark);
     for (let at = 0; at < text.length; ) {
       const length = Math.max(1, Math.min(text.length - at, cut(text.length - at)));

@@ -351,3 +351,18 @@ const broken: ToolText[] = [
 ];
 
 export const TEXTS: readonly ToolText[] = [...well, ...broken];
+
+/** An answer as a tokenizer gives it: text, and those of `marks` that are control tokens. */
+export function signs(answer: string, marks: readonly string[]): { text?: string; mark?: string }[] {
+  const found: { text?: string; mark?: string }[] = [];
+  let rest = answer;
+  while (rest !== "") {
+    const at = marks.map((mark) => rest.indexOf(mark)).filter((index) => index >= 0);
+    const next = at.length > 0 ? Math.min(...at) : rest.length;
+    if (next > 0) found.push({ text: rest.slice(0, next) });
+    const mark = marks.find((name) => rest.startsWith(name, next));
+    if (mark) found.push({ mark });
+    rest = rest.slice(next + (mark?.length ?? 0));
+  }
+  return found;
+}

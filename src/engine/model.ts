@@ -40,6 +40,7 @@ import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { PrefixCache } from "./prefix-cache.ts";
+import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
 
 /** Of a single measure of a prompt. */
 export interface PromptOptions {
@@ -158,6 +159,14 @@ export class Model {
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
     return this.#generation(readChat(this.#chat, this.tokenizer, messages, options));
+  }
+
+  /**
+   * Answers, runs the tools that the answer calls (those of one answer together), tells the model what they gave and answers again,
+   * until an answer calls nothing. Rejects as an answer failed, with the signal's reason when it was aborted.
+   */
+  async runTools(messages: readonly ChatMessage[], options: RunToolsOptions): Promise<ToolRun> {
+    return await runTools((said, asked) => this.chat(said, asked), messages, options);
   }
 
   /** A timeline of its own. `salt`: as in `generate`. */

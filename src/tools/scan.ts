@@ -87,8 +87,8 @@ export class Scan {
   /** One of these marks, as a control token or as text that spells it; null where something else stands, of which a part may be held. */
   *mark(marks: readonly string[]): Reading<string | null> {
     const sign = yield* this.peek();
-    if (sign === END || isSpace(sign)) return null;
     if (sign.length > 1) return marks.includes(sign) ? yield* this.take() : null;
+    if (!marks.some((mark) => mark[0] === sign)) return null;
     try {
       return yield* this.word(marks);
     } catch (error) {
