@@ -90,7 +90,7 @@ describe.each(teaching)("%s", (name, { source, bos_token: bosToken, eos_token: e
   // Marks in a string of a call would be text of the caller, which is no control token.
   const word = fc
     .oneof(fc.string({ unit: "binary" }), fc.constantFrom("__proto__", "constructor", '"', "\\", "'}]", "é🗼", "\n"))
-    .filter((text) => text.isWellFormed());
+    .filter((text) => !/[\ud800-\udfff]/u.test(text));
   const value = fc.letrec((tie) => ({
     any: fc.oneof(
       { maxDepth: 4 },
