@@ -82,7 +82,10 @@ describe("a folder's templates", () => {
     expect(await length(model, { tools, template: "default" })).toBe(ids("plain hi"));
     expect(() => model.chat(user("hi"), { template: "rag" })).toThrow(/TEMPLATE_NAME.*default, tool_use/);
     const told = await model.chat(user("hi"), { ...saysA, tools, template: "default" }).result();
-    expect(told.warnings).toEqual([expect.stringMatching(/TPL_UNREAD.*"tools"/)]);
+    expect(told.warnings).toEqual([
+      expect.stringMatching(/TPL_UNREAD.*"tools"/),
+      expect.stringMatching(/^TOOL_FORMAT: calls stay text/),
+    ]);
     expect((await inspect(folder(files))).templates).toEqual(["default", "tool_use"]);
   });
 

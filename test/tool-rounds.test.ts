@@ -1,4 +1,5 @@
 /** Conversations with tools: rounds, results, errors, limits, aborts. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type RunToolsOptions, runTools } from "../src/engine/tool-rounds.ts";
 import { scripted } from "./scripted-chat.ts";
@@ -210,4 +211,18 @@ describe("runTools", () => {
     expect(found).toBe(code);
     expect(message).toMatch(named);
   });
+});
+
+it("the example of docs/generation.md runs", async () => {
+  const docs = readFileSync(new URL("../docs/generation.md", import.meta.url), "utf8");
+  const [, code] = /## Tools\s+```js\n([\s\S]*?)```/.exec(docs)!;
+  const asks = call("weather", '{"city": "Zürich"}');
+  const { chat } = scripted("chatml-tools", [asks, "21 degrees.", `I look.\n${asks}`]);
+  const model = { chat, runTools: (...given: [typeof hello, RunToolsOptions]) => runTools(chat, ...given) };
+  const lines: unknown[][] = [];
+  const AsyncFunction = (async () => {}).constructor as new (...source: string[]) => (...values: unknown[]) => unknown;
+  await new AsyncFunction("model", "console", code)(model, { log: (...line: unknown[]) => lines.push(line) });
+  expect(lines[0].slice(0, 2)).toEqual(["21 degrees.", 4]);
+  expect(lines.flat()).toContain("weather");
+  expect(lines.at(-1)).toEqual([1, "tool-calls"]);
 });

@@ -40,6 +40,15 @@ const GENERATE = {
   signal,
 };
 
+const CHAT = {
+  toolChoice: orAbsent(either(text, object)),
+  toolFormat: orAbsent(text),
+  addGenerationPrompt: flag,
+  variables: any,
+  now: orAbsent((value) => tag(value) === "Date"),
+  ...GENERATE,
+};
+
 const LOAD = {
   threads: number,
   build: orAbsent(text),
@@ -150,17 +159,15 @@ export const DOORS = [
   ]),
   door("chat", ({ speaker }, ...values) => finished(speaker.chat(...values)), [
     ["messages|message", () => MESSAGES, any],
+    ["options", short, orAbsent(object), { tools: any, ...CHAT }],
+  ]),
+  door("runTools", ({ speaker }, ...values) => speaker.runTools(...values), [
+    ["messages", () => MESSAGES, list],
     [
-      "options",
-      short,
-      orAbsent(object),
-      {
-        tools: any,
-        addGenerationPrompt: flag,
-        variables: any,
-        now: orAbsent((value) => tag(value) === "Date"),
-        ...GENERATE,
-      },
+      "options|tools",
+      () => ({ tools: { f: { run: () => 1 } }, ...short() }),
+      object,
+      { ...CHAT, tools: object, maxRounds: number, onPart: call },
     ],
   ]),
   door("chat, a message", ({ speaker }, message) => finished(speaker.chat([message], short())), [
