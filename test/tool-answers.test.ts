@@ -129,6 +129,14 @@ describe("tools", () => {
     expect(without.warnings).toEqual([expect.stringMatching(/^TOOL_FORMAT: /)]);
   });
 
+  it("without a name are shown, and a warning says that they cannot be called", async () => {
+    const bare = { type: "code_interpreter" };
+    const result = await scripted("llama3.2", ["So."])
+      .chat(hello, { tools: [...tools, bare] })
+      .result();
+    expect(told(result)).toEqual(["TOOL_NAME: calls of 1 tools without a name stay text"]);
+  });
+
   it.each<[string, object, string, string]>([
     ["a choice", { toolChoice: "any" }, "OPTION_RANGE", "toolChoice"],
     ["a choice of another kind", { toolChoice: 3 }, "REQ_PARAM", "toolChoice"],

@@ -1,4 +1,5 @@
 /** Calls of tools in the text of an answer: every dialect, whole and broken, however the text is cut. */
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AnswerPart, ToolCall } from "../src/tools/call.ts";
 import { CallReader } from "../src/tools/call-reader.ts";
@@ -97,6 +98,51 @@ describe.each(TEXTS)("$format, $name", (given) => {
       }
     }
   });
+});
+
+it(`answers that are changed anywhere lose nothing and call nothing that is not there, seed ${SEED}`, () => {
+  const small = TEXTS.filter(({ answer }) => answer !== "" && answer.length < 1000);
+  const edit = fc.tuple(
+    fc.nat(),
+    fc.nat(4),
+    fc.constantFrom(..."{}[]()\"'\\<>,:=;| \nfa1", "[TOOL_CALLS]", "<tool_call>", "</tool_call>"),
+  );
+  const change = (text: string, [place, kind, sign]: [number, number, string]) => {
+    const at = place % (text.length + 1);
+    // Cut, leave out, put in, put in place of, double.
+    const [to, put] = [
+      [text.length, ""],
+      [at + 1, ""],
+      [at, sign],
+      [at + 1, sign],
+      [at, text.slice(at, at + 9)],
+    ][kind] as [number, string];
+    return text.slice(0, at) + put + text.slice(to);
+  };
+  fc.assert(
+    fc.property(fc.constantFrom(...small), fc.array(edit, { minLength: 1, maxLength: 3 }), (given, edits) => {
+      const answer = edits.reduce(change, given.answer);
+      for (const special of [false, true]) {
+        const { reader, parts } = read({ ...given, answer }, special, whole);
+        const units = read({ ...given, answer }, special, () => 1);
+        expect(JSON.stringify(joined(units.parts))).toBe(JSON.stringify(joined(parts)));
+        for (const call of reader.toolCalls) {
+          expect(OFFERED).toContain(call.name);
+          expect(answer).toContain(call.name);
+        }
+        const { marks } = dialectNamed(given.format);
+        const raw = signs(answer, special ? marks : [])
+          .map(({ text = "" }) => text)
+          .join("");
+        if (reader.toolCalls.length === 0) expect(reader.text).toBe(raw);
+        // Each unit of the text stands in the answer, in order.
+        let at = 0;
+        for (const unit of reader.text) at = raw.indexOf(unit, at) + unit.length;
+        expect(at).toBeGreaterThanOrEqual(reader.text.length);
+      }
+    }),
+    { numRuns: 2000, seed: SEED },
+  );
 });
 
 describe("text", () => {

@@ -18,6 +18,8 @@ export interface OfferedTool {
 
 export interface Offer {
   readonly tools: readonly OfferedTool[];
+  /** Tools that are shown to the model and have no name that it could call. */
+  readonly nameless: number;
   readonly choice: ToolChoice;
   readonly format: ToolFormat | undefined;
 }
@@ -38,7 +40,8 @@ export function readOffer(tools: unknown, toolChoice: unknown, toolFormat: unkno
       names.length > 0 ? `one of ${names.join(", ")}` : "tools to choose from",
     );
   if (choice === "required" && names.length === 0) throw outOfRange("toolChoice", choice, "tools to choose from");
-  return { tools: named, choice, format: toolFormat as ToolFormat | undefined };
+  const nameless = Array.isArray(tools) ? tools.length - named.length : 0;
+  return { tools: named, nameless, choice, format: toolFormat as ToolFormat | undefined };
 }
 
 /** Built-in tools and bare schemas have no name: they are shown to the model as they are, and cannot be called. */
@@ -70,10 +73,12 @@ function readChoice(choice: unknown): ToolChoice {
 
 /** null: nothing is looked for in the answer. */
 export function rulesOf(offer: Offer, template: string): { rules: CallRules | null; warnings: readonly string[] } {
-  const { tools, choice, format } = offer;
+  const { tools, nameless, choice, format } = offer;
   if (choice === "none") return { rules: null, warnings: [] };
+  const unnamed = nameless === 0 ? [] : [`TOOL_NAME: calls of ${nameless} tools without a name stay text`];
   if (tools.length === 0) {
-    const unread = format === undefined ? [] : ["TOOL_FORMAT: toolFormat is not used: there are no tools with names"];
+    const unread =
+      format === undefined ? unnamed : ["TOOL_FORMAT: toolFormat is not used: there are no tools with names"];
     return { rules: null, warnings: unread };
   }
   const dialect: Dialect | null = format === undefined ? dialectOf(template) : dialectNamed(format);
@@ -81,5 +86,5 @@ export function rulesOf(offer: Offer, template: string): { rules: CallRules | nu
     const why = "the chat template teaches no form of calls that is known here; toolFormat names one";
     return { rules: null, warnings: [`TOOL_FORMAT: calls stay text: ${why}`] };
   }
-  return { rules: { dialect, offered: new Set(tools.map(({ name }) => name)) }, warnings: [] };
+  return { rules: { dialect, offered: new Set(tools.map(({ name }) => name)) }, warnings: unnamed };
 }
