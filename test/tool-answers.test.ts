@@ -54,6 +54,13 @@ describe("an answer with calls", () => {
     expect(JSON.parse(JSON.stringify(result))).toEqual({ ...result, limit: undefined });
   });
 
+  it("has its control tokens where they stand, also behind text that a stop string holds back", async () => {
+    const { text, toolCalls } = await scripted("llama4", [LLAMA4], MARKS)
+      .chat(hello, { ...asked, stop: "look.!" })
+      .result();
+    expect([text, toolCalls.length]).toEqual(["I look.", 2]);
+  });
+
   it("has the ids of its seed and prompt", async () => {
     const ids = async (options: ChatOptions, content = "?") => {
       const messages = [{ role: "user", content }];

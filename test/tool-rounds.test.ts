@@ -181,6 +181,21 @@ describe("runTools", () => {
     expect(signals[0].aborted).toBe(true);
   });
 
+  it("demands a call of the first answer only, and keeps tools from all of them", async () => {
+    const choices = async (toolChoice: "required" | "none") => {
+      const { chat } = scripted("chatml-tools", [call("f"), "So."]);
+      const seen: unknown[] = [];
+      const heard = (messages: Parameters<typeof chat>[0], options: Parameters<typeof chat>[1]) => {
+        seen.push(options?.toolChoice);
+        return chat(messages, { ...options, toolChoice: toolChoice === "none" ? "none" : "auto" });
+      };
+      await runTools(heard, hello, { tools: { f: nothing }, toolChoice });
+      return seen;
+    };
+    expect(await choices("required")).toEqual(["required", "auto"]);
+    expect(await choices("none")).toEqual(["none"]);
+  });
+
   it("gives a template that refuses several calls in one answer one after the other", async () => {
     const json = (name: string) => `{"name": "${name}", "parameters": {}}`;
     const { model, run } = start(

@@ -152,7 +152,6 @@ async function runOne(tool: RunnableTool, call: ToolCall, signal: AbortSignal): 
     const value = await tool.run(structuredClone(call.arguments), { id, name, signal });
     return { call, content: contentOf(value) };
   } catch (error) {
-    signal.throwIfAborted();
     return { call, content: `Error: ${messageOf(error)}` };
   }
 }
