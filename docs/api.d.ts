@@ -22,6 +22,27 @@ declare function openLogits(source: SourceLike): Promise<StoredLogits>;
 
 declare function quantize(source: CheckpointLike, target: string | WritableStream<Uint8Array>, options: QuantizeOptions): Promise<Quantized>;
 
+type AnswerPart = {
+    readonly type: "text";
+    readonly text: string;
+} | {
+    readonly type: "tool-call-start";
+    readonly index: number;
+    readonly id: string;
+    readonly name: string;
+} | {
+    readonly type: "tool-call-arguments";
+    readonly index: number;
+    readonly text: string;
+} | ({
+    readonly type: "tool-call";
+    readonly index: number;
+} & ToolCall) | {
+    readonly type: "tool-call-broken";
+    readonly index: number;
+    readonly id: string;
+};
+
 type ArchitectureName = "llama4" | "llama" | "mixtral";
 
 interface BatchFailure {
@@ -75,6 +96,8 @@ interface ChatMessage {
 }
 
 interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {
+    readonly toolChoice?: ToolChoice;
+    readonly toolFormat?: ToolFormat;
 }
 
 interface Checkpoint {
@@ -186,7 +209,7 @@ interface EncodeOptions {
     plain?: readonly number[];
 }
 
-type ErrorCode = "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
+type ErrorCode = "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
 
 interface ErrorDetail {
     at?: Omit<ErrorPlace, "offset"> & {
@@ -204,7 +227,7 @@ interface ErrorPlace {
     offset?: number | string;
 }
 
-type FinishReason = "stop" | "length";
+type FinishReason = "stop" | "length" | "tool-calls";
 
 interface GenerateOptions {
     maxTokens?: number;
@@ -234,6 +257,7 @@ declare class Generation implements AsyncIterable<string> {
     result(): Promise<GenerationResult>;
     text(): Promise<string>;
     [Symbol.asyncIterator](): AsyncIterableIterator<string>;
+    parts(): AsyncIterableIterator<AnswerPart>;
     cancel(): void;
     toReadableStream(): ReadableStream<Uint8Array>;
 }
@@ -260,6 +284,7 @@ interface GenerationConfig {
 interface GenerationResult {
     readonly ids: number[];
     readonly text: string;
+    readonly toolCalls: readonly ToolCall[];
     readonly finishReason: FinishReason;
     readonly limit: "maxTokens" | "context" | undefined;
     readonly stoppedBy: number | string | undefined;
@@ -349,6 +374,7 @@ declare class Model {
     }): GenerationBatch;
     generateBatch(prompts: BatchPrompts, options: BatchOptions): GenerationBatch<null>;
     chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
+    runTools(messages: readonly ChatMessage[], options: RunToolsOptions): Promise<ToolRun>;
     session(options?: {
         salt?: string;
     }): Session;
@@ -566,6 +592,19 @@ type RopeScaling =
     readonly originalContext: number;
 };
 
+interface RunToolsOptions extends Omit<ChatOptions, "tools"> {
+    readonly tools: Readonly<Record<string, RunnableTool>>;
+    readonly maxRounds?: number;
+    readonly onPart?: (part: AnswerPart, round: number) => void;
+}
+
+interface RunnableTool {
+    readonly description?: string;
+    readonly parameters?: unknown;
+    readonly strict?: boolean;
+    run(given: Record<string, unknown>, call: ToolContext): unknown;
+}
+
 interface SampledToken {
     id: number;
     logProbability?: number;
@@ -688,10 +727,37 @@ interface TokenizerInspection {
     };
 }
 
+interface ToolCall {
+    readonly id: string;
+    readonly name: string;
+    readonly arguments: Record<string, unknown>;
+}
+
+type ToolChoice = "auto" | "none" | "required" | {
+    readonly name: string;
+};
+
+interface ToolContext {
+    readonly id: string;
+    readonly name: string;
+    readonly signal: AbortSignal;
+}
+
+type ToolFormat = "json" | "pythonic" | "hermes" | "mistral";
+
+interface ToolRun {
+    readonly messages: readonly ChatMessage[];
+    readonly result: GenerationResult;
+    readonly usage: GenerationResult["usage"];
+    readonly rounds: number;
+    readonly stoppedBy: "maxRounds" | undefined;
+    readonly warnings: readonly string[];
+}
+
 interface WindowRule {
     readonly window: number;
     readonly stride: number | null;
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule };
+export type { AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, WindowRule };

@@ -8,7 +8,8 @@ import { type ChatOptions, readChat } from "../src/engine/chat-request.ts";
 import { Candidates } from "../src/generate/candidates.ts";
 import type { Generation } from "../src/generate/generation.ts";
 import { DEFAULT_OPTIONS } from "../src/generate/options.ts";
-import type { Request, Scheduler } from "../src/generate/scheduler.ts";
+import type { Request } from "../src/generate/running.ts";
+import type { Scheduler } from "../src/generate/scheduler.ts";
 import { Starter } from "../src/generate/starter.ts";
 import { type ChatMessage, ChatTemplates } from "../src/tokenizer/chat.ts";
 import type { Tokenizer } from "../src/tokenizer/tokenizer.ts";
@@ -49,7 +50,7 @@ export function scripted(name: string, answers: readonly string[], marks: readon
   const tokenizer = tokenizerWith(marks, eosToken);
   const prompts: string[] = [];
   const left = [...answers];
-  const once = async ({ ids, signal, onLogits }: Request) => {
+  const once = async ({ ids, signal, onLogits }: Request): Promise<number> => {
     prompts.push(tokenizer.decode(ids, { specialTokens: true }));
     const answer = left.shift();
     if (answer === undefined) throw new Error("nothing is written down for this prompt");
@@ -59,8 +60,9 @@ export function scripted(name: string, answers: readonly string[], marks: readon
       signal?.throwIfAborted();
       const logits = new Float32Array(2048).fill(-1000);
       logits[wanted[index]] = 1000;
-      if (onLogits(logits, index) === null) return;
+      if (onLogits(logits, index) === null) break;
     }
+    return 0;
   };
   const starter = new Starter({
     scheduler: { once } as unknown as Scheduler,
