@@ -20,17 +20,18 @@ import { word } from "../words";
 export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
   const type = word(at, PACK_TYPE), sourceType = word(at, PACK_SOURCE_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
   const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
+  const scaled = word(at, PACK_SCALES_AT) !== 0;
   for (let unit = begin; unit < end; unit++) {
     const group = rowBegin / GROUP + unit;
     let finite = true;
-    if (is_float(type) && is_float(sourceType) && (type === sourceType || type === TYPE_F32)) {
+    if (!scaled && is_float(type) && is_float(sourceType) && (type === sourceType || type === TYPE_F32)) {
       const outputStride = <usize>word(at, PACK_OUTPUT_STRIDE), colBegin = <i32>word(at, PACK_COL_BEGIN);
       finite = pack_float(
         packedAt + <usize>group * group_bytes(type, cols) + group_bytes(type, colBegin),
         sourceAt + row_bytes(sourceType, group * GROUP - rowBegin) * outputStride, type, sourceType, min(GROUP, rows - group * GROUP),
         <i32>word(at, PACK_COL_END) - colBegin, outputStride, <usize>word(at, PACK_INPUT_STRIDE),
       );
-    } else if (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS)) {
+    } else if (!scaled && (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS))) {
       const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
       for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
       pack_rows(type, sourceType, packedAt + <usize>group * group_bytes(type, cols), fromAt, rowBytes, lanes, cols);
