@@ -16,11 +16,42 @@ declare function createModel(config: CreateConfig, options?: CreateOptions): Pro
 
 declare function inspect(source: CheckpointLike): Promise<Inspection>;
 
+declare function inspectAdapter(source: CheckpointLike): Promise<AdapterInspection>;
+
 declare function loadModel(source: CheckpointLike, options?: LoadOptions): Promise<Model>;
 
 declare function openLogits(source: SourceLike): Promise<StoredLogits>;
 
 declare function quantize(source: CheckpointLike, target: string | WritableStream<Uint8Array>, options: QuantizeOptions): Promise<Quantized>;
+
+type AdapterChoice = string | number | null;
+
+interface AdapterInfo {
+    readonly name: string;
+    readonly scale: number;
+    readonly rank: number;
+    readonly targets: readonly string[];
+    readonly bytes: number;
+}
+
+interface AdapterInspection {
+    readonly name: string;
+    readonly format: "peft" | "gguf";
+    readonly base: string | undefined;
+    readonly alpha: number;
+    readonly ranks: readonly number[];
+    readonly targets: readonly string[];
+    readonly layers: number;
+    readonly parameters: number;
+    readonly fileBytes: number;
+    readonly warnings: readonly string[];
+}
+
+interface AdapterOptions {
+    source: CheckpointLike;
+    scale?: number;
+    name?: string;
+}
 
 type AnswerPart = {
     readonly type: "text";
@@ -98,7 +129,6 @@ interface ChatMessage {
 interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {
     readonly toolChoice?: ToolChoice;
     readonly toolFormat?: ToolFormat;
-    readonly fit?: "error" | "drop-oldest";
 }
 
 interface Checkpoint {
@@ -199,6 +229,7 @@ interface DivergenceOptions {
     window?: number;
     stride?: number;
     specialTokens?: boolean;
+    adapter?: AdapterChoice;
     onProgress?: (progress: PerplexityProgress) => void;
     signal?: AbortSignal;
 }
@@ -210,7 +241,7 @@ interface EncodeOptions {
     plain?: readonly number[];
 }
 
-type ErrorCode = "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
+type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
 
 interface ErrorDetail {
     at?: Omit<ErrorPlace, "offset"> & {
@@ -249,6 +280,7 @@ interface GenerateOptions {
     speculate?: "lookup" | false;
     priority?: number;
     deadline?: number;
+    adapter?: AdapterChoice;
     signal?: AbortSignal;
 }
 
@@ -339,6 +371,7 @@ interface LoadOptions {
     maxMemory?: number | string;
     memoryLimit?: number | string;
     generationConfig?: boolean;
+    adapters?: readonly AdapterOptions[];
     onProgress?: (progress: LoadProgress) => void;
     signal?: AbortSignal;
 }
@@ -375,23 +408,17 @@ declare class Model {
     }): GenerationBatch;
     generateBatch(prompts: BatchPrompts, options: BatchOptions): GenerationBatch<null>;
     chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
-    render(messages: readonly ChatMessage[], options?: ChatOptions): {
-        text: string;
-        ids: number[];
-        warnings: readonly string[];
-    };
-    countTokens(prompt: string | readonly ChatMessage[], options?: ChatOptions & {
-        specialTokens?: boolean;
-    }): number;
     runTools(messages: readonly ChatMessage[], options: RunToolsOptions): Promise<ToolRun>;
     session(options?: {
         salt?: string;
+        adapter?: AdapterChoice;
     }): Session;
     score(prompt: Prompt, options?: PromptOptions): Promise<Score>;
     perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured>;
     divergence(prompt: Prompt, reference: Model | StoredLogits, options?: DivergenceOptions): Promise<Divergence & Measured>;
     trace(ids: ArrayLike<number>, options?: {
         taps?: readonly string[];
+        adapter?: AdapterChoice;
         signal?: AbortSignal;
     }): Promise<Record<string, TapData>>;
     embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array>;
@@ -455,6 +482,7 @@ interface ModelInfo {
         readonly cache: number;
         readonly activations: number;
     };
+    readonly adapters: readonly AdapterInfo[];
     readonly generationConfig: GenerationConfig;
     readonly opsPerStep: number;
     readonly warnings: readonly string[];
@@ -537,6 +565,7 @@ declare class PrefixCache {
 
 interface PrefixOptions {
     salt?: string;
+    adapter?: AdapterChoice;
     signal?: AbortSignal;
 }
 
@@ -552,6 +581,7 @@ type Prompt = string | ArrayLike<number>;
 
 interface PromptOptions {
     specialTokens?: boolean;
+    adapter?: AdapterChoice;
     signal?: AbortSignal;
 }
 
@@ -768,5 +798,5 @@ interface WindowRule {
     readonly stride: number | null;
 }
 
-export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, WindowRule };
+export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
+export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, WindowRule };

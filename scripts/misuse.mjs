@@ -2,7 +2,7 @@
 // Every public function with values of every kind in each parameter and option: npm run misuse [-- --seed N --count 20000 --only NAME]
 // What each call is held to: misuse/contract.mjs. Afterwards the model answers as before. Exit code 1 where a promise is broken.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -71,7 +71,7 @@ async function main() {
   }
   if ((await answerOf(env)) !== before) broken.push("after all the model answers otherwise");
   await Promise.all([env.model.dispose(), env.speaker.dispose()]);
-  const left = readdirSync(folder).filter((name) => name !== "logits");
+  const left = readdirSync(folder).filter((name) => name !== "logits" && name !== "adapter");
   if (left.length > 0) broken.push(`files were left behind: ${left}`);
 }
 
@@ -85,8 +85,24 @@ async function open() {
   const { tokenizer } = speaker;
   return {
     ...{ model, speaker, tokenizer, bytes: model.tokenizer, session: model.session() },
-    ...{ path, logits, file: readFileSync(path) },
+    ...{ path, logits, adapter: writeAdapter(folder), file: readFileSync(path) },
   };
+}
+
+/** One matrix of rank 1, as PEFT writes it. */
+function writeAdapter(folder) {
+  const to = join(folder, "adapter");
+  mkdirSync(to);
+  writeFileSync(join(to, "adapter_config.json"), JSON.stringify({ peft_type: "LORA", r: 1, lora_alpha: 1 }));
+  const name = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  const header = JSON.stringify({
+    [`${name}A.weight`]: { dtype: "F32", shape: [1, 1], data_offsets: [0, 4] },
+    [`${name}B.weight`]: { dtype: "F32", shape: [1, 1], data_offsets: [4, 8] },
+  });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(join(to, "adapter_model.safetensors"), Buffer.concat([length, Buffer.from(header), Buffer.alloc(8)]));
+  return to;
 }
 
 async function attempt(env, door, slots, values, before) {

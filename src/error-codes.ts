@@ -135,6 +135,11 @@ const SAID = Object.freeze({
   CONFIG_TOKEN_ID: "A special token's id is none of the vocabulary.",
   CONFIG_VOCAB: "Vocabulary, embedding and tokenizer disagree.",
   MODEL_TENSOR: "A tensor is missing, or has another shape or type.",
+  ADAPTER_ALONE: "An adapter was opened as a model. Load the model that it was trained on with the option `adapters`.",
+  ADAPTER_MISSING: "What was given as an adapter holds none.",
+  ADAPTER_CONFIG: "An adapter is none of this model, or asks for what is not computed here; the field says which.",
+  ADAPTER_TENSOR:
+    "A tensor of an adapter fits no matrix of the model, has another shape, or its other half is missing.",
   WEIGHT_NONFINITE: "A weight is NaN or infinite.",
   WEIGHT_F16_RANGE: "An f16 weight has no packed form. Loading falls back to f32 by itself.",
 

@@ -1,9 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The public surface. A model can be held with `await using`, which its types say with the library of that proposal. */
 
+import { openAdapter } from "./checkpoint/adapter.ts";
 import { type CheckpointLike, openCheckpoint } from "./checkpoint/open.ts";
 import { openSource, type SourceLike } from "./checkpoint/source.ts";
 import { type GenerationConfig, readDefaults } from "./engine/generation-config.ts";
+import { type AdapterInspection, describeAdapter } from "./engine/inspect-adapter.ts";
 import { inspectCheckpoint, type ModelInspection } from "./engine/inspect-model.ts";
 import { StoredLogits } from "./measure/logits-file.ts";
 import { readStoredGeneration } from "./model/config/stored-generation.ts";
@@ -20,9 +22,11 @@ export type { CheckpointLike } from "./checkpoint/open.ts";
 export type { SourceLike } from "./checkpoint/source.ts";
 export { type QuantizeOptions, quantize } from "./convert/quantize.ts";
 export type { Quantized, QuantizeProgress } from "./convert/quantize-checkpoint.ts";
+export type { AdapterInfo, AdapterOptions } from "./engine/adapters.ts";
 export type { ChatOptions } from "./engine/chat-request.ts";
 export type { DefaultOption, GenerationConfig } from "./engine/generation-config.ts";
 export type { ModelInfo } from "./engine/info.ts";
+export type { AdapterInspection } from "./engine/inspect-adapter.ts";
 export type { ModelInspection } from "./engine/inspect-model.ts";
 export type { LoadOptions } from "./engine/load-options.ts";
 export type { Model, PromptOptions } from "./engine/model.ts";
@@ -32,6 +36,7 @@ export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
 export type { RunnableTool, RunToolsOptions, ToolContext, ToolRun } from "./engine/tool-rounds.ts";
 export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
+export type { AdapterChoice } from "./generate/adapter-choice.ts";
 export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
 export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
@@ -84,6 +89,16 @@ export async function inspect(source: CheckpointLike): Promise<Inspection> {
       generationConfig: defaults.shown,
       warnings: [...model.warnings, ...text.warnings, ...defaults.warnings],
     };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** What is in an adapter that `loadModel` takes in `adapters`. */
+export async function inspectAdapter(source: CheckpointLike): Promise<AdapterInspection> {
+  const checkpoint = await openAdapter(source);
+  try {
+    return describeAdapter(checkpoint);
   } finally {
     await checkpoint.close();
   }

@@ -161,6 +161,7 @@ describe("an option that does not exist", () => {
 describe("defaults and normal forms", () => {
   test("without options: temperature 0.6, topP 0.9, nothing else, and what fits the context", () => {
     expect(check(undefined)).toEqual({
+      adapter: null,
       maxTokens: 512,
       temperature: 0.6,
       topK: 0,

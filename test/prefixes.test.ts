@@ -59,7 +59,7 @@ async function grow(
     drawn.push(logits.indexOf(Math.max(...logits)));
     return drawn.length < count ? drawn[drawn.length - 1] : null;
   };
-  const cached = await scheduler.once({ ids, logitsFrom: ids.length - 1, signal, onLogits }, salt);
+  const cached = await scheduler.once({ ids, logitsFrom: ids.length - 1, signal, onLogits }, { salt });
   return { ids: [...ids, ...drawn], digest, cached };
 }
 

@@ -4,6 +4,7 @@ import type { Checkpoint } from "../dist/src/checkpoint/checkpoint.js";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
 import { readConfig } from "../dist/src/model/config/config.js";
 import { type CreateConfig, randomModelCheckpoint } from "../dist/src/model/config/random.js";
+import { mapAdapter } from "../dist/src/model/plan/adapter.js";
 import { planModel, type SizeOptions } from "../dist/src/model/plan/sizes.js";
 import { mapWeights } from "../dist/src/model/plan/weights.js";
 import { ResidentModel } from "../dist/src/model/run/resident.js";
@@ -17,14 +18,23 @@ export interface Wish extends Partial<SizeOptions> {
   memories?: number;
 }
 
-export type Source = { path: string } | { config: CreateConfig; type: "f32" | "f16" | "bf16" | "q8_0" | "q4_0" };
+export type Source =
+  | { checkpoint: Checkpoint; adapters: readonly Checkpoint[] }
+  | { path: string }
+  | { config: CreateConfig; type: "f32" | "f16" | "bf16" | "q8_0" | "q4_0" };
 
 export async function openResident(source: Source, wish: Wish = {}): Promise<ResidentModel> {
   const checkpoint: Checkpoint =
-    "path" in source ? await openCheckpoint(source.path) : randomModelCheckpoint(source.config, 1, source.type);
+    "checkpoint" in source
+      ? source.checkpoint
+      : "path" in source
+        ? await openCheckpoint(source.path)
+        : randomModelCheckpoint(source.config, 1, source.type);
   try {
     const { config } = readConfig(checkpoint);
-    const { weights } = mapWeights(checkpoint, config);
+    const given = "adapters" in source ? source.adapters : [];
+    const adapters = given.map((one, index) => mapAdapter(one, { name: `${index}`, scale: 1 }, config).adapter);
+    const weights = { ...mapWeights(checkpoint, config).weights, adapters };
     const options: SizeOptions = {
       context: 512,
       cache: "f32",

@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => resident.dispose());
 
-const session = () => new Session(scheduler, { vocab: 300, context: 512 }, undefined, () => {});
+const session = () => new Session(scheduler, { vocab: 300, context: 512 }, {}, () => {});
 
 /** Ids that follow `prompt`: always the likeliest. */
 async function grow(prompt: readonly number[], count: number, signal?: AbortSignal): Promise<number[]> {

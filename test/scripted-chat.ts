@@ -69,6 +69,7 @@ export function scripted(name: string, answers: readonly string[], marks: readon
     tokenizer,
     vocab: 2048,
     context: 1 << 20,
+    adapters: [],
     stopIds: new Set([2046]),
     candidates: new Candidates(2048),
     defaults: DEFAULT_OPTIONS,
@@ -78,7 +79,7 @@ export function scripted(name: string, answers: readonly string[], marks: readon
     prompts,
     tokenizer,
     chat(messages, options) {
-      const { ids, open, warnings, calls, options: rest } = readChat(found, tokenizer, messages, options, 1 << 20);
+      const { ids, open, warnings, calls, options: rest } = readChat(found, tokenizer, messages, options);
       return starter.generation(ids, starter.check(rest), { warnings, continues: open, calls });
     },
   };

@@ -1,5 +1,5 @@
 /** Every public function with every parameter and option, each with a value that works and what else may be taken. */
-import { createModel, inspect, loadModel, openLogits, quantize } from "../../dist/src/index.js";
+import { createModel, inspect, inspectAdapter, loadModel, openLogits, quantize } from "../../dist/src/index.js";
 
 /** Which values a parameter may take without a word; what is none of them has to be refused. */
 const tag = (value) => Object.prototype.toString.call(value).slice(8, -1);
@@ -22,6 +22,9 @@ const options = orAbsent((value) => object(value) && Object.keys(value).length =
 const numbers = orAbsent(either(number, list));
 const any = () => true;
 
+/** Of a model without adapters. */
+const adapter = (value) => absent(value) || value === null;
+
 const GENERATE = {
   maxTokens: number,
   temperature: number,
@@ -37,6 +40,7 @@ const GENERATE = {
   stopIds: orAbsent(list),
   logProbabilities: either(flag, number),
   specialTokens: flag,
+  adapter,
   signal,
 };
 
@@ -59,6 +63,7 @@ const LOAD = {
   quantize: orAbsent(text),
   maxMemory: either(number, text),
   memoryLimit: either(number, text),
+  adapters: orAbsent((value) => Array.isArray(value) && value.length === 0),
   onProgress: call,
   generationConfig: flag,
   signal,
@@ -180,7 +185,7 @@ export const DOORS = [
   ]),
   door("score", ({ model }, ...values) => model.score(...values), [
     ["text|prompt", () => "abc", either(text, list)],
-    ["options", () => ({}), options, { signal }],
+    ["options", () => ({}), options, { adapter, signal }],
   ]),
   door("perplexity", ({ model }, ...values) => model.perplexity(...values), [
     ["text|prompt", () => "abcdefgh", either(text, list)],
@@ -188,7 +193,7 @@ export const DOORS = [
       "options",
       () => ({}),
       options,
-      { window: number, stride: nullable(number), onProgress: call, saveLogits: call, signal },
+      { window: number, stride: nullable(number), onProgress: call, saveLogits: call, adapter, signal },
     ],
   ]),
   door("divergence", ({ model }, ...values) => model.divergence(...values), [
@@ -198,13 +203,16 @@ export const DOORS = [
   ]),
   door("trace", ({ model }, ...values) => model.trace(...values), [
     ["ids|prompt", () => IDS, list],
-    ["options", () => ({}), options, { taps: orAbsent(Array.isArray), signal }],
+    ["options", () => ({}), options, { taps: orAbsent(Array.isArray), adapter, signal }],
   ]),
   door("embed", ({ model }, ...values) => model.embed(...values), [
     ["text|prompt", () => "abc", either(text, list)],
-    ["options", () => ({}), options, { signal }],
+    ["options", () => ({}), options, { adapter, signal }],
   ]),
   door("profile", ({ model }, work) => model.profile(work), [["work", () => async () => {}, call]]),
+  door("session", ({ model }, ...values) => model.session(...values).dispose(), [
+    ["options", () => ({}), options, { adapter }],
+  ]),
   door("session.sync", ({ session }, ...values) => session.sync(...values), [
     ["ids|prompt", () => IDS, list],
     ["options", () => ({}), options, { signal }],
@@ -233,6 +241,7 @@ export const DOORS = [
     ],
   ]),
   door("inspect", (_, source) => inspect(source), [[SOURCE, ({ path }) => path, () => false]]),
+  door("inspectAdapter", (_, source) => inspectAdapter(source), [[SOURCE, ({ adapter }) => adapter, () => false]]),
   door("openLogits", async (_, source) => await (await openLogits(source)).close(), [
     [SOURCE, ({ logits }) => logits, () => false],
   ]),

@@ -160,7 +160,7 @@ function hintOf(names: readonly string[]): string {
   const find = (pattern: RegExp) => names.find((name) => pattern.test(name));
   const weights = find(/\.safetensors$/);
   if (find(/^adapter_model\./))
-    return "an adapter (LoRA) is no model of its own: merge it into the model that it was trained on";
+    return "an adapter (LoRA) is no model of its own: load the model that it was trained on with the option adapters";
   if (weights && /-\d{5}-of-\d{5}/.test(weights))
     return `${quoteName(weights)} is a shard, and the index that lists them all is missing`;
   if (weights) return `${quoteName(weights)} is laid out otherwise: save the model with transformers' save_pretrained`;

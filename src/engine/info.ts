@@ -2,6 +2,7 @@ import { host } from "#host";
 import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
 import type { Opened } from "../model/run/open.ts";
+import type { AdapterInfo } from "./adapters.ts";
 import type { GenerationConfig } from "./generation-config.ts";
 import type { CheckedLoadOptions } from "./load-options.ts";
 
@@ -25,6 +26,8 @@ export interface ModelInfo {
     readonly cache: number;
     readonly activations: number;
   };
+  /** What the model was loaded with, in that order; calls choose among them. */
+  readonly adapters: readonly AdapterInfo[];
   /** What an option of `generate` is that a call leaves out, and who says so. */
   readonly generationConfig: GenerationConfig;
   /** Ops between two barriers of one step. */
@@ -37,6 +40,7 @@ export function describeModel(
   options: CheckedLoadOptions,
   threadsReason: string,
   { resident, kernels, plan }: Opened,
+  adapters: readonly AdapterInfo[],
   generationConfig: GenerationConfig,
   warnings: readonly string[],
 ): ModelInfo {
@@ -51,6 +55,7 @@ export function describeModel(
     cache: options.cache,
     activations: options.activations,
     memory: plan.memory,
+    adapters,
     generationConfig,
     opsPerStep: resident.ops,
     warnings,

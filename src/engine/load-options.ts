@@ -8,6 +8,7 @@ import type { CacheType } from "../model/plan/pages.ts";
 import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
 import { SEQUENCES } from "../model/plan/sizes.ts";
 import type { LoadProgress } from "../model/run/load.ts";
+import { type AdapterOptions, checkAdapters } from "./adapters.ts";
 
 export interface LoadOptions {
   /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
@@ -52,6 +53,8 @@ export interface LoadOptions {
    * `general.sampling.*` of a GGUF file); `model.info.generationConfig` shows them. false: as the engine's defaults say.
    */
   generationConfig?: boolean;
+  /** Adapters of low rank (LoRA), applied beside the weights: every call chooses one by its option `adapter`. */
+  adapters?: readonly AdapterOptions[];
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
@@ -73,6 +76,7 @@ export interface CheckedLoadOptions {
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
   readonly generationConfig: boolean;
+  readonly adapters: readonly AdapterOptions[];
   readonly onProgress: ((progress: LoadProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -98,6 +102,7 @@ const NAMES = [
   "maxMemory",
   "memoryLimit",
   "generationConfig",
+  "adapters",
   "onProgress",
   "signal",
 ];
@@ -138,6 +143,7 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
     generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,
+    adapters: checkAdapters(given["adapters"]),
     onProgress: progress(given["onProgress"]),
     signal: checkSignal(given["signal"]),
   };

@@ -1,6 +1,7 @@
 import { host } from "#host";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError, modelDisposed } from "../error.ts";
+import { type AdapterChoice, checkAdapter } from "../generate/adapter-choice.ts";
 import { GenerationBatch } from "../generate/batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "../generate/batch-plan.ts";
 import { Candidates } from "../generate/candidates.ts";
@@ -11,7 +12,7 @@ import type { Prompt } from "../generate/prompt-ids.ts";
 import { Scheduler } from "../generate/scheduler.ts";
 import { Session } from "../generate/session.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
-import { checkFunction, checkTokenIds, isArray, isRevoked, readOptions, tell, wrong } from "../given.ts";
+import { checkFunction, checkTokenIds, isRevoked, readOptions, wrong } from "../given.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
 import {
@@ -35,17 +36,21 @@ import type { TapData } from "../model/run/tap-reader.ts";
 import { type ChatMessage, type ChatTemplates, openChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Turns } from "../turns.ts";
+import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
 import { type ChatOptions, type ChatRequest, readChat } from "./chat-request.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
+import { wantedTaps } from "./wanted-taps.ts";
 
 /** Of a single measure of a prompt. */
 export interface PromptOptions {
   /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
   specialTokens?: boolean;
+  /** As of `generate`. */
+  adapter?: AdapterChoice;
   signal?: AbortSignal;
 }
 
@@ -62,6 +67,7 @@ export class Model {
   readonly #measures = new Turns();
   static #models = 0;
   readonly #made = Model.#models++;
+  readonly #adapters: readonly string[];
   #disposed = false;
 
   private constructor(
@@ -77,7 +83,8 @@ export class Model {
     this.#resident = resident;
     const prefixes = prefixCache === 0 ? null : new Prefixes(resident.cache, prefixCache);
     this.#scheduler = new Scheduler(resident, { prefixes, maxWaiting, latency });
-    this.cache = new PrefixCache({ resident, scheduler: this.#scheduler, prefixes });
+    this.#adapters = info.adapters.map(({ name }) => name);
+    this.cache = new PrefixCache({ resident, scheduler: this.#scheduler, prefixes, adapters: this.#adapters });
     this.#tokenizer = tokenizer;
     this.#chat = chat;
     const { vocab, eos } = resident.config;
@@ -86,33 +93,39 @@ export class Model {
       tokenizer,
       vocab,
       context: info.context,
+      adapters: this.#adapters,
       stopIds: new Set([...eos, ...(tokenizer?.stopIds ?? [])]),
       candidates: new Candidates(vocab),
-      defaults,
+      defaults: { ...defaults, adapter: this.#adapterOf(undefined) },
     });
   }
 
   /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
   static async open(
     checkpoint: Checkpoint,
+    adapters: readonly OpenedAdapter[],
     options: CheckedLoadOptions,
     openTokens: (vocab: number) => Tokenizer | null,
   ): Promise<Model> {
     const { config, warnings } = readConfig(checkpoint);
     const mapped = mapWeights(checkpoint, config);
+    const adapted = mapAdapters(adapters, config);
     const { count: threads, reason } = chooseThreads(options.threads, host.threads());
     const tokenizer = openTokens(config.vocab);
     const chat = readTemplates(checkpoint);
-    const opened = await openResident(config, mapped.weights, { ...options, threads });
+    const weights = { ...mapped.weights, adapters: adapted.adapters };
+    const opened = await openResident(config, weights, { ...options, threads });
     const defaults = readDefaults(
       options.generationConfig ? readStoredGeneration(checkpoint) : null,
       { vocab: config.vocab, context: opened.plan.sizes.context },
       tokenizer,
     );
-    const info = describeModel(checkpoint.name, options, reason, opened, defaults.shown, [
+    const described = describeAdapters(adapted.adapters, opened.plan);
+    const info = describeModel(checkpoint.name, options, reason, opened, described, defaults.shown, [
       ...checkpoint.warnings,
       ...warnings,
       ...mapped.warnings,
+      ...adapted.warnings,
       ...opened.warnings,
       ...(tokenizer?.warnings ?? []),
       ...defaults.warnings,
@@ -158,28 +171,7 @@ export class Model {
 
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
-    return this.#generation(this.#read(messages, options));
-  }
-
-  /** The prompt that `chat` would answer: as the template writes it, as ids, and what is to be said of it. */
-  render(
-    messages: readonly ChatMessage[],
-    options?: ChatOptions,
-  ): { text: string; ids: number[]; warnings: readonly string[] } {
-    const { text, ids, warnings } = this.#read(messages, options);
-    return { text: text(), ids: [...ids], warnings };
-  }
-
-  /** Ids of a text as `generate` would read it, or of messages as `chat` would. */
-  countTokens(prompt: string | readonly ChatMessage[], options?: ChatOptions & { specialTokens?: boolean }): number {
-    if (typeof prompt !== "string") return this.#read(prompt, options).ids.length;
-    const { specialTokens } = checkCall(options, ["specialTokens"]);
-    return this.#promptIds(prompt, "prompt", specialTokens).length;
-  }
-
-  #read(messages: readonly ChatMessage[], options: ChatOptions | undefined): ChatRequest {
-    this.#refuseDisposed();
-    return readChat(this.#chat, this.tokenizer, messages, options, this.info.context);
+    return this.#generation(readChat(this.#chat, this.tokenizer, messages, options));
   }
 
   /**
@@ -190,27 +182,30 @@ export class Model {
     return await runTools((said, asked) => this.chat(said, asked), messages, options);
   }
 
-  /** A timeline of its own. `salt`: as in `generate`. */
-  session(options?: { salt?: string }): Session {
+  /** A timeline of its own, computed with one adapter from its beginning to its end. `salt`, `adapter`: as in `generate`. */
+  session(options?: { salt?: string; adapter?: AdapterChoice }): Session {
     this.#refuseDisposed();
-    const salt = checkSalt(readOptions(options, ["salt"]).salt);
+    const given = readOptions(options, ["salt", "adapter"]);
+    const [salt, adapter] = [checkSalt(given.salt), this.#adapterOf(given.adapter)];
     const limits = { vocab: this.config.vocab, context: this.info.context };
-    return new Session(this.#scheduler, limits, salt, () => this.#refuseDisposed());
+    return new Session(this.#scheduler, limits, { salt, adapter }, () => this.#refuseDisposed());
   }
 
   /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
   async score(prompt: Prompt, options?: PromptOptions): Promise<Score> {
-    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+    const { signal, specialTokens, ...rest } = checkCall(options, ["specialTokens", "adapter"]);
+    const adapter = this.#adapterOf(rest.adapter);
     const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    return await scoreIds(this.#scheduler, ids, signal);
+    return await scoreIds(this.#scheduler, ids, signal, adapter);
   }
 
   /** Perplexity of a text of any length, in windows. */
   async perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured> {
-    const names = ["window", "stride", "specialTokens", "onProgress", "saveLogits"] as const;
+    const names = ["window", "stride", "specialTokens", "adapter", "onProgress", "saveLogits"] as const;
     const { rule, ...rest } = checkWindows(options, this.info.context, null, names);
+    const measurable = this.#measurable(rest.adapter);
     const windows = planWindows(this.#promptIds(prompt, "text", rest.specialTokens), rule, this.config.bos);
-    return await this.#alone(() => measurePerplexity(this.#measurable, windows, rest));
+    return await this.#alone(() => measurePerplexity(measurable, windows, rest));
   }
 
   /** The same beside a reference, another model or its stored logits, of the same vocabulary: how far from it this one is. */
@@ -220,18 +215,20 @@ export class Model {
     options?: DivergenceOptions,
   ): Promise<Divergence & Measured> {
     if (isRevoked(reference)) throw notReference(reference);
-    const names = ["window", "stride", "specialTokens", "onProgress"] as const;
+    const names = ["window", "stride", "specialTokens", "adapter", "onProgress"] as const;
     const { vocab, bos } = this.config;
     if (reference instanceof StoredLogits) {
       const { rule, ...rest } = checkWindows(options, this.info.context, reference, names);
+      const measurable = this.#measurable(rest.adapter);
       const ids = this.#promptIds(prompt, "text", rest.specialTokens);
       const windows = planWindows(ids, rule, bos);
       await reference.check(windows, vocab);
-      return await this.#alone(() => measureDivergence(this.#measurable, reference, windows, rest));
+      return await this.#alone(() => measureDivergence(measurable, reference, windows, rest));
     }
     if (!(reference instanceof Model)) throw notReference(reference);
     const { rule, ...rest } = checkWindows(options, Math.min(this.info.context, reference.info.context), null, names);
-    const { specialTokens } = rest;
+    const { specialTokens, adapter } = rest;
+    const [measurable, other] = [this.#measurable(adapter), reference.#measurable(undefined)];
     const ids = this.#promptIds(prompt, "text", specialTokens);
     const theirs = reference.config.vocab === vocab ? reference.#promptIds(prompt, "text", specialTokens) : [];
     if (theirs.length !== ids.length || theirs.some((id, index) => id !== ids[index]))
@@ -239,12 +236,17 @@ export class Model {
     const windows = planWindows(ids, rule, bos);
     // In the order of their making, so that no two calls wait for each other.
     const [first, second] = this.#made < reference.#made ? [this, reference] : [reference, this];
-    const work = () => measureDivergence(this.#measurable, reference.#measurable, windows, rest);
+    const work = () => measureDivergence(measurable, other, windows, rest);
     return await first.#alone(() => (first === second ? work() : second.#alone(work)));
   }
 
-  get #measurable(): Measurable {
-    return { scheduler: this.#scheduler, vocab: this.config.vocab, rows: this.#resident.sizes.rows };
+  #measurable(choice: unknown): Measurable {
+    const adapter = this.#adapterOf(choice);
+    return { scheduler: this.#scheduler, vocab: this.config.vocab, rows: this.#resident.sizes.rows, adapter };
+  }
+
+  #adapterOf(choice: unknown): number | null {
+    return checkAdapter(choice, this.#adapters);
   }
 
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -260,37 +262,23 @@ export class Model {
    */
   async trace(
     ids: ArrayLike<number>,
-    options?: { taps?: readonly string[]; signal?: AbortSignal },
+    options?: { taps?: readonly string[]; adapter?: AdapterChoice; signal?: AbortSignal },
   ): Promise<Record<string, TapData>> {
     const checked = this.#fitting(checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" }));
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
-    const { taps, signal } = checkCall(options, ["taps"]);
-    if (taps !== undefined && !isArray(taps)) {
-      throw new EngineError("OPTION_TAPS", "taps", {
-        at: { source: "option", field: "taps" },
-        actual: tell(taps),
-        limit: "an array of names",
-      });
-    }
-    const known = this.#resident.tapNames;
-    const unknown = taps?.findIndex((name) => !known.includes(name)) ?? -1;
-    if (unknown >= 0) {
-      throw new EngineError("OPTION_TAPS", "no such tap", {
-        at: { source: "option", field: "taps" },
-        actual: tell(taps![unknown]),
-        limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
-      });
-    }
-    const wanted = new Set(taps ?? known);
-    return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), signal));
+    const { taps, signal, ...rest } = checkCall(options, ["taps", "adapter"]);
+    const adapter = this.#adapterOf(rest.adapter);
+    const wanted = wantedTaps(taps, this.#resident.tapNames, this.config.layers.length);
+    return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), adapter, signal));
   }
 
   /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
   async embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array> {
-    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+    const { signal, specialTokens, ...rest } = checkCall(options, ["specialTokens", "adapter"]);
+    const adapter = this.#adapterOf(rest.adapter);
     const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    const norm = (await this.#trace(ids, (name) => name === "norm", signal)).get("norm")!;
+    const norm = (await this.#trace(ids, (name) => name === "norm", adapter, signal)).get("norm")!;
     const [rows, hidden] = norm.shape;
     const mean = new Float64Array(hidden);
     for (let row = 0; row < rows; row++)
@@ -331,8 +319,13 @@ export class Model {
     if (this.#disposed) throw modelDisposed();
   }
 
-  #trace(ids: readonly number[], wanted: (name: string) => boolean, signal: AbortSignal | undefined) {
-    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal));
+  #trace(
+    ids: readonly number[],
+    wanted: (name: string) => boolean,
+    adapter: number | null,
+    signal: AbortSignal | undefined,
+  ) {
+    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal, adapter));
   }
 
   #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined): number[] {

@@ -3,9 +3,10 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { checkPlain, outOfRange } from "../given.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../model/config/random.ts";
-import { byteTokenizer, openTokenizer } from "../tokenizer/tokenizer.ts";
+import { byteTokenizer, openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { StoredType } from "../weight-types.ts";
-import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
+import { closeAdapters, openAdapters } from "./adapters.ts";
+import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.ts";
 import { Model } from "./model.ts";
 
 /** The doors to a model: from what is stored somewhere, or from sizes alone. */
@@ -16,9 +17,7 @@ export async function loadModel(source: CheckpointLike, options?: LoadOptions): 
   checked.signal?.throwIfAborted();
   const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
   try {
-    const model = await Model.open(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
-    await verify(checkpoint, model);
-    return model;
+    return await openWith(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
   } catch (error) {
     // A source that was told to stop by the same signal fails in its own words.
     checked.signal?.throwIfAborted();
@@ -28,10 +27,26 @@ export async function loadModel(source: CheckpointLike, options?: LoadOptions): 
   }
 }
 
-/** A file that changed while it was read is no model. */
-async function verify(checkpoint: Checkpoint, model: Model): Promise<void> {
+/** With its adapters, which are closed again. */
+async function openWith(
+  checkpoint: Checkpoint,
+  checked: CheckedLoadOptions,
+  openTokens: (vocab: number) => Tokenizer | null,
+): Promise<Model> {
+  const adapters = await openAdapters(checked.adapters, checked.signal);
   try {
-    await checkpoint.verify?.();
+    const model = await Model.open(checkpoint, adapters, checked, openTokens);
+    await verify([checkpoint, ...adapters.map((adapter) => adapter.checkpoint)], model);
+    return model;
+  } finally {
+    await closeAdapters(adapters);
+  }
+}
+
+/** A file that changed while it was read is no model. */
+async function verify(checkpoints: readonly Checkpoint[], model: Model): Promise<void> {
+  try {
+    for (const checkpoint of checkpoints) await checkpoint.verify?.();
   } catch (error) {
     await model.dispose();
     throw error;
@@ -54,5 +69,5 @@ export async function createModel(config: CreateConfig, options?: CreateOptions)
   const { seed = 0, type = "f32" } = given;
   if (!Number.isSafeInteger(seed)) throw outOfRange("seed", seed, "a safe integer");
   const checkpoint = randomModelCheckpoint(config, seed, type);
-  return await Model.open(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
+  return await openWith(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
 }

@@ -1,6 +1,7 @@
 import { createFile, type Sink, streamSink } from "../checkpoint/file-sink.ts";
 import { openSource, type SourceLike } from "../checkpoint/source.ts";
 import { EngineError, modelDisposed } from "../error.ts";
+import { type AdapterChoice, checkAdapter } from "../generate/adapter-choice.ts";
 import { checkSalt, checkSignal } from "../generate/options.ts";
 import { encodePrefix, readPrefixIds, readPrefixPages, wholeBlocks } from "../generate/prefix-file.ts";
 import type { Prefixes, PrefixStats } from "../generate/prefixes.ts";
@@ -11,6 +12,8 @@ import type { ResidentModel } from "../model/run/resident.ts";
 export interface PrefixOptions {
   /** As in `generate`: who may begin with it. */
   salt?: string;
+  /** As in `generate`: what it is computed with. A file is of one adapter, or of none. */
+  adapter?: AdapterChoice;
   signal?: AbortSignal;
 }
 
@@ -19,6 +22,8 @@ export interface PrefixParts {
   readonly scheduler: Scheduler;
   /** null: nothing is kept. */
   readonly prefixes: Prefixes | null;
+  /** Names of the model's adapters. */
+  readonly adapters: readonly string[];
 }
 
 /** What a model keeps of texts that it computed, for whatever begins with the same ids. */
@@ -50,12 +55,12 @@ export class PrefixCache {
     options?: PrefixOptions,
   ): Promise<{ positions: number }> {
     const { resident, scheduler } = this.#parts;
-    const { salt, signal } = this.#check(options);
+    const { signal, ...kin } = this.#check(options);
     const all = checkTokenIds(ids, resident.config.vocab, { source: "prompt", field: "ids" });
     const whole = wholeBlocks(all);
     if (whole.length === 0 || whole.length > resident.sizes.context)
       throw outOfRange("ids", `${all.length} ids`, `a block of 64, to ${resident.sizes.context} ids`);
-    const sequence = scheduler.open(salt);
+    const sequence = scheduler.open(kin);
     let sink: Sink | undefined;
     try {
       sink = await sinkOf(target);
@@ -83,7 +88,7 @@ export class PrefixCache {
    */
   async load(from: SourceLike, options?: PrefixOptions): Promise<{ positions: number }> {
     const { resident, scheduler, prefixes } = this.#parts;
-    const { salt, signal } = this.#check(options);
+    const { signal, ...kin } = this.#check(options);
     if (!prefixes) {
       throw new EngineError("PREFIX_OFF", "this model keeps no prefixes", {
         at: { source: "option", field: "prefixCache" },
@@ -92,21 +97,22 @@ export class PrefixCache {
     }
     const source = await openSource(from, signal);
     try {
-      const ids = await readPrefixIds(resident, source);
-      await scheduler.store(ids, salt, (sequence) => readPrefixPages(resident, source, sequence, signal));
+      const ids = await readPrefixIds(resident, source, kin.adapter);
+      await scheduler.store(ids, kin, (sequence) => readPrefixPages(resident, source, sequence, signal));
       return { positions: ids.length };
     } finally {
       await source.close();
     }
   }
 
-  #check(options: PrefixOptions | undefined): PrefixOptions {
+  #check(options: PrefixOptions | undefined): { salt?: string; adapter: number | null; signal?: AbortSignal } {
     if (this.#disposed) throw modelDisposed();
-    const given = readOptions(options, ["salt", "signal"]);
+    const given = readOptions(options, ["salt", "adapter", "signal"]);
     const salt = checkSalt(given.salt);
+    const adapter = checkAdapter(given.adapter, this.#parts.adapters);
     const signal = checkSignal(given.signal);
     signal?.throwIfAborted();
-    return { ...(salt !== undefined && { salt }), ...(signal && { signal }) };
+    return { adapter, ...(salt !== undefined && { salt }), ...(signal && { signal }) };
   }
 
   /** @internal The model is gone. */

@@ -210,7 +210,7 @@ export class Generation implements AsyncIterable<string> {
     };
     const late =
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
-    const cachedTokens = await scheduler.once(request, options.salt).finally(() => clearTimeout(late));
+    const cachedTokens = await scheduler.once(request, options).finally(() => clearTimeout(late));
     writer.end();
     reader?.end();
     const stopped = writer.stoppedBy !== undefined;

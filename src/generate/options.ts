@@ -13,6 +13,7 @@ import {
   wrong,
 } from "../given.ts";
 import { isSignal, ownSignal } from "../realm.ts";
+import { type AdapterChoice, checkAdapter } from "./adapter-choice.ts";
 import { type Seed, seedOf } from "./seed.ts";
 
 /**
@@ -59,6 +60,8 @@ export interface GenerateOptions {
   priority?: number;
   /** Milliseconds from the start: an answer that is not there by then ends with DEADLINE. */
   deadline?: number;
+  /** Of those that the model was loaded with, by name or index; null: none. Default: the first, where there is one. */
+  adapter?: AdapterChoice;
   signal?: AbortSignal;
 }
 
@@ -87,6 +90,8 @@ export interface CheckedOptions {
   priority: number;
   /** undefined: none. */
   deadline: number | undefined;
+  /** Place among the model's; null: none. */
+  adapter: number | null;
   signal: AbortSignal | undefined;
 }
 
@@ -110,12 +115,15 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   speculate: false,
   priority: 0,
   deadline: undefined,
+  adapter: null,
   signal: undefined,
 };
 
 export interface OptionLimits {
   vocab: number;
   context: number;
+  /** Names of the model's adapters. Default: none. */
+  adapters?: readonly string[];
 }
 
 /** A colder distribution is a point in double precision: 5 / 1e-320 is already Infinity. */
@@ -148,6 +156,7 @@ const NAMES: readonly string[] = [
   "speculate",
   "priority",
   "deadline",
+  "adapter",
   "signal",
 ] satisfies (keyof GenerateOptions)[];
 
@@ -183,6 +192,7 @@ export function checkOptions(
     speculate: checkSpeculate(given.speculate) ?? defaults.speculate,
     priority: checkWhole("priority", given.priority, [-100, 100]) ?? defaults.priority,
     deadline: checkWhole("deadline", given.deadline, [1, MAX_DEADLINE]) ?? defaults.deadline,
+    adapter: given.adapter === undefined ? defaults.adapter : checkAdapter(given.adapter, limits.adapters ?? []),
     signal: checkSignal(given.signal),
   };
 }

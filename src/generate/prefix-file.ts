@@ -14,7 +14,7 @@ import type { Sequence } from "./sequence.ts";
  *   block    its full page, its hash [4]; from the first such block on its chunked page, its hash [4]
  *
  * A page holds layer after layer, head after head, as the cache has them: of any number of memories, threads, builds. The
- * fingerprint stands for configuration, weights (samples of every matrix) and cache type.
+ * fingerprint stands for configuration, weights (samples of every matrix), the adapter that it was computed with, and cache type.
  */
 
 const MAGIC = "WMPREFIX";
@@ -39,7 +39,7 @@ export function* encodePrefix(resident: ResidentModel, sequence: Sequence): Gene
   const head = new Uint8Array(HEADER_BYTES + 4 * sequence.computed + HASH_BYTES);
   head.set(new TextEncoder().encode(MAGIC));
   const words = new Uint32Array(head.buffer);
-  words.set([VERSION, blocks, first, ...resident.fingerprint], 2);
+  words.set([VERSION, blocks, first, ...resident.fingerprint(sequence.adapter)], 2);
   words.set(sequence.ids.slice(0, sequence.computed), HEADER_BYTES / 4);
   words.set(hashOf(head.subarray(0, head.length - HASH_BYTES)), (head.length - HASH_BYTES) / 4);
   yield head;
@@ -59,15 +59,15 @@ const kindsOf = (resident: ResidentModel, block: number, first: number): PageKin
     (kind) => resident.cache.pageBytes[kind] > 0 && (kind === "full" || block >= first),
   );
 
-/** The ids that a file is of, everything but its pages checked. Throws PREFIX_FORMAT, PREFIX_MODEL, PREFIX_DATA. */
-export async function readPrefixIds(resident: ResidentModel, source: Bytes): Promise<number[]> {
+/** The ids that a file is of, computed with `adapter`, everything but its pages checked. Throws PREFIX_FORMAT, PREFIX_MODEL, PREFIX_DATA. */
+export async function readPrefixIds(resident: ResidentModel, source: Bytes, adapter: number | null): Promise<number[]> {
   const head = new Uint8Array(HEADER_BYTES);
   if (source.size >= HEADER_BYTES) await source.read(0, head);
   const words = new Uint32Array(head.buffer);
   const [version, blocks, first] = words.subarray(2);
   if (new TextDecoder("latin1").decode(head.subarray(0, MAGIC.length)) !== MAGIC || version !== VERSION)
     throw refuse(source, "PREFIX_FORMAT", "not a file of a prefix", "", `${MAGIC}, version ${VERSION}`);
-  const ours = resident.fingerprint;
+  const ours = resident.fingerprint(adapter);
   if (ours.some((word, index) => word !== words[5 + index]))
     throw refuse(source, "PREFIX_MODEL", "the prefix is of another model, or of another type of cache", "", "");
   const positions = blocks * PAGE;

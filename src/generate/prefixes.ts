@@ -38,7 +38,7 @@ export interface PrefixStats {
 export class Prefixes {
   readonly #cache: Cache;
   readonly #maxBytes: number;
-  /** By salt: tenants see their own. */
+  /** By salt and adapter: tenants see their own, and what was computed otherwise is of no use. */
   readonly #roots = new Map<string, Block>();
   readonly #blocks = new Set<Block>();
   #bytes = 0;
@@ -99,7 +99,7 @@ export class Prefixes {
   /** Keeps the blocks of the first `length` ids, which are computed. */
   insert(sequence: Sequence, length: number): void {
     if (this.#maxBytes === 0) return;
-    let parent = this.#root(sequence.salt);
+    let parent = this.#root(sequence.kin);
     for (let index = 0; index * PAGE < length; index++) {
       const ids = sequence.ids.slice(index * PAGE, Math.min(length, (index + 1) * PAGE));
       const { full, chunked, keysFrom } = sequence.timeline;
@@ -131,18 +131,18 @@ export class Prefixes {
   }
 
   /** Kept while it has blocks. */
-  #root(salt: string): Block {
-    let root = this.#roots.get(salt);
+  #root(kin: string): Block {
+    let root = this.#roots.get(kin);
     if (!root) {
       root = { parent: null, ids: [], full: NO_PAGE, chunked: NO_PAGE, children: new Map(), used: 0 };
-      this.#roots.set(salt, root);
+      this.#roots.set(kin, root);
     }
     return root;
   }
 
-  #find({ ids, salt }: Sequence, most: number): { block: Block; common: number }[] {
+  #find({ ids, kin }: Sequence, most: number): { block: Block; common: number }[] {
     const path: { block: Block; common: number }[] = [];
-    let parent = this.#roots.get(salt);
+    let parent = this.#roots.get(kin);
     for (let length = 0; parent && length < most; ) {
       let best: { block: Block; common: number } | null = null;
       for (const block of parent.children.get(ids[length]) ?? []) {
@@ -249,8 +249,7 @@ export class Prefixes {
     const siblings = children.get(block.ids[0])!.filter((other) => other !== block);
     if (siblings.length > 0) children.set(block.ids[0], siblings);
     else children.delete(block.ids[0]);
-    if (children.size === 0)
-      for (const [salt, root] of this.#roots) if (root === block.parent) this.#roots.delete(salt);
+    if (children.size === 0) for (const [kin, root] of this.#roots) if (root === block.parent) this.#roots.delete(kin);
     return true;
   }
 }

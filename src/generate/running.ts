@@ -113,14 +113,15 @@ export function compose(
     left -= part.inputs.length;
     composed.push({ entry, part });
   }
-  return composed;
+  // Rows of one adapter beside each other meet its weights together.
+  return composed.sort((a, b) => (a.part.adapter ?? -1) - (b.part.adapter ?? -1));
 }
 
 function partOf({ sequence, next }: Running, rows: number): StepPart {
-  const { timeline, ids, computed: position } = sequence;
+  const { timeline, ids, computed: position, adapter } = sequence;
   const inputs = ids.slice(position, position + rows);
   const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - next));
-  return { timeline, position, inputs, logits };
+  return { timeline, position, inputs, logits, adapter };
 }
 
 /** Rows of a step that are of prompts. */
@@ -133,9 +134,9 @@ const LEAST_FOLLOWED = 64;
 
 /** Requests that come together compute what is common to them once: one goes ahead. */
 export function follow(entry: Running, running: readonly Running[], prefixes: Prefixes): void {
-  const { ids, salt } = entry.sequence;
+  const { ids, kin } = entry.sequence;
   for (const leader of running) {
-    if (leader === entry || leader.sequence.salt !== salt) continue;
+    if (leader === entry || leader.sequence.kin !== kin) continue;
     const theirs = leader.sequence.ids;
     const most = Math.min(ids.length, theirs.length - leader.drafted, entry.request.logitsFrom);
     let same = 0;

@@ -11,6 +11,7 @@ export type SamplingOptions = Omit<
   | "stop"
   | "stopIds"
   | "specialTokens"
+  | "adapter"
   | "salt"
   | "speculate"
   | "priority"

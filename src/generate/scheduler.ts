@@ -17,7 +17,7 @@ import {
   show,
   withdraw,
 } from "./running.ts";
-import { Sequence } from "./sequence.ts";
+import { type Kin, Sequence } from "./sequence.ts";
 
 /**
  * Owner of all sequences, and the only caller of steps: every step takes one row of each sequence that decodes and fills up with
@@ -70,9 +70,8 @@ export class Scheduler {
     return this.#resident.sizes.sequences;
   }
 
-  /** `salt`: only sequences of the same one share prefixes. */
-  open(salt = ""): Sequence {
-    return new Sequence(this.#resident.cache, salt);
+  open(kin?: Kin): Sequence {
+    return new Sequence(this.#resident.cache, kin);
   }
 
   /** Gives its pages back: at once, or behind the step that reads them. */
@@ -88,12 +87,8 @@ export class Scheduler {
   }
 
   /** A text whose pages come from elsewhere: `fill` writes them. Others may begin with it afterwards. */
-  async store(
-    ids: readonly number[],
-    salt: string | undefined,
-    fill: (sequence: Sequence) => Promise<void>,
-  ): Promise<void> {
-    const sequence = this.open(salt);
+  async store(ids: readonly number[], kin: Kin, fill: (sequence: Sequence) => Promise<void>): Promise<void> {
+    const sequence = this.open(kin);
     sequence.ids = [...ids];
     this.#resident.cache.reserveStored(sequence.timeline, ids.length);
     try {
@@ -140,8 +135,8 @@ export class Scheduler {
   }
 
   /** A request of a sequence that nobody needs afterwards. */
-  async once(request: Request, salt?: string): Promise<number> {
-    const sequence = this.open(salt);
+  async once(request: Request, kin?: Kin): Promise<number> {
+    const sequence = this.open(kin);
     try {
       return await this.run(sequence, request);
     } finally {

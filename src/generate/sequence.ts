@@ -1,5 +1,13 @@
 import type { Cache, Timeline } from "../model/run/cache.ts";
 
+/** What sequences must have in common to begin with what others computed. */
+export interface Kin {
+  /** Default: none. */
+  readonly salt?: string | undefined;
+  /** Place among the model's; null, the default: none. */
+  readonly adapter?: number | null;
+}
+
 /**
  * A text as the cache knows it: ids, and the pages of what was computed of them. Between two requests it keeps its pages until
  * somebody needs them; then it is computed again, to the same bits. Only the scheduler changes it.
@@ -11,16 +19,19 @@ export class Sequence {
   computed = 0;
   /** Whole blocks of it that prefixes keep. */
   kept = 0;
-  /** Whose prefixes it shares. */
-  readonly salt: string;
+  /** Whose prefixes it shares: those of one salt and one adapter. */
+  readonly kin: string;
   /** Nobody asks for more of it: its pages go back as soon as no step reads them. */
   closed = false;
   readonly timeline: Timeline;
+  /** What it is computed with, all of it: keys and values of another adapter are of no use. */
+  readonly adapter: number | null;
   readonly #cache: Cache;
 
-  constructor(cache: Cache, salt: string) {
+  constructor(cache: Cache, { salt = "", adapter = null }: Kin = {}) {
+    this.adapter = adapter;
+    this.kin = `${adapter ?? ""}:${salt}`;
     this.#cache = cache;
-    this.salt = salt;
     this.timeline = cache.open();
   }
 

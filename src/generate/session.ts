@@ -3,7 +3,7 @@ import { checkTokenIds, tell } from "../given.ts";
 import { Turns } from "../turns.ts";
 import { checkCall } from "./options.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Sequence } from "./sequence.ts";
+import type { Kin, Sequence } from "./sequence.ts";
 
 interface SessionLimits {
   readonly vocab: number;
@@ -26,11 +26,11 @@ export class Session {
   #disposed = false;
 
   /** @internal `refuseDisposed` throws when the model is gone. */
-  constructor(scheduler: Scheduler, limits: SessionLimits, salt: string | undefined, refuseDisposed: () => void) {
+  constructor(scheduler: Scheduler, limits: SessionLimits, kin: Kin, refuseDisposed: () => void) {
     this.#scheduler = scheduler;
     this.#limits = limits;
     this.#refuseDisposed = refuseDisposed;
-    this.#sequence = scheduler.open(salt);
+    this.#sequence = scheduler.open(kin);
   }
 
   /** The ids that the timeline holds: a copy. */

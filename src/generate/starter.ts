@@ -14,6 +14,8 @@ export interface StarterParts {
   readonly tokenizer: Tokenizer | null;
   readonly vocab: number;
   readonly context: number;
+  /** Names of the model's adapters. */
+  readonly adapters: readonly string[];
   /** Ids that end an answer, as the checkpoint says. */
   readonly stopIds: ReadonlySet<number>;
   readonly candidates: Candidates;

@@ -36,6 +36,8 @@ export interface Measurable {
   readonly vocab: number;
   /** Of a step at most. */
   readonly rows: number;
+  /** Place of the adapter that it is measured with. */
+  readonly adapter: number | null;
 }
 
 /** Where P comes from: a second model, or a file. */
@@ -55,9 +57,9 @@ export class ModelReference implements Reference {
   readonly #held: Float32Array; // [rows, vocab]
   readonly #nll: Float64Array; // [rows]
 
-  constructor({ scheduler, vocab }: Measurable, rows: number, signal: AbortSignal | undefined) {
+  constructor({ scheduler, vocab, adapter }: Measurable, rows: number, signal: AbortSignal | undefined) {
     this.#vocab = vocab;
-    this.#walk = new WindowWalk(scheduler, signal);
+    this.#walk = new WindowWalk(scheduler, signal, adapter);
     this.#held = new Float32Array(rows * this.#vocab);
     this.#nll = new Float64Array(rows);
   }

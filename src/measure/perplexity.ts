@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import type { AdapterChoice } from "../generate/adapter-choice.ts";
 import { checkCall } from "../generate/options.ts";
 import { isFunction, outOfRange, tell } from "../given.ts";
 import {
@@ -23,6 +24,8 @@ export interface DivergenceOptions {
   stride?: number;
   /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
   specialTokens?: boolean;
+  /** As of `generate`: of the model, not of its reference, which is measured as it is by default. */
+  adapter?: AdapterChoice;
   /** After every step. */
   onProgress?: (progress: PerplexityProgress) => void;
   signal?: AbortSignal;
@@ -137,7 +140,7 @@ async function measure(
 ): Promise<{ nll: Float64Array }> {
   const { vocab } = model;
   const nll = new Float64Array(windows.scored);
-  const walk = new WindowWalk(model.scheduler, signal);
+  const walk = new WindowWalk(model.scheduler, signal, model.adapter);
   let sum = 0;
   let done = 0;
   try {

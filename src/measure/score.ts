@@ -1,5 +1,6 @@
 import { EngineError } from "../error.ts";
 import { exp, log } from "../exact.ts";
+import type { Request } from "../generate/running.ts";
 import type { Scheduler } from "../generate/scheduler.ts";
 import { planWindows } from "./windows.ts";
 
@@ -15,10 +16,11 @@ export async function scoreIds(
   scheduler: Scheduler,
   ids: readonly number[],
   signal: AbortSignal | undefined,
+  adapter: number | null = null,
 ): Promise<Score> {
   const { scored } = planWindows(ids, { window: ids.length, stride: null }, null);
   const nll = new Float64Array(scored);
-  await scheduler.once({
+  const request: Request = {
     ids: ids.slice(0, -1),
     logitsFrom: 0,
     signal,
@@ -26,7 +28,8 @@ export async function scoreIds(
       nll[index] = negativeLogLikelihood(logits, logSumExp(logits), ids[index + 1]);
       return null;
     },
-  });
+  };
+  await scheduler.once(request, { adapter });
   return scoreOf(nll);
 }
 

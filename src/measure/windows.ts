@@ -111,10 +111,10 @@ export class WindowWalk {
   readonly #sequence: Sequence;
   #ids: number[] = [];
 
-  constructor(scheduler: Scheduler, signal: AbortSignal | undefined) {
+  constructor(scheduler: Scheduler, signal: AbortSignal | undefined, adapter: number | null = null) {
     this.#scheduler = scheduler;
     this.#signal = signal;
-    this.#sequence = scheduler.open();
+    this.#sequence = scheduler.open({ adapter });
   }
 
   /** Pieces in the order of `piecesOf`; `onLogits` sees every row of a piece that is scored, counted in the piece. */

@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import { EngineError, type ErrorPlace } from "../../error.ts";
+import { refuseAdapter } from "./adapter.ts";
 import type { ArchitectureName } from "./architectures.ts";
 import { readGgufConfig } from "./gguf.ts";
 import { readHfConfig } from "./hf.ts";
@@ -73,6 +74,7 @@ export type RopeScaling =
 
 /** Reads and checks the hyper-parameters of a GGUF file, an HF folder or a random model. Reads no tensor data. */
 export function readConfig(checkpoint: Checkpoint): { config: ModelConfig; warnings: string[] } {
+  refuseAdapter(checkpoint);
   const rows = embeddingRows(checkpoint);
   const { config, warnings, vocab } =
     checkpoint.format === "gguf" ? readGgufConfig(checkpoint, rows) : readHfConfig(checkpoint, rows);

@@ -4,6 +4,7 @@ import type { Packed } from "../../runtime/packed.ts";
 import { Program } from "../../runtime/program.ts";
 import { formOf, type PanelForm } from "../../weight-types.ts";
 import type { LayerConfig, ModelConfig } from "../config/config.ts";
+import { type InputRows, lower, type Placement, raise } from "./adapted.ts";
 import { cachePlace } from "./cache-place.ts";
 import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./layout.ts";
 import type { Tap } from "./taps.ts";
@@ -29,7 +30,7 @@ export interface Forward {
   readonly taps: readonly (readonly Tap[])[];
 }
 
-interface Emit {
+export interface Emit {
   readonly program: Program;
   readonly config: ModelConfig;
   readonly layout: Layout;
@@ -91,14 +92,11 @@ function attention(emit: Emit, layer: PackedLayer): void {
   const pages = kind.chunked ? "chunked" : "full";
 
   normed(emit, activations.x, layer.attentionNorm, [layer.q, layer.k, layer.v], `${name}.attn_norm`); // [rows, hidden]
-  program.matmul(
-    [
-      matrix(emit, layer.q, activations.normPanels, activations.qkv, { column: 0 }), // [rows, heads * headSize]
-      matrix(emit, layer.k, activations.normPanels, activations.qkv, { column: heads * headSize }), // [rows, kvHeads * headSize]
-      matrix(emit, layer.v, activations.normPanels, activations.qkv, { column: (heads + kvHeads) * headSize }), // [rows, kvHeads * headSize]
-    ],
-    emit.fused,
-  );
+  adaptedMatmul(emit, normRows(emit, layer.attentionNorm), activations.normPanels, activations.qkv, [
+    { weight: layer.q, column: 0 }, // [rows, heads * headSize]
+    { weight: layer.k, column: heads * headSize }, // [rows, kvHeads * headSize]
+    { weight: layer.v, column: (heads + kvHeads) * headSize }, // [rows, kvHeads * headSize]
+  ]);
   program.rope({
     rows: tables.rows,
     qkv: activations.qkv,
@@ -148,13 +146,9 @@ function attention(emit: Emit, layer: PackedLayer): void {
   }
   program.attend(attend); // [rows, heads * headSize]
   program.merge(tables.merges[pages], heads, headSize, activations.partials, activations.attention);
-  panels(emit, activations.attentionPanels, [layer.o], {
-    segments: tables.segments,
-    source: activations.attention,
-    cols: heads * headSize,
-    transform: null,
-  });
-  branchMatmul(emit, layer.o, activations.attentionPanels, `${name}.attn_out`); // x += W_o attention
+  const rows = { source: activations.attention, cols: heads * headSize, transform: null };
+  panels(emit, activations.attentionPanels, [layer.o], { segments: tables.segments, ...rows });
+  branchMatmul(emit, layer.o, rows, activations.attentionPanels, `${name}.attn_out`); // x += W_o attention
 }
 
 /** x += down(silu(gate x) * up x): dense layers. */
@@ -164,14 +158,17 @@ function feedForward(emit: Emit, layer: PackedLayer): void {
   const dense = layer.dense!;
   const name = `layers.${layer.index}`;
   normed(emit, activations.x, layer.feedForwardNorm, [dense.gate[0], dense.up[0]], `${name}.ffn_norm`);
-  emit.program.matmul(gateUp(emit, dense, tables.segments, activations.normPanels, activations.hidden), emit.fused); // [rows, 2 width]
-  panels(emit, activations.hiddenPanels, dense.down, {
-    segments: tables.segments,
+  adaptedMatmul(emit, normRows(emit, layer.feedForwardNorm), activations.normPanels, activations.hidden, [
+    { weight: dense.gate[0], column: 0 },
+    { weight: dense.up[0], column: dense.gate[0].rows },
+  ]); // [rows, 2 width]
+  const rows = {
     source: activations.hidden,
     cols: dense.down[0].cols,
     transform: { swiglu: true, scores: null },
-  }); // [rows, width]
-  branchMatmul(emit, dense.down[0], activations.hiddenPanels, `${name}.ffn_out`);
+  } as const;
+  panels(emit, activations.hiddenPanels, dense.down, { segments: tables.segments, ...rows }); // [rows, width]
+  branchMatmul(emit, dense.down[0], rows, activations.hiddenPanels, `${name}.ffn_out`);
 }
 
 /** x += shared(x) + sum over the picked experts. Rows are bucketed by expert. */
@@ -364,15 +361,30 @@ function gateUp(emit: Emit, branch: PackedFeedForward, segments: Tensor, set: Pa
   ];
 }
 
-/** x += W panel; when tracing the branch exists by itself first. */
-function branchMatmul(emit: Emit, weight: Packed, set: Panels, name: string): void {
+/** Rows of x, normed. */
+function normRows({ config, layout }: Emit, norm: Tensor): InputRows {
+  return { source: layout.activations.x, cols: config.hidden, transform: { norm, eps: config.normEps } };
+}
+
+/** Matrices that read the same rows, each into its columns of `out`, and what adapters add to them. */
+function adaptedMatmul(emit: Emit, rows: InputRows, set: Panels, out: Tensor, wishes: readonly Placement[]): void {
+  const inner = lower(emit, wishes, rows);
+  emit.program.matmul(
+    [...wishes.map(({ weight, column }) => matrix(emit, weight, set, out, { column })), ...inner],
+    emit.fused,
+  );
+  raise(emit, wishes, out);
+}
+
+/** x += W panel; when tracing, or where an adapter adds its part, the branch exists by itself first. */
+function branchMatmul(emit: Emit, weight: Packed, rows: InputRows, set: Panels, name: string): void {
   const { program, layout, trace, fused } = emit;
   const { x, branch } = layout.activations;
-  if (!trace) {
+  if (!trace && !layout.adapters.adapted.has(weight.name)) {
     program.matmul([matrix(emit, weight, set, x, { residual: x })], fused);
     return;
   }
-  program.matmul([matrix(emit, weight, set, branch, {})], fused);
+  adaptedMatmul(emit, rows, set, branch, [{ weight, column: 0 }]);
   tap(emit, rowsTap(name, branch));
   program.add(x, branch);
 }

@@ -17,6 +17,7 @@ import { MOST_TILES } from "../../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
 import { formOf, type PanelForm } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
+import { type AdapterLayout, adapterBytes, adapterMatrices, needsBranch, reserveAdapters } from "./adapter-layout.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./pages.ts";
 import { leastPieceBytes, storedBytes } from "./pieces.ts";
 import type { LayerRange } from "./placement.ts";
@@ -112,7 +113,7 @@ export interface Activations {
   readonly outputPanels: Panels;
   // trace only
   readonly normed: Tensor; // [traceRows, hidden]
-  readonly branch: Tensor; // [traceRows, hidden]
+  readonly branch: Tensor; // [traceRows, hidden]; [rows, hidden] where a step needs it too
   readonly probabilities: Tensor; // [heads, traceRows, traceKeys]
 }
 
@@ -144,7 +145,10 @@ export interface Layout {
   readonly biasOf: Map<Packed, Tensor>;
   readonly scratch: Tensor; // [threads, bytes]
   readonly loader: LoaderPlace;
-  /** What the loader fills, in order. */
+  readonly adapters: AdapterLayout;
+  /** Of the model itself. */
+  readonly own: readonly { matrix: Matrix; to: Packed }[];
+  /** What the loader fills, in order: these, and those of adapters. */
   readonly matrices: readonly { matrix: Matrix; to: Packed }[];
   readonly vectors: readonly { vector: Vector; to: Tensor }[];
 }
@@ -179,7 +183,8 @@ export function layerBytes(config: ModelConfig, weights: ModelWeights, sizes: Si
     0,
   );
   const pages = sizes.pages[config.layers[index].chunked ? "chunked" : "full"];
-  return matrices + 8 * config.hidden + pages * pageLayerBytes(config, sizes.cache);
+  const adapters = adapterBytes(weights, index);
+  return matrices + adapters + 8 * config.hidden + pages * pageLayerBytes(config, sizes.cache);
 }
 
 export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: Sizes, range: LayerRange): Layout {
@@ -188,7 +193,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   const last = range.to === config.layers.length;
   const forms = formsOf(weights, sizes.activations);
   const tables = reserveTables(plan, config, sizes);
-  const activations = reserveActivations(plan, config, sizes, forms, last);
+  const activations = reserveActivations(plan, config, sizes, forms, last, needsBranch(weights));
   const scratch = plan.reserve("scratch", "bytes", [Math.max(1, sizes.threads), scratchBytes(config, sizes)]);
   const cacheAt = {} as Record<PageKind, Tensor>;
   for (const kind of ["full", "chunked"] as const) {
@@ -201,6 +206,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   const loader = reserveLoader(plan, weights);
   const packed = reserveWeights(plan, weights, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
+  const adapters = reserveAdapters(plan, config, weights, sizes, range);
   return {
     plan,
     range,
@@ -212,7 +218,11 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     frequencies,
     scratch,
     loader,
+    adapters,
     ...packed,
+    own: packed.matrices,
+    matrices: [...packed.matrices, ...adapters.matrices],
+    tablesOf: new Map([...packed.tablesOf, ...adapters.tablesOf]),
   };
 }
 
@@ -243,6 +253,7 @@ function reserveActivations(
   sizes: Sizes,
   forms: Set<PanelForm>,
   last: boolean,
+  branch: boolean,
 ): Activations {
   const { rows } = sizes;
   const { hidden, heads, kvHeads, headSize } = config;
@@ -282,7 +293,7 @@ function reserveActivations(
     expertHiddenPanels: panels("expert hidden", entries, config.expertWidth),
     outputPanels: panels("output", last ? sizes.logitRows : 0, hidden),
     normed: f32("normed", sizes.traceRows, hidden),
-    branch: f32("branch", sizes.traceRows, hidden),
+    branch: f32("branch", branch ? rows : sizes.traceRows, hidden),
     probabilities: f32("probabilities", heads, sizes.traceRows, sizes.traceKeys),
   };
 }
@@ -311,7 +322,7 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
 const STAGING_BYTES = 768 * 1024;
 
 function reserveLoader(plan: MemoryPlan, weights: ModelWeights): LoaderPlace {
-  const matrices = matricesOfModel(weights);
+  const matrices = [...matricesOfModel(weights), ...adapterMatrices(weights)];
   const most = (values: readonly number[]) => values.reduce((largest, value) => Math.max(largest, value), 0);
   const half = Math.max(most(matrices.map(leastPieceBytes)), Math.min(STAGING_BYTES, most(matrices.map(storedBytes))));
   const scaled = matrices.filter((matrix) => matrix.scales !== null);

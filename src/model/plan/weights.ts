@@ -3,6 +3,7 @@ import { EngineError, type ErrorPlace, quoteName } from "../../error.ts";
 import { type StoredType, WEIGHT_TYPE_NAMES, WEIGHT_TYPES } from "../../weight-types.ts";
 import { architectureOf, type ExpertNames, GGUF_NAMES, type Names, type Part } from "../config/architectures.ts";
 import type { ModelConfig } from "../config/config.ts";
+import type { Adapter } from "./adapter.ts";
 
 /**
  * Where every weight of the model lies in the checkpoint; checkpoint quirks (names, fused or linearised experts,
@@ -67,6 +68,8 @@ export interface ModelWeights {
   readonly output: Matrix | null; // [vocab, hidden]
   /** Per pair, theta's divisor (GGUF `rope_freqs.weight`); null: from `ropeScaling` or all 1. */
   readonly ropeDivisors: Vector | null; // [headSize / 2]
+  /** What requests may choose among: applied beside the matrices, which stay as they are. */
+  readonly adapters: readonly Adapter[];
 }
 
 /**
@@ -88,6 +91,7 @@ export function mapWeights(checkpoint: Checkpoint, config: ModelConfig): { weigh
       config.ropeScaling === null && shelf.has(ROPE_DIVISORS)
         ? shelf.vector("ropeDivisors", ROPE_DIVISORS, config.headSize / 2)
         : null,
+    adapters: [],
   };
   return { weights, warnings: shelf.close(config.tiedEmbeddings ? names.output : undefined) };
 }
@@ -350,7 +354,7 @@ const VISION = /^(?:model\.)?(?:vision_model\.|multi_modal_projector\.)|^(?:v|mm
 const REDUNDANT = /(?:^|\.)rotary_emb\.inv_freq$|(?:\.|_)(?:input|activation)_scale(?:_ub)?$/;
 
 /** The name in the text-only class: multimodal exporters nest it in one of two ways. */
-function plainName(name: string): string {
+export function plainName(name: string): string {
   const nested = /^(?:model\.)?language_model\.(?:model\.)?(.+)$/s.exec(name);
   if (!nested) return name;
   return nested[1]!.startsWith("lm_head.") ? nested[1]! : `model.${nested[1]}`;
@@ -361,7 +365,7 @@ function listNames(names: readonly string[]): string {
   return `${names.length} (${named.join(", ")}${names.length > MOST_NAMED ? ", ..." : ""})`;
 }
 
-function printShape(shape: readonly number[]): string {
+export function printShape(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
 }
 

@@ -24,7 +24,7 @@ export function hashOf(bytes: Uint8Array, hash: Uint32Array = Uint32Array.of(1, 
 
 /**
  * What the keys and values of a model hang on, in 128 bits: configuration, types, and samples of every matrix, whatever memory it lies
- * in. Another fine-tuning of the same model differs in some sample of some matrix.
+ * in, also of the adapter that they are computed with. Another fine-tuning of the same model differs in some sample of some matrix.
  */
 
 const SAMPLES = 16;
@@ -35,10 +35,12 @@ export function fingerprintOf(
   { cache, activations }: Sizes,
   fused: boolean,
   placed: readonly { readonly layout: Layout; readonly memory: Memory }[],
+  adapter: number | null,
 ): Uint32Array {
   const matrices = new Map<string, Uint32Array>();
   for (const { layout, memory } of placed) {
-    for (const { matrix, to } of layout.matrices) {
+    const mine = layout.adapters.matrices.filter(({ adapter: whose }) => whose === adapter);
+    for (const { matrix, to } of [...layout.own, ...mine]) {
       const { at, bytes } = to.at;
       let sum: Uint32Array | undefined;
       for (let sample = 0; sample < SAMPLES; sample++) {

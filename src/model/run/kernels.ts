@@ -1,6 +1,7 @@
 import type { Build } from "../../host/build.ts";
 import { type Kernels, openKernels } from "../../runtime/module.ts";
 import type { ModelConfig } from "../config/config.ts";
+import { adapterMatrices } from "../plan/adapter-layout.ts";
 import { matricesOfModel } from "../plan/layout.ts";
 import { allFloat, type ModelPlan, planModel, type SizeOptions } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
@@ -25,7 +26,7 @@ export async function planKernels(
   const wide = await open(options.wide);
   if (!wide.kernels.wide.on) return wide;
   const { activations, cache } = options;
-  const types = new Set(matricesOfModel(weights).map(({ type }) => type));
+  const types = new Set([...matricesOfModel(weights), ...adapterMatrices(weights)].map(({ type }) => type));
   const fused = wide.kernels.build === "relaxed" && allFloat(weights);
   const difference = await findWideDifference(wide.kernels, { types, activations, cache, fused });
   if (difference === undefined) return wide;

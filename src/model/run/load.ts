@@ -109,7 +109,11 @@ export class Loader {
     const pack = new Program();
     const { outputStride, inputStride, stored } = matrix;
     const factors = matrix.scales ? scales : undefined;
-    pack.pack({ ...piece, at, type: stored.type, outputStride, inputStride, scales: factors }, to);
+    // Of an adapter that is narrower than another beside it, what lies behind its own rank stays zero.
+    pack.pack(
+      { ...piece, at, type: stored.type, outputStride, inputStride, scales: factors },
+      { ...to, rows: matrix.rows },
+    );
     this.memory.u32(words).set(pack.words());
     startAt(this.memory, words.at);
     const result = await this.#threads.run(this.#index, this.#index, signal);

@@ -67,7 +67,8 @@ export class ResidentModel {
   readonly ops: number;
   readonly #placed: readonly Placed[];
   readonly #fused: boolean;
-  #fingerprint: Uint32Array | null = null;
+  /** By adapter. */
+  readonly #fingerprints = new Map<number | null, Uint32Array>();
   #stepping = false;
 
   private constructor(
@@ -191,9 +192,12 @@ export class ResidentModel {
   }
 
   /** What keys and values hang on: a prefix file is of models with the same. */
-  get fingerprint(): Uint32Array {
-    this.#fingerprint ??= fingerprintOf(this.config, this.sizes, this.#fused, this.#placed);
-    return this.#fingerprint;
+  fingerprint(adapter: number | null): Uint32Array {
+    const known = this.#fingerprints.get(adapter);
+    if (known) return known;
+    const made = fingerprintOf(this.config, this.sizes, this.#fused, this.#placed, adapter);
+    this.#fingerprints.set(adapter, made);
+    return made;
   }
 
   /** Layer after layer, head after head, of all memories. */
@@ -287,6 +291,7 @@ export class ResidentModel {
     inputs: StepPart["inputs"],
     wanted: (name: string) => boolean,
     signal?: AbortSignal,
+    adapter: number | null = null,
   ): Promise<ReadonlyMap<string, TapData>> {
     const probabilities = this.tapNames.some((name) => name.endsWith(".attn.probs") && wanted(name));
     const { traceKeys } = this.sizes;
@@ -299,16 +304,22 @@ export class ResidentModel {
     }
     const reader = new TapReader(inputs.length, wanted);
     for (const { memory } of this.#placed) memory.control[WORD_PROBABILITIES] = probabilities ? 1 : 0;
-    await this.#byItself(() => this.#trace(inputs, reader, signal));
+    await this.#byItself(() => this.#trace(inputs, adapter, reader, signal));
     return reader.taps;
   }
 
-  async #trace(inputs: StepPart["inputs"], reader: TapReader, signal: AbortSignal | undefined): Promise<void> {
+  async #trace(
+    inputs: StepPart["inputs"],
+    adapter: number | null,
+    reader: TapReader,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const timeline = this.cache.open();
     const most = Math.min(this.sizes.traceRows, this.sizes.logitRows, this.sizes.rows);
     try {
       for (let position = 0; position < inputs.length; position += most) {
-        const part: StepPart = { timeline, position, inputs: inputs.slice(position, position + most), logits: 0 };
+        const rows = inputs.slice(position, position + most);
+        const part: StepPart = { timeline, position, inputs: rows, logits: 0, adapter };
         this.#reserve([part]);
         this.#write([part]);
         this.#writeLogitRows(part.inputs.map((_, row) => row));

@@ -8,6 +8,7 @@ import {
   ROW_INPUT,
   ROW_POSITION,
   ROW_WORDS,
+  SEGMENT_WORDS,
   TASK_WORDS,
   TILE_ROWS,
   WORD_ROWS,
@@ -30,6 +31,8 @@ export interface StepPart {
   readonly inputs: readonly (number | Float32Array)[];
   /** How many of the rows want logits: the last ones. */
   readonly logits: number;
+  /** Which of the model's adapters they are computed with. Default: none. */
+  readonly adapter?: number | null;
 }
 
 const KINDS: readonly PageKind[] = ["full", "chunked"];
@@ -73,6 +76,22 @@ export function writeStep(
     }
   }
   for (const kind of KINDS) writeTasks(config, sizes, layout, memory, parts, kind);
+  for (const { members, segments } of layout.adapters.rows) memory.u32(segments).set(adapterSegments(members, parts));
+}
+
+/** [count, segments...]: rows of neighbours that chose one adapter are one segment; others are in none. */
+function adapterSegments(members: readonly number[], parts: readonly StepPart[]): number[] {
+  const segments: number[] = [];
+  let row = 0;
+  let last = -1;
+  for (const { inputs, adapter = null } of parts) {
+    const weight = adapter === null ? -1 : members.indexOf(adapter);
+    if (weight >= 0 && weight === last) segments[segments.length - 1] += inputs.length;
+    else if (weight >= 0) segments.push(weight, row, inputs.length);
+    last = weight;
+    row += inputs.length;
+  }
+  return [segments.length / SEGMENT_WORDS, ...segments];
 }
 
 /**
