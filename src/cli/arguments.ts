@@ -248,7 +248,17 @@ function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "n
 }
 
 function loadOptions(command: CommandName, values: ReadonlyMap<string, Value>): LoadOptions {
-  return { wide: !values.has("narrow"), ...asked(command, "load", values) };
+  const adapters = adaptersOf(values.get("lora") as string | undefined);
+  return { wide: !values.has("narrow"), ...adapters, ...asked(command, "load", values) };
+}
+
+/** `path:0.5`; a drive's letter is followed by no number alone. */
+function adaptersOf(given: string | undefined): Pick<LoadOptions, "adapters"> {
+  if (given === undefined) return {};
+  refuseStdio(given, "--lora");
+  const [, source, scale] = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)$/is.exec(given) ?? [undefined, given];
+  if (source === "") throw new UsageError('--lora has a bad value, got "", expected path[:scale]');
+  return { adapters: [{ source, ...(scale !== undefined && { scale: Number(scale) }) }] };
 }
 
 function asked(command: CommandName, engine: "load" | "generate", values: ReadonlyMap<string, Value>): object {

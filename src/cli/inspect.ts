@@ -1,12 +1,19 @@
 import { type Inspection, inspect, type ModelConfig } from "../index.ts";
 import type { InspectCommand } from "./arguments.ts";
 import { formatBytes, formatColumns, formatCount, formatLarge } from "./format.ts";
+import { printAdapter } from "./inspect-adapter.ts";
 import { modelPath } from "./open-model.ts";
 import { printable, stylesOf, write } from "./terminal.ts";
 
 /** `wasmaverick inspect`: what is in a checkpoint, in 80 columns or as JSON. */
 export async function printInspection(command: InspectCommand): Promise<void> {
-  const inspection = await inspect(modelPath(command.model));
+  const path = modelPath(command.model);
+  let inspection: Inspection;
+  try {
+    inspection = await inspect(path);
+  } catch (error) {
+    return await printAdapter(path, command.json, error);
+  }
   if (command.json) {
     const { tensors, ...rest } = inspection;
     await write(

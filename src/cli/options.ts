@@ -179,6 +179,13 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "make float weights q8_0, q4_k_m ... while loading",
     ...loads,
   },
+  {
+    name: "lora",
+    kind: "text",
+    value: "path[:scale]",
+    help: "an adapter: PEFT's folder or a GGUF file (scale 1)",
+    of: loads.of,
+  },
   { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...loads },
   { name: "max-memory", kind: "text", value: "bytes", help: "refuse a model that needs more, as 8GiB", ...loads },
   { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...loads },

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { createFile } from "../checkpoint/file-sink.ts";
-import { EngineError, inspect, type Model, openLogits, type StoredLogits } from "../index.ts";
+import { EngineError, inspect, type LoadOptions, type Model, openLogits, type StoredLogits } from "../index.ts";
 import { type PerplexityCommand, STDIO } from "./arguments.ts";
 import { formatCount } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -25,14 +25,14 @@ export async function perplexity(command: PerplexityCommand, interrupts: Interru
     const stored = command.logits === undefined ? null : await openLogits(command.logits);
     if (stored) held.push(() => stored.close());
     const window = command.window ?? stored?.window ?? (await defaultWindow([path, command.against]));
-    const open = async (file: string): Promise<Model> => {
-      const load = { ...command.load, context: window };
+    const open = async (file: string, more: LoadOptions = {}): Promise<Model> => {
+      const load = { ...command.load, context: window, ...more };
       const model = await openModel({ ...command, model: file, prompt: "", load }, signal);
       held.push(() => model.dispose());
       return model;
     };
     const model = await open(path);
-    const other = command.against === undefined ? null : await open(command.against);
+    const other = command.against === undefined ? null : await open(command.against, { adapters: [] });
     const begun = performance.now();
     const outcome = await measure(command, model, other ?? stored, { text, name: nameOf(file) }, window, signal);
     const ms = performance.now() - begun;
