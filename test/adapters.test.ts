@@ -4,7 +4,9 @@ import { type Checkpoint, type LoadOptions, loadModel, type Model } from "../dis
 import type { StepPart } from "../dist/src/model/run/step.js";
 import {
   baseModel,
+  coarse,
   ggufAdapter,
+  ggufPairs,
   type Low,
   type Module,
   merged,
@@ -75,6 +77,21 @@ describe("beside the weights as merged into them", () => {
     const rest = ["self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"];
     return Object.fromEntries(rest.map((module) => [`layers.1.${module}`, 2]));
   }
+});
+
+it("every type that holds the values of an adapter gives the same bits", async () => {
+  const fine = randomAdapter(5, { rank: 32, alpha: 24 });
+  const pairs = [...fine.pairs].map(
+    ([place, { rank, a, b }]) => [place, { rank, a: coarse(a), b: coarse(b) }] as const,
+  );
+  const adapter = { ...fine, pairs: new Map(pairs) };
+  const of = (type: "f32" | "f16" | "bf16" | "q8_0") => ({
+    source: ggufAdapter(adapter, [], ggufPairs(adapter), type),
+    name: type,
+  });
+  const model = await load(baseModel(), { adapters: [of("f32"), of("f16"), of("bf16"), of("q8_0")] });
+  const [first, ...rest] = await Promise.all(["f32", "f16", "bf16", "q8_0"].map((type) => logitsOf(model, type)));
+  for (const other of rest) expect(hash(other)).toBe(hash(first));
 });
 
 it("both formats give the same bits", async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Checkpoint, StoredTensor } from "../dist/src/index.js";
-import { f32, pair, textPair, VALUE_TYPES, writeGguf } from "./write-gguf.ts";
+import { f32, pair, TENSOR_TYPES, textPair, VALUE_TYPES, writeGguf } from "./write-gguf.ts";
 import { type SafeTensor, writeSafetensors } from "./write-safetensors.ts";
 
 export const CONFIG = {
@@ -210,14 +210,20 @@ export function peftFolder(
 }
 
 /** As llama.cpp's converter writes it: B of q and k has its rows in turns. */
-export function ggufAdapter(adapter: TestAdapter, more: Uint8Array[] = [], base = ggufPairs(adapter)): Uint8Array {
+export function ggufAdapter(
+  adapter: TestAdapter,
+  more: Uint8Array[] = [],
+  base = ggufPairs(adapter),
+  type: keyof typeof ENCODED = "f32",
+): Uint8Array {
+  const encode = ENCODED[type];
   const tensors = [...adapter.pairs].flatMap(([place, { rank, a, b }]) => {
     const [layer, module] = split(place);
     const { gguf, rows, cols } = MODULES[module];
     const turned = /[qk]_proj$/.test(module) ? inTurns(b, rank) : b;
     return [
-      { name: `blk.${layer}.${gguf}.weight.lora_a`, ne: [cols, rank], data: bytesOf(a) },
-      { name: `blk.${layer}.${gguf}.weight.lora_b`, ne: [rank, rows], data: bytesOf(turned) },
+      { name: `blk.${layer}.${gguf}.weight.lora_a`, type: TENSOR_TYPES[type], ne: [cols, rank], data: encode(a) },
+      { name: `blk.${layer}.${gguf}.weight.lora_b`, type: TENSOR_TYPES[type], ne: [rank, rows], data: encode(turned) },
     ];
   });
   return writeGguf({ pairs: [...base, ...more], tensors });
@@ -229,6 +235,35 @@ export const ggufPairs = ({ alpha }: TestAdapter): Uint8Array[] => [
   textPair("adapter.type", "lora"),
   pair("adapter.lora.alpha", VALUE_TYPES.f32, f32(alpha)),
 ];
+
+/** Seven bits behind the point, of numbers below 1: every type of adapters holds them exactly. */
+export const coarse = (values: Float32Array) => values.map((value) => Math.round(value * 128) / 128);
+
+const SCALE = 0x2000; // 2^-7 as f16
+
+/** Of `coarse` values. */
+const ENCODED = {
+  f32: bytesOf,
+  bf16: (values: Float32Array) => new Uint8Array(Uint16Array.from(bits(values), (word) => word >>> 16).buffer),
+  f16: (values: Float32Array) => new Uint8Array(Uint16Array.from(bits(values), half).buffer),
+  q8_0: (values: Float32Array) => {
+    const out = new Uint8Array((values.length / 32) * 34);
+    for (let block = 0; block < values.length / 32; block++) {
+      new DataView(out.buffer).setUint16(block * 34, SCALE, true);
+      out.set(
+        Int8Array.from(values.subarray(block * 32, block * 32 + 32), (value) => value * 128),
+        block * 34 + 2,
+      );
+    }
+    return out;
+  },
+};
+
+/** The f16 of an f32 that has one, none of them subnormal. */
+function half(word: number): number {
+  if ((word & 0x7fffffff) === 0) return 0;
+  return ((word >>> 16) & 0x8000) | ((((word >>> 23) & 0xff) - 112) << 10) | ((word >>> 13) & 0x3ff);
+}
 
 /** Rows of a head that lie as two halves: one of each after the other. */
 function inTurns(values: Float32Array, width: number): Float32Array {
