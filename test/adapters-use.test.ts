@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { createModel, inspect, inspectAdapter } from "../dist/src/index.js";
-import { ggufAdapter, noise, peftFolder, randomAdapter } from "./adapters.ts";
+import { createModel, inspect, inspectAdapter, loadModel } from "../dist/src/index.js";
+import { baseModel, ggufAdapter, noise, peftFolder, randomAdapter } from "./adapters.ts";
 import { run } from "./command-line.ts";
 import { errorOf } from "./error-code.ts";
 import { hash, idsOf } from "./resident.ts";
@@ -160,4 +160,33 @@ it("a mixture takes adapters of attention and of its dense layers, those of expe
     createModel(all, { adapters: [{ source: peftFolder(randomAdapter(1), {}, tensors) }] }),
   );
   expect(await refused).toMatchObject({ code: "ADAPTER_TENSOR", message: expect.stringContaining("experts") });
+});
+
+it("a prefix on disk is of one adapter: others, and none, do not begin with it", async () => {
+  const adapters = [1, 2].map((seed) => ({ source: ggufAdapter(randomAdapter(70 + seed)), name: `${seed}` }));
+  const load = () => loadModel(baseModel(), { threads: 1, adapters });
+  const ids = idsOf(150, 300, 9);
+  await using first = await load();
+  await using second = await load();
+  const path = join(mkdtempSync(join(tmpdir(), "prefix-")), "one");
+  expect(await first.cache.save(ids, path, { adapter: "2" })).toEqual({ positions: 128 });
+  for (const adapter of ["1", null])
+    expect(await errorOf(() => second.cache.load(path, { adapter }))).toMatchObject({ code: "PREFIX_MODEL" });
+  await second.cache.load(path, { adapter: "2" });
+  const answer = async (model: typeof first, adapter: string | null) =>
+    await model.generate(ids, { maxTokens: 6, temperature: 0, logProbabilities: 2, adapter }).result();
+  for (const [adapter, cached] of [
+    ["2", 128],
+    ["1", 0],
+    [null, 0],
+  ] as const) {
+    const { usage, logProbabilities } = await answer(second, adapter);
+    expect(usage.cachedTokens, `${adapter}`).toBe(cached);
+    expect(logProbabilities).toEqual((await answer(first, adapter)).logProbabilities);
+  }
+  // Without an adapter it is of the plain model too.
+  await using bare = await loadModel(baseModel(), { threads: 1 });
+  const plain = `${path}-plain`;
+  await first.cache.save(ids, plain, { adapter: null });
+  expect(await bare.cache.load(plain)).toEqual({ positions: 128 });
 });
