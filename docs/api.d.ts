@@ -129,6 +129,7 @@ interface ChatMessage {
 interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {
     readonly toolChoice?: ToolChoice;
     readonly toolFormat?: ToolFormat;
+    readonly fit?: "error" | "drop-oldest";
 }
 
 interface Checkpoint {
@@ -408,6 +409,14 @@ declare class Model {
     }): GenerationBatch;
     generateBatch(prompts: BatchPrompts, options: BatchOptions): GenerationBatch<null>;
     chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
+    render(messages: readonly ChatMessage[], options?: ChatOptions): {
+        text: string;
+        ids: number[];
+        warnings: readonly string[];
+    };
+    countTokens(prompt: string | readonly ChatMessage[], options?: ChatOptions & {
+        specialTokens?: boolean;
+    }): number;
     runTools(messages: readonly ChatMessage[], options: RunToolsOptions): Promise<ToolRun>;
     session(options?: {
         salt?: string;

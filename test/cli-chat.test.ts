@@ -2,8 +2,8 @@ import { PassThrough } from "node:stream";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { converse } from "../dist/src/cli/chat.js";
 import { loadModel, type Model } from "../dist/src/index.js";
-import { withoutOldestTurn } from "../src/cli/conversation.ts";
 import { TerminalQuestions } from "../src/cli/questions.ts";
+import { withoutOldestTurn } from "../src/engine/conversation.ts";
 
 class FakeInput extends PassThrough {
   raw = false;

@@ -79,7 +79,7 @@ export function scripted(name: string, answers: readonly string[], marks: readon
     prompts,
     tokenizer,
     chat(messages, options) {
-      const { ids, open, warnings, calls, options: rest } = readChat(found, tokenizer, messages, options);
+      const { ids, open, warnings, calls, options: rest } = readChat(found, tokenizer, messages, options, 1 << 20);
       return starter.generation(ids, starter.check(rest), { warnings, continues: open, calls });
     },
   };

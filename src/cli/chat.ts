@@ -1,7 +1,8 @@
+import { withoutOldestTurn } from "../engine/conversation.ts";
 import { laterSeed } from "../generate/seed.ts";
 import { type ChatMessage, type ChatOptions, EngineError, type Model } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
-import { leavesRoom, withoutOldestTurn } from "./conversation.ts";
+import { leavesRoom } from "./chat-room.ts";
 import { formatCount } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { type Questions, questionsOf } from "./questions.ts";

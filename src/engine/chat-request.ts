@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
 import type { GenerateOptions } from "../generate/options.ts";
-import { checkPlain } from "../given.ts";
+import { checkPlain, wrong } from "../given.ts";
 import type { ChatMessage, ChatTemplates, ChatOptions as RenderOptions } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
 import { readTools } from "../tokenizer/messages.ts";
@@ -9,6 +9,7 @@ import type { CallRules } from "../tools/call-reader.ts";
 import { constraintFor } from "../tools/constraint.ts";
 import type { ToolFormat } from "../tools/dialect.ts";
 import { type Offer, readOffer, rulesOf, type ToolChoice } from "../tools/offer.ts";
+import { dropOldest, roomForAnswer } from "./conversation.ts";
 
 /** Control tokens of a chat are the template's. */
 export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {
@@ -16,10 +17,18 @@ export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, Ren
   readonly toolChoice?: ToolChoice;
   /** How the model writes calls. Default: as its template teaches. */
   readonly toolFormat?: ToolFormat;
+  /**
+   * A conversation that leaves no room for an answer (`maxTokens`, or a quarter of the context where that is less) is an error, or
+   * loses its oldest turns: what the system said and the last question stay, a warning of the result says how many went. Default
+   * "error", which takes any prompt that leaves room for one id.
+   */
+  readonly fit?: "error" | "drop-oldest";
 }
 
 export interface ChatRequest {
   readonly ids: readonly number[];
+  /** As the template writes it. */
+  text(): string;
   /** The prompt ends in the caller's own words. */
   readonly open: boolean;
   readonly warnings: readonly string[];
@@ -34,11 +43,14 @@ export function readChat(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
   options: ChatOptions | undefined,
+  context: number,
 ): ChatRequest {
   checkPlain(options);
   if (!templates)
     throw new EngineError("TEMPLATE_MISSING", "this checkpoint has no chat template", { at: { source: "template" } });
-  const { tools, toolChoice, toolFormat, addGenerationPrompt, variables, now, template, ...rest } = options ?? {};
+  const { tools, toolChoice, toolFormat, addGenerationPrompt, variables, now, template, fit, ...rest } = options ?? {};
+  if (fit !== undefined && fit !== "error" && fit !== "drop-oldest")
+    throw wrong("fit", "no such policy", '"error" or "drop-oldest"', fit);
   const input = readChatInput(messages, { tools, addGenerationPrompt, variables, now });
   const offer = readOffer(input.options.tools, toolChoice, toolFormat);
   const hidden = offer.choice === "none" && input.options.tools !== undefined;
@@ -46,10 +58,21 @@ export function readChat(
   if (hidden) readTools(input.options.tools);
   const asked = { ...input.options, tools: hidden ? undefined : input.options.tools, template } as RenderOptions;
   const chosen = templates.choose(asked);
-  const { ids, open, warnings } = chosen.prompt(tokenizer, input.messages as readonly ChatMessage[], asked);
+  const prompt = (said: readonly ChatMessage[]) => chosen.prompt(tokenizer, said, asked);
+  const all = input.messages as readonly ChatMessage[];
+  const most =
+    context - roomForAnswer(context, typeof rest.maxTokens === "number" ? rest.maxTokens : Number.POSITIVE_INFINITY);
+  const kept =
+    fit === "drop-oldest" && Array.isArray(all)
+      ? dropOldest(all, (said) => prompt(said).ids.length <= most)
+      : { messages: all, dropped: 0 };
+  const { ids, open, warnings } = prompt(kept.messages);
+  const forgotten =
+    kept.dropped === 0 ? [] : [`CHAT_DROPPED: the ${kept.dropped} oldest turns did not fit the context`];
   const { rules, warnings: more } = rulesOf(offer, chosen.source);
   refuseConstraint(offer, rules);
-  return { ids, open, warnings: [...warnings, ...more], calls: rules, options: rest };
+  const text = () => chosen.render(kept.messages, asked);
+  return { ids, text, open, warnings: [...warnings, ...forgotten, ...more], calls: rules, options: rest };
 }
 
 /** Nothing masks tokens yet: what would need it is refused, not left to luck. */

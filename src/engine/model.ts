@@ -171,7 +171,28 @@ export class Model {
 
   /** Answers messages through the checkpoint's template. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
-    return this.#generation(readChat(this.#chat, this.tokenizer, messages, options));
+    return this.#generation(this.#read(messages, options));
+  }
+
+  /** The prompt that `chat` would answer: as the template writes it, as ids, and what is to be said of it. */
+  render(
+    messages: readonly ChatMessage[],
+    options?: ChatOptions,
+  ): { text: string; ids: number[]; warnings: readonly string[] } {
+    const { text, ids, warnings } = this.#read(messages, options);
+    return { text: text(), ids: [...ids], warnings };
+  }
+
+  /** Ids of a text as `generate` would read it, or of messages as `chat` would. */
+  countTokens(prompt: string | readonly ChatMessage[], options?: ChatOptions & { specialTokens?: boolean }): number {
+    if (typeof prompt !== "string") return this.#read(prompt, options).ids.length;
+    const { specialTokens } = checkCall(options, ["specialTokens"]);
+    return this.#promptIds(prompt, "prompt", specialTokens).length;
+  }
+
+  #read(messages: readonly ChatMessage[], options: ChatOptions | undefined): ChatRequest {
+    this.#refuseDisposed();
+    return readChat(this.#chat, this.tokenizer, messages, options, this.info.context);
   }
 
   /**
