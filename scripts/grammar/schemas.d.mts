@@ -1,0 +1,1 @@
+export function randomSchema(random: () => number, most?: number): Record<string, unknown>;

@@ -1,0 +1,1 @@
+export function validates(schema: unknown, value: unknown): boolean;

@@ -1,0 +1,2 @@
+export function randomOf(seed: number): () => number;
+export function makeVocabulary(size: number, seed?: number): (Uint8Array | null)[];

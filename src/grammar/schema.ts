@@ -1,0 +1,370 @@
+import { Automaton, matches } from "./automaton.ts";
+import {
+  call,
+  choice,
+  EMPTY,
+  type Fragment,
+  literal,
+  NOTHING,
+  optional,
+  type Rule,
+  repeat,
+  rule,
+  sequence,
+  words,
+} from "./fragment.ts";
+import { COLON, COMMA, FREE_TEXT, inString, otherNames, QUOTE, textOf } from "./json-text.ts";
+import { type Bound, integerFragment, numberFragment } from "./numbers.ts";
+import { patternFragment } from "./regex.ts";
+import { refuseAlike } from "./schema-branches.ts";
+import {
+  checkSchema,
+  invalid,
+  isObject,
+  type Json,
+  type JsonObject,
+  limit,
+  pointerPart,
+  readSchema,
+  type Schema,
+  unsupported,
+} from "./schema-keywords.ts";
+import { canonical, mergeSchemas, same, typesOf } from "./schema-merge.ts";
+import { TEXT_FORMATS } from "./text-formats.ts";
+
+/**
+ * JSON Schema 2020-12 -> a grammar of JSON texts that it accepts. Not of all of them: members stand in the schema's order and none is
+ * written that it does not name (but for `additionalProperties` that is written down, or where it names none), numbers have at most 15
+ * digits, and between tokens there is at most one space, behind a colon or a comma.
+ */
+export function schemaFragment(given: unknown): Fragment {
+  return new Translator(readSchema(given)).root();
+}
+
+/** Any JSON value. */
+export const jsonFragment = (): Fragment => new Translator(true).root();
+
+const MOST_MERGES = 20_000;
+
+class Translator {
+  readonly #root: Schema;
+  readonly #rules = new Map<Json, Rule>();
+  readonly #values = new Map<Schema, Fragment>();
+  /** Rules and what their bodies are to be. */
+  readonly #open: { made: Rule; schema: Schema; pointer: string }[] = [];
+  readonly #checked = new Set<Json>();
+  /** Of patterns and formats beside lists of values. */
+  readonly #judges = new Map<string, Automaton>();
+  /** Schemas that are being translated, to find those that never end. */
+  #depth = 0;
+  #merges = 0;
+
+  constructor(root: Schema) {
+    this.#root = root;
+  }
+
+  root(): Fragment {
+    const root = call(this.#rule(this.#root, ""));
+    // One after the other, not one within the other: a schema of long chains is no deep stack.
+    for (const { made, schema, pointer } of this.#open) {
+      this.#depth = 0;
+      made.body = this.#value(schema, pointer);
+    }
+    return root;
+  }
+
+  #rule(schema: Schema, pointer: string): Rule {
+    let known = this.#rules.get(schema);
+    if (!known) {
+      known = rule(pointer === "" ? "/" : pointer);
+      this.#rules.set(schema, known);
+      this.#open.push({ made: known, schema, pointer });
+    }
+    return known;
+  }
+
+  #spend = () => {
+    if (++this.#merges > MOST_MERGES) throw limit("", "the schema has too many combinations", MOST_MERGES);
+  };
+
+  #value(schema: Schema, pointer: string): Fragment {
+    const known = this.#values.get(schema);
+    if (known) return known;
+    if (++this.#depth > 128) throw limit(pointer, "the schema nests too deep, or never ends", 64);
+    const made = this.#make(schema, pointer);
+    this.#depth--;
+    this.#values.set(schema, made);
+    return made;
+  }
+
+  #make(schema: Schema, pointer: string): Fragment {
+    if (schema === false) return NOTHING;
+    if (schema === true) return this.#typed(ANYTHING, pointer);
+    if (schema.$ref !== undefined) {
+      const { $ref, ...rest } = schema;
+      const [target, where] = this.#resolve($ref as string, pointer);
+      if (!asserts(rest)) return call(this.#rule(target, where));
+      return this.#value(mergeSchemas(target, rest, pointer, this.#spend), pointer);
+    }
+    if (schema.allOf !== undefined) {
+      const { allOf, ...rest } = schema;
+      let merged: Schema = rest;
+      for (const part of allOf as Schema[]) {
+        merged = mergeSchemas(merged, this.#followed(part, pointer), pointer, this.#spend);
+      }
+      return this.#value(merged, pointer);
+    }
+    for (const keyword of ["anyOf", "oneOf"]) {
+      if (schema[keyword] === undefined) continue;
+      const { [keyword]: given, ...rest } = schema;
+      const branches = (given as Schema[]).map((branch, at) => {
+        if (!asserts(rest)) return branch;
+        return mergeSchemas(rest, this.#followed(branch, `${pointer}/${keyword}/${at}`), pointer, this.#spend);
+      });
+      if (keyword === "oneOf") refuseAlike(branches, `${pointer}/oneOf`, (branch) => this.#followed(branch, pointer));
+      return choice(...branches.map((branch, at) => this.#value(branch, `${pointer}/${keyword}/${at}`)));
+    }
+    if (schema.const !== undefined || schema.enum !== undefined) return this.#listed(schema, pointer);
+    return this.#typed(schema, pointer);
+  }
+
+  /** A reference replaced by what it means. */
+  #followed(schema: Schema, pointer: string): Schema {
+    let followed = schema;
+    for (let turns = 0; typeof followed === "object" && followed.$ref !== undefined; turns++) {
+      if (turns > 64) throw limit(pointer, "references that never end", 64);
+      const { $ref, ...rest } = followed;
+      const [target] = this.#resolve($ref as string, pointer);
+      followed = asserts(rest) ? mergeSchemas(target, rest, pointer, this.#spend) : target;
+    }
+    return followed;
+  }
+
+  #resolve(reference: string, pointer: string): [Schema, string] {
+    if (!/^#(\/|$)/.test(reference))
+      throw unsupported(`${pointer}/$ref`, "only references into the schema itself are followed", reference);
+    let found: Json = this.#root;
+    for (const part of reference.split("/").slice(1)) {
+      let name: string;
+      try {
+        name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      } catch {
+        throw invalid(`${pointer}/$ref`, "not a reference", "a JSON pointer", reference);
+      }
+      const next: Json | undefined =
+        typeof found === "object" && found !== null && Object.hasOwn(found, name)
+          ? (found as JsonObject)[name]
+          : undefined;
+      if (next === undefined)
+        throw invalid(`${pointer}/$ref`, "a reference to nothing", "a place in the schema", reference);
+      found = next;
+    }
+    if (typeof found !== "boolean" && !isObject(found))
+      throw invalid(`${pointer}/$ref`, "a reference to no schema", "a schema", reference);
+    // A place outside the keywords that hold schemas was not checked.
+    if (!this.#checked.has(found)) checkSchema(found, reference.slice(1), 0);
+    this.#checked.add(found);
+    return [found, reference.slice(1)];
+  }
+
+  #listed(schema: JsonObject, pointer: string): Fragment {
+    const values = schema.const !== undefined ? [schema.const] : (schema.enum as Json[]);
+    const { const: _, enum: __, ...rest } = schema;
+    const kept =
+      schema.const !== undefined && schema.enum !== undefined
+        ? values.filter((value) => (schema.enum as Json[]).some((other) => same(other, value)))
+        : values;
+    const admitted = kept.filter((value) => this.#admits(rest, value, pointer));
+    return words([...new Map(admitted.map((value) => [canonical(value), JSON.stringify(value)])).values()]);
+  }
+
+  #admits(schema: JsonObject, value: Json, pointer: string): boolean {
+    for (const [name, bound] of Object.entries(schema)) {
+      if (!asserts({ [name]: bound })) continue;
+      const kind = kindOf(value);
+      if (name === "type") {
+        const types = typesOf(bound);
+        if (!types.includes(kind) && !(kind === "integer" && types.includes("number"))) return false;
+      } else if (/imum$/.test(name)) {
+        if (typeof value !== "number") continue;
+        const limit = bound as number;
+        const kept = {
+          minimum: value >= limit,
+          maximum: value <= limit,
+          exclusiveMinimum: value > limit,
+          exclusiveMaximum: value < limit,
+        };
+        if (!kept[name as keyof typeof kept]) return false;
+      } else if (name === "minLength" || name === "maxLength") {
+        if (typeof value !== "string") continue;
+        const { length } = [...value];
+        if (name === "minLength" ? length < (bound as number) : length > (bound as number)) return false;
+      } else if (name === "pattern" || name === "format") {
+        if (typeof value !== "string") continue;
+        if (!matches(this.#judge(name, bound as string, pointer), new TextEncoder().encode(JSON.stringify(value))))
+          return false;
+      } else if (typeof value === "object" && value !== null) {
+        throw unsupported(`${pointer}/${name}`, "not beside a list of values that are objects or arrays", name);
+      }
+    }
+    return true;
+  }
+
+  #judge(name: string, rule: string, pointer: string): Automaton {
+    const key = `${name} ${rule}`;
+    const judge = this.#judges.get(key) ?? new Automaton(this.#ruled({ [name]: rule }, pointer));
+    this.#judges.set(key, judge);
+    return judge;
+  }
+
+  #typed(schema: JsonObject, pointer: string): Fragment {
+    const types = schema.type === undefined ? impliedTypes(schema) : typesOf(schema.type);
+    const parts: Fragment[] = [];
+    for (const type of types) {
+      if (type === "null") parts.push(literal("null"));
+      else if (type === "boolean") parts.push(words(["true", "false"]));
+      else if (type === "integer") {
+        if (!types.includes("number")) parts.push(integerFragment(...boundsOf(schema)));
+      } else if (type === "number") parts.push(this.#number(schema, pointer));
+      else if (type === "string") parts.push(this.#string(schema, pointer));
+      else if (type === "array") parts.push(this.#array(schema, pointer));
+      else parts.push(this.#object(schema, pointer));
+    }
+    return parts.length === 0 ? NOTHING : choice(...parts);
+  }
+
+  #number(schema: JsonObject, pointer: string): Fragment {
+    const made = numberFragment(...boundsOf(schema));
+    if (made) return made;
+    const name = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"].find((one) => one in schema);
+    throw unsupported(`${pointer}/${name}`, "a bound of more than 15 digits");
+  }
+
+  #string(schema: JsonObject, pointer: string): Fragment {
+    const { pattern, format, minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema;
+    if (pattern === undefined && format === undefined) {
+      return minLength === 0 && maxLength === Number.POSITIVE_INFINITY
+        ? FREE_TEXT
+        : textOf(minLength as number, maxLength as number);
+    }
+    for (const name of ["minLength", "maxLength", ...(format === undefined ? [] : ["pattern"])]) {
+      if (schema[name] !== undefined)
+        throw unsupported(`${pointer}/${name}`, `not beside ${format === undefined ? "pattern" : "format"}`, name);
+    }
+    return this.#ruled(schema, pointer);
+  }
+
+  #ruled({ pattern, format }: JsonObject, pointer: string): Fragment {
+    if (format !== undefined) {
+      return sequence(QUOTE, patternFragment(TEXT_FORMATS[format as string], { field: pointer }), QUOTE);
+    }
+    return sequence(QUOTE, inString(pattern as string, `${pointer}/pattern`), QUOTE);
+  }
+
+  #array(schema: JsonObject, pointer: string): Fragment {
+    const prefix = (schema.prefixItems ?? []) as Schema[];
+    const least = (schema.minItems ?? 0) as number;
+    const most = (schema.maxItems ?? Number.POSITIVE_INFINITY) as number;
+    if (least > most) return NOTHING;
+    // Items behind those that are described are written only where there must be some.
+    const open = schema.items !== undefined || prefix.length === 0 || least > prefix.length;
+    const item = open ? this.#child((schema.items ?? true) as Schema, `${pointer}/items`) : NOTHING;
+    const rest = (from: number) => {
+      const next = sequence(COMMA, item);
+      const [min, max] = [Math.max(0, least - from), Math.max(0, most - from)];
+      return from >= most ? EMPTY : open ? repeat(next, min, max) : EMPTY;
+    };
+    let tail = prefix.length === 0 ? EMPTY : rest(prefix.length);
+    for (let at = Math.min(prefix.length, most) - 1; at >= 0; at--) {
+      const value = this.#child(prefix[at], `${pointer}/prefixItems/${at}`);
+      const here = sequence(...(at > 0 ? [COMMA] : []), value, tail);
+      tail = at < least ? here : optional(here);
+    }
+    if (prefix.length === 0 && most > 0) {
+      const items = sequence(item, rest(1));
+      tail = least === 0 ? optional(items) : items;
+    }
+    return sequence(literal("["), tail, literal("]"));
+  }
+
+  #object(schema: JsonObject, pointer: string): Fragment {
+    const properties = (schema.properties ?? {}) as JsonObject;
+    const patterns = Object.entries((schema.patternProperties ?? {}) as JsonObject);
+    const required = new Set((schema.required ?? []) as string[]);
+    const { additionalProperties: more } = schema;
+    if (patterns.length > 1) throw unsupported(`${pointer}/patternProperties`, "more than one pattern");
+    if (patterns.length > 0 && more !== undefined && more !== false)
+      throw unsupported(`${pointer}/additionalProperties`, "not beside patternProperties, unless false");
+    const [pattern, patterned] = patterns[0] ?? [];
+    const at = `${pointer}/patternProperties/${pointerPart(pattern ?? "")}`;
+    const named = pattern === undefined ? null : sequence(QUOTE, inString(pattern, at), QUOTE);
+    const members = new Map<string, Schema>(Object.entries(properties) as [string, Schema][]);
+    const naming = named && new Automaton(named);
+    const isPatterned = (name: string) =>
+      naming !== null && matches(naming, new TextEncoder().encode(JSON.stringify(name)));
+    if ([...members.keys()].some(isPatterned)) throw unsupported(at, "a pattern that a name of properties matches");
+    for (const name of required) {
+      if (members.has(name) || isPatterned(name)) continue;
+      members.set(name, (pattern === undefined || more === false ? (more ?? true) : true) as Schema);
+    }
+    if ([...required].some(isPatterned)) throw unsupported(at, "a pattern that a required name matches");
+    let extra: Fragment | null = null;
+    if (named) extra = sequence(named, COLON, this.#child(patterned as Schema, at));
+    else if (more !== false && (more !== undefined || members.size === 0)) {
+      const name = members.size === 0 ? FREE_TEXT : sequence(QUOTE, otherNames([...members.keys()]), QUOTE);
+      extra = sequence(name, COLON, this.#child((more ?? true) as Schema, `${pointer}/additionalProperties`));
+    }
+    let rest: Fragment = extra ? repeat(sequence(COMMA, extra), 0, Number.POSITIVE_INFINITY) : EMPTY;
+    let first: Fragment = extra ? optional(sequence(extra, rest)) : EMPTY;
+    for (const [name, value] of [...members].reverse()) {
+      const key = literal(JSON.stringify(name));
+      const member =
+        value === false
+          ? NOTHING
+          : sequence(key, COLON, this.#child(value, `${pointer}/properties/${pointerPart(name)}`));
+      const [begun, next] = [sequence(member, rest), sequence(COMMA, member, rest)];
+      first = required.has(name) ? begun : choice(begun, first);
+      rest = required.has(name) ? next : choice(next, rest);
+    }
+    return sequence(literal("{"), first, literal("}"));
+  }
+
+  /** Values inside values are rules, so that they may hold themselves. */
+  #child(schema: Schema, pointer: string): Fragment {
+    if (schema === false) return NOTHING;
+    return call(this.#rule(schema, pointer));
+  }
+}
+
+const ANYTHING: JsonObject = Object.freeze(Object.create(null));
+
+const ASSERTS =
+  /^(type|enum|const|properties|patternProperties|additionalProperties|items|prefixItems|anyOf|oneOf|allOf|required|(min|max)(Items|Length)|pattern|format|minimum|maximum|exclusive(Minimum|Maximum)|\$ref)$/;
+const asserts = (schema: JsonObject) => Object.keys(schema).some((name) => ASSERTS.test(name));
+
+/** Keywords say of which type they speak; others would be let pass by the schema, and are not written. */
+function impliedTypes(schema: JsonObject): string[] {
+  const types: string[] = [];
+  const has = (names: RegExp) => Object.keys(schema).some((name) => names.test(name));
+  if (has(/^(minimum|maximum|exclusive)/)) types.push("number");
+  if (has(/^(minLength|maxLength|pattern|format)$/)) types.push("string");
+  if (has(/[iI]tems$/)) types.push("array");
+  if (has(/[pP]roperties$|^required$/)) types.push("object");
+  return types.length > 0 ? types : typesOf(undefined);
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  return typeof value;
+}
+
+function boundsOf(schema: JsonObject): [Bound | null, Bound | null] {
+  const bound = (plain: string, exclusive: string, higher: (a: number, b: number) => boolean): Bound | null => {
+    const [a, b] = [schema[plain] as number | undefined, schema[exclusive] as number | undefined];
+    if (b !== undefined && (a === undefined || !higher(a, b))) return { value: b, exclusive: true };
+    return a === undefined ? null : { value: a, exclusive: false };
+  };
+  return [bound("minimum", "exclusiveMinimum", (a, b) => a > b), bound("maximum", "exclusiveMaximum", (a, b) => a < b)];
+}
