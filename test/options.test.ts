@@ -178,6 +178,7 @@ describe("defaults and normal forms", () => {
       specialTokens: false,
       salt: "",
       speculate: false,
+      responseFormat: undefined,
       priority: 0,
       deadline: undefined,
       signal: undefined,

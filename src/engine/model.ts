@@ -13,6 +13,7 @@ import { Scheduler } from "../generate/scheduler.ts";
 import { Session } from "../generate/session.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
 import { checkFunction, checkTokenIds, isRevoked, readOptions, wrong } from "../given.ts";
+import type { StandardSchema } from "../grammar/standard-schema.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
 import {
@@ -44,6 +45,9 @@ import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
 import { wantedTaps } from "./wanted-taps.ts";
+
+/** Options whose format is a Standard Schema, which says what the value is. */
+export type Formatted<Options, Value> = Omit<Options, "responseFormat"> & { responseFormat: StandardSchema<Value> };
 
 /** Of a single measure of a prompt. */
 export interface PromptOptions {
@@ -149,6 +153,8 @@ export class Model {
    * Continues a prompt: text (the begin-of-text id goes in front as the file says) or ids. Throws at once what is wrong with the
    * call; what comes later is rejected.
    */
+  generate<Value>(prompt: Prompt, options: Formatted<GenerateOptions, Value>): Generation<Value>;
+  generate(prompt: Prompt, options?: GenerateOptions): Generation;
   generate(prompt: Prompt, options?: GenerateOptions): Generation {
     this.#refuseDisposed();
     const checked = this.#starter.check(options);
@@ -170,6 +176,8 @@ export class Model {
   }
 
   /** Answers messages through the checkpoint's template. */
+  chat<Value>(messages: readonly ChatMessage[], options: Formatted<ChatOptions, Value>): Generation<Value>;
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
     return this.#generation(this.#read(messages, options));
   }

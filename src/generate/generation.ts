@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { AnswerPart, ToolCall } from "../tools/call.ts";
 import { CallReader, type CallRules } from "../tools/call-reader.ts";
@@ -16,7 +17,7 @@ import { Writer, type WriterRules } from "./writer.ts";
 /** `tool-calls`: it was stopped, and nothing stands behind its last call. */
 export type FinishReason = "stop" | "length" | "tool-calls";
 
-export interface GenerationResult {
+export interface GenerationResult<Value = unknown> {
   /**
    * Generated ids. The id that ended the generation is not among them, nor is any whose text begins at or behind the stop
    * string that did.
@@ -26,6 +27,11 @@ export interface GenerationResult {
   readonly text: string;
   /** Whole calls of tools that were offered, in order. */
   readonly toolCalls: readonly ToolCall[];
+  /**
+   * What the text means under `responseFormat`: JSON parsed, or what a Standard Schema makes of it. undefined of other formats, and
+   * where the text did not come to its end.
+   */
+  readonly value: Value | undefined;
   readonly finishReason: FinishReason;
   /** Which limit was reached, where the reason is `length`: `maxTokens`, or the context with the prompt in it. */
   readonly limit: "maxTokens" | "context" | undefined;
@@ -71,6 +77,8 @@ export interface GenerationStart {
   readonly warnings: readonly string[];
   /** The text goes on the prompt's; else it is one of its own, and the space before it is not part of it. */
   readonly continues: boolean;
+  /** Of `responseFormat`; for this text alone. */
+  readonly constraint: Constraint | null;
   /** undefined: a call of its own. */
   readonly batch: object | undefined;
   /** Calls are looked for in the text. */
@@ -81,12 +89,12 @@ export interface GenerationStart {
  * A generation that runs when somebody listens: iterate it for text as it comes, or await `text()` or `result()`. Several
  * listeners see the same text from its beginning; when the last of them leaves early, the generation ends.
  */
-export class Generation implements AsyncIterable<string> {
+export class Generation<Value = unknown> implements AsyncIterable<string> {
   readonly #start: GenerationStart;
   readonly #cancel = new AbortController();
   readonly #pieces = new Feed<string>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
   readonly #parts = new Feed<AnswerPart>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
-  #running: Promise<GenerationResult> | null = null;
+  #running: Promise<GenerationResult<Value>> | null = null;
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
   #settled = false;
@@ -97,7 +105,7 @@ export class Generation implements AsyncIterable<string> {
   }
 
   /** Resolves at the end. Rejects as the generation failed, with the signal's reason when it was aborted. */
-  result(): Promise<GenerationResult> {
+  result(): Promise<GenerationResult<Value>> {
     this.#awaited = true;
     return this.#run();
   }
@@ -154,7 +162,7 @@ export class Generation implements AsyncIterable<string> {
     if (this.#pieces.readers + this.#parts.readers === 0 && !this.#awaited) this.cancel();
   }
 
-  #run(): Promise<GenerationResult> {
+  #run(): Promise<GenerationResult<Value>> {
     this.#running ??= this.#generate().then(
       (result) => {
         this.#settle("done");
@@ -174,8 +182,19 @@ export class Generation implements AsyncIterable<string> {
     this.#parts.close(end);
   }
 
-  async #generate(): Promise<GenerationResult> {
-    const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context } = this.#start;
+  /** Whether a constrained text is whole: an end id came, not a stop string in its middle. */
+  #endedBy(stoppedBy: number | string | undefined): boolean {
+    const { constraint, rules } = this.#start;
+    const isId = typeof stoppedBy === "number" || [...rules.stopNames.values()].some((name) => name === stoppedBy);
+    return constraint !== null && isId && constraint.complete;
+  }
+
+  async #value(text: string): Promise<Value | undefined> {
+    return (await this.#start.options.responseFormat?.value(text)) as Value | undefined;
+  }
+
+  async #generate(): Promise<GenerationResult<Value>> {
+    const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context, constraint } = this.#start;
     const stream = tokenizer?.stream({ continues: this.#start.continues }) ?? null;
     const reader = this.#reader();
     const writer = new Writer(rules, stream, {
@@ -190,6 +209,7 @@ export class Generation implements AsyncIterable<string> {
     const begun = performance.now();
     let first = begun;
     let last = begun;
+    let whole = false;
     const speculation = options.speculate === "lookup" ? new Speculation(new Lookup(vocab)) : null;
     const request: Request = {
       ids: prompt,
@@ -200,24 +220,28 @@ export class Generation implements AsyncIterable<string> {
       priority: options.priority,
       draft: speculation ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1)) : undefined,
       onLogits: (logits) => {
-        const sampled = sampler.sample(logits, writer.drawn);
+        const sampled = sampler.sample(logits, writer.drawn, constraint);
         last = performance.now();
         if (writer.drawn === 0) first = last;
         if (!writer.take(sampled)) return null;
         sampler.accept(sampled.id);
-        return writer.drawn < most ? sampled.id : null;
+        constraint?.accept(sampled.id);
+        // Nothing but an end may follow: not waited for where there is none, or no room for it.
+        whole = constraint?.finished === true && (!constraint.hasEnd || writer.drawn === most);
+        return !whole && writer.drawn < most ? sampled.id : null;
       },
     };
     const late =
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
     const cachedTokens = await scheduler.once(request, options).finally(() => clearTimeout(late));
-    writer.end();
+    const stopped = whole || writer.stoppedBy !== undefined;
+    writer.end(constraint !== null && !stopped);
     reader?.end();
-    const stopped = writer.stoppedBy !== undefined;
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
     return {
       ids: writer.ids,
       text: reader ? reader.text : writer.text,
+      value: whole || this.#endedBy(writer.stoppedBy) ? await this.#value(writer.text) : undefined,
       toolCalls: reader?.toolCalls ?? [],
       finishReason: !stopped ? "length" : reader?.endsInCall ? "tool-calls" : "stop",
       limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",

@@ -12,6 +12,7 @@ import {
   tell,
   wrong,
 } from "../given.ts";
+import { type CheckedFormat, checkFormat, type ResponseFormat } from "../grammar/format.ts";
 import { isSignal, ownSignal } from "../realm.ts";
 import { type AdapterChoice, checkAdapter } from "./adapter-choice.ts";
 import { type Seed, seedOf } from "./seed.ts";
@@ -62,6 +63,8 @@ export interface GenerateOptions {
   deadline?: number;
   /** Of those that the model was loaded with, by name or index; null: none. Default: the first, where there is one. */
   adapter?: AdapterChoice;
+  /** What the text may be: JSON, of a schema, of a pattern ... `result().value` is what it means. docs/generation.md. */
+  responseFormat?: ResponseFormat;
   signal?: AbortSignal;
 }
 
@@ -92,6 +95,8 @@ export interface CheckedOptions {
   deadline: number | undefined;
   /** Place among the model's; null: none. */
   adapter: number | null;
+  /** undefined: any text. */
+  responseFormat: CheckedFormat | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -116,6 +121,7 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   priority: 0,
   deadline: undefined,
   adapter: null,
+  responseFormat: undefined,
   signal: undefined,
 };
 
@@ -157,6 +163,7 @@ const NAMES: readonly string[] = [
   "priority",
   "deadline",
   "adapter",
+  "responseFormat",
   "signal",
 ] satisfies (keyof GenerateOptions)[];
 
@@ -193,6 +200,7 @@ export function checkOptions(
     priority: checkWhole("priority", given.priority, [-100, 100]) ?? defaults.priority,
     deadline: checkWhole("deadline", given.deadline, [1, MAX_DEADLINE]) ?? defaults.deadline,
     adapter: given.adapter === undefined ? defaults.adapter : checkAdapter(given.adapter, limits.adapters ?? []),
+    responseFormat: given.responseFormat === undefined ? defaults.responseFormat : checkFormat(given.responseFormat),
     signal: checkSignal(given.signal),
   };
 }

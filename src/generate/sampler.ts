@@ -1,5 +1,7 @@
 import { EngineError } from "../error.ts";
 import { tell } from "../given.ts";
+import { stuck } from "../grammar/automaton.ts";
+import type { Constraint } from "../grammar/constraint.ts";
 import { Candidates } from "./candidates.ts";
 import type { CheckedOptions } from "./options.ts";
 import { uniform } from "./random.ts";
@@ -12,6 +14,7 @@ export type SamplingOptions = Omit<
   | "stopIds"
   | "specialTokens"
   | "adapter"
+  | "responseFormat"
   | "salt"
   | "speculate"
   | "priority"
@@ -43,7 +46,7 @@ const BANNED = -100;
 const MAX_F32 = 3.4028234663852886e38;
 
 /**
- * Logits -> id. In this order: repetition, presence and frequency penalty, logit bias, temperature, top-k, top-p, min-p.
+ * Logits -> id. In this order: repetition, presence and frequency penalty, logit bias, constraint, temperature, top-k, top-p, min-p.
  *
  * The draw is a function of (seed, step) and walks the candidates in the order of their ids, so a token depends neither
  * on the batch nor on threads nor on the engine, and a rounding error in the logits hardly ever changes it.
@@ -80,12 +83,13 @@ export class Sampler {
   }
 
   /** The token of step `step` (0, 1, ...). Leaves `logits` and the history as they are: `accept` what is used. */
-  sample(logits: Float32Array, step: number): SampledToken {
+  sample(logits: Float32Array, step: number, constraint: Constraint | null = null): SampledToken {
     const { temperature, logProbabilities } = this.#options;
     const candidates = this.#candidates;
     candidates.load(logits);
     this.#adjust(candidates.values);
-    let id = candidates.findLikeliest(step);
+    constraint?.apply(candidates.values);
+    let id = this.#likeliest(step, constraint !== null);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
     const normaliser = logProbabilities === undefined ? 0 : candidates.logSum();
@@ -97,6 +101,14 @@ export class Sampler {
     if (logProbabilities === undefined) return { id };
     const top = best.map(([id, value]) => ({ id, logProbability: value - normaliser }));
     return { id, logProbability: value - normaliser, top };
+  }
+
+  #likeliest(step: number, constrained: boolean): number {
+    try {
+      return this.#candidates.findLikeliest(step);
+    } catch (error) {
+      throw constrained && error instanceof EngineError && error.code === "SAMPLE_NO_CANDIDATE" ? stuck() : error;
+    }
   }
 
   /** Penalties and bias, each touching only the ids it concerns and rounding to f32 as the logits are. */

@@ -1,4 +1,6 @@
 import { EngineError } from "../error.ts";
+import { wrong } from "../given.ts";
+import { Grammars } from "../grammar/grammars.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { CallRules } from "../tools/call-reader.ts";
 import type { Candidates } from "./candidates.ts";
@@ -39,6 +41,7 @@ interface Beside {
 /** Turns what callers give into generations of one model: prompts into ids, options into checked ones. */
 export class Starter {
   readonly #parts: StarterParts;
+  #grammars: Grammars | null = null;
 
   constructor(parts: StarterParts) {
     this.#parts = parts;
@@ -55,6 +58,7 @@ export class Starter {
   check(options: unknown, extra: readonly string[] = [], defaults = this.#parts.defaults): CheckedOptions {
     const checked = checkOptions(options, this.#parts, extra, defaults);
     if (checked.stop.length > 0) this.#stopNames(checked.stop);
+    if (checked.responseFormat) this.#formats().compile(checked.responseFormat);
     return checked;
   }
 
@@ -85,6 +89,16 @@ export class Starter {
       stopNames: this.#stopNames(options.stop),
       marks: calls ? this.#marks(calls.dialect.marks) : undefined,
     };
+    if (options.responseFormat && calls)
+      throw wrong(
+        "responseFormat",
+        "not beside tools: an answer of a format calls none",
+        'toolChoice: "none", or no tools',
+        "tools",
+      );
+    const endIds = new Set([...rules.stopIds, ...rules.stopNames.keys()]);
+    const strips = tokenizer?.stripsSpace === true && !continues;
+    const constraint = options.responseFormat ? this.#formats().begin(options.responseFormat, endIds, strips) : null;
     return new Generation({
       scheduler,
       tokenizer,
@@ -97,9 +111,19 @@ export class Starter {
       candidates,
       warnings,
       continues,
+      constraint,
       batch,
       calls,
     });
+  }
+
+  #formats(): Grammars {
+    const tokenizer = this.#text();
+    this.#grammars ??= new Grammars({
+      size: this.#parts.vocab,
+      bytesOf: (id) => (tokenizer.isSpecial(id) ? null : tokenizer.tokenBytes(id)),
+    });
+    return this.#grammars;
   }
 
   #stopNames(stops: readonly string[]): ReadonlyMap<number, string> {

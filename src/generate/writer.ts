@@ -64,9 +64,10 @@ export class Writer {
     return this.stoppedBy === undefined;
   }
 
-  end(): void {
+  /** `cut`: what it holds of an unfinished character is left out, not shown as U+FFFD. */
+  end(cut = false): void {
     if (!this.#stream || this.#stops.matched !== undefined) return;
-    this.#read(this.#stream.end());
+    if (!cut) this.#read(this.#stream.end());
     if (this.#stops.matched === undefined) this.#write(this.#stops.flush());
   }
 

@@ -141,6 +141,11 @@ export class Tokenizer {
     };
   }
 
+  /** @internal Whether the space that begins a text is not shown, unless it `continues` another. */
+  get stripsSpace(): boolean {
+    return this.#vocabulary.stripSpace;
+  }
+
   /** The bytes a token stands for; of a control token, its name. A copy. */
   tokenBytes(id: number): Uint8Array {
     return this.#bytes(id).slice();
