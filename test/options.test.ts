@@ -41,6 +41,7 @@ const REFUSED: [name: string, values: unknown[], allowed: string][] = [
   ["stop", [Array(17).fill("a"), Array(100_000).fill("aa")], "at most 16 strings"],
   ["stopIds", [null, 5, "1", { 0: 1 }], "an array of token ids"],
   ["stopIds", [Array(1025).fill(1)], "at most 1024 ids"],
+  ["logitsProcessor", [null, 5, "f", {}, class {}], "a function of logits and ids"],
   ["logitBias", [null, 5, "1", [1], new Set([1]), () => 1], "an object or Map from id to bias"],
 ];
 
@@ -170,6 +171,7 @@ describe("defaults and normal forms", () => {
       presencePenalty: 0,
       frequencyPenalty: 0,
       logitBias: new Map(),
+      logitsProcessor: undefined,
       seed: undefined,
       stop: [],
       stopIds: [],

@@ -32,6 +32,7 @@ const GENERATE = {
   presencePenalty: number,
   frequencyPenalty: number,
   logitBias: orAbsent((value) => /^(Map|Object)$/.test(tag(value))),
+  logitsProcessor: call,
   seed,
   stop: orAbsent(either(text, Array.isArray)),
   stopIds: orAbsent(list),

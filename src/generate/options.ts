@@ -13,6 +13,7 @@ import {
   wrong,
 } from "../given.ts";
 import { isSignal, ownSignal } from "../realm.ts";
+import { checkLogitsProcessor, type LogitsProcessor } from "./logits-processor.ts";
 import { type Seed, seedOf } from "./seed.ts";
 
 /**
@@ -38,6 +39,8 @@ export interface GenerateOptions {
   frequencyPenalty?: number;
   /** Added to the logit of an id; -100 forbids the id. Ids that the checkpoint forbids stay forbidden unless named here. */
   logitBias?: Record<number, number> | ReadonlyMap<number, number>;
+  /** The caller's own rule over the logits of each token, after penalties and bias, before temperature and cuts. */
+  logitsProcessor?: LogitsProcessor;
   /** An integer of 64 bits, from 2^53 on as a bigint or decimal text. Drawn when absent or -1; the one that was used is reported. */
   seed?: number | bigint | string;
   /** Text that ends the generation; it is not part of the result. What is exactly a control token means its id too. */
@@ -75,6 +78,7 @@ export interface CheckedOptions {
   presencePenalty: number;
   frequencyPenalty: number;
   logitBias: ReadonlyMap<number, number>;
+  logitsProcessor: LogitsProcessor | undefined;
   /** undefined: to be drawn. */
   seed: Seed | undefined;
   stop: readonly string[];
@@ -101,6 +105,7 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   presencePenalty: 0,
   frequencyPenalty: 0,
   logitBias: new Map(),
+  logitsProcessor: undefined,
   seed: undefined,
   stop: [],
   stopIds: [],
@@ -139,6 +144,7 @@ const NAMES: readonly string[] = [
   "presencePenalty",
   "frequencyPenalty",
   "logitBias",
+  "logitsProcessor",
   "seed",
   "stop",
   "stopIds",
@@ -174,6 +180,7 @@ export function checkOptions(
     presencePenalty: number("presencePenalty", "[-2, 2]"),
     frequencyPenalty: number("frequencyPenalty", "[-2, 2]"),
     logitBias: checkLogitBias(given.logitBias, defaults.logitBias, limits.vocab),
+    logitsProcessor: checkLogitsProcessor(given.logitsProcessor, defaults.logitsProcessor),
     seed: given.seed === undefined ? defaults.seed : checkSeed(given.seed),
     stop: given.stop === undefined ? defaults.stop : checkStop(given.stop),
     stopIds: given.stopIds === undefined ? defaults.stopIds : checkStopIds(given.stopIds, limits.vocab),

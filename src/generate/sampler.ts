@@ -1,25 +1,16 @@
 import { EngineError } from "../error.ts";
 import { tell } from "../given.ts";
 import { Candidates } from "./candidates.ts";
+import { processLogits } from "./logits-processor.ts";
 import type { CheckedOptions } from "./options.ts";
 import { uniform } from "./random.ts";
 import type { Seed } from "./seed.ts";
 
-export type SamplingOptions = Omit<
-  CheckedOptions,
-  | "maxTokens"
-  | "stop"
-  | "stopIds"
-  | "specialTokens"
-  | "salt"
-  | "speculate"
-  | "priority"
-  | "deadline"
-  | "signal"
-  | "seed"
-> & {
-  seed: Seed | bigint;
-};
+type Always = "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty";
+type Rare = "logitsProcessor";
+
+export type SamplingOptions = Pick<CheckedOptions, Always | "logitBias" | "logProbabilities"> &
+  Partial<Pick<CheckedOptions, Rare>> & { seed: Seed | bigint };
 
 export interface TokenProbability {
   id: number;
@@ -27,8 +18,8 @@ export interface TokenProbability {
 }
 
 /**
- * Log-probabilities (natural) are those of the model after penalties and bias but before temperature, top-k, top-p and
- * min-p: what the model thinks of the allowed tokens, comparable between runs of different temperature.
+ * Log-probabilities (natural) are those of the model after penalties, bias and the caller's processor but before temperature
+ * and every cut: what the model thinks of the allowed tokens, comparable between runs of different temperature.
  */
 export interface SampledToken {
   id: number;
@@ -42,7 +33,8 @@ const BANNED = -100;
 const MAX_F32 = 3.4028234663852886e38;
 
 /**
- * Logits -> id. In this order: repetition, presence and frequency penalty, logit bias, temperature, top-k, top-p, min-p.
+ * Logits -> id. In this order: repetition, presence and frequency penalty, logit bias, logitsProcessor, temperature, top-k, top-p,
+ * min-p.
  *
  * The draw is a function of (seed, step) and walks the candidates in the order of their ids, so a token depends neither
  * on the batch nor on threads nor on the engine, and a rounding error in the logits hardly ever changes it.
@@ -54,6 +46,7 @@ export class Sampler {
   readonly #seed: bigint;
   readonly #seen = new Set<number>(); // ids of prompt and output, kept only if a repetition penalty asks for them
   readonly #output = new Map<number, number>(); // id -> how often it is in the output
+  readonly #ids: number[] = []; // of prompt and output, kept only if somebody reads them
 
   /** Samplers of one thread may share `candidates`: nothing in it outlives a call of `sample`. */
   constructor(options: SamplingOptions, vocab: number, candidates = new Candidates(vocab)) {
@@ -67,23 +60,33 @@ export class Sampler {
   observePrompt(ids: ArrayLike<number>): void {
     for (let i = 0; i < ids.length; i++) {
       this.#checkId(ids[i], `prompt[${i}]`);
-      if (this.#options.repetitionPenalty !== 1) this.#seen.add(ids[i]);
+      this.#remember(ids[i]);
     }
   }
 
   /** `id` is now part of the output. */
   accept(id: number): void {
     this.#checkId(id, "id");
-    if (this.#options.repetitionPenalty !== 1) this.#seen.add(id);
+    this.#remember(id);
     this.#output.set(id, (this.#output.get(id) ?? 0) + 1);
+  }
+
+  #remember(id: number): void {
+    if (this.#options.repetitionPenalty !== 1) this.#seen.add(id);
+    if (this.#options.logitsProcessor) this.#ids.push(id);
   }
 
   /** The token of step `step` (0, 1, ...). Leaves `logits` and the history as they are: `accept` what is used. */
   sample(logits: Float32Array, step: number): SampledToken {
-    const { temperature, logProbabilities } = this.#options;
+    const { temperature, logProbabilities, logitsProcessor } = this.#options;
     const candidates = this.#candidates;
     candidates.load(logits);
     this.#adjust(candidates.values);
+    if (logitsProcessor) {
+      // Before a caller sees them: what is wrong with the model is not the caller's.
+      candidates.findLikeliest(step);
+      processLogits(logitsProcessor, candidates.values, this.#ids);
+    }
     let id = candidates.findLikeliest(step);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
