@@ -202,6 +202,14 @@ interface DivergenceOptions {
     signal?: AbortSignal;
 }
 
+interface DryOptions {
+    multiplier: number;
+    base?: number;
+    allowedLength?: number;
+    sequenceBreakers?: readonly string[];
+    range?: number;
+}
+
 interface EncodeOptions {
     specialTokens?: boolean;
     addBos?: boolean;
@@ -235,6 +243,10 @@ interface GenerateOptions {
     topK?: number;
     topP?: number;
     minP?: number;
+    typicalP?: number;
+    topNSigma?: number;
+    xtc?: XtcOptions;
+    dry?: DryOptions;
     repetitionPenalty?: number;
     presencePenalty?: number;
     frequencyPenalty?: number;
@@ -276,6 +288,8 @@ interface GenerationConfig {
     readonly topK: DefaultOption<number>;
     readonly topP: DefaultOption<number>;
     readonly minP: DefaultOption<number>;
+    readonly typicalP: DefaultOption<number>;
+    readonly xtc: DefaultOption<Readonly<Required<XtcOptions>> | null>;
     readonly repetitionPenalty: DefaultOption<number>;
     readonly maxTokens: DefaultOption<number | null>;
     readonly stop: DefaultOption<readonly string[]>;
@@ -762,5 +776,10 @@ interface WindowRule {
     readonly stride: number | null;
 }
 
+interface XtcOptions {
+    probability: number;
+    threshold?: number;
+}
+
 export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule };
+export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };

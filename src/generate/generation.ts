@@ -4,6 +4,7 @@ import type { AnswerPart, ToolCall } from "../tools/call.ts";
 import { CallReader, type CallRules } from "../tools/call-reader.ts";
 import { callId } from "./call-ids.ts";
 import type { Candidates } from "./candidates.ts";
+import { Dry } from "./dry.ts";
 import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
 import type { Request } from "./running.ts";
@@ -182,7 +183,8 @@ export class Generation implements AsyncIterable<string> {
       text: (piece) => (reader ? reader.push(piece) : this.#tell({ type: "text", text: piece })),
       mark: (name) => reader?.mark(name),
     });
-    const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates);
+    const dry = options.dry && new Dry(options.dry, tokenizer);
+    const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates, dry);
     sampler.observePrompt(prompt);
     const room = context - prompt.length;
     const most = Math.min(options.maxTokens, room);

@@ -13,8 +13,11 @@ import {
   wrong,
 } from "../given.ts";
 import { isSignal, ownSignal } from "../realm.ts";
+import { type CheckedDry, checkDry, type DryOptions } from "./dry.ts";
+import { numberIn } from "./in-range.ts";
 import { checkLogitsProcessor, type LogitsProcessor } from "./logits-processor.ts";
 import { type Seed, seedOf } from "./seed.ts";
+import { checkXtc, type XtcOptions } from "./xtc.ts";
 
 /**
  * What a caller may ask of a generation. Everything is optional; a name that is not here is an error, never ignored. What is
@@ -31,6 +34,17 @@ export interface GenerateOptions {
   topP?: number;
   /** Keep tokens at least this many times as likely as the likeliest. */
   minP?: number;
+  /**
+   * Keep the most typical tokens, those whose surprise is nearest to the entropy, until the probability before the next one exceeds
+   * this (Meister et al. 2022, locally typical sampling). Default 1: off.
+   */
+  typicalP?: number;
+  /** Keep logits within so many standard deviations of the largest (Tang et al. 2024, arXiv 2411.07641). Default 0: off. */
+  topNSigma?: number;
+  /** Now and then take out the likeliest tokens. Default: off. */
+  xtc?: XtcOptions;
+  /** Lower what would go on a repetition. Default: off. */
+  dry?: DryOptions;
   /** Over prompt and output: positive logits are divided by it, negative ones multiplied. */
   repetitionPenalty?: number;
   /** Taken once from the logit of every token of the output. */
@@ -74,6 +88,13 @@ export interface CheckedOptions {
   topK: number;
   topP: number;
   minP: number;
+  /** 1 is off. */
+  typicalP: number;
+  /** 0 is off. */
+  topNSigma: number;
+  /** undefined: off, as of `dry`. */
+  xtc: Required<XtcOptions> | undefined;
+  dry: CheckedDry | undefined;
   repetitionPenalty: number;
   presencePenalty: number;
   frequencyPenalty: number;
@@ -101,6 +122,10 @@ export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   topK: 0,
   topP: 0.9,
   minP: 0,
+  typicalP: 1,
+  topNSigma: 0,
+  xtc: undefined,
+  dry: undefined,
   repetitionPenalty: 1,
   presencePenalty: 0,
   frequencyPenalty: 0,
@@ -140,6 +165,10 @@ const NAMES: readonly string[] = [
   "topK",
   "topP",
   "minP",
+  "typicalP",
+  "topNSigma",
+  "xtc",
+  "dry",
   "repetitionPenalty",
   "presencePenalty",
   "frequencyPenalty",
@@ -168,7 +197,7 @@ export function checkOptions(
   defaults: Readonly<CheckedOptions> = DEFAULT_OPTIONS,
 ): CheckedOptions {
   const given = snapshot(options, extra);
-  const number = (field: NumberName, range: string) => checkNumber(field, given[field], defaults[field], range);
+  const number = (field: NumberName, range: string) => numberIn(field, given[field], defaults[field], range);
   const temperature = number("temperature", "[0, 2]");
   return {
     maxTokens: checkMaxTokens(given.maxTokens, defaults.maxTokens, limits.context),
@@ -176,6 +205,10 @@ export function checkOptions(
     topK: checkTopK(given.topK, defaults.topK, limits.vocab),
     topP: number("topP", "(0, 1]"),
     minP: number("minP", "[0, 1]"),
+    typicalP: number("typicalP", "(0, 1]"),
+    topNSigma: number("topNSigma", "[0, 100]"),
+    xtc: checkXtc(given.xtc, defaults.xtc),
+    dry: checkDry(given.dry, defaults.dry),
     repetitionPenalty: number("repetitionPenalty", "(0, 10]"),
     presencePenalty: number("presencePenalty", "[-2, 2]"),
     frequencyPenalty: number("frequencyPenalty", "[-2, 2]"),
@@ -194,7 +227,15 @@ export function checkOptions(
   };
 }
 
-type NumberName = "temperature" | "topP" | "minP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty";
+type NumberName =
+  | "temperature"
+  | "topP"
+  | "minP"
+  | "typicalP"
+  | "topNSigma"
+  | "repetitionPenalty"
+  | "presencePenalty"
+  | "frequencyPenalty";
 
 /** A copy that is read once, so a getter cannot show one value to the check and another to the engine. */
 function snapshot(options: unknown, extra: readonly string[]): Record<keyof GenerateOptions, unknown> {
@@ -224,16 +265,6 @@ function checkTopK(value: unknown, absent: number, vocab: number): number {
   if (value === -1) return 0;
   if (Number.isInteger(value) && (value as number) >= 0) return Math.min(value as number, vocab) || 0;
   throw wrong("topK", "not a number of tokens", "an integer >= 1, or 0 or -1 for off", value);
-}
-
-/** `range` is both the rule and the text of the error: "(0, 1]" leaves 0 out. */
-function checkNumber(field: keyof GenerateOptions, value: unknown, absent: number, range: string): number {
-  if (value === undefined) return absent;
-  if (typeof value !== "number") throw wrong(field, "not a number", `a number in ${range}`, value);
-  const [low, high] = range.slice(1, -1).split(", ").map(Number);
-  const above = range.startsWith("(") ? value > low : value >= low;
-  if (!(above && value <= high)) throw wrong(field, "out of range", `a number in ${range}`, value);
-  return value;
 }
 
 function checkLogitBias(

@@ -53,6 +53,8 @@ export class Starter {
   check(options: unknown, extra: readonly string[] = [], defaults = this.#parts.defaults): CheckedOptions {
     const checked = checkOptions(options, this.#parts, extra, defaults);
     if (checked.stop.length > 0) this.#stopNames(checked.stop);
+    // Text cannot be found in ids alone.
+    if (checked.dry?.sequenceBreakers?.length) this.#text();
     return checked;
   }
 
