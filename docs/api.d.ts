@@ -239,6 +239,8 @@ type FinishReason = "stop" | "length" | "tool-calls";
 
 interface GenerateOptions {
     maxTokens?: number;
+    minTokens?: number;
+    ignoreEos?: boolean;
     temperature?: number;
     topK?: number;
     topP?: number;
@@ -292,6 +294,7 @@ interface GenerationConfig {
     readonly xtc: DefaultOption<Readonly<Required<XtcOptions>> | null>;
     readonly repetitionPenalty: DefaultOption<number>;
     readonly maxTokens: DefaultOption<number | null>;
+    readonly minTokens: DefaultOption<number>;
     readonly stop: DefaultOption<readonly string[]>;
     readonly logitBias: DefaultOption<Readonly<Record<number, number>>>;
 }

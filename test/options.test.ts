@@ -22,6 +22,8 @@ function errorOf(run: () => unknown): EngineError {
 /** [option, refused values, text that the error gives as allowed] */
 const REFUSED: [name: string, values: unknown[], allowed: string][] = [
   ["maxTokens", [0, -1, -0, 1.5, "5", null, Infinity, Number.NaN, 5n], "an integer >= 1"],
+  ["minTokens", [-1, 1.5, 513, "5", null, Infinity, Number.NaN], "an integer in [0, 512], the maxTokens"],
+  ["ignoreEos", [null, 0, "true"], "true or false"],
   ["temperature", [JSON.parse("1e400"), -0.1, 2.1, "0.7", null, Number.NaN, true, [], {}], "a number in [0, 2]"],
   ["topK", [-2, 0.5, Infinity, Number.NaN, "40", null], "an integer >= 1, or 0 or -1 for off"],
   ["topP", [0, -1, 1.0001, Number.NaN, "1", null], "a number in (0, 1]"],
@@ -199,6 +201,8 @@ describe("defaults and normal forms", () => {
   test("without options: temperature 0.6, topP 0.9, nothing else, and what fits the context", () => {
     expect(check(undefined)).toEqual({
       maxTokens: 512,
+      minTokens: 0,
+      ignoreEos: false,
       temperature: 0.6,
       topK: 0,
       topP: 0.9,
@@ -240,6 +244,13 @@ describe("defaults and normal forms", () => {
 
   test("topK: 0 and -1 are off, more than the vocabulary is the vocabulary", () => {
     expect([0, -0, -1, 1, 260, 261, 1e12].map((topK) => check({ topK }).topK)).toEqual([0, 0, 0, 1, 260, 260, 260]);
+  });
+
+  test("minTokens is at most maxTokens: an error of the call, not of what a file asks for", () => {
+    expect(check({ minTokens: 5, maxTokens: 5 }).minTokens).toBe(5);
+    expect(errorOf(() => check({ minTokens: 6, maxTokens: 5 })).at?.field).toBe("minTokens");
+    const file = checkOptions({ minTokens: 9 }, LIMITS);
+    expect(checkOptions({ maxTokens: 4 }, LIMITS, [], file).minTokens).toBe(4);
   });
 
   test("maxTokens is capped by the context, however large", () => {

@@ -24,6 +24,8 @@ const any = () => true;
 
 const GENERATE = {
   maxTokens: number,
+  minTokens: number,
+  ignoreEos: flag,
   temperature: number,
   topK: number,
   topP: number,

@@ -26,6 +26,7 @@ export interface GenerationConfig {
   readonly repetitionPenalty: DefaultOption<number>;
   /** null: what fits the context. */
   readonly maxTokens: DefaultOption<number | null>;
+  readonly minTokens: DefaultOption<number>;
   readonly stop: DefaultOption<readonly string[]>;
   /** -100 forbids the id. */
   readonly logitBias: DefaultOption<Readonly<Record<number, number>>>;
@@ -51,6 +52,7 @@ const TAKEN: Readonly<Record<string, Name>> = {
   typical_p: "typicalP",
   repetition_penalty: "repetitionPenalty",
   max_new_tokens: "maxTokens",
+  min_new_tokens: "minTokens",
   stop_strings: "stop",
 };
 
@@ -69,7 +71,6 @@ const sampling = (lacking: Lacking): Lacking => ({ ...lacking, sampling: true })
 
 const LACKING: Readonly<Record<string, Lacking>> = {
   min_length: above(0),
-  min_new_tokens: above(0),
   max_time: any,
   num_beams: above(1),
   num_beam_groups: above(1),
@@ -233,6 +234,7 @@ class DefaultsReader {
       xtc: told("xtc", options.xtc ?? null),
       repetitionPenalty: told("repetitionPenalty", options.repetitionPenalty),
       maxTokens: told("maxTokens", maxTokens === Number.POSITIVE_INFINITY ? null : maxTokens),
+      minTokens: told("minTokens", options.minTokens),
       stop: told("stop", options.stop),
       logitBias: told("logitBias", Object.fromEntries(logitBias)),
     };

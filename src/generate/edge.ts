@@ -8,7 +8,7 @@ const ROUNDS: readonly (readonly [shift: number, width: number])[] = [
   [10, 11],
   [0, 10],
 ];
-const bins = new Float64Array(2048);
+const BINS = new Float64Array(2048);
 
 /** The bits of an f32 as an integer whose unsigned order is that of the numbers; -0 is 0. */
 export function order(bits: number): number {
@@ -27,6 +27,7 @@ export function findEdge(
   weights: Float64Array | null,
   limit: number,
 ): { key: number; before: number } {
+  const bins = BINS;
   let before = 0;
   let key = 0;
   for (const [shift, width] of ROUNDS) {

@@ -202,7 +202,7 @@ export class Generation implements AsyncIterable<string> {
       priority: options.priority,
       draft: speculation ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1)) : undefined,
       onLogits: (logits) => {
-        const sampled = sampler.sample(logits, writer.drawn);
+        const sampled = sampler.sample(logits, writer.drawn, writer.forbidden);
         last = performance.now();
         if (writer.drawn === 0) first = last;
         if (!writer.take(sampled)) return null;

@@ -26,6 +26,13 @@ import { checkXtc, type XtcOptions } from "./xtc.ts";
 export interface GenerateOptions {
   /** At most this many new tokens. Default: what fits the context. */
   maxTokens?: number;
+  /**
+   * Nothing but the context ends it before so many new tokens, at most `maxTokens`: until then the ids that end it are forbidden, and
+   * `stop` is looked for in the text behind them. Default 0.
+   */
+  minTokens?: number;
+  /** The ids that the checkpoint names do not end it, and are drawn like others; `stop` and `stopIds` do. Default: false. */
+  ignoreEos?: boolean;
   /** 0 (and anything below 1e-4) is greedy: the likeliest token, the lowest id on ties. Default 0.6. */
   temperature?: number;
   /** Keep the k likeliest tokens; 0 and -1 switch it off. Default: off. */
@@ -82,6 +89,8 @@ export interface GenerateOptions {
 /** The same with every value checked and every default filled in, but for the seed. */
 export interface CheckedOptions {
   maxTokens: number;
+  minTokens: number;
+  ignoreEos: boolean;
   /** 0 is greedy, else at least 1e-4. */
   temperature: number;
   /** 0 is off, else 1..vocab. */
@@ -118,6 +127,8 @@ export interface CheckedOptions {
 /** Temperature and topP as Llama 4's generation_config has them. */
 export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   maxTokens: Number.POSITIVE_INFINITY,
+  minTokens: 0,
+  ignoreEos: false,
   temperature: 0.6,
   topK: 0,
   topP: 0.9,
@@ -161,6 +172,8 @@ const MAX_DEADLINE = 2 ** 31 - 1;
 
 const NAMES: readonly string[] = [
   "maxTokens",
+  "minTokens",
+  "ignoreEos",
   "temperature",
   "topK",
   "topP",
@@ -199,8 +212,11 @@ export function checkOptions(
   const given = snapshot(options, extra);
   const number = (field: NumberName, range: string) => numberIn(field, given[field], defaults[field], range);
   const temperature = number("temperature", "[0, 2]");
+  const maxTokens = checkMaxTokens(given.maxTokens, defaults.maxTokens, limits.context);
   return {
-    maxTokens: checkMaxTokens(given.maxTokens, defaults.maxTokens, limits.context),
+    maxTokens,
+    minTokens: checkMinTokens(given.minTokens, defaults.minTokens, maxTokens),
+    ignoreEos: checkFlag("ignoreEos", given.ignoreEos) ?? defaults.ignoreEos,
     temperature: temperature < GREEDY_BELOW ? 0 : temperature,
     topK: checkTopK(given.topK, defaults.topK, limits.vocab),
     topP: number("topP", "(0, 1]"),
@@ -258,6 +274,13 @@ function checkMaxTokens(value: unknown, absent: number, context: number): number
   if (value === undefined) return Math.min(absent, context);
   if (Number.isInteger(value) && (value as number) >= 1) return Math.min(value as number, context);
   throw wrong("maxTokens", "not a number of tokens", "an integer >= 1", value);
+}
+
+/** What a file asks for must not refuse a shorter answer. */
+function checkMinTokens(value: unknown, absent: number, most: number): number {
+  if (value === undefined) return Math.min(absent, most);
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most) return (value as number) || 0;
+  throw wrong("minTokens", "not a number of tokens", `an integer in [0, ${most}], the maxTokens`, value);
 }
 
 function checkTopK(value: unknown, absent: number, vocab: number): number {

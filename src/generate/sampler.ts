@@ -34,7 +34,7 @@ const BANNED = -100;
 const MAX_F32 = 3.4028234663852886e38;
 
 /**
- * Logits -> id. In this order: repetition, presence and frequency penalty, DRY, logit bias, logitsProcessor, temperature, top-n-sigma,
+ * Logits -> id. In this order: repetition, presence and frequency penalty, DRY, logit bias, logitsProcessor, minTokens, temperature, top-n-sigma,
  * top-k, typical, top-p, min-p, XTC. It is llama.cpp's but for the temperature, which llama.cpp has last: here, as in transformers
  * and text-generation-webui, the cuts are of the distribution that is drawn from.
  *
@@ -86,8 +86,11 @@ export class Sampler {
     this.#dry?.push(id);
   }
 
-  /** The token of step `step` (0, 1, ...). Leaves `logits` and the history as they are: `accept` what is used. */
-  sample(logits: Float32Array, step: number): SampledToken {
+  /**
+   * The token of step `step` (0, 1, ...), none of `forbidden` whatever a processor says. Leaves `logits` and the history as they
+   * are: `accept` what is used.
+   */
+  sample(logits: Float32Array, step: number, forbidden: Iterable<number> = []): SampledToken {
     const { temperature, logProbabilities, logitsProcessor } = this.#options;
     const candidates = this.#candidates;
     candidates.load(logits);
@@ -97,6 +100,7 @@ export class Sampler {
       candidates.findLikeliest(step);
       processLogits(logitsProcessor, candidates.values, this.#ids);
     }
+    for (const id of forbidden) change(candidates.values, id, -Infinity);
     let id = candidates.findLikeliest(step);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);

@@ -81,9 +81,10 @@ export class Starter {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
       stop: options.stop,
-      stopIds: new Set([...stopIds, ...options.stopIds]),
+      stopIds: new Set([...(options.ignoreEos ? [] : stopIds), ...options.stopIds]),
       stopNames: this.#stopNames(options.stop),
       marks: calls ? this.#marks(calls.dialect.marks) : undefined,
+      minTokens: options.minTokens,
     };
     return new Generation({
       scheduler,

@@ -10,6 +10,8 @@ export interface WriterRules {
   readonly stopNames: ReadonlyMap<number, string>;
   /** Control tokens that somebody wants to hear of, by id. */
   readonly marks?: ReadonlyMap<number, string>;
+  /** Ids before anything of these ends the text. Default 0. */
+  readonly minTokens?: number;
 }
 
 /** Text as it comes, and between its pieces the control tokens that were asked for. */
@@ -47,6 +49,12 @@ export class Writer {
     this.#written = written;
   }
 
+  /** What the next id must not be. */
+  get forbidden(): Iterable<number> {
+    const { stopIds, stopNames, minTokens = 0 } = this.#rules;
+    return this.drawn < minTokens ? [...stopIds, ...stopNames.keys()] : [];
+  }
+
   /** False: the generation ends here. */
   take(sampled: SampledToken): boolean {
     const { stopIds, stopNames } = this.#rules;
@@ -72,6 +80,12 @@ export class Writer {
 
   #read(piece: string): void {
     this.#decoded += piece.length;
+    const { minTokens = 0 } = this.#rules;
+    // No stop string may begin here: it would take away ids that must be there.
+    if (this.drawn <= minTokens) {
+      this.#write(piece);
+      return;
+    }
     this.#write(this.#stops.push(piece));
     if (this.#stops.matched === undefined) return;
     this.stoppedBy = this.#stops.matched;
