@@ -304,6 +304,7 @@ interface GenerationResult {
     readonly text: string;
     readonly toolCalls: readonly ToolCall[];
     readonly finishReason: FinishReason;
+    readonly stopReason: StopReason;
     readonly limit: "maxTokens" | "context" | undefined;
     readonly stoppedBy: number | string | undefined;
     readonly usage: {
@@ -654,6 +655,8 @@ declare class Session {
 
 type SourceLike = string | URL | Blob | Uint8Array | ByteSource;
 
+type StopReason = "eos" | "stopId" | "stopString" | "maxTokens" | "context";
+
 declare class StoredLogits implements WindowRule {
     #private;
     readonly vocab: number;
@@ -785,4 +788,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };
+export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };

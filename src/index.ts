@@ -35,7 +35,7 @@ export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
 export type { DryOptions } from "./generate/dry.ts";
-export type { FinishReason, Generation, GenerationResult } from "./generate/generation.ts";
+export type { FinishReason, Generation, GenerationResult, StopReason } from "./generate/generation.ts";
 export type { LogitsProcessor } from "./generate/logits-processor.ts";
 export type { GenerateOptions } from "./generate/options.ts";
 export type { PrefixStats } from "./generate/prefixes.ts";

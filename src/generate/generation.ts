@@ -17,6 +17,12 @@ import { Writer, type WriterRules } from "./writer.ts";
 /** `tool-calls`: it was stopped, and nothing stands behind its last call. */
 export type FinishReason = "stop" | "length" | "tool-calls";
 
+/**
+ * What ended an answer. `eos`: an id that the checkpoint names, also where the caller does; `stopId`: one that the caller alone does;
+ * `stopString`: a string of `stop`, also where it is the name of a control token.
+ */
+export type StopReason = "eos" | "stopId" | "stopString" | "maxTokens" | "context";
+
 export interface GenerationResult {
   /**
    * Generated ids. The id that ended the generation is not among them, nor is any whose text begins at or behind the stop
@@ -28,6 +34,8 @@ export interface GenerationResult {
   /** Whole calls of tools that were offered, in order. */
   readonly toolCalls: readonly ToolCall[];
   readonly finishReason: FinishReason;
+  /** The same in full. */
+  readonly stopReason: StopReason;
   /** Which limit was reached, where the reason is `length`: `maxTokens`, or the context with the prompt in it. */
   readonly limit: "maxTokens" | "context" | undefined;
   /** The stop string as it was given, or the stop id. */
@@ -215,14 +223,15 @@ export class Generation implements AsyncIterable<string> {
     const cachedTokens = await scheduler.once(request, options.salt).finally(() => clearTimeout(late));
     writer.end();
     reader?.end();
-    const stopped = writer.stoppedBy !== undefined;
+    const limit = options.maxTokens <= room ? "maxTokens" : "context";
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
     return {
       ids: writer.ids,
       text: reader ? reader.text : writer.text,
       toolCalls: reader?.toolCalls ?? [],
-      finishReason: !stopped ? "length" : reader?.endsInCall ? "tool-calls" : "stop",
-      limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",
+      finishReason: !writer.stop ? "length" : reader?.endsInCall ? "tool-calls" : "stop",
+      stopReason: writer.stop ?? limit,
+      limit: writer.stop ? undefined : limit,
       stoppedBy: writer.stoppedBy,
       usage: {
         promptTokens: prompt.length,

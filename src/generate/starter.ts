@@ -82,6 +82,7 @@ export class Starter {
     const rules = {
       stop: options.stop,
       stopIds: new Set([...(options.ignoreEos ? [] : stopIds), ...options.stopIds]),
+      eosIds: stopIds,
       stopNames: this.#stopNames(options.stop),
       marks: calls ? this.#marks(calls.dialect.marks) : undefined,
       minTokens: options.minTokens,

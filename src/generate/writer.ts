@@ -2,10 +2,15 @@ import type { TokenStream } from "../tokenizer/tokenizer.ts";
 import type { SampledToken } from "./sampler.ts";
 import { StopStrings } from "./stop.ts";
 
+/** What ended a text: an end id of the checkpoint, an id of the caller's, or text of the caller's. */
+export type Stop = "eos" | "stopId" | "stopString";
+
 export interface WriterRules {
   /** What ends a text, without being part of it. */
   readonly stop: readonly string[];
   readonly stopIds: ReadonlySet<number>;
+  /** Those of them that are the checkpoint's. Default: none. */
+  readonly eosIds?: ReadonlySet<number>;
   /** Stop strings that are control tokens, by id: they have no text that could be found. */
   readonly stopNames: ReadonlyMap<number, string>;
   /** Control tokens that somebody wants to hear of, by id. */
@@ -30,6 +35,7 @@ export class Writer {
   text = "";
   /** The id, or the text as it was asked for. */
   stoppedBy: number | string | undefined;
+  stop: Stop | undefined;
   /** Ids that were drawn, those behind a stop string too. */
   drawn = 0;
   readonly #rules: WriterRules;
@@ -57,9 +63,10 @@ export class Writer {
 
   /** False: the generation ends here. */
   take(sampled: SampledToken): boolean {
-    const { stopIds, stopNames } = this.#rules;
+    const { stopIds, stopNames, eosIds } = this.#rules;
     if (stopIds.has(sampled.id) || stopNames.has(sampled.id)) {
       this.stoppedBy = stopNames.get(sampled.id) ?? sampled.id;
+      this.stop = stopNames.has(sampled.id) ? "stopString" : eosIds?.has(sampled.id) ? "eos" : "stopId";
       return false;
     }
     this.drawn++;
@@ -89,6 +96,7 @@ export class Writer {
     this.#write(this.#stops.push(piece));
     if (this.#stops.matched === undefined) return;
     this.stoppedBy = this.#stops.matched;
+    this.stop = "stopString";
     const first = this.#begins.findIndex((begin) => begin >= this.text.length);
     if (first < 0) return;
     this.ids.length = first;
