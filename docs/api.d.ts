@@ -210,6 +210,13 @@ interface DryOptions {
     range?: number;
 }
 
+interface EmbedOptions {
+    pooling?: Pooling;
+    normalize?: boolean;
+    specialTokens?: boolean;
+    signal?: AbortSignal;
+}
+
 interface EncodeOptions {
     specialTokens?: boolean;
     addBos?: boolean;
@@ -399,14 +406,27 @@ declare class Model {
     session(options?: {
         salt?: string;
     }): Session;
-    score(prompt: Prompt, options?: PromptOptions): Promise<Score>;
+    score(text: Prompt, options?: ScoreOptions): Promise<Score>;
     perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured>;
     divergence(prompt: Prompt, reference: Model | StoredLogits, options?: DivergenceOptions): Promise<Divergence & Measured>;
     trace(ids: ArrayLike<number>, options?: {
         taps?: readonly string[];
         signal?: AbortSignal;
     }): Promise<Record<string, TapData>>;
-    embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array>;
+    embed(prompt: Prompt, options?: EmbedOptions & {
+        pooling?: "mean" | "last";
+    }): Promise<Float32Array>;
+    embed(prompt: Prompt, options: EmbedOptions & {
+        pooling: "none";
+    }): Promise<Float32Array[]>;
+    embed(prompt: Prompt, options?: EmbedOptions): Promise<Float32Array | Float32Array[]>;
+    embedBatch(prompts: readonly Prompt[], options?: EmbedOptions & {
+        pooling?: "mean" | "last";
+    }): Promise<Float32Array[]>;
+    embedBatch(prompts: readonly Prompt[], options: EmbedOptions & {
+        pooling: "none";
+    }): Promise<Float32Array[][]>;
+    embedBatch(prompts: readonly Prompt[], options?: EmbedOptions): Promise<(Float32Array | Float32Array[])[]>;
     profile(work: () => Promise<unknown>): Promise<OpTime[]>;
     dispose(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
@@ -534,6 +554,8 @@ interface PerplexityProgress {
     readonly meanNll: number;
 }
 
+type Pooling = "mean" | "last" | "none";
+
 declare class PrefixCache {
     #private;
     private constructor();
@@ -636,6 +658,10 @@ interface Score {
     readonly nll: Float64Array;
     readonly meanNll: number;
     readonly perplexity: number;
+}
+
+interface ScoreOptions extends PromptOptions {
+    prompt?: Prompt;
 }
 
 type Seed = number | string;
@@ -788,4 +814,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, Seed, Session, SourceLike, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };
+export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, ScoreOptions, Seed, Session, SourceLike, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };

@@ -187,7 +187,7 @@ export const DOORS = [
   ]),
   door("score", ({ model }, ...values) => model.score(...values), [
     ["text|prompt", () => "abc", either(text, list)],
-    ["options", () => ({}), options, { signal }],
+    ["options", () => ({}), options, { prompt: orAbsent(either(text, list)), signal }],
   ]),
   door("perplexity", ({ model }, ...values) => model.perplexity(...values), [
     ["text|prompt", () => "abcdefgh", either(text, list)],
@@ -209,7 +209,11 @@ export const DOORS = [
   ]),
   door("embed", ({ model }, ...values) => model.embed(...values), [
     ["text|prompt", () => "abc", either(text, list)],
-    ["options", () => ({}), options, { signal }],
+    ["options", () => ({}), options, { pooling: absent, normalize: flag, signal }],
+  ]),
+  door("embedBatch", ({ model }, ...values) => model.embedBatch(...values), [
+    ["prompts|prompt", () => ["abc", [97]], either(list, text)],
+    ["options", () => ({}), options, { pooling: absent, normalize: flag, signal }],
   ]),
   door("profile", ({ model }, work) => model.profile(work), [["work", () => async () => {}, call]]),
   door("session.sync", ({ session }, ...values) => session.sync(...values), [

@@ -11,7 +11,7 @@ import type { Prompt } from "../generate/prompt-ids.ts";
 import { Scheduler } from "../generate/scheduler.ts";
 import { Session } from "../generate/session.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
-import { checkFunction, checkTokenIds, isArray, isRevoked, readOptions, tell, wrong } from "../given.ts";
+import { checkFunction, checkTokenIds, isRevoked, readOptions, wrong } from "../given.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
 import {
@@ -36,10 +36,12 @@ import { type ChatMessage, type ChatTemplates, openChatTemplates } from "../toke
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Turns } from "../turns.ts";
 import { type ChatOptions, type ChatRequest, readChat } from "./chat-request.ts";
+import { type CheckedEmbedding, checkEmbedding, checkPrompts, type EmbedOptions, poolRows } from "./embedding.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { PrefixCache } from "./prefix-cache.ts";
+import { checkTaps } from "./taps.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
 
 /** Of a single measure of a prompt. */
@@ -48,6 +50,13 @@ export interface PromptOptions {
   specialTokens?: boolean;
   signal?: AbortSignal;
 }
+
+export interface ScoreOptions extends PromptOptions {
+  /** What the text goes on: not scored. */
+  prompt?: Prompt;
+}
+
+const EMBED_NAMES = ["specialTokens", "pooling", "normalize"] as const;
 
 export class Model {
   readonly config: ModelConfig;
@@ -177,11 +186,16 @@ export class Model {
     return new Session(this.#scheduler, limits, salt, () => this.#refuseDisposed());
   }
 
-  /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
-  async score(prompt: Prompt, options?: PromptOptions): Promise<Score> {
-    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
-    const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    return await scoreIds(this.#scheduler, ids, signal);
+  /**
+   * Negative log-likelihood of text or ids, in nats; the first id is not scored. Behind a `prompt` all ids of the text are, and they
+   * alone: the begin-of-text id goes in front of the prompt as the file says, and the text is tokenised by itself.
+   */
+  async score(text: Prompt, options?: ScoreOptions): Promise<Score> {
+    const { signal, specialTokens, prompt } = checkCall(options, ["specialTokens", "prompt"]);
+    const before = prompt === undefined ? null : this.#promptIds(prompt, "prompt", specialTokens);
+    const own = this.#promptIds(text, "text", specialTokens, before === null);
+    const ids = this.#fitting([...(before ?? []), ...own]);
+    return await scoreIds(this.#scheduler, ids, signal, before?.length);
   }
 
   /** Perplexity of a text of any length, in windows. */
@@ -245,36 +259,48 @@ export class Model {
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
     const { taps, signal } = checkCall(options, ["taps"]);
-    if (taps !== undefined && !isArray(taps)) {
-      throw new EngineError("OPTION_TAPS", "taps", {
-        at: { source: "option", field: "taps" },
-        actual: tell(taps),
-        limit: "an array of names",
-      });
-    }
-    const known = this.#resident.tapNames;
-    const unknown = taps?.findIndex((name) => !known.includes(name)) ?? -1;
-    if (unknown >= 0) {
-      throw new EngineError("OPTION_TAPS", "no such tap", {
-        at: { source: "option", field: "taps" },
-        actual: tell(taps![unknown]),
-        limit: `one of ${known.filter((name) => !/^layers\.[1-9]/.test(name)).join(", ")} (layers up to ${this.config.layers.length - 1})`,
-      });
-    }
-    const wanted = new Set(taps ?? known);
+    const wanted = checkTaps(taps, this.#resident.tapNames, this.config.layers.length);
     return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), signal));
   }
 
-  /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
-  async embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array> {
-    const { signal, specialTokens } = checkCall(options, ["specialTokens"]);
+  /**
+   * Final hidden states (after the last norm) of a prompt: their mean over the positions, [hidden], the last one, or all of them,
+   * a vector each position. Of unit length where `normalize` says so.
+   */
+  embed(prompt: Prompt, options?: EmbedOptions & { pooling?: "mean" | "last" }): Promise<Float32Array>;
+  embed(prompt: Prompt, options: EmbedOptions & { pooling: "none" }): Promise<Float32Array[]>;
+  embed(prompt: Prompt, options?: EmbedOptions): Promise<Float32Array | Float32Array[]>;
+  async embed(prompt: Prompt, options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
+    const { specialTokens, ...rest } = checkCall(options, EMBED_NAMES);
+    const wanted = checkEmbedding(rest);
     const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    const norm = (await this.#trace(ids, (name) => name === "norm", signal)).get("norm")!;
-    const [rows, hidden] = norm.shape;
-    const mean = new Float64Array(hidden);
-    for (let row = 0; row < rows; row++)
-      for (let col = 0; col < hidden; col++) mean[col] += norm.data[row * hidden + col];
-    return Float32Array.from(mean, (sum) => sum / rows);
+    return await this.#embed(ids, wanted, rest.signal);
+  }
+
+  /** The same of many prompts, each as by itself to the bit. Others get their steps between two of them. */
+  embedBatch(
+    prompts: readonly Prompt[],
+    options?: EmbedOptions & { pooling?: "mean" | "last" },
+  ): Promise<Float32Array[]>;
+  embedBatch(prompts: readonly Prompt[], options: EmbedOptions & { pooling: "none" }): Promise<Float32Array[][]>;
+  embedBatch(prompts: readonly Prompt[], options?: EmbedOptions): Promise<(Float32Array | Float32Array[])[]>;
+  async embedBatch(prompts: readonly Prompt[], options?: EmbedOptions): Promise<(Float32Array | Float32Array[])[]> {
+    const { specialTokens, ...rest } = checkCall(options, EMBED_NAMES);
+    const wanted = checkEmbedding(rest);
+    // Mistakes show before anything is computed.
+    const texts = Array.from(checkPrompts(prompts), (prompt, index) => {
+      const field = `prompts[${index}]`;
+      return this.#fitting(this.#promptIds(prompt, field, specialTokens), field);
+    });
+    const embedded: (Float32Array | Float32Array[])[] = [];
+    for (const ids of texts) embedded.push(await this.#embed(ids, wanted, rest.signal));
+    return embedded;
+  }
+
+  async #embed(ids: readonly number[], wanted: CheckedEmbedding, signal: AbortSignal | undefined) {
+    this.#refuseDisposed();
+    signal?.throwIfAborted();
+    return poolRows((await this.#trace(ids, (name) => name === "norm", signal)).get("norm")!, wanted);
   }
 
   /**
@@ -314,15 +340,16 @@ export class Model {
     return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal));
   }
 
-  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined): number[] {
+  /** `begins`: the begin-of-text id goes in front, as the file says. */
+  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined, begins = true): number[] {
     this.#refuseDisposed();
-    return this.#starter.read(prompt, field, specialTokens).ids;
+    return this.#starter.read(prompt, field, specialTokens, begins).ids;
   }
 
-  #fitting(ids: number[]): number[] {
+  #fitting(ids: number[], field?: string): number[] {
     this.#refuseDisposed();
     const { context } = this.info;
-    if (ids.length > context) throw tooLong(ids.length, context, context);
+    if (ids.length > context) throw tooLong(ids.length, context, context, field);
     return ids;
   }
 

@@ -58,8 +58,8 @@ export class Starter {
     return checked;
   }
 
-  read(prompt: Prompt, field: string, specialTokens = false): ReadPrompt {
-    return readPrompt(prompt, field, this.#parts.vocab, () => this.#text(), specialTokens);
+  read(prompt: Prompt, field: string, specialTokens = false, begins = true): ReadPrompt {
+    return readPrompt(prompt, field, this.#parts.vocab, () => this.#text(), specialTokens, begins);
   }
 
   /** Without reading it: a token stands for a byte at least, and a unit of text is three at most. A few may go in front. */
