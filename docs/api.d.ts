@@ -9,6 +9,7 @@ declare class EngineError extends Error {
     readonly at: ErrorPlace | undefined;
     readonly limit: number | string | undefined;
     readonly actual: number | string | undefined;
+    readonly partial?: PartialAnswer;
     constructor(code: ErrorCode, what: string, detail?: ErrorDetail);
 }
 
@@ -276,6 +277,7 @@ interface GenerateOptions {
 declare class Generation implements AsyncIterable<string> {
     #private;
     private constructor();
+    get partial(): PartialAnswer;
     result(): Promise<GenerationResult>;
     text(): Promise<string>;
     [Symbol.asyncIterator](): AsyncIterableIterator<string>;
@@ -538,6 +540,15 @@ interface OpTime {
     readonly part: string;
     readonly ms: number;
     readonly waitMs: number;
+}
+
+interface PartialAnswer {
+    readonly ids: readonly number[];
+    readonly text: string;
+    readonly usage: {
+        readonly promptTokens: number;
+        readonly completionTokens: number;
+    };
 }
 
 interface Perplexity extends Score {
@@ -814,4 +825,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, loadModel, openLogits, quantize };
-export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, ScoreOptions, Seed, Session, SourceLike, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };
+export type { ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, RopeScaling, SampledToken, Score, ScoreOptions, Seed, Session, SourceLike, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, WindowRule, XtcOptions };

@@ -31,7 +31,7 @@ export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
 export type { PrefixCache, PrefixOptions } from "./engine/prefix-cache.ts";
 export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
 export type { RunnableTool, RunToolsOptions, ToolContext, ToolRun } from "./engine/tool-rounds.ts";
-export { EngineError, type ErrorDetail, type ErrorPlace } from "./error.ts";
+export { EngineError, type ErrorDetail, type ErrorPlace, type PartialAnswer } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";

@@ -1,4 +1,4 @@
-import { EngineError } from "../error.ts";
+import { EngineError, type PartialAnswer, withPartial } from "../error.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { AnswerPart, ToolCall } from "../tools/call.ts";
 import { CallReader, type CallRules } from "../tools/call-reader.ts";
@@ -95,14 +95,33 @@ export class Generation implements AsyncIterable<string> {
   readonly #cancel = new AbortController();
   readonly #pieces = new Feed<string>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
   readonly #parts = new Feed<AnswerPart>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
+  readonly #writer: Writer;
+  readonly #calls: CallReader | null;
   #running: Promise<GenerationResult> | null = null;
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
   #settled = false;
+  /** By the sampler or a caller's function of this generation: nobody else ends by it. */
+  #thrown: unknown;
 
   /** @internal */
   constructor(start: GenerationStart) {
     this.#start = start;
+    const stream = start.tokenizer?.stream({ continues: start.continues }) ?? null;
+    const calls = this.#reader();
+    this.#calls = calls;
+    this.#writer = new Writer(start.rules, stream, {
+      text: (piece) => (calls ? calls.push(piece) : this.#tell({ type: "text", text: piece })),
+      mark: (name) => calls?.mark(name),
+    });
+  }
+
+  /** What there is by now: before the first id, in the middle, after an end, an abort or an error. */
+  get partial(): PartialAnswer {
+    const { ids } = this.#writer;
+    const { text } = this.#calls ?? this.#writer;
+    const usage = { promptTokens: this.#start.prompt.length, completionTokens: ids.length };
+    return { ids: ids.slice(), text, usage };
   }
 
   /** Resolves at the end. Rejects as the generation failed, with the signal's reason when it was aborted. */
@@ -169,12 +188,29 @@ export class Generation implements AsyncIterable<string> {
         this.#settle("done");
         return result;
       },
-      (error: unknown) => {
+      (reason: unknown) => {
+        const error = this.#withPartial(reason);
         this.#settle({ error });
         throw error;
       },
     );
     return this.#running;
+  }
+
+  /** The reason of the caller's signal is the caller's, whatever it is. */
+  #withPartial(error: unknown): unknown {
+    const { signal } = this.#start.options;
+    if (!(error instanceof EngineError) || (signal?.aborted && signal.reason === error)) return error;
+    return withPartial(error, this.partial, error === this.#thrown);
+  }
+
+  #sample(sampler: Sampler, logits: Float32Array): SampledToken {
+    try {
+      return sampler.sample(logits, this.#writer.drawn, this.#writer.forbidden);
+    } catch (error) {
+      this.#thrown = error;
+      throw error;
+    }
   }
 
   #settle(end: End): void {
@@ -184,13 +220,9 @@ export class Generation implements AsyncIterable<string> {
   }
 
   async #generate(): Promise<GenerationResult> {
-    const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context } = this.#start;
-    const stream = tokenizer?.stream({ continues: this.#start.continues }) ?? null;
-    const reader = this.#reader();
-    const writer = new Writer(rules, stream, {
-      text: (piece) => (reader ? reader.push(piece) : this.#tell({ type: "text", text: piece })),
-      mark: (name) => reader?.mark(name),
-    });
+    const { scheduler, tokenizer, prompt, options, seed, vocab, context } = this.#start;
+    const writer = this.#writer;
+    const reader = this.#calls;
     const dry = options.dry && new Dry(options.dry, tokenizer);
     const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates, dry);
     sampler.observePrompt(prompt);
@@ -210,7 +242,9 @@ export class Generation implements AsyncIterable<string> {
       priority: options.priority,
       draft: speculation ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1)) : undefined,
       onLogits: (logits) => {
-        const sampled = sampler.sample(logits, writer.drawn, writer.forbidden);
+        // The step of a model that is disposed goes on for a moment.
+        if (this.#settled) return null;
+        const sampled = this.#sample(sampler, logits);
         last = performance.now();
         if (writer.drawn === 0) first = last;
         if (!writer.take(sampled)) return null;
