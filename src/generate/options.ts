@@ -1,20 +1,9 @@
 import { EngineError } from "../error.ts";
-import {
-  checkPlain,
-  checkTokenIds,
-  entriesOf,
-  isArray,
-  isId,
-  isList,
-  isMap,
-  isPlain,
-  readOptions,
-  tell,
-  wrong,
-} from "../given.ts";
+import { checkPlain, checkTokenIds, isArray, isList, readOptions, wrong } from "../given.ts";
 import { isSignal, ownSignal } from "../realm.ts";
 import { type CheckedDry, checkDry, type DryOptions } from "./dry.ts";
 import { numberIn } from "./in-range.ts";
+import { checkLogitBias } from "./logit-bias.ts";
 import { checkLogitsProcessor, type LogitsProcessor } from "./logits-processor.ts";
 import { type Seed, seedOf } from "./seed.ts";
 import { checkXtc, type XtcOptions } from "./xtc.ts";
@@ -163,7 +152,6 @@ export interface OptionLimits {
 const GREEDY_BELOW = 1e-4;
 const MAX_STOPS = 16;
 const MAX_STOP_BYTES = 1024;
-const MAX_BIASES = 1024;
 const MAX_STOP_IDS = 1024;
 const MAX_ALTERNATIVES = 20;
 const MAX_SALT = 1024;
@@ -288,38 +276,6 @@ function checkTopK(value: unknown, absent: number, vocab: number): number {
   if (value === -1) return 0;
   if (Number.isInteger(value) && (value as number) >= 0) return Math.min(value as number, vocab) || 0;
   throw wrong("topK", "not a number of tokens", "an integer >= 1, or 0 or -1 for off", value);
-}
-
-function checkLogitBias(
-  value: unknown,
-  absent: ReadonlyMap<number, number>,
-  vocab: number,
-): ReadonlyMap<number, number> {
-  if (value === undefined) return absent;
-  const checked = new Map(absent);
-  if (!isMap(value) && !isPlain(value)) {
-    throw wrong("logitBias", "not a table of ids", "an object or Map from id to bias", value);
-  }
-  const biases = isMap(value) ? new Map(entriesOf(value)) : biasesOf(value);
-  if (biases.size > MAX_BIASES) {
-    throw wrong("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, biases.size);
-  }
-  for (const [id, bias] of biases) {
-    const field = `logitBias[${tell(id)}]`;
-    if (!isId(id, vocab)) throw wrong(field, "not a token id", `an id in [0, ${vocab - 1}]`, id);
-    if (!(typeof bias === "number" && bias >= -100 && bias <= 100)) {
-      throw wrong(field, "not a bias", "a number in [-100, 100]", bias);
-    }
-    checked.set(id, bias);
-  }
-  return checked;
-}
-
-/** Only the canonical form of an id becomes a number: "07", "1e2" and "" stay text, and are refused. */
-function biasesOf(table: Record<string, unknown>): Map<unknown, unknown> {
-  const keys = Object.keys(table);
-  if (keys.length > MAX_BIASES) throw wrong("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, keys.length);
-  return new Map(keys.map((key) => [/^(0|[1-9]\d{0,9})$/.test(key) ? Number(key) : key, table[key]]));
 }
 
 function checkSeed(value: unknown): Seed | undefined {
