@@ -86,8 +86,12 @@ export interface GenerationStart {
   readonly calls: CallRules | null;
 }
 
+/** Ids that are drawn before the fastest reader has taken the text of the first of them: a page of the cache. */
+const MOST_AHEAD = 64;
+
 /**
- * A generation that runs when somebody listens: iterate it for text as it comes, or await `text()` or `result()`. Several
+ * A generation that runs when somebody listens, and no further than a page ahead of the fastest reader unless its result is
+ * awaited: iterate it for text as it comes, or await `text()` or `result()`. Several
  * listeners see the same text from its beginning; when the last of them leaves early, the generation ends.
  */
 export class Generation implements AsyncIterable<string> {
@@ -101,6 +105,10 @@ export class Generation implements AsyncIterable<string> {
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
   #settled = false;
+  /** Of each piece and part, how many ids were drawn when it came. */
+  readonly #pieceAt: number[] = [];
+  readonly #partAt: number[] = [];
+  #request: Request | null = null;
   /** By the sampler or a caller's function of this generation: nobody else ends by it. */
   #thrown: unknown;
 
@@ -127,6 +135,7 @@ export class Generation implements AsyncIterable<string> {
   /** Resolves at the end. Rejects as the generation failed, with the signal's reason when it was aborted. */
   result(): Promise<GenerationResult> {
     this.#awaited = true;
+    this.#goOn();
     return this.#run();
   }
 
@@ -148,6 +157,7 @@ export class Generation implements AsyncIterable<string> {
   #read<Piece>(feed: Feed<Piece>): AsyncIterableIterator<Piece> {
     if (!this.#start.tokenizer) throw missingTokenizer();
     const reader = feed.read();
+    this.#goOn();
     // Whoever reads hears of errors as a reader.
     this.#run().catch(() => {});
     return reader;
@@ -180,6 +190,25 @@ export class Generation implements AsyncIterable<string> {
 
   #onReaders(): void {
     if (this.#pieces.readers + this.#parts.readers === 0 && !this.#awaited) this.cancel();
+    this.#goOn();
+  }
+
+  /** Ids that may be drawn before somebody reads on. */
+  get #room(): number {
+    if (this.#awaited) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#roomOf(this.#pieces, this.#pieceAt), this.#roomOf(this.#parts, this.#partAt));
+  }
+
+  /** Whoever waits for text gets it, whatever ids have none. `drawnAt`: of each piece, how many ids were drawn when it came. */
+  #roomOf(feed: Feed<string> | Feed<AnswerPart>, drawnAt: readonly number[]): number {
+    const { readers, lead } = feed;
+    if (readers === 0) return Number.NEGATIVE_INFINITY;
+    if (lead === 0) return Number.POSITIVE_INFINITY;
+    return MOST_AHEAD - (this.#writer.drawn - drawnAt[drawnAt.length - lead] + 1);
+  }
+
+  #goOn(): void {
+    if (this.#request && this.#room > 0) this.#start.scheduler.resume(this.#request);
   }
 
   #run(): Promise<GenerationResult> {
@@ -240,7 +269,10 @@ export class Generation implements AsyncIterable<string> {
       caller: this.#start.batch,
       patient: this.#start.batch !== undefined,
       priority: options.priority,
-      draft: speculation ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1)) : undefined,
+      pauses: () => this.#room <= 0,
+      draft: speculation
+        ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1))
+        : undefined,
       onLogits: (logits) => {
         // The step of a model that is disposed goes on for a moment.
         if (this.#settled) return null;
@@ -252,6 +284,7 @@ export class Generation implements AsyncIterable<string> {
         return writer.drawn < most ? sampled.id : null;
       },
     };
+    this.#request = request;
     const late =
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
     const cachedTokens = await scheduler.once(request, options.salt).finally(() => clearTimeout(late));
@@ -300,7 +333,10 @@ export class Generation implements AsyncIterable<string> {
 
   #tell(part: AnswerPart): void {
     this.#parts.push(part);
-    if (part.type === "text") this.#pieces.push(part.text);
+    this.#partAt.push(this.#writer.drawn);
+    if (part.type !== "text") return;
+    this.#pieces.push(part.text);
+    this.#pieceAt.push(this.#writer.drawn);
   }
 }
 
