@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { philox, uniform } from "../src/generate/random.ts";
 import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
+import { Typicality } from "../src/generate/typicality.ts";
 
 /** Top-n-sigma, top-k, typical-p, top-p, min-p and XTC against their definitions in double precision over a sorted list. */
 
@@ -123,6 +124,13 @@ describe("typical-p", () => {
 
   test("of equal tokens takes the lowest ids", () => {
     expect(reached({ typicalP: 0.45 }, Array(10).fill(2))).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("tells distances apart that are one number in single precision", () => {
+    // From the mean of 1 and 3 with these weights, 2 + 1e-9: the second is nearer.
+    const weights = Float64Array.of(1, 1 + 2e-9);
+    const keeps = new Typicality(2).select(Float32Array.of(2, 0), weights, 2, 3, 2 + 2e-9, 0);
+    expect([keeps(0), keeps(1)]).toEqual([false, true]);
   });
 
   test("leaves min-p the likeliest of what it kept", () => {

@@ -88,6 +88,19 @@ describe("answer.partial", () => {
     expect(((await score) as EngineError).partial).toBe(undefined);
   });
 
+  it("does not grow behind the end", async () => {
+    const other = await createModel(byteModel(32), { threads: 0 });
+    let disposed: Promise<void> | undefined;
+    const logitsProcessor = behind(5, () => {
+      disposed = other.dispose();
+    });
+    const answer = other.generate("ab", { ...OPTIONS, maxTokens: 200, logitsProcessor });
+    const company = caught(other.generate("cd", { ...OPTIONS, maxTokens: 200 }).result());
+    const { code, partial } = (await caught(answer.result())) as EngineError;
+    await Promise.all([company, disposed]);
+    expect([code, partial]).toEqual(["DISPOSED", answer.partial]);
+  });
+
   it("of a batch is on the error that is told of, and on the one that ends it", async () => {
     const logitsProcessor = (logits: Float32Array, ids: number[]) => {
       if (ids.length === 6) logits[0] = Number.NaN;
