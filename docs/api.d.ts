@@ -9,6 +9,7 @@ declare class EngineError extends Error {
     readonly at: ErrorPlace | undefined;
     readonly limit: number | string | undefined;
     readonly actual: number | string | undefined;
+    readonly partial?: PartialAnswer;
     constructor(code: ErrorCode, what: string, detail?: ErrorDetail);
 }
 
@@ -235,6 +236,22 @@ interface DivergenceOptions {
     signal?: AbortSignal;
 }
 
+interface DryOptions {
+    multiplier: number;
+    base?: number;
+    allowedLength?: number;
+    sequenceBreakers?: readonly string[];
+    range?: number;
+}
+
+interface EmbedOptions {
+    pooling?: Pooling;
+    normalize?: boolean;
+    specialTokens?: boolean;
+    adapter?: AdapterChoice;
+    signal?: AbortSignal;
+}
+
 interface EncodeOptions {
     specialTokens?: boolean;
     addBos?: boolean;
@@ -242,7 +259,7 @@ interface EncodeOptions {
     plain?: readonly number[];
 }
 
-type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "GRAMMAR_EMPTY" | "GRAMMAR_LIMIT" | "GRAMMAR_RECURSION" | "GRAMMAR_STUCK" | "GRAMMAR_SYNTAX" | "GRAMMAR_UNSUPPORTED" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SCHEMA_INVALID" | "SCHEMA_SOURCE" | "SCHEMA_UNSUPPORTED" | "SCHEMA_VALUE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
+type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "GRAMMAR_EMPTY" | "GRAMMAR_LIMIT" | "GRAMMAR_RECURSION" | "GRAMMAR_STUCK" | "GRAMMAR_SYNTAX" | "GRAMMAR_UNSUPPORTED" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_PROCESSOR" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SCHEMA_INVALID" | "SCHEMA_SOURCE" | "SCHEMA_UNSUPPORTED" | "SCHEMA_VALUE" | "SESSION_EMPTY" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
 
 interface ErrorDetail {
     at?: Omit<ErrorPlace, "offset"> & {
@@ -268,14 +285,21 @@ type Formatted<Options, Value> = Omit<Options, "responseFormat"> & {
 
 interface GenerateOptions {
     maxTokens?: number;
+    minTokens?: number;
+    ignoreEos?: boolean;
     temperature?: number;
     topK?: number;
     topP?: number;
     minP?: number;
+    typicalP?: number;
+    topNSigma?: number;
+    xtc?: XtcOptions;
+    dry?: DryOptions;
     repetitionPenalty?: number;
     presencePenalty?: number;
     frequencyPenalty?: number;
     logitBias?: Record<number, number> | ReadonlyMap<number, number>;
+    logitsProcessor?: LogitsProcessor;
     seed?: number | bigint | string;
     stop?: string | readonly string[];
     stopIds?: ArrayLike<number>;
@@ -293,6 +317,7 @@ interface GenerateOptions {
 declare class Generation<Value = unknown> implements AsyncIterable<string> {
     #private;
     private constructor();
+    get partial(): PartialAnswer;
     result(): Promise<GenerationResult<Value>>;
     text(): Promise<string>;
     [Symbol.asyncIterator](): AsyncIterableIterator<string>;
@@ -314,8 +339,11 @@ interface GenerationConfig {
     readonly topK: DefaultOption<number>;
     readonly topP: DefaultOption<number>;
     readonly minP: DefaultOption<number>;
+    readonly typicalP: DefaultOption<number>;
+    readonly xtc: DefaultOption<Readonly<Required<XtcOptions>> | null>;
     readonly repetitionPenalty: DefaultOption<number>;
     readonly maxTokens: DefaultOption<number | null>;
+    readonly minTokens: DefaultOption<number>;
     readonly stop: DefaultOption<readonly string[]>;
     readonly logitBias: DefaultOption<Readonly<Record<number, number>>>;
 }
@@ -326,6 +354,7 @@ interface GenerationResult<Value = unknown> {
     readonly toolCalls: readonly ToolCall[];
     readonly value: Value | undefined;
     readonly finishReason: FinishReason;
+    readonly stopReason: StopReason;
     readonly limit: "maxTokens" | "context" | undefined;
     readonly stoppedBy: number | string | undefined;
     readonly usage: {
@@ -389,6 +418,8 @@ interface LoadProgress {
     readonly total: number;
 }
 
+type LogitsProcessor = (logits: Float32Array, ids: number[]) => Float32Array | undefined | void;
+
 interface Measured {
     readonly ids: number;
     readonly scored: number;
@@ -430,7 +461,7 @@ declare class Model {
         salt?: string;
         adapter?: AdapterChoice;
     }): Session;
-    score(prompt: Prompt, options?: PromptOptions): Promise<Score>;
+    score(text: Prompt, options?: ScoreOptions): Promise<Score>;
     perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured>;
     divergence(prompt: Prompt, reference: Model | StoredLogits, options?: DivergenceOptions): Promise<Divergence & Measured>;
     trace(ids: ArrayLike<number>, options?: {
@@ -438,7 +469,20 @@ declare class Model {
         adapter?: AdapterChoice;
         signal?: AbortSignal;
     }): Promise<Record<string, TapData>>;
-    embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array>;
+    embed(prompt: Prompt, options?: EmbedOptions & {
+        pooling?: "mean" | "last";
+    }): Promise<Float32Array>;
+    embed(prompt: Prompt, options: EmbedOptions & {
+        pooling: "none";
+    }): Promise<Float32Array[]>;
+    embed(prompt: Prompt, options?: EmbedOptions): Promise<Float32Array | Float32Array[]>;
+    embedBatch(prompts: readonly Prompt[], options?: EmbedOptions & {
+        pooling?: "mean" | "last";
+    }): Promise<Float32Array[]>;
+    embedBatch(prompts: readonly Prompt[], options: EmbedOptions & {
+        pooling: "none";
+    }): Promise<Float32Array[][]>;
+    embedBatch(prompts: readonly Prompt[], options?: EmbedOptions): Promise<(Float32Array | Float32Array[])[]>;
     profile(work: () => Promise<unknown>): Promise<OpTime[]>;
     dispose(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
@@ -553,6 +597,15 @@ interface OpTime {
     readonly waitMs: number;
 }
 
+interface PartialAnswer {
+    readonly ids: readonly number[];
+    readonly text: string;
+    readonly usage: {
+        readonly promptTokens: number;
+        readonly completionTokens: number;
+    };
+}
+
 interface Perplexity extends Score {
     readonly standardError: number;
 }
@@ -566,6 +619,8 @@ interface PerplexityProgress {
     readonly total: number;
     readonly meanNll: number;
 }
+
+type Pooling = "mean" | "last" | "none";
 
 declare class PrefixCache {
     #private;
@@ -689,6 +744,10 @@ interface Score {
     readonly perplexity: number;
 }
 
+interface ScoreOptions extends PromptOptions {
+    prompt?: Prompt;
+}
+
 type Seed = number | string;
 
 declare class Session {
@@ -726,6 +785,8 @@ interface StandardSchema<Output = unknown> {
         } | undefined;
     };
 }
+
+type StopReason = "eos" | "stopId" | "stopString" | "format" | "maxTokens" | "context";
 
 declare class StoredLogits implements WindowRule {
     #private;
@@ -852,5 +913,10 @@ interface WindowRule {
     readonly stride: number | null;
 }
 
+interface XtcOptions {
+    probability: number;
+    threshold?: number;
+}
+
 export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
-export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, Perplexity, PerplexityOptions, PerplexityProgress, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, Seed, Session, SourceLike, StandardResult, StandardSchema, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, WindowRule };
+export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, WindowRule, XtcOptions };

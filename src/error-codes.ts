@@ -27,8 +27,10 @@ const SAID = Object.freeze({
   GRAMMAR_RECURSION: "A rule begins with itself, so that reading it would never end.",
   GRAMMAR_LIMIT: "A schema, pattern or grammar is too large, or leaves too many ways open; the limit is named.",
   GRAMMAR_EMPTY: "No text satisfies the format.",
-  GRAMMAR_STUCK: "Every token that the format allows is forbidden by `logitBias`, or the vocabulary has none.",
-  SAMPLE_NO_CANDIDATE: "Every token is forbidden by `logitBias`.",
+  GRAMMAR_STUCK:
+    "Every token that the format allows is forbidden by `logitBias` or `logitsProcessor`, or the vocabulary has none.",
+  SAMPLE_NO_CANDIDATE: "Every token is forbidden, by `logitBias` or `logitsProcessor`.",
+  LOGITS_PROCESSOR: "What a `logitsProcessor` gave is not usable: a promise, another length, NaN or Infinity.",
   CACHE_FULL: "No page of the cache is free. Fewer or shorter sequences at once, or a larger `context`.",
   PREFIX_FORMAT: "Not a file of `model.cache.save`, or of another version.",
   PREFIX_MODEL: "A prefix of another model, or of another type of cache.",

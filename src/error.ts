@@ -30,6 +30,15 @@ export interface ErrorDetail {
   cause?: unknown;
 }
 
+/** What there is of an answer that has not ended, or not well. */
+export interface PartialAnswer {
+  readonly ids: readonly number[];
+  /** As its readers saw it: what could have become a stop string, or half a character, is not in it. */
+  readonly text: string;
+  /** Ids of the prompt, and of `ids`. */
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+}
+
 /**
  * The one error class of wasmaverick. `code` is stable; the message says what, where, got, expected.
  * Names that come from files are escaped and cut (`quoteName`), so a message is safe to print to a terminal.
@@ -40,6 +49,8 @@ export class EngineError extends Error {
   readonly at: ErrorPlace | undefined;
   readonly limit: number | string | undefined;
   readonly actual: number | string | undefined;
+  /** Where it ended a generation: what there was. Not enumerable, so that no log holds the text by accident. */
+  declare readonly partial?: PartialAnswer;
 
   constructor(code: ErrorCode, what: string, detail: ErrorDetail = {}) {
     super(describe(code, what, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -48,6 +59,15 @@ export class EngineError extends Error {
     this.limit = plain(detail.limit);
     this.actual = plain(detail.actual);
   }
+}
+
+/** The error with what there was of the answer that it ended, on a copy unless it is `own`: others may have ended by the same. */
+export function withPartial(error: EngineError, partial: PartialAnswer, own: boolean): EngineError {
+  const { code, at, limit, actual, cause, message, stack } = error;
+  const same = own && error.partial === undefined && Object.isExtensible(error);
+  const ended = same ? error : new EngineError(code, "", { at, limit, actual, cause });
+  if (!same) Object.assign(ended, { message, stack });
+  return Object.defineProperty(ended, "partial", { value: partial, configurable: true });
 }
 
 /** A bigint as JSON can hold it: a number where it is a safe integer, else decimal text. */

@@ -114,18 +114,19 @@ export function entriesOf(map: ReadonlyMap<unknown, unknown>): Iterable<[unknown
   return Map.prototype.entries.call(map);
 }
 
-/** A copy of options that may have these names and no other: getters are read once. */
+/** A copy of options that may have these names and no other: getters are read once. `field`: of which they are the value. */
 export function readOptions<Options extends object>(
   options: Options | undefined,
   names: readonly (keyof Options & string)[],
+  field?: string,
 ): Options {
   if (options === undefined) return {} as Options;
-  checkPlain(options);
+  checkPlain(options, field);
   const given = { ...options };
   const unknown = Object.keys(given).find((name) => !(names as readonly string[]).includes(name));
   if (unknown === undefined) return given;
   throw new EngineError("REQ_UNSUPPORTED_PARAM", "this option is not supported", {
-    at: { source: "option", field: unknown },
+    at: { source: "option", field: field === undefined ? unknown : `${field}.${unknown}` },
     limit: `one of ${names.join(", ")}`,
     actual: unknown,
   });

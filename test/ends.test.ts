@@ -105,6 +105,23 @@ describe("a stop that is a control token", () => {
   });
 });
 
+it("stopReason tells the model's own end from the caller's id, text and limits", async () => {
+  const bytes = await createModel(byteModel(32, { eos_token_id: [257] }), { threads: 0, context: 16 });
+  const reason = async (options: object) => {
+    const said = await bytes.generate([97], { temperature: 0, ...options }).result();
+    return [said.stopReason, said.finishReason, said.stoppedBy];
+  };
+  const says = (id: number) => ({ logitBias: { [id]: 100 } });
+  expect(await reason(says(257))).toEqual(["eos", "stop", 257]);
+  expect(await reason({ ...says(257), stopIds: [257] })).toEqual(["eos", "stop", 257]);
+  expect(await reason({ ...says(98), stopIds: [98] })).toEqual(["stopId", "stop", 98]);
+  expect(await reason({ ...says(98), stop: "bb" })).toEqual(["stopString", "stop", "bb"]);
+  expect(await reason({ ...says(256), stop: "<|begin|>" })).toEqual(["stopString", "stop", "<|begin|>"]);
+  expect(await reason({ ...says(98), maxTokens: 3 })).toEqual(["maxTokens", "length", undefined]);
+  expect(await reason(says(98))).toEqual(["context", "length", undefined]);
+  await bytes.dispose();
+});
+
 describe("finishReason length says which limit", () => {
   const forever = { temperature: 0, logitBias: { 2042: -100, 2045: -100, 2046: -100 } };
 

@@ -31,15 +31,17 @@ const gguf = (values: Json): Defaults =>
   );
 
 describe("a generation_config.json", () => {
-  it("gives temperature, top-k, top-p, min-p, penalty, length, stops and forbidden ids", () => {
+  it("gives temperature, top-k, top-p, min-p, typical-p, penalty, length, stops and forbidden ids", () => {
     const { options, shown, warnings } = folder({
       do_sample: true,
       temperature: 0.7,
       top_k: 40,
       top_p: 0.8,
       min_p: 0.05,
+      typical_p: 0.95,
       repetition_penalty: 1.1,
       max_new_tokens: 100,
+      min_new_tokens: 5,
       stop_strings: ["User:", "<|eot|>"],
       suppress_tokens: [5, 6],
       bad_words_ids: [[7]],
@@ -49,8 +51,10 @@ describe("a generation_config.json", () => {
       topK: 40,
       topP: 0.8,
       minP: 0.05,
+      typicalP: 0.95,
       repetitionPenalty: 1.1,
       maxTokens: 100,
+      minTokens: 5,
       stop: ["User:", "<|eot|>"],
       logitBias: new Map([5, 6, 7].map((id) => [id, -100])),
     });
@@ -93,6 +97,7 @@ describe("a generation_config.json", () => {
     ["top_p", 0, "topP", 0.9],
     ["top_k", 2.5, "topK", 0],
     ["repetition_penalty", -1, "repetitionPenalty", 1],
+    ["min_new_tokens", -1, "minTokens", 0],
     ["max_new_tokens", 0, "maxTokens", Number.POSITIVE_INFINITY],
     ["stop_strings", ["a<|eot|>"], "stop", []],
     ["stop_strings", 5, "stop", []],
@@ -106,10 +111,9 @@ describe("a generation_config.json", () => {
   });
 
   it.each([
-    ["typical_p", 0.9, 1],
+    ["eta_cutoff", 0.1, 0],
     ["no_repeat_ngram_size", 3, 0],
     ["num_beams", 4, 1],
-    ["min_new_tokens", 5, 0],
     ["min_length", 5, 0],
     ["epsilon_cutoff", 0.1, 0],
     ["encoder_repetition_penalty", 1.2, 1],
@@ -126,7 +130,7 @@ describe("a generation_config.json", () => {
   });
 
   it("warns of nothing that has no effect where the likeliest token is taken", () => {
-    expect(folder({ do_sample: false, typical_p: 0.9 }).warnings).toEqual([]);
+    expect(folder({ do_sample: false, eta_cutoff: 0.9 }).warnings).toEqual([]);
   });
 
   it("with max_new_tokens does not count by max_length", () => {
@@ -193,7 +197,7 @@ describe("general.sampling of a GGUF file", () => {
   });
 
   it.each([
-    [{ xtc_probability: 0.5, xtc_threshold: 0.1 }, "xtc_probability"],
+    [{ xtc_probability: 0.5, xtc_threshold: 0.7 }, "xtc_probability"],
     [{ mirostat: 2, mirostat_tau: 5, mirostat_eta: 0.1 }, "mirostat"],
     [{ sequence: "top_k;temperature" }, "sequence"],
     [{ penalty_repeat: 1.1, penalty_last_n: 64 }, "penalty_last_n"],
@@ -201,6 +205,15 @@ describe("general.sampling of a GGUF file", () => {
     [{ top_p: Number.NaN }, "top_p"],
   ])("%j is more than the engine does, and said", (values, name) => {
     expect(gguf(values).warnings).toEqual([expect.stringContaining(`general.sampling.${name}`)]);
+  });
+
+  it("gives XTC its probability and threshold", () => {
+    const { options, shown, warnings } = gguf({ xtc_probability: 0.5, xtc_threshold: Math.fround(0.15) });
+    expect(options.xtc).toEqual({ probability: 0.5, threshold: 0.15 });
+    expect(shown.xtc).toEqual({ value: options.xtc, from: "general.sampling.xtc_probability" });
+    expect(warnings).toEqual([]);
+    expect(gguf({ xtc_probability: 0.5 }).options.xtc).toEqual({ probability: 0.5, threshold: 0.1 });
+    expect(gguf({}).shown.xtc).toEqual({ value: null, from: "default" });
   });
 
   it("that changes nothing is not spoken of", () => {
@@ -226,7 +239,7 @@ it("a folder written as a GGUF file recommends the same there, and what has no k
     expect([read.warnings, warnings]).toEqual([[], []]);
   }
   expect(written({ eos_token_id: 5, top_k: -1 }).read).toEqual(folder({}));
-  expect(written({ max_new_tokens: 5, stop_strings: ["a"] }).warnings.length).toBe(2);
+  expect(written({ max_new_tokens: 5, stop_strings: ["a"], typical_p: 0.9 }).warnings.length).toBe(3);
 });
 
 it("a checkpoint that is not asked gives the engine's defaults", () => {
@@ -242,7 +255,7 @@ it("without a tokenizer stop strings are left out with a warning, for ids must s
 });
 
 describe("a loaded model", () => {
-  const GREEDY = { temp: 0, top_k: 20, penalty_last_n: 64, xtc_probability: 0.5 };
+  const GREEDY = { temp: 0, top_k: 20, penalty_last_n: 64, mirostat: 2 };
 
   async function recommending(values: Json): Promise<Checkpoint> {
     const stored = await openCheckpoint(MODEL);
@@ -274,7 +287,7 @@ describe("a loaded model", () => {
     const model = await loadModel(await recommending(values), { threads: 0 });
     const inspected = await inspect(await recommending(values));
     expect(inspected.generationConfig).toEqual(model.info.generationConfig);
-    const warning = "general.sampling.xtc_probability (0.5) is not supported: answers are as without it";
+    const warning = "general.sampling.mirostat (2) is not supported: answers are as without it";
     expect([model.info.warnings, inspected.warnings]).toEqual([[warning], [warning]]);
     await model.dispose();
   });

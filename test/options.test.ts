@@ -22,10 +22,14 @@ function errorOf(run: () => unknown): EngineError {
 /** [option, refused values, text that the error gives as allowed] */
 const REFUSED: [name: string, values: unknown[], allowed: string][] = [
   ["maxTokens", [0, -1, -0, 1.5, "5", null, Infinity, Number.NaN, 5n], "an integer >= 1"],
+  ["minTokens", [-1, 1.5, 513, "5", null, Infinity, Number.NaN], "an integer in [0, 512], the maxTokens"],
+  ["ignoreEos", [null, 0, "true"], "true or false"],
   ["temperature", [JSON.parse("1e400"), -0.1, 2.1, "0.7", null, Number.NaN, true, [], {}], "a number in [0, 2]"],
   ["topK", [-2, 0.5, Infinity, Number.NaN, "40", null], "an integer >= 1, or 0 or -1 for off"],
   ["topP", [0, -1, 1.0001, Number.NaN, "1", null], "a number in (0, 1]"],
   ["minP", [-0.1, 2, Number.NaN, "0", null], "a number in [0, 1]"],
+  ["typicalP", [0, -1, 1.1, Number.NaN, "1", null], "a number in (0, 1]"],
+  ["topNSigma", [-1, 101, Number.NaN, "1", null], "a number in [0, 100]"],
   ["presencePenalty", [2.1, -2.1, Number.NaN, "1", null], "a number in [-2, 2]"],
   ["frequencyPenalty", [2.1, -2.1, Number.NaN, "1", null], "a number in [-2, 2]"],
   ["repetitionPenalty", [0, -1, 10.1, 1e9, Number.NaN, null], "a number in (0, 10]"],
@@ -41,6 +45,7 @@ const REFUSED: [name: string, values: unknown[], allowed: string][] = [
   ["stop", [Array(17).fill("a"), Array(100_000).fill("aa")], "at most 16 strings"],
   ["stopIds", [null, 5, "1", { 0: 1 }], "an array of token ids"],
   ["stopIds", [Array(1025).fill(1)], "at most 1024 ids"],
+  ["logitsProcessor", [null, 5, "f", {}, class {}], "a function of logits and ids"],
   ["logitBias", [null, 5, "1", [1], new Set([1]), () => 1], "an object or Map from id to bias"],
 ];
 
@@ -115,6 +120,40 @@ describe("a value that is not allowed", () => {
     expect(error.at?.field).toBe(field);
   });
 
+  test.each<[string, unknown, string]>([
+    ["xtc", 5, "xtc"],
+    ["xtc", {}, "xtc.probability"],
+    ["xtc", { probability: 2 }, "xtc.probability"],
+    ["xtc", { probability: 0.5, threshold: 0.6 }, "xtc.threshold"],
+    ["xtc", { probability: 0.5, treshold: 0.1 }, "xtc.treshold"],
+    ["dry", null, "dry"],
+    ["dry", { base: 2 }, "dry.multiplier"],
+    ["dry", { multiplier: -1 }, "dry.multiplier"],
+    ["dry", { multiplier: 1, base: 0.5 }, "dry.base"],
+    ["dry", { multiplier: 1, allowedLength: 0 }, "dry.allowedLength"],
+    ["dry", { multiplier: 1, range: 0 }, "dry.range"],
+    ["dry", { multiplier: 1, sequenceBreakers: "\n" }, "dry.sequenceBreakers"],
+    ["dry", { multiplier: 1, sequenceBreakers: Array(65).fill("a") }, "dry.sequenceBreakers"],
+    ["dry", { multiplier: 1, sequenceBreakers: ["a", ""] }, "dry.sequenceBreakers[1]"],
+    ["dry", { multiplier: 1, sequenceBreakers: ["a".repeat(65)] }, "dry.sequenceBreakers[0]"],
+    ["dry", { multiplier: 1, sequenceBreakers: ["\ud83d"] }, "dry.sequenceBreakers[0]"],
+    ["dry", { multiplier: 1, allowed_length: 2 }, "dry.allowed_length"],
+  ])("%s of %j is refused at %s", (name, value, field) => {
+    const error = errorOf(() => check({ [name]: value }));
+    expect(error.code).toMatch(/^REQ_(PARAM|UNSUPPORTED_PARAM)$/);
+    expect(error.at?.field).toBe(field);
+  });
+
+  test("xtc of probability 0 and dry of multiplier 0 are off, and undefined members are absent", () => {
+    expect(check({ xtc: { probability: 0 }, dry: { multiplier: 0 } })).toMatchObject({
+      xtc: undefined,
+      dry: undefined,
+    });
+    expect(check({ xtc: { probability: 1, threshold: undefined } }).xtc).toEqual({ probability: 1, threshold: 0.1 });
+    const dry = { multiplier: 0.8, base: 1.75, allowedLength: 2, sequenceBreakers: undefined, range: -1 };
+    expect(check({ dry: { multiplier: 0.8, range: -1 } }).dry).toEqual(dry);
+  });
+
   test("a logitBias of 1025 ids or of 200,000 is refused for its number", () => {
     for (const count of [1025, 200_000]) {
       const entries = Array.from({ length: count }, (_, id) => [id, 1] as const);
@@ -127,7 +166,7 @@ describe("a value that is not allowed", () => {
 });
 
 describe("an option that does not exist", () => {
-  test.each(["mirostat", "typicalP", "n", "best_of", "n_discard", "id_slot", "numBeams", "__proto__x", "Temperature"])(
+  test.each(["mirostat", "tfsZ", "n", "best_of", "n_discard", "id_slot", "numBeams", "__proto__x", "Temperature"])(
     "%s is REQ_UNSUPPORTED_PARAM, even when undefined",
     (name) => {
       for (const value of [1, undefined]) {
@@ -163,14 +202,21 @@ describe("defaults and normal forms", () => {
     expect(check(undefined)).toEqual({
       adapter: null,
       maxTokens: 512,
+      minTokens: 0,
+      ignoreEos: false,
       temperature: 0.6,
       topK: 0,
       topP: 0.9,
       minP: 0,
+      typicalP: 1,
+      topNSigma: 0,
+      xtc: undefined,
+      dry: undefined,
       repetitionPenalty: 1,
       presencePenalty: 0,
       frequencyPenalty: 0,
       logitBias: new Map(),
+      logitsProcessor: undefined,
       seed: undefined,
       stop: [],
       stopIds: [],
@@ -200,6 +246,13 @@ describe("defaults and normal forms", () => {
 
   test("topK: 0 and -1 are off, more than the vocabulary is the vocabulary", () => {
     expect([0, -0, -1, 1, 260, 261, 1e12].map((topK) => check({ topK }).topK)).toEqual([0, 0, 0, 1, 260, 260, 260]);
+  });
+
+  test("minTokens is at most maxTokens: an error of the call, not of what a file asks for", () => {
+    expect(check({ minTokens: 5, maxTokens: 5 }).minTokens).toBe(5);
+    expect(errorOf(() => check({ minTokens: 6, maxTokens: 5 })).at?.field).toBe("minTokens");
+    const file = checkOptions({ minTokens: 9 }, LIMITS);
+    expect(checkOptions({ maxTokens: 4 }, LIMITS, [], file).minTokens).toBe(4);
   });
 
   test("maxTokens is capped by the context, however large", () => {

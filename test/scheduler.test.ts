@@ -69,7 +69,7 @@ it("a session, eight generations, a score and windows are computed in the same s
   steps = [];
   const alone: number[][] = [];
   for (const prompt of prompts) alone.push(await grow(prompt, 20));
-  const scored = (await scoreIds(scheduler, text, undefined)).nll;
+  const scored = (await scoreIds(scheduler, text)).nll;
   const one = session();
   await one.sync(text);
   const logits = await one.logits();
@@ -79,7 +79,7 @@ it("a session, eight generations, a score and windows are computed in the same s
   const [, together, score, rows] = await Promise.all([
     one.sync(text),
     Promise.all(prompts.map((prompt) => grow(prompt, 20))),
-    scoreIds(scheduler, text, undefined),
+    scoreIds(scheduler, text),
     windows(text),
   ]);
   expect(together).toEqual(alone);
@@ -104,7 +104,7 @@ it("a decoding session and generations decode in one step", async () => {
 it("what is postponed is computed again, and shows no logits twice", async () => {
   const texts = Array.from({ length: 24 }, (_, index) => idsOf(200, 300, index + 1));
   steps = [];
-  const alone = await scoreIds(scheduler, texts[0], undefined);
+  const alone = await scoreIds(scheduler, texts[0]);
   const growing = texts.map((text) => grow(text, 250));
   const seen: number[] = [];
   const onLogits = (_: Float32Array, index: number) => {
@@ -116,7 +116,7 @@ it("what is postponed is computed again, and shows no logits twice", async () =>
   expect(seen).toEqual(Array.from({ length: 400 }, (_, index) => index));
   const rows = steps.flat().reduce((sum, count) => sum + count, 0);
   expect(rows, "some were postponed").toBeGreaterThan(24 * 449 + 400 + 199);
-  expect(await scoreIds(scheduler, texts[0], undefined)).toEqual(alone);
+  expect(await scoreIds(scheduler, texts[0])).toEqual(alone);
   expect(resident.cache.freePages).toEqual({ full: 72, chunked: 72 });
 });
 

@@ -27,14 +27,21 @@ const adapter = (value) => absent(value) || value === null;
 
 const GENERATE = {
   maxTokens: number,
+  minTokens: number,
+  ignoreEos: flag,
   temperature: number,
   topK: number,
   topP: number,
   minP: number,
+  typicalP: number,
+  topNSigma: number,
+  xtc: absent,
+  dry: absent,
   repetitionPenalty: number,
   presencePenalty: number,
   frequencyPenalty: number,
   logitBias: orAbsent((value) => /^(Map|Object)$/.test(tag(value))),
+  logitsProcessor: call,
   seed,
   stop: orAbsent(either(text, Array.isArray)),
   stopIds: orAbsent(list),
@@ -185,7 +192,7 @@ export const DOORS = [
   ]),
   door("score", ({ model }, ...values) => model.score(...values), [
     ["text|prompt", () => "abc", either(text, list)],
-    ["options", () => ({}), options, { adapter, signal }],
+    ["options", () => ({}), options, { prompt: orAbsent(either(text, list)), adapter, signal }],
   ]),
   door("perplexity", ({ model }, ...values) => model.perplexity(...values), [
     ["text|prompt", () => "abcdefgh", either(text, list)],
@@ -207,7 +214,11 @@ export const DOORS = [
   ]),
   door("embed", ({ model }, ...values) => model.embed(...values), [
     ["text|prompt", () => "abc", either(text, list)],
-    ["options", () => ({}), options, { adapter, signal }],
+    ["options", () => ({}), options, { pooling: absent, normalize: flag, adapter, signal }],
+  ]),
+  door("embedBatch", ({ model }, ...values) => model.embedBatch(...values), [
+    ["prompts|prompt", () => ["abc", [97]], either(list, text)],
+    ["options", () => ({}), options, { pooling: absent, normalize: flag, adapter, signal }],
   ]),
   door("profile", ({ model }, work) => model.profile(work), [["work", () => async () => {}, call]]),
   door("session", ({ model }, ...values) => model.session(...values).dispose(), [

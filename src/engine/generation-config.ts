@@ -2,6 +2,7 @@ import { EngineError, quoteName, whatOf } from "../error.ts";
 import { missingTokenizer } from "../generate/generation.ts";
 import { type CheckedOptions, checkOptions, DEFAULT_OPTIONS, type OptionLimits } from "../generate/options.ts";
 import { nameStops } from "../generate/stop-tokens.ts";
+import type { XtcOptions } from "../generate/xtc.ts";
 import type { StoredGeneration } from "../model/config/stored-generation.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -18,9 +19,14 @@ export interface GenerationConfig {
   readonly topK: DefaultOption<number>;
   readonly topP: DefaultOption<number>;
   readonly minP: DefaultOption<number>;
+  /** 1: off. */
+  readonly typicalP: DefaultOption<number>;
+  /** null: off. */
+  readonly xtc: DefaultOption<Readonly<Required<XtcOptions>> | null>;
   readonly repetitionPenalty: DefaultOption<number>;
   /** null: what fits the context. */
   readonly maxTokens: DefaultOption<number | null>;
+  readonly minTokens: DefaultOption<number>;
   readonly stop: DefaultOption<readonly string[]>;
   /** -100 forbids the id. */
   readonly logitBias: DefaultOption<Readonly<Record<number, number>>>;
@@ -43,8 +49,10 @@ const TAKEN: Readonly<Record<string, Name>> = {
   top_k: "topK",
   top_p: "topP",
   min_p: "minP",
+  typical_p: "typicalP",
   repetition_penalty: "repetitionPenalty",
   max_new_tokens: "maxTokens",
+  min_new_tokens: "minTokens",
   stop_strings: "stop",
 };
 
@@ -63,14 +71,12 @@ const sampling = (lacking: Lacking): Lacking => ({ ...lacking, sampling: true })
 
 const LACKING: Readonly<Record<string, Lacking>> = {
   min_length: above(0),
-  min_new_tokens: above(0),
   max_time: any,
   num_beams: above(1),
   num_beam_groups: above(1),
   num_return_sequences: above(1),
   penalty_alpha: above(0),
   dola_layers: any,
-  typical_p: sampling(other(1)),
   epsilon_cutoff: sampling(other(0)),
   eta_cutoff: sampling(other(0)),
   top_h: sampling(any),
@@ -88,7 +94,6 @@ const LACKING: Readonly<Record<string, Lacking>> = {
   watermarking_config: any,
   token_healing: other(false),
   // Of GGUF.
-  xtc_probability: sampling(above(0)),
   mirostat: sampling(other(0)),
   sequence: sampling(any),
 };
@@ -102,7 +107,7 @@ const KNOWN: ReadonlySet<string> = new Set(
   num_assistant_tokens num_assistant_tokens_schedule assistant_confidence_threshold assistant_early_exit assistant_lookbehind
   target_lookbehind prompt_lookup_num_tokens max_matching_ngram_size is_assistant trust_remote_code
   transformers_version _from_model_config _commit_hash generation_kwargs
-  xtc_threshold mirostat_tau mirostat_eta penalty_last_n`.split(/\s+/),
+  xtc_probability xtc_threshold mirostat_tau mirostat_eta penalty_last_n`.split(/\s+/),
 );
 
 /** `stored` null: nothing is taken from the checkpoint. `tokenizer` undefined: whether a stop string can match is not looked at. */
@@ -135,6 +140,7 @@ class DefaultsReader {
       if (values.has(name)) this.#take(name, option, values.get(name));
     }
     this.#takeSampling();
+    this.#takeXtc();
     this.#takeForbidden();
     this.#takeLength();
     this.#warnOfRest();
@@ -161,6 +167,12 @@ class DefaultsReader {
     if (sampled === false) this.#take("do_sample", "temperature", 0);
     else if (sampled !== undefined && sampled !== true)
       this.#warnings.push(`${this.#stored.place("do_sample")} is not taken: neither true nor false`);
+  }
+
+  #takeXtc(): void {
+    const { values } = this.#stored;
+    const [probability, threshold] = [values.get("xtc_probability"), values.get("xtc_threshold")];
+    if (probability !== undefined) this.#take("xtc_probability", "xtc", { probability, threshold });
   }
 
   #takeForbidden(): void {
@@ -218,8 +230,11 @@ class DefaultsReader {
       topK: told("topK", options.topK),
       topP: told("topP", options.topP),
       minP: told("minP", options.minP),
+      typicalP: told("typicalP", options.typicalP),
+      xtc: told("xtc", options.xtc ?? null),
       repetitionPenalty: told("repetitionPenalty", options.repetitionPenalty),
       maxTokens: told("maxTokens", maxTokens === Number.POSITIVE_INFINITY ? null : maxTokens),
+      minTokens: told("minTokens", options.minTokens),
       stop: told("stop", options.stop),
       logitBias: told("logitBias", Object.fromEntries(logitBias)),
     };

@@ -16,18 +16,8 @@ import { checkFunction, checkTokenIds, isRevoked, readOptions, wrong } from "../
 import type { StandardSchema } from "../grammar/standard-schema.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
-import {
-  checkWindows,
-  type DivergenceOptions,
-  type Measured,
-  measureDivergence,
-  measurePerplexity,
-  notReference,
-  otherIds,
-  type PerplexityOptions,
-} from "../measure/perplexity.ts";
+import { type DivergenceOptions, type Measured, notReference, type PerplexityOptions } from "../measure/perplexity.ts";
 import { type Score, scoreIds } from "../measure/score.ts";
-import { planWindows } from "../measure/windows.ts";
 import { type ModelConfig, readConfig } from "../model/config/config.ts";
 import { readStoredGeneration } from "../model/config/stored-generation.ts";
 import { mapWeights } from "../model/plan/weights.ts";
@@ -36,12 +26,13 @@ import type { OpTime, ResidentModel } from "../model/run/resident.ts";
 import type { TapData } from "../model/run/tap-reader.ts";
 import { type ChatMessage, type ChatTemplates, openChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { Turns } from "../turns.ts";
 import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
 import { type ChatOptions, type ChatRequest, readChat } from "./chat-request.ts";
+import { type CheckedEmbedding, checkEmbedding, checkPrompts, type EmbedOptions, poolRows } from "./embedding.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
+import { Measures } from "./measures.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
 import { wantedTaps } from "./wanted-taps.ts";
@@ -58,6 +49,13 @@ export interface PromptOptions {
   signal?: AbortSignal;
 }
 
+export interface ScoreOptions extends PromptOptions {
+  /** What the text goes on: not scored. */
+  prompt?: Prompt;
+}
+
+const EMBED_NAMES = ["specialTokens", "pooling", "normalize", "adapter"] as const;
+
 export class Model {
   readonly config: ModelConfig;
   readonly info: ModelInfo;
@@ -67,10 +65,7 @@ export class Model {
   readonly #starter: Starter;
   readonly #tokenizer: Tokenizer | null;
   readonly #chat: ChatTemplates | null;
-  /** Perplexities run one after the other: each holds pages between its windows. */
-  readonly #measures = new Turns();
-  static #models = 0;
-  readonly #made = Model.#models++;
+  readonly #measures: Measures;
   readonly #adapters: readonly string[];
   #disposed = false;
 
@@ -90,6 +85,12 @@ export class Model {
     this.#adapters = info.adapters.map(({ name }) => name);
     this.cache = new PrefixCache({ resident, scheduler: this.#scheduler, prefixes, adapters: this.#adapters });
     this.#tokenizer = tokenizer;
+    const { vocab: words, bos } = resident.config;
+    this.#measures = new Measures({
+      ...{ name: info.name, vocab: words, bos, context: info.context },
+      ids: (prompt, specialTokens) => this.#promptIds(prompt, "text", specialTokens),
+      measurable: (adapter) => this.#measurable(adapter),
+    });
     this.#chat = chat;
     const { vocab, eos } = resident.config;
     this.#starter = new Starter({
@@ -220,21 +221,22 @@ export class Model {
     return new Session(this.#scheduler, limits, { salt, adapter }, () => this.#refuseDisposed());
   }
 
-  /** Negative log-likelihood of text or ids, in nats; the first id is not scored. */
-  async score(prompt: Prompt, options?: PromptOptions): Promise<Score> {
-    const { signal, specialTokens, ...rest } = checkCall(options, ["specialTokens", "adapter"]);
+  /**
+   * Negative log-likelihood of text or ids, in nats; the first id is not scored. Behind a `prompt` all ids of the text are, and they
+   * alone: the begin-of-text id goes in front of the prompt as the file says, and the text is tokenised by itself.
+   */
+  async score(text: Prompt, options?: ScoreOptions): Promise<Score> {
+    const { signal, specialTokens, prompt, ...rest } = checkCall(options, ["specialTokens", "prompt", "adapter"]);
     const adapter = this.#adapterOf(rest.adapter);
-    const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    return await scoreIds(this.#scheduler, ids, signal, adapter);
+    const before = prompt === undefined ? null : this.#promptIds(prompt, "prompt", specialTokens);
+    const own = this.#promptIds(text, "text", specialTokens, before === null);
+    const ids = this.#fitting([...(before ?? []), ...own]);
+    return await scoreIds(this.#scheduler, ids, { signal, adapter, from: before?.length ?? 1 });
   }
 
   /** Perplexity of a text of any length, in windows. */
   async perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured> {
-    const names = ["window", "stride", "specialTokens", "adapter", "onProgress", "saveLogits"] as const;
-    const { rule, ...rest } = checkWindows(options, this.info.context, null, names);
-    const measurable = this.#measurable(rest.adapter);
-    const windows = planWindows(this.#promptIds(prompt, "text", rest.specialTokens), rule, this.config.bos);
-    return await this.#alone(() => measurePerplexity(measurable, windows, rest));
+    return await this.#measures.perplexity(prompt, options);
   }
 
   /** The same beside a reference, another model or its stored logits, of the same vocabulary: how far from it this one is. */
@@ -244,45 +246,19 @@ export class Model {
     options?: DivergenceOptions,
   ): Promise<Divergence & Measured> {
     if (isRevoked(reference)) throw notReference(reference);
-    const names = ["window", "stride", "specialTokens", "adapter", "onProgress"] as const;
-    const { vocab, bos } = this.config;
-    if (reference instanceof StoredLogits) {
-      const { rule, ...rest } = checkWindows(options, this.info.context, reference, names);
-      const measurable = this.#measurable(rest.adapter);
-      const ids = this.#promptIds(prompt, "text", rest.specialTokens);
-      const windows = planWindows(ids, rule, bos);
-      await reference.check(windows, vocab);
-      return await this.#alone(() => measureDivergence(measurable, reference, windows, rest));
-    }
+    if (reference instanceof StoredLogits) return await this.#measures.divergence(prompt, reference, options);
     if (!(reference instanceof Model)) throw notReference(reference);
-    const { rule, ...rest } = checkWindows(options, Math.min(this.info.context, reference.info.context), null, names);
-    const { specialTokens, adapter } = rest;
-    const [measurable, other] = [this.#measurable(adapter), reference.#measurable(undefined)];
-    const ids = this.#promptIds(prompt, "text", specialTokens);
-    const theirs = reference.config.vocab === vocab ? reference.#promptIds(prompt, "text", specialTokens) : [];
-    if (theirs.length !== ids.length || theirs.some((id, index) => id !== ids[index]))
-      throw otherIds(reference.info.name);
-    const windows = planWindows(ids, rule, bos);
-    // In the order of their making, so that no two calls wait for each other.
-    const [first, second] = this.#made < reference.#made ? [this, reference] : [reference, this];
-    const work = () => measureDivergence(measurable, other, windows, rest);
-    return await first.#alone(() => (first === second ? work() : second.#alone(work)));
+    return await this.#measures.divergence(prompt, reference.#measures, options);
   }
 
   #measurable(choice: unknown): Measurable {
+    this.#refuseDisposed();
     const adapter = this.#adapterOf(choice);
     return { scheduler: this.#scheduler, vocab: this.config.vocab, rows: this.#resident.sizes.rows, adapter };
   }
 
   #adapterOf(choice: unknown): number | null {
     return checkAdapter(choice, this.#adapters);
-  }
-
-  async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    return await this.#measures.take(() => {
-      this.#refuseDisposed();
-      return work();
-    });
   }
 
   /**
@@ -302,17 +278,50 @@ export class Model {
     return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), adapter, signal));
   }
 
-  /** Final hidden states (after the last norm), averaged over the positions: [hidden]. */
-  async embed(prompt: Prompt, options?: PromptOptions): Promise<Float32Array> {
-    const { signal, specialTokens, ...rest } = checkCall(options, ["specialTokens", "adapter"]);
-    const adapter = this.#adapterOf(rest.adapter);
+  /**
+   * Final hidden states (after the last norm) of a prompt: their mean over the positions, [hidden], the last one, or all of them,
+   * a vector each position. Of unit length where `normalize` says so.
+   */
+  embed(prompt: Prompt, options?: EmbedOptions & { pooling?: "mean" | "last" }): Promise<Float32Array>;
+  embed(prompt: Prompt, options: EmbedOptions & { pooling: "none" }): Promise<Float32Array[]>;
+  embed(prompt: Prompt, options?: EmbedOptions): Promise<Float32Array | Float32Array[]>;
+  async embed(prompt: Prompt, options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
+    const { specialTokens, ...rest } = checkCall(options, EMBED_NAMES);
+    const wanted = checkEmbedding(rest);
     const ids = this.#fitting(this.#promptIds(prompt, "text", specialTokens));
-    const norm = (await this.#trace(ids, (name) => name === "norm", adapter, signal)).get("norm")!;
-    const [rows, hidden] = norm.shape;
-    const mean = new Float64Array(hidden);
-    for (let row = 0; row < rows; row++)
-      for (let col = 0; col < hidden; col++) mean[col] += norm.data[row * hidden + col];
-    return Float32Array.from(mean, (sum) => sum / rows);
+    return await this.#embed(ids, wanted, this.#adapterOf(rest.adapter), rest.signal);
+  }
+
+  /** The same of many prompts, each as by itself to the bit. Others get their steps between two of them. */
+  embedBatch(
+    prompts: readonly Prompt[],
+    options?: EmbedOptions & { pooling?: "mean" | "last" },
+  ): Promise<Float32Array[]>;
+  embedBatch(prompts: readonly Prompt[], options: EmbedOptions & { pooling: "none" }): Promise<Float32Array[][]>;
+  embedBatch(prompts: readonly Prompt[], options?: EmbedOptions): Promise<(Float32Array | Float32Array[])[]>;
+  async embedBatch(prompts: readonly Prompt[], options?: EmbedOptions): Promise<(Float32Array | Float32Array[])[]> {
+    const { specialTokens, ...rest } = checkCall(options, EMBED_NAMES);
+    const wanted = checkEmbedding(rest);
+    // Mistakes show before anything is computed.
+    const texts = Array.from(checkPrompts(prompts), (prompt, index) => {
+      const field = `prompts[${index}]`;
+      return this.#fitting(this.#promptIds(prompt, field, specialTokens), field);
+    });
+    const adapter = this.#adapterOf(rest.adapter);
+    const embedded: (Float32Array | Float32Array[])[] = [];
+    for (const ids of texts) embedded.push(await this.#embed(ids, wanted, adapter, rest.signal));
+    return embedded;
+  }
+
+  async #embed(
+    ids: readonly number[],
+    wanted: CheckedEmbedding,
+    adapter: number | null,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#refuseDisposed();
+    signal?.throwIfAborted();
+    return poolRows((await this.#trace(ids, (name) => name === "norm", adapter, signal)).get("norm")!, wanted);
   }
 
   /**
@@ -357,15 +366,16 @@ export class Model {
     return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal, adapter));
   }
 
-  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined): number[] {
+  /** `begins`: the begin-of-text id goes in front, as the file says. */
+  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined, begins = true): number[] {
     this.#refuseDisposed();
-    return this.#starter.read(prompt, field, specialTokens).ids;
+    return this.#starter.read(prompt, field, specialTokens, begins).ids;
   }
 
-  #fitting(ids: number[]): number[] {
+  #fitting(ids: number[], field?: string): number[] {
     this.#refuseDisposed();
     const { context } = this.info;
-    if (ids.length > context) throw tooLong(ids.length, context, context);
+    if (ids.length > context) throw tooLong(ids.length, context, context, field);
     return ids;
   }
 

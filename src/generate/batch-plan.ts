@@ -1,4 +1,4 @@
-import { EngineError, whatOf } from "../error.ts";
+import { EngineError, whatOf, withPartial } from "../error.ts";
 import { checkPlain, isArray, isFunction, isRevoked, tell, wrong } from "../given.ts";
 import { checkWellFormed } from "../tokenizer/tokenizer.ts";
 import type { Generation } from "./generation.ts";
@@ -111,7 +111,8 @@ export function isOfAll(error: unknown): boolean {
 export function ofPrompt(error: unknown, index: number): unknown {
   const field = `prompts[${index}]`;
   if (!(error instanceof EngineError) || isOfAll(error) || error.at?.field?.startsWith(field)) return error;
-  return new EngineError(error.code, whatOf(error), { at: { source: "prompt", field }, cause: error });
+  const own = new EngineError(error.code, whatOf(error), { at: { source: "prompt", field }, cause: error });
+  return error.partial ? withPartial(own, error.partial, true) : own;
 }
 
 function read(item: unknown, index: number): { prompt: Prompt; own: unknown } {

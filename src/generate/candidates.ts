@@ -1,12 +1,22 @@
 import { EngineError } from "../error.ts";
 import { expWeights, log } from "../exact.ts";
+import { findEdge, order } from "./edge.ts";
 import type { CheckedOptions } from "./options.ts";
+import { Typicality } from "./typicality.ts";
 
 /** The lowest kept value, and how many of those equal to it are kept (the lowest ids). */
 interface Edge {
   value: number;
   ties: number;
 }
+
+type Cuts = Pick<CheckedOptions, "temperature" | "topK" | "topP" | "minP"> &
+  Partial<Pick<CheckedOptions, "topNSigma" | "typicalP">> & {
+    /** The threshold of XTC where it takes tokens out of this draw. */
+    readonly excluded?: number | null;
+  };
+
+const NO_EDGE: Edge = { value: -Infinity, ties: 0 };
 
 /**
  * The tokens still in the running: `count` of them, in the order of their ids.
@@ -21,7 +31,9 @@ export class Candidates {
   #max = 0;
   readonly #bits: Int32Array; //    [vocab] `values` again
   readonly #weights: Float64Array; // [vocab] exp((value - max) / temperature), at last their running sum
-  readonly #bins = new Float64Array(2048);
+  /** Every token is still there: each stands at its own id. */
+  #whole = true;
+  #typicality: Typicality | null = null;
 
   constructor(vocab: number) {
     this.values = new Float32Array(vocab);
@@ -37,6 +49,7 @@ export class Candidates {
     }
     this.values.set(logits);
     this.#count = logits.length;
+    this.#whole = true;
   }
 
   /** The id of the largest value, the lowest on ties. NaN and Infinity fail the one comparison made per value. */
@@ -80,14 +93,20 @@ export class Candidates {
   }
 
   /** Where in `ids` the token drawn by `random` in [0, 1) stands. */
-  draw(options: Pick<CheckedOptions, "temperature" | "topK" | "topP" | "minP">, random: number): number {
-    const { temperature, topK, topP, minP } = options;
+  draw(cuts: Cuts, random: number): number {
+    const { temperature, topNSigma = 0, topK, typicalP = 1, topP, minP, excluded = null } = cuts;
+    if (topNSigma > 0) this.#keepNear(topNSigma);
     const few = topK > 0 && topK < this.#count;
     if (few) this.#keepLikeliest(topK);
-    const total = this.#weigh(temperature);
-    if (!few) this.#keepHeavy(Math.max(minP, lightestOf(topP, total, this.#count)));
-    const edge = topP < 1 ? this.#edge(topP * total, true) : { value: -Infinity, ties: 0 };
-    return this.#find(random * this.#accumulate(edge, Math.max(minP, Number.MIN_VALUE)));
+    let total = this.#weigh(temperature);
+    let heaviest = 1;
+    if (typicalP < 1) [total, heaviest] = this.#keepTypical(typicalP, total);
+    const lightest = minP * heaviest;
+    if (!few) this.#keepHeavy(Math.max(lightest, lightestOf(topP, total, this.#count)));
+    const edge = topP < 1 ? this.#edge(topP * total, true) : NO_EDGE;
+    if (excluded === null) return this.#find(random * this.#accumulate(edge, Math.max(lightest, Number.MIN_VALUE)));
+    this.#exclude(excluded * this.#accumulate(edge, Math.max(lightest, Number.MIN_VALUE), false));
+    return this.#find(random * this.#accumulate(NO_EDGE, Number.MIN_VALUE));
   }
 
   /** Fill in the weights and give their sum. */
@@ -95,66 +114,100 @@ export class Candidates {
     return expWeights(this.values, this.#count, this.#max, temperature, this.#weights);
   }
 
-  /** Top-k of all tokens. */
-  #keepLikeliest(topK: number): void {
+  /** Top-n-sigma: mean and standard deviation (of the population) are those of all logits that are not forbidden. */
+  #keepNear(deviations: number): void {
     const { values, ids } = this;
     const count = this.#count;
-    let { value: least, ties } = this.#edge(topK - 1, false);
+    let allowed = 0;
+    let sum = 0;
+    for (let id = 0; id < count; id++) {
+      if (values[id] === -Infinity) continue;
+      allowed++;
+      sum += values[id];
+    }
+    const mean = sum / allowed;
+    let squares = 0;
+    for (let id = 0; id < count; id++) if (values[id] > -Infinity) squares += (values[id] - mean) * (values[id] - mean);
+    const least = this.#max - deviations * Math.sqrt(squares / allowed);
     let kept = 0;
     for (let id = 0; id < count; id++) {
       const value = values[id];
+      if (!(value >= least) || value === -Infinity) continue;
+      ids[kept] = id;
+      values[kept++] = value;
+    }
+    this.#left(kept);
+  }
+
+  /** So many are left, and their ids are in `ids`. */
+  #left(kept: number): void {
+    this.#count = kept;
+    this.#whole = false;
+  }
+
+  /** Top-k. */
+  #keepLikeliest(topK: number): void {
+    const { values, ids } = this;
+    const count = this.#count;
+    const whole = this.#whole;
+    let { value: least, ties } = this.#edge(topK - 1, false);
+    let kept = 0;
+    for (let at = 0; at < count; at++) {
+      const value = values[at];
       if (value > least || (value === least && ties-- > 0)) {
-        ids[kept] = id;
+        ids[kept] = whole ? at : ids[at];
         values[kept++] = value;
       }
     }
-    this.#count = kept;
+    this.#left(kept);
   }
 
-  /** Of all tokens, those of at least this weight. Spares the later passes nearly the whole vocabulary. */
+  /** Typical-p. Gives the weight of what is left, and that of the heaviest of it. */
+  #keepTypical(typicalP: number, total: number): [total: number, heaviest: number] {
+    const { values, ids } = this;
+    const weights = this.#weights;
+    const count = this.#count;
+    const whole = this.#whole;
+    this.#typicality ??= new Typicality(values.length);
+    const keeps = this.#typicality.select(values, weights, count, this.#max, total, typicalP * total);
+    let kept = 0;
+    let sum = 0;
+    let heaviest = 0;
+    for (let at = 0; at < count; at++) {
+      if (!keeps(at)) continue;
+      const weight = weights[at];
+      sum += weight;
+      heaviest = Math.max(heaviest, weight);
+      ids[kept] = whole ? at : ids[at];
+      values[kept] = values[at];
+      weights[kept++] = weight;
+    }
+    this.#left(kept);
+    return [sum, heaviest];
+  }
+
+  /** Those of at least this weight. Spares the later passes nearly the whole vocabulary. */
   #keepHeavy(least: number): void {
     const { values, ids } = this;
     const weights = this.#weights;
     const count = this.#count;
+    const whole = this.#whole;
     let kept = 0;
-    for (let id = 0; id < count; id++) {
-      const weight = weights[id];
+    for (let at = 0; at < count; at++) {
+      const weight = weights[at];
       if (weight >= least) {
-        ids[kept] = id;
-        values[kept] = values[id];
+        ids[kept] = whole ? at : ids[at];
+        values[kept] = values[at];
         weights[kept++] = weight;
       }
     }
-    this.#count = kept;
+    this.#left(kept);
   }
 
-  /**
-   * Where to stop when values are kept from the highest down while the weight (or the number) before them is <= limit.
-   * Three rounds, over 11, 11 and 10 bits of the values as ordered integers: each finds the bin in which the limit is passed.
-   */
+  /** Where to stop when values are kept from the highest down while the weight (or the number) before them is <= limit. */
   #edge(limit: number, weighted: boolean): Edge {
-    const bits = this.#bits;
-    const bins = this.#bins;
-    const weights = this.#weights;
-    const count = this.#count;
-    let before = 0;
-    let prefix = 0;
-    for (const [shift, width] of ROUNDS) {
-      const mask = (1 << width) - 1;
-      bins.fill(0);
-      for (let at = 0; at < count; at++) {
-        const key = order(bits[at]) >>> shift;
-        if (key >>> width === prefix) bins[key & mask] += weighted ? weights[at] : 1;
-      }
-      let bin = -1;
-      for (let next = mask; next >= 0 && !(before + (bins[bin] ?? 0) > limit); next--) {
-        if (bins[next] === 0) continue;
-        if (bin >= 0) before += bins[bin];
-        bin = next;
-      }
-      prefix = (prefix << width) | bin;
-    }
-    return this.#edgeAt(prefix, before, limit, weighted);
+    const { key, before } = findEdge(this.#bits, this.#count, weighted ? this.#weights : null, limit);
+    return this.#edgeAt(key, before, limit, weighted);
   }
 
   /** All values of one key are equal: the lowest ids are kept, as many as the limit still allows. */
@@ -169,8 +222,8 @@ export class Candidates {
     return edge;
   }
 
-  /** Drop what is beyond `edge` or lighter than `lightest`, and turn the weights into their running sum. Gives the sum. */
-  #accumulate(edge: Edge, lightest: number): number {
+  /** Drop what is beyond `edge` or lighter than `lightest`, and turn the weights into their running sum, if so. Gives the sum. */
+  #accumulate(edge: Edge, lightest: number, running = true): number {
     const { values, ids } = this;
     const weights = this.#weights;
     const count = this.#count;
@@ -184,11 +237,32 @@ export class Candidates {
         sum += weight;
         ids[kept] = ids[at];
         values[kept] = value;
-        weights[kept++] = sum;
+        weights[kept++] = running ? sum : weight;
       }
     }
     this.#count = kept;
     return sum;
+  }
+
+  /** XTC: of two or more that are at least so heavy the last stays, in the order of value and id. */
+  #exclude(threshold: number): void {
+    const { values, ids } = this;
+    const weights = this.#weights;
+    let heavy = 0;
+    let last = 0;
+    for (let at = 0; at < this.#count; at++) {
+      if (weights[at] < threshold) continue;
+      if (heavy++ === 0 || values[at] <= values[last]) last = at;
+    }
+    if (heavy < 2) return;
+    let kept = 0;
+    for (let at = 0; at < this.#count; at++) {
+      if (weights[at] >= threshold && at !== last) continue;
+      ids[kept] = ids[at];
+      values[kept] = values[at];
+      weights[kept++] = weights[at];
+    }
+    this.#count = kept;
   }
 
   /** The first candidate whose running sum exceeds `target`: never one of weight 0. Rounding may reach past the last. */
@@ -210,19 +284,6 @@ function notFinite(id: number, value: number, step: number): EngineError {
     limit: "finite numbers, or -Infinity for a forbidden token",
     actual: String(value),
   });
-}
-
-/** Shift and width of the bits looked at, from the top. */
-const ROUNDS: readonly (readonly [shift: number, width: number])[] = [
-  [21, 11],
-  [10, 11],
-  [0, 10],
-];
-
-/** The bits of an f32 as an integer whose unsigned order is that of the numbers; -0 is 0. */
-function order(bits: number): number {
-  if (bits === -0x80000000) return -0x80000000;
-  return bits ^ ((bits >> 31) | -0x80000000);
 }
 
 /**

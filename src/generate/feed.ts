@@ -33,6 +33,13 @@ export class Feed<Piece> {
     return most;
   }
 
+  /** Pieces that the fastest reader has still to take; 0 without readers. */
+  get lead(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { backlog } of this.#readers) least = Math.min(least, backlog);
+    return this.#readers.size === 0 ? 0 : least;
+  }
+
   push(piece: Piece): void {
     if (this.#kept && this.#kept.push(piece) > this.#keep) this.#kept = null;
     for (const reader of this.#readers) reader.push(piece);

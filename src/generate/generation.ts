@@ -1,10 +1,11 @@
-import { EngineError } from "../error.ts";
+import { EngineError, type PartialAnswer, withPartial } from "../error.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { AnswerPart, ToolCall } from "../tools/call.ts";
 import { CallReader, type CallRules } from "../tools/call-reader.ts";
 import { callId } from "./call-ids.ts";
 import type { Candidates } from "./candidates.ts";
+import { Dry } from "./dry.ts";
 import { type End, Feed } from "./feed.ts";
 import type { CheckedOptions } from "./options.ts";
 import type { Request } from "./running.ts";
@@ -16,6 +17,12 @@ import { Writer, type WriterRules } from "./writer.ts";
 
 /** `tool-calls`: it was stopped, and nothing stands behind its last call. */
 export type FinishReason = "stop" | "length" | "tool-calls";
+
+/**
+ * What ended an answer. `eos`: an id that the checkpoint names, also where the caller does; `stopId`: one that the caller alone does;
+ * `stopString`: a string of `stop`, also where it is the name of a control token; `format`: a `responseFormat` that nothing can follow.
+ */
+export type StopReason = "eos" | "stopId" | "stopString" | "format" | "maxTokens" | "context";
 
 export interface GenerationResult<Value = unknown> {
   /**
@@ -33,6 +40,8 @@ export interface GenerationResult<Value = unknown> {
    */
   readonly value: Value | undefined;
   readonly finishReason: FinishReason;
+  /** The same in full. */
+  readonly stopReason: StopReason;
   /** Which limit was reached, where the reason is `length`: `maxTokens`, or the context with the prompt in it. */
   readonly limit: "maxTokens" | "context" | undefined;
   /** The stop string as it was given, or the stop id. */
@@ -85,8 +94,12 @@ export interface GenerationStart {
   readonly calls: CallRules | null;
 }
 
+/** Ids that are drawn before the fastest reader has taken the text of the first of them: a page of the cache. */
+const MOST_AHEAD = 64;
+
 /**
- * A generation that runs when somebody listens: iterate it for text as it comes, or await `text()` or `result()`. Several
+ * A generation that runs when somebody listens, and no further than a page ahead of the fastest reader unless its result is
+ * awaited: iterate it for text as it comes, or await `text()` or `result()`. Several
  * listeners see the same text from its beginning; when the last of them leaves early, the generation ends.
  */
 export class Generation<Value = unknown> implements AsyncIterable<string> {
@@ -94,19 +107,43 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   readonly #cancel = new AbortController();
   readonly #pieces = new Feed<string>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
   readonly #parts = new Feed<AnswerPart>({ keep: Number.POSITIVE_INFINITY, onChange: () => this.#onReaders() });
+  readonly #writer: Writer;
+  readonly #calls: CallReader | null;
   #running: Promise<GenerationResult<Value>> | null = null;
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
   #settled = false;
+  /** Of each piece and part, how many ids were drawn when it came. */
+  readonly #pieceAt: number[] = [];
+  readonly #partAt: number[] = [];
+  #request: Request | null = null;
+  /** By the sampler or a caller's function of this generation: nobody else ends by it. */
+  #thrown: unknown;
 
   /** @internal */
   constructor(start: GenerationStart) {
     this.#start = start;
+    const stream = start.tokenizer?.stream({ continues: start.continues }) ?? null;
+    const calls = this.#reader();
+    this.#calls = calls;
+    this.#writer = new Writer(start.rules, stream, {
+      text: (piece) => (calls ? calls.push(piece) : this.#tell({ type: "text", text: piece })),
+      mark: (name) => calls?.mark(name),
+    });
+  }
+
+  /** What there is by now: before the first id, in the middle, after an end, an abort or an error. */
+  get partial(): PartialAnswer {
+    const { ids } = this.#writer;
+    const { text } = this.#calls ?? this.#writer;
+    const usage = { promptTokens: this.#start.prompt.length, completionTokens: ids.length };
+    return { ids: ids.slice(), text, usage };
   }
 
   /** Resolves at the end. Rejects as the generation failed, with the signal's reason when it was aborted. */
   result(): Promise<GenerationResult<Value>> {
     this.#awaited = true;
+    this.#goOn();
     return this.#run();
   }
 
@@ -128,6 +165,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   #read<Piece>(feed: Feed<Piece>): AsyncIterableIterator<Piece> {
     if (!this.#start.tokenizer) throw missingTokenizer();
     const reader = feed.read();
+    this.#goOn();
     // Whoever reads hears of errors as a reader.
     this.#run().catch(() => {});
     return reader;
@@ -160,6 +198,25 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
 
   #onReaders(): void {
     if (this.#pieces.readers + this.#parts.readers === 0 && !this.#awaited) this.cancel();
+    this.#goOn();
+  }
+
+  /** Ids that may be drawn before somebody reads on. */
+  get #room(): number {
+    if (this.#awaited) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#roomOf(this.#pieces, this.#pieceAt), this.#roomOf(this.#parts, this.#partAt));
+  }
+
+  /** Whoever waits for text gets it, whatever ids have none. `drawnAt`: of each piece, how many ids were drawn when it came. */
+  #roomOf(feed: Feed<string> | Feed<AnswerPart>, drawnAt: readonly number[]): number {
+    const { readers, lead } = feed;
+    if (readers === 0) return Number.NEGATIVE_INFINITY;
+    if (lead === 0) return Number.POSITIVE_INFINITY;
+    return MOST_AHEAD - (this.#writer.drawn - drawnAt[drawnAt.length - lead] + 1);
+  }
+
+  #goOn(): void {
+    if (this.#request && this.#room > 0) this.#start.scheduler.resume(this.#request);
   }
 
   #run(): Promise<GenerationResult<Value>> {
@@ -168,12 +225,29 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
         this.#settle("done");
         return result;
       },
-      (error: unknown) => {
+      (reason: unknown) => {
+        const error = this.#withPartial(reason);
         this.#settle({ error });
         throw error;
       },
     );
     return this.#running;
+  }
+
+  /** The reason of the caller's signal is the caller's, whatever it is. */
+  #withPartial(error: unknown): unknown {
+    const { signal } = this.#start.options;
+    if (!(error instanceof EngineError) || (signal?.aborted && signal.reason === error)) return error;
+    return withPartial(error, this.partial, error === this.#thrown);
+  }
+
+  #sample(sampler: Sampler, logits: Float32Array): SampledToken {
+    try {
+      return sampler.sample(logits, this.#writer.drawn, this.#writer.forbidden, this.#start.constraint);
+    } catch (error) {
+      this.#thrown = error;
+      throw error;
+    }
   }
 
   #settle(end: End): void {
@@ -194,14 +268,11 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   }
 
   async #generate(): Promise<GenerationResult<Value>> {
-    const { scheduler, tokenizer, prompt, options, seed, rules, vocab, context, constraint } = this.#start;
-    const stream = tokenizer?.stream({ continues: this.#start.continues }) ?? null;
-    const reader = this.#reader();
-    const writer = new Writer(rules, stream, {
-      text: (piece) => (reader ? reader.push(piece) : this.#tell({ type: "text", text: piece })),
-      mark: (name) => reader?.mark(name),
-    });
-    const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates);
+    const { scheduler, tokenizer, prompt, options, seed, vocab, context, constraint } = this.#start;
+    const writer = this.#writer;
+    const reader = this.#calls;
+    const dry = options.dry && new Dry(options.dry, tokenizer);
+    const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates, dry);
     sampler.observePrompt(prompt);
     const room = context - prompt.length;
     const most = Math.min(options.maxTokens, room);
@@ -218,9 +289,14 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       caller: this.#start.batch,
       patient: this.#start.batch !== undefined,
       priority: options.priority,
-      draft: speculation ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1)) : undefined,
+      pauses: () => this.#room <= 0,
+      draft: speculation
+        ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1))
+        : undefined,
       onLogits: (logits) => {
-        const sampled = sampler.sample(logits, writer.drawn, constraint);
+        // The step of a model that is disposed goes on for a moment.
+        if (this.#settled) return null;
+        const sampled = this.#sample(sampler, logits);
         last = performance.now();
         if (writer.drawn === 0) first = last;
         if (!writer.take(sampled)) return null;
@@ -231,12 +307,14 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
         return !whole && writer.drawn < most ? sampled.id : null;
       },
     };
+    this.#request = request;
     const late =
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
     const cachedTokens = await scheduler.once(request, options).finally(() => clearTimeout(late));
     const stopped = whole || writer.stoppedBy !== undefined;
     writer.end(constraint !== null && !stopped);
     reader?.end();
+    const limit = options.maxTokens <= room ? "maxTokens" : "context";
     const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
     return {
       ids: writer.ids,
@@ -244,7 +322,8 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       value: whole || this.#endedBy(writer.stoppedBy) ? await this.#value(writer.text) : undefined,
       toolCalls: reader?.toolCalls ?? [],
       finishReason: !stopped ? "length" : reader?.endsInCall ? "tool-calls" : "stop",
-      limit: stopped ? undefined : options.maxTokens <= room ? "maxTokens" : "context",
+      stopReason: whole ? "format" : (writer.stop ?? limit),
+      limit: stopped ? undefined : limit,
       stoppedBy: writer.stoppedBy,
       usage: {
         promptTokens: prompt.length,
@@ -279,7 +358,10 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
 
   #tell(part: AnswerPart): void {
     this.#parts.push(part);
-    if (part.type === "text") this.#pieces.push(part.text);
+    this.#partAt.push(this.#writer.drawn);
+    if (part.type !== "text") return;
+    this.#pieces.push(part.text);
+    this.#pieceAt.push(this.#writer.drawn);
   }
 }
 

@@ -1,21 +1,14 @@
 import { EngineError } from "../error.ts";
-import {
-  checkPlain,
-  checkTokenIds,
-  entriesOf,
-  isArray,
-  isId,
-  isList,
-  isMap,
-  isPlain,
-  readOptions,
-  tell,
-  wrong,
-} from "../given.ts";
+import { checkPlain, checkTokenIds, isArray, isList, readOptions, wrong } from "../given.ts";
 import { type CheckedFormat, checkFormat, type ResponseFormat } from "../grammar/format.ts";
 import { isSignal, ownSignal } from "../realm.ts";
 import { type AdapterChoice, checkAdapter } from "./adapter-choice.ts";
+import { type CheckedDry, checkDry, type DryOptions } from "./dry.ts";
+import { numberIn } from "./in-range.ts";
+import { checkLogitBias } from "./logit-bias.ts";
+import { checkLogitsProcessor, type LogitsProcessor } from "./logits-processor.ts";
 import { type Seed, seedOf } from "./seed.ts";
+import { checkXtc, type XtcOptions } from "./xtc.ts";
 
 /**
  * What a caller may ask of a generation. Everything is optional; a name that is not here is an error, never ignored. What is
@@ -24,6 +17,13 @@ import { type Seed, seedOf } from "./seed.ts";
 export interface GenerateOptions {
   /** At most this many new tokens. Default: what fits the context. */
   maxTokens?: number;
+  /**
+   * Nothing but the context ends it before so many new tokens, at most `maxTokens`: until then the ids that end it are forbidden, and
+   * `stop` is looked for in the text behind them. Default 0.
+   */
+  minTokens?: number;
+  /** The ids that the checkpoint names do not end it, and are drawn like others; `stop` and `stopIds` do. Default: false. */
+  ignoreEos?: boolean;
   /** 0 (and anything below 1e-4) is greedy: the likeliest token, the lowest id on ties. Default 0.6. */
   temperature?: number;
   /** Keep the k likeliest tokens; 0 and -1 switch it off. Default: off. */
@@ -32,6 +32,17 @@ export interface GenerateOptions {
   topP?: number;
   /** Keep tokens at least this many times as likely as the likeliest. */
   minP?: number;
+  /**
+   * Keep the most typical tokens, those whose surprise is nearest to the entropy, until the probability before the next one exceeds
+   * this (Meister et al. 2022, locally typical sampling). Default 1: off.
+   */
+  typicalP?: number;
+  /** Keep logits within so many standard deviations of the largest (Tang et al. 2024, arXiv 2411.07641). Default 0: off. */
+  topNSigma?: number;
+  /** Now and then take out the likeliest tokens. Default: off. */
+  xtc?: XtcOptions;
+  /** Lower what would go on a repetition. Default: off. */
+  dry?: DryOptions;
   /** Over prompt and output: positive logits are divided by it, negative ones multiplied. */
   repetitionPenalty?: number;
   /** Taken once from the logit of every token of the output. */
@@ -40,6 +51,8 @@ export interface GenerateOptions {
   frequencyPenalty?: number;
   /** Added to the logit of an id; -100 forbids the id. Ids that the checkpoint forbids stay forbidden unless named here. */
   logitBias?: Record<number, number> | ReadonlyMap<number, number>;
+  /** The caller's own rule over the logits of each token, after penalties and bias, before temperature and cuts. */
+  logitsProcessor?: LogitsProcessor;
   /** An integer of 64 bits, from 2^53 on as a bigint or decimal text. Drawn when absent or -1; the one that was used is reported. */
   seed?: number | bigint | string;
   /** Text that ends the generation; it is not part of the result. What is exactly a control token means its id too. */
@@ -71,16 +84,26 @@ export interface GenerateOptions {
 /** The same with every value checked and every default filled in, but for the seed. */
 export interface CheckedOptions {
   maxTokens: number;
+  minTokens: number;
+  ignoreEos: boolean;
   /** 0 is greedy, else at least 1e-4. */
   temperature: number;
   /** 0 is off, else 1..vocab. */
   topK: number;
   topP: number;
   minP: number;
+  /** 1 is off. */
+  typicalP: number;
+  /** 0 is off. */
+  topNSigma: number;
+  /** undefined: off, as of `dry`. */
+  xtc: Required<XtcOptions> | undefined;
+  dry: CheckedDry | undefined;
   repetitionPenalty: number;
   presencePenalty: number;
   frequencyPenalty: number;
   logitBias: ReadonlyMap<number, number>;
+  logitsProcessor: LogitsProcessor | undefined;
   /** undefined: to be drawn. */
   seed: Seed | undefined;
   stop: readonly string[];
@@ -103,14 +126,21 @@ export interface CheckedOptions {
 /** Temperature and topP as Llama 4's generation_config has them. */
 export const DEFAULT_OPTIONS: Readonly<CheckedOptions> = {
   maxTokens: Number.POSITIVE_INFINITY,
+  minTokens: 0,
+  ignoreEos: false,
   temperature: 0.6,
   topK: 0,
   topP: 0.9,
   minP: 0,
+  typicalP: 1,
+  topNSigma: 0,
+  xtc: undefined,
+  dry: undefined,
   repetitionPenalty: 1,
   presencePenalty: 0,
   frequencyPenalty: 0,
   logitBias: new Map(),
+  logitsProcessor: undefined,
   seed: undefined,
   stop: [],
   stopIds: [],
@@ -136,7 +166,6 @@ export interface OptionLimits {
 const GREEDY_BELOW = 1e-4;
 const MAX_STOPS = 16;
 const MAX_STOP_BYTES = 1024;
-const MAX_BIASES = 1024;
 const MAX_STOP_IDS = 1024;
 const MAX_ALTERNATIVES = 20;
 const MAX_SALT = 1024;
@@ -145,14 +174,21 @@ const MAX_DEADLINE = 2 ** 31 - 1;
 
 const NAMES: readonly string[] = [
   "maxTokens",
+  "minTokens",
+  "ignoreEos",
   "temperature",
   "topK",
   "topP",
   "minP",
+  "typicalP",
+  "topNSigma",
+  "xtc",
+  "dry",
   "repetitionPenalty",
   "presencePenalty",
   "frequencyPenalty",
   "logitBias",
+  "logitsProcessor",
   "seed",
   "stop",
   "stopIds",
@@ -178,18 +214,26 @@ export function checkOptions(
   defaults: Readonly<CheckedOptions> = DEFAULT_OPTIONS,
 ): CheckedOptions {
   const given = snapshot(options, extra);
-  const number = (field: NumberName, range: string) => checkNumber(field, given[field], defaults[field], range);
+  const number = (field: NumberName, range: string) => numberIn(field, given[field], defaults[field], range);
   const temperature = number("temperature", "[0, 2]");
+  const maxTokens = checkMaxTokens(given.maxTokens, defaults.maxTokens, limits.context);
   return {
-    maxTokens: checkMaxTokens(given.maxTokens, defaults.maxTokens, limits.context),
+    maxTokens,
+    minTokens: checkMinTokens(given.minTokens, defaults.minTokens, maxTokens),
+    ignoreEos: checkFlag("ignoreEos", given.ignoreEos) ?? defaults.ignoreEos,
     temperature: temperature < GREEDY_BELOW ? 0 : temperature,
     topK: checkTopK(given.topK, defaults.topK, limits.vocab),
     topP: number("topP", "(0, 1]"),
     minP: number("minP", "[0, 1]"),
+    typicalP: number("typicalP", "(0, 1]"),
+    topNSigma: number("topNSigma", "[0, 100]"),
+    xtc: checkXtc(given.xtc, defaults.xtc),
+    dry: checkDry(given.dry, defaults.dry),
     repetitionPenalty: number("repetitionPenalty", "(0, 10]"),
     presencePenalty: number("presencePenalty", "[-2, 2]"),
     frequencyPenalty: number("frequencyPenalty", "[-2, 2]"),
     logitBias: checkLogitBias(given.logitBias, defaults.logitBias, limits.vocab),
+    logitsProcessor: checkLogitsProcessor(given.logitsProcessor, defaults.logitsProcessor),
     seed: given.seed === undefined ? defaults.seed : checkSeed(given.seed),
     stop: given.stop === undefined ? defaults.stop : checkStop(given.stop),
     stopIds: given.stopIds === undefined ? defaults.stopIds : checkStopIds(given.stopIds, limits.vocab),
@@ -205,7 +249,15 @@ export function checkOptions(
   };
 }
 
-type NumberName = "temperature" | "topP" | "minP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty";
+type NumberName =
+  | "temperature"
+  | "topP"
+  | "minP"
+  | "typicalP"
+  | "topNSigma"
+  | "repetitionPenalty"
+  | "presencePenalty"
+  | "frequencyPenalty";
 
 /** A copy that is read once, so a getter cannot show one value to the check and another to the engine. */
 function snapshot(options: unknown, extra: readonly string[]): Record<keyof GenerateOptions, unknown> {
@@ -230,53 +282,18 @@ function checkMaxTokens(value: unknown, absent: number, context: number): number
   throw wrong("maxTokens", "not a number of tokens", "an integer >= 1", value);
 }
 
+/** What a file asks for must not refuse a shorter answer. */
+function checkMinTokens(value: unknown, absent: number, most: number): number {
+  if (value === undefined) return Math.min(absent, most);
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most) return (value as number) || 0;
+  throw wrong("minTokens", "not a number of tokens", `an integer in [0, ${most}], the maxTokens`, value);
+}
+
 function checkTopK(value: unknown, absent: number, vocab: number): number {
   if (value === undefined) return absent;
   if (value === -1) return 0;
   if (Number.isInteger(value) && (value as number) >= 0) return Math.min(value as number, vocab) || 0;
   throw wrong("topK", "not a number of tokens", "an integer >= 1, or 0 or -1 for off", value);
-}
-
-/** `range` is both the rule and the text of the error: "(0, 1]" leaves 0 out. */
-function checkNumber(field: keyof GenerateOptions, value: unknown, absent: number, range: string): number {
-  if (value === undefined) return absent;
-  if (typeof value !== "number") throw wrong(field, "not a number", `a number in ${range}`, value);
-  const [low, high] = range.slice(1, -1).split(", ").map(Number);
-  const above = range.startsWith("(") ? value > low : value >= low;
-  if (!(above && value <= high)) throw wrong(field, "out of range", `a number in ${range}`, value);
-  return value;
-}
-
-function checkLogitBias(
-  value: unknown,
-  absent: ReadonlyMap<number, number>,
-  vocab: number,
-): ReadonlyMap<number, number> {
-  if (value === undefined) return absent;
-  const checked = new Map(absent);
-  if (!isMap(value) && !isPlain(value)) {
-    throw wrong("logitBias", "not a table of ids", "an object or Map from id to bias", value);
-  }
-  const biases = isMap(value) ? new Map(entriesOf(value)) : biasesOf(value);
-  if (biases.size > MAX_BIASES) {
-    throw wrong("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, biases.size);
-  }
-  for (const [id, bias] of biases) {
-    const field = `logitBias[${tell(id)}]`;
-    if (!isId(id, vocab)) throw wrong(field, "not a token id", `an id in [0, ${vocab - 1}]`, id);
-    if (!(typeof bias === "number" && bias >= -100 && bias <= 100)) {
-      throw wrong(field, "not a bias", "a number in [-100, 100]", bias);
-    }
-    checked.set(id, bias);
-  }
-  return checked;
-}
-
-/** Only the canonical form of an id becomes a number: "07", "1e2" and "" stay text, and are refused. */
-function biasesOf(table: Record<string, unknown>): Map<unknown, unknown> {
-  const keys = Object.keys(table);
-  if (keys.length > MAX_BIASES) throw wrong("logitBias", "too many ids", `at most ${MAX_BIASES} ids`, keys.length);
-  return new Map(keys.map((key) => [/^(0|[1-9]\d{0,9})$/.test(key) ? Number(key) : key, table[key]]));
 }
 
 function checkSeed(value: unknown): Seed | undefined {

@@ -104,6 +104,11 @@ export class Prefixes {
       const ids = sequence.ids.slice(index * PAGE, Math.min(length, (index + 1) * PAGE));
       const { full, chunked, keysFrom } = sequence.timeline;
       parent = this.#put(parent, ids, full[index], index * PAGE < keysFrom ? NO_PAGE : chunked[index]);
+      // Computed twice: one page is enough. So whoever holds a block holds all before it, and none is kept for its children alone.
+      if (parent.full !== full[index] && parent.ids.length === PAGE && ids.length === PAGE) {
+        this.#cache.drop("full", full[index]);
+        full[index] = this.#share("full", parent.full);
+      }
     }
     while (this.#bytes > this.#maxBytes && this.#evict(() => true));
   }

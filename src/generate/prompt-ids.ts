@@ -11,19 +11,20 @@ export interface ReadPrompt {
   readonly warnings: readonly string[];
 }
 
-/** `tokenizer` throws where there is none, which ids do not mind. */
+/** `tokenizer` throws where there is none, which ids do not mind. `begins`: text gets the begin-of-text id as the file says. */
 export function readPrompt(
   prompt: Prompt,
   field: string,
   vocab: number,
   tokenizer: () => Tokenizer,
   specialTokens: boolean,
+  begins = true,
 ): ReadPrompt {
   if (typeof prompt === "string") {
     const { addBos } = tokenizer();
-    const ids = tokenizer().encode(prompt, { addBos, specialTokens });
+    const ids = tokenizer().encode(prompt, { addBos: addBos && begins, specialTokens });
     if (ids.length === 0)
-      throw new EngineError("REQ_EMPTY_PROMPT", "the prompt is empty and the checkpoint puts nothing in front of it", {
+      throw new EngineError("REQ_EMPTY_PROMPT", "the text is empty and nothing goes in front of it", {
         at: { source: "prompt", field },
       });
     return { ids, warnings: specialTokens ? [] : spelledTokens(prompt, tokenizer()) };

@@ -2,12 +2,14 @@
 
 /**
  * A number in [0, 1) with 53 random bits: the first two words of Philox4x32-10 (Salmon et al. 2011) at counter `step`
- * under key `seed`. Counter-based: no state, so step n draws the same whatever ran before it.
+ * under key `seed`. Counter-based: no state, so step n draws the same whatever ran before it. `second`: the other two words, a
+ * number of the same step that is independent of the first.
  */
-export function uniform(seed: bigint, step: number): number {
+export function uniform(seed: bigint, step: number, second = false): number {
   const key = [Number(seed & 0xffffffffn), Number(seed >> 32n)] as const;
-  const [a, b] = philox([step >>> 0, Math.floor(step / 2 ** 32) >>> 0, 0, 0], key);
-  return ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53;
+  const words = philox([step >>> 0, Math.floor(step / 2 ** 32) >>> 0, 0, 0], key);
+  const [high, low] = second ? [words[2], words[3]] : [words[0], words[1]];
+  return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
 }
 
 type Words = readonly [number, number, number, number];

@@ -16,6 +16,8 @@ export interface Request {
   readonly priority?: number;
   /** Whoever asks holds back by himself: `maxWaiting` is not for him. */
   readonly patient?: boolean;
+  /** Asked between steps: nobody wants more for now. It gives its place to others until `resume`. */
+  readonly pauses?: () => boolean;
   /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. */
   readonly draft?: ((ids: readonly number[], most: number) => readonly number[]) | undefined;
   /** Sees the logits behind one id (valid during the call). Behind the last: the id that follows it, or null to end. */

@@ -3,27 +3,17 @@ import { tell } from "../given.ts";
 import { stuck } from "../grammar/automaton.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import { Candidates } from "./candidates.ts";
+import type { Dry } from "./dry.ts";
+import { processLogits } from "./logits-processor.ts";
 import type { CheckedOptions } from "./options.ts";
 import { uniform } from "./random.ts";
 import type { Seed } from "./seed.ts";
 
-export type SamplingOptions = Omit<
-  CheckedOptions,
-  | "maxTokens"
-  | "stop"
-  | "stopIds"
-  | "specialTokens"
-  | "adapter"
-  | "responseFormat"
-  | "salt"
-  | "speculate"
-  | "priority"
-  | "deadline"
-  | "signal"
-  | "seed"
-> & {
-  seed: Seed | bigint;
-};
+type Always = "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty";
+type Rare = "topNSigma" | "typicalP" | "xtc" | "logitsProcessor";
+
+export type SamplingOptions = Pick<CheckedOptions, Always | "logitBias" | "logProbabilities"> &
+  Partial<Pick<CheckedOptions, Rare>> & { seed: Seed | bigint };
 
 export interface TokenProbability {
   id: number;
@@ -31,8 +21,8 @@ export interface TokenProbability {
 }
 
 /**
- * Log-probabilities (natural) are those of the model after penalties and bias but before temperature, top-k, top-p and
- * min-p: what the model thinks of the allowed tokens, comparable between runs of different temperature.
+ * Log-probabilities (natural) are those of the model after penalties, bias and the caller's processor but before temperature
+ * and every cut: what the model thinks of the allowed tokens, comparable between runs of different temperature.
  */
 export interface SampledToken {
   id: number;
@@ -46,7 +36,9 @@ const BANNED = -100;
 const MAX_F32 = 3.4028234663852886e38;
 
 /**
- * Logits -> id. In this order: repetition, presence and frequency penalty, logit bias, constraint, temperature, top-k, top-p, min-p.
+ * Logits -> id. In this order: repetition, presence and frequency penalty, DRY, logit bias, logitsProcessor, minTokens, constraint, temperature,
+ * top-n-sigma, top-k, typical, top-p, min-p, XTC. It is llama.cpp's but for the temperature, which llama.cpp has last: here, as in transformers
+ * and text-generation-webui, the cuts are of the distribution that is drawn from.
  *
  * The draw is a function of (seed, step) and walks the candidates in the order of their ids, so a token depends neither
  * on the batch nor on threads nor on the engine, and a rounding error in the logits hardly ever changes it.
@@ -55,15 +47,23 @@ export class Sampler {
   readonly vocab: number;
   readonly #options: SamplingOptions;
   readonly #candidates: Candidates;
+  readonly #dry: Dry | undefined;
   readonly #seed: bigint;
   readonly #seen = new Set<number>(); // ids of prompt and output, kept only if a repetition penalty asks for them
   readonly #output = new Map<number, number>(); // id -> how often it is in the output
+  readonly #ids: number[] = []; // of prompt and output, kept only if somebody reads them
 
-  /** Samplers of one thread may share `candidates`: nothing in it outlives a call of `sample`. */
-  constructor(options: SamplingOptions, vocab: number, candidates = new Candidates(vocab)) {
+  /** Samplers of one thread may share `candidates`: nothing in it outlives a call of `sample`. `dry` is of this text alone. */
+  constructor(
+    options: SamplingOptions,
+    vocab: number,
+    candidates = new Candidates(vocab),
+    dry: Dry | undefined = undefined,
+  ) {
     this.vocab = vocab;
     this.#options = options;
     this.#candidates = candidates;
+    this.#dry = dry;
     this.#seed = BigInt.asUintN(64, BigInt(options.seed));
   }
 
@@ -71,30 +71,53 @@ export class Sampler {
   observePrompt(ids: ArrayLike<number>): void {
     for (let i = 0; i < ids.length; i++) {
       this.#checkId(ids[i], `prompt[${i}]`);
-      if (this.#options.repetitionPenalty !== 1) this.#seen.add(ids[i]);
+      this.#remember(ids[i]);
     }
   }
 
   /** `id` is now part of the output. */
   accept(id: number): void {
     this.#checkId(id, "id");
-    if (this.#options.repetitionPenalty !== 1) this.#seen.add(id);
+    this.#remember(id);
     this.#output.set(id, (this.#output.get(id) ?? 0) + 1);
   }
 
-  /** The token of step `step` (0, 1, ...). Leaves `logits` and the history as they are: `accept` what is used. */
-  sample(logits: Float32Array, step: number, constraint: Constraint | null = null): SampledToken {
-    const { temperature, logProbabilities } = this.#options;
+  #remember(id: number): void {
+    if (this.#options.repetitionPenalty !== 1) this.#seen.add(id);
+    if (this.#options.logitsProcessor) this.#ids.push(id);
+    this.#dry?.push(id);
+  }
+
+  /**
+   * The token of step `step` (0, 1, ...), none of `forbidden` whatever a processor says, and one that `constraint` allows. Leaves
+   * `logits` and the history as they are: `accept` what is used.
+   */
+  sample(
+    logits: Float32Array,
+    step: number,
+    forbidden: Iterable<number> = [],
+    constraint: Constraint | null = null,
+  ): SampledToken {
+    const { temperature, logProbabilities, logitsProcessor } = this.#options;
     const candidates = this.#candidates;
     candidates.load(logits);
     this.#adjust(candidates.values);
+    if (logitsProcessor) {
+      // Before a caller sees them: what is wrong with the model is not the caller's.
+      candidates.findLikeliest(step);
+      processLogits(logitsProcessor, candidates.values, this.#ids);
+    }
+    for (const id of forbidden) change(candidates.values, id, -Infinity);
     constraint?.apply(candidates.values);
     let id = this.#likeliest(step, constraint !== null);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
     const normaliser = logProbabilities === undefined ? 0 : candidates.logSum();
     if (temperature > 0) {
-      const at = candidates.draw(this.#options, uniform(this.#seed, step));
+      const { xtc } = this.#options;
+      const excludes = xtc !== undefined && uniform(this.#seed, step, true) < xtc.probability;
+      const excluded = excludes ? xtc.threshold : null;
+      const at = candidates.draw({ ...this.#options, excluded }, uniform(this.#seed, step));
       id = candidates.ids[at];
       value = candidates.values[at];
     }
@@ -126,6 +149,7 @@ export class Sampler {
     if (frequencyPenalty !== 0) {
       for (const [id, times] of this.#output) change(values, id, values[id] - frequencyPenalty * times);
     }
+    if (this.#dry) for (const [id, penalty] of this.#dry.penalties()) change(values, id, values[id] - penalty);
     for (const [id, bias] of logitBias) change(values, id, bias === BANNED ? -Infinity : values[id] + bias);
   }
 

@@ -42,6 +42,8 @@ export class Scheduler {
   /** They gave their pages back and are next, the last first. */
   readonly #postponed: Running[] = [];
   #running: Running[] = [];
+  /** They gave their places up until somebody wants more of them; their pages are as those of the idle. Nobody may: then they are gone. */
+  readonly #resting = new WeakMap<Request, Running>();
   /** They hold pages that no step reads; least recently used first. */
   readonly #idle = new Map<Sequence, number>();
   readonly #jobs: (() => Promise<void>)[] = [];
@@ -144,6 +146,18 @@ export class Scheduler {
     }
   }
 
+  /** Somebody wants more of a request that paused: it waits for its turn. */
+  resume(request: Request): void {
+    const entry = this.#resting.get(request);
+    if (!entry) return;
+    if (this.#closed) this.#end(entry, { error: modelDisposed() });
+    else {
+      this.#resting.delete(request);
+      this.#waiting.add(entry);
+      this.#begin();
+    }
+  }
+
   /** Work between two steps, by itself. */
   alone<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -168,6 +182,7 @@ export class Scheduler {
       for (;;) {
         await this.#jobs.shift()?.();
         this.#dropAborted();
+        this.#rest();
         this.#admit();
         this.#startFollowers();
         if (this.#running.length > 0) await this.#step();
@@ -182,6 +197,21 @@ export class Scheduler {
     for (const entry of [...this.#running, ...this.#postponed]) {
       if (isGone(entry)) this.#end(entry, { error: entry.request.signal!.reason });
     }
+  }
+
+  #rest(): void {
+    for (const entry of this.#running.filter(({ request }) => request.pauses?.())) {
+      withdraw(entry);
+      this.#running = this.#running.filter((other) => other !== entry);
+      this.#resting.set(entry.request, entry);
+      entry.request.signal?.addEventListener("abort", entry.onAbort, { once: true });
+      this.#setIdle(entry.sequence);
+    }
+  }
+
+  #setIdle(sequence: Sequence): void {
+    this.#idle.set(sequence, this.#prefixes?.tick() ?? 0);
+    this.#crowded = false;
   }
 
   #admit(): void {
@@ -311,10 +341,7 @@ export class Scheduler {
     if (this.#postponed.includes(entry)) this.#postponed.splice(this.#postponed.indexOf(entry), 1);
     this.#leaveQueue(entry);
     if (sequence.closed) this.#release(sequence);
-    else if (sequence.computed > 0) {
-      this.#idle.set(sequence, this.#prefixes?.tick() ?? 0);
-      this.#crowded = false;
-    }
+    else if (sequence.computed > 0) this.#setIdle(sequence);
     if (end === "done") entry.resolve(entry.cached);
     else entry.reject(end.error);
   }
@@ -326,7 +353,8 @@ export class Scheduler {
   }
 
   #leaveQueue(entry: Running): void {
-    if (this.#waiting.delete(entry)) entry.request.signal?.removeEventListener("abort", entry.onAbort);
+    if (this.#waiting.delete(entry) || this.#resting.delete(entry.request))
+      entry.request.signal?.removeEventListener("abort", entry.onAbort);
   }
 
   /** Ends everything; nothing new is taken. */

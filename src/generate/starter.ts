@@ -59,11 +59,13 @@ export class Starter {
     const checked = checkOptions(options, this.#parts, extra, defaults);
     if (checked.stop.length > 0) this.#stopNames(checked.stop);
     if (checked.responseFormat) this.#formats().compile(checked.responseFormat);
+    // Text cannot be found in ids alone.
+    if (checked.dry?.sequenceBreakers?.length) this.#text();
     return checked;
   }
 
-  read(prompt: Prompt, field: string, specialTokens = false): ReadPrompt {
-    return readPrompt(prompt, field, this.#parts.vocab, () => this.#text(), specialTokens);
+  read(prompt: Prompt, field: string, specialTokens = false, begins = true): ReadPrompt {
+    return readPrompt(prompt, field, this.#parts.vocab, () => this.#text(), specialTokens, begins);
   }
 
   /** Without reading it: a token stands for a byte at least, and a unit of text is three at most. A few may go in front. */
@@ -85,9 +87,11 @@ export class Starter {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
       stop: options.stop,
-      stopIds: new Set([...stopIds, ...options.stopIds]),
+      stopIds: new Set([...(options.ignoreEos ? [] : stopIds), ...options.stopIds]),
+      eosIds: stopIds,
       stopNames: this.#stopNames(options.stop),
       marks: calls ? this.#marks(calls.dialect.marks) : undefined,
+      minTokens: options.minTokens,
     };
     if (options.responseFormat && calls)
       throw wrong(

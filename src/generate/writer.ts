@@ -2,14 +2,21 @@ import type { TokenStream } from "../tokenizer/tokenizer.ts";
 import type { SampledToken } from "./sampler.ts";
 import { StopStrings } from "./stop.ts";
 
+/** What ended a text: an end id of the checkpoint, an id of the caller's, or text of the caller's. */
+export type Stop = "eos" | "stopId" | "stopString";
+
 export interface WriterRules {
   /** What ends a text, without being part of it. */
   readonly stop: readonly string[];
   readonly stopIds: ReadonlySet<number>;
+  /** Those of them that are the checkpoint's. Default: none. */
+  readonly eosIds?: ReadonlySet<number>;
   /** Stop strings that are control tokens, by id: they have no text that could be found. */
   readonly stopNames: ReadonlyMap<number, string>;
   /** Control tokens that somebody wants to hear of, by id. */
   readonly marks?: ReadonlyMap<number, string>;
+  /** Ids before anything of these ends the text. Default 0. */
+  readonly minTokens?: number;
 }
 
 /** Text as it comes, and between its pieces the control tokens that were asked for. */
@@ -28,6 +35,7 @@ export class Writer {
   text = "";
   /** The id, or the text as it was asked for. */
   stoppedBy: number | string | undefined;
+  stop: Stop | undefined;
   /** Ids that were drawn, those behind a stop string too. */
   drawn = 0;
   readonly #rules: WriterRules;
@@ -47,11 +55,18 @@ export class Writer {
     this.#written = written;
   }
 
+  /** What the next id must not be. */
+  get forbidden(): Iterable<number> {
+    const { stopIds, stopNames, minTokens = 0 } = this.#rules;
+    return this.drawn < minTokens ? [...stopIds, ...stopNames.keys()] : [];
+  }
+
   /** False: the generation ends here. */
   take(sampled: SampledToken): boolean {
-    const { stopIds, stopNames } = this.#rules;
+    const { stopIds, stopNames, eosIds } = this.#rules;
     if (stopIds.has(sampled.id) || stopNames.has(sampled.id)) {
       this.stoppedBy = stopNames.get(sampled.id) ?? sampled.id;
+      this.stop = stopNames.has(sampled.id) ? "stopString" : eosIds?.has(sampled.id) ? "eos" : "stopId";
       return false;
     }
     this.drawn++;
@@ -73,9 +88,16 @@ export class Writer {
 
   #read(piece: string): void {
     this.#decoded += piece.length;
+    const { minTokens = 0 } = this.#rules;
+    // No stop string may begin here: it would take away ids that must be there.
+    if (this.drawn <= minTokens) {
+      this.#write(piece);
+      return;
+    }
     this.#write(this.#stops.push(piece));
     if (this.#stops.matched === undefined) return;
     this.stoppedBy = this.#stops.matched;
+    this.stop = "stopString";
     const first = this.#begins.findIndex((begin) => begin >= this.text.length);
     if (first < 0) return;
     this.ids.length = first;

@@ -2,30 +2,39 @@ import { EngineError } from "../error.ts";
 import { exp, log } from "../exact.ts";
 import type { Request } from "../generate/running.ts";
 import type { Scheduler } from "../generate/scheduler.ts";
-import { planWindows } from "./windows.ts";
+import { nothingToScore } from "./windows.ts";
 
 export interface Score {
-  /** Nats of each id after the first: nll[i] = -ln p(ids[i + 1] | ids[0..i]). */
+  /**
+   * Nats of each id after the first: nll[i] = -ln p(ids[i + 1] | ids[0..i]). Behind a prompt of n ids those of the text:
+   * nll[i] = -ln p(ids[n + i] | ids[0..n + i - 1]).
+   */
   readonly nll: Float64Array;
   readonly meanNll: number;
   readonly perplexity: number;
 }
 
-/** Negative log-likelihood of `ids` under the model, in as few steps as they fit. */
+export interface ScoreParts {
+  readonly signal?: AbortSignal | undefined;
+  readonly adapter?: number | null;
+  /** The first id that is scored, 1 at least. */
+  readonly from?: number;
+}
+
+/** Negative log-likelihood of `ids` from index `from` on, in as few steps as they fit: no other logits are computed. */
 export async function scoreIds(
   scheduler: Scheduler,
   ids: readonly number[],
-  signal: AbortSignal | undefined,
-  adapter: number | null = null,
+  { signal, adapter = null, from = 1 }: ScoreParts = {},
 ): Promise<Score> {
-  const { scored } = planWindows(ids, { window: ids.length, stride: null }, null);
-  const nll = new Float64Array(scored);
+  if (ids.length <= from) throw nothingToScore(ids.length, from + 1);
+  const nll = new Float64Array(ids.length - from);
   const request: Request = {
     ids: ids.slice(0, -1),
-    logitsFrom: 0,
+    logitsFrom: from - 1,
     signal,
     onLogits: (logits, index) => {
-      nll[index] = negativeLogLikelihood(logits, logSumExp(logits), ids[index + 1]);
+      nll[index + 1 - from] = negativeLogLikelihood(logits, logSumExp(logits), ids[index + 1]);
       return null;
     },
   };

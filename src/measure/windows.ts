@@ -39,13 +39,7 @@ interface Span {
 }
 
 export function planWindows(ids: readonly number[], { window, stride }: WindowRule, begin: number | null): Windows {
-  if (ids.length < 2) {
-    throw new EngineError("REQ_EMPTY_PROMPT", "nothing to score: the first id is not scored", {
-      at: { source: "prompt" },
-      actual: `${ids.length} ids`,
-      limit: "at least 2",
-    });
-  }
+  if (ids.length < 2) throw nothingToScore(ids.length, 2);
   const spans = [...spansOf(ids.length, window, stride)];
   return {
     ids,
@@ -57,6 +51,14 @@ export function planWindows(ids: readonly number[], { window, stride }: WindowRu
     // Nothing is asked behind a window's last id.
     positions: spans.reduce((sum, { start, end }) => sum + end - 1 - start, 0),
   };
+}
+
+export function nothingToScore(actual: number, least: number): EngineError {
+  return new EngineError("REQ_EMPTY_PROMPT", "nothing to score: the first id is not scored", {
+    at: { source: "prompt" },
+    actual: `${actual} ids`,
+    limit: `at least ${least}`,
+  });
 }
 
 function* spansOf(length: number, window: number, stride: number | null): Generator<Span> {

@@ -50,7 +50,7 @@ function fromGguf({ metadata }: Checkpoint): StoredGeneration {
 }
 
 /** Options of ours that GGUF has no key for. */
-const LOST = ["max_new_tokens", "stop_strings", "suppress_tokens", "bad_words_ids"];
+const LOST = ["typical_p", "max_new_tokens", "min_new_tokens", "stop_strings", "suppress_tokens", "bad_words_ids"];
 
 /** The same as a GGUF file says it, as llama.cpp's converter writes it; what has no key there is named. */
 export function generationPairs({ values, place }: StoredGeneration): {
