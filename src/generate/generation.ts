@@ -117,6 +117,8 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   readonly #pieceAt: number[] = [];
   readonly #partAt: number[] = [];
   #request: Request | null = null;
+  /** It gave its place in the steps to others. */
+  #paused = false;
   /** By the sampler or a caller's function of this generation: nobody else ends by it. */
   #thrown: unknown;
 
@@ -216,7 +218,9 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   }
 
   #goOn(): void {
-    if (this.#request && this.#room > 0) this.#start.scheduler.resume(this.#request);
+    if (!this.#paused || this.#room <= 0) return;
+    this.#paused = false;
+    this.#start.scheduler.resume(this.#request!);
   }
 
   #run(): Promise<GenerationResult<Value>> {
@@ -289,7 +293,10 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       caller: this.#start.batch,
       patient: this.#start.batch !== undefined,
       priority: options.priority,
-      pauses: () => this.#room <= 0,
+      pauses: () => {
+        this.#paused = this.#room <= 0;
+        return this.#paused;
+      },
       draft: speculation
         ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1))
         : undefined,
