@@ -42,7 +42,7 @@ const SAID = Object.freeze({
   TEMPLATE_NAME: "The checkpoint has no template of that name. The message lists those it has.",
   TOKENIZER_MISSING: "The checkpoint has no tokenizer. Use ids.",
   TEMPLATE_MISSING: "The checkpoint has no chat template. Use `generate`.",
-  TOOLS_UNSUPPORTED: "Calls that must come, and `strict` tools, need constrained output, which there is not here.",
+  TOOLS_UNSUPPORTED: "A call that must come, or a strict tool, in a form of calls that cannot be enforced.",
   TRACE_KEYS: "Probabilities of so many positions are too many to trace. Fewer ids, or other taps.",
 
   THREADS_UNSUPPORTED: "This host cannot share memory between threads. Load with `threads: 0`, or isolate the page.",

@@ -79,8 +79,17 @@ export function scripted(name: string, answers: readonly string[], marks: readon
     prompts,
     tokenizer,
     chat(messages, options) {
-      const { ids, open, warnings, calls, options: rest } = readChat(found, tokenizer, messages, options, 1 << 20);
-      return starter.generation(ids, starter.check(rest), { warnings, continues: open, calls });
+      const {
+        ids,
+        open,
+        warnings,
+        calls,
+        format,
+        options: rest,
+      } = readChat(found, tokenizer, messages, options, 1 << 20);
+      const checked = starter.check(rest);
+      if (format) checked.responseFormat = format;
+      return starter.generation(ids, checked, { warnings, continues: open, calls });
     },
   };
 }

@@ -78,7 +78,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   measure: ["generate"],
   convert: ["engine", "model/run", "model/plan", "model/config", "runtime", "tokenizer", "checkpoint"],
   generate: ["model/run", "tokenizer", "tools", "grammar"],
-  tools: [],
+  tools: ["grammar"],
   grammar: [],
   "model/run": ["model/plan", "model/config", "runtime", "checkpoint"],
   "model/plan": ["model/config", "runtime", "checkpoint"],

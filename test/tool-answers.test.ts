@@ -8,6 +8,7 @@ import { refusal } from "./storyteller.ts";
 const hello = [{ role: "user", content: "Weather in Zürich?" }];
 const weather = { name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } };
 const tools = [weather, { type: "function", function: { name: "clock", parameters: {} } }];
+const strict = (parameters: object) => ({ ...weather, strict: true, parameters });
 const asked: ChatOptions = { tools, seed: 7 };
 const json = (name: string, given: string) => `{"name": "${name}", "parameters": ${given}}`;
 const ZURICH = '{"city": "Zürich 🗼"}';
@@ -136,6 +137,26 @@ describe("tools", () => {
     expect(without.warnings).toEqual([expect.stringMatching(/^TOOL_FORMAT: /)]);
   });
 
+  it("must be called only where the template teaches how", () => {
+    const { chat } = scripted("{{ messages[0].content }}", []);
+    const error = refusal(() => chat(hello, { ...asked, toolChoice: "required" }));
+    expect(error).toMatchObject({ code: "TOOLS_UNSUPPORTED", at: { field: "toolChoice" } });
+    expect(refusal(() => chat(hello, { tools: [strict({})] }))).toMatchObject({ at: { field: "tools" } });
+  });
+
+  it("must be called: what the model would rather say is no answer", async () => {
+    const { chat } = scripted("chatml-tools", ["I would rather not."]);
+    const { text } = await chat(hello, { ...asked, toolChoice: "required" }).result();
+    expect("<tool_call>".startsWith(text.slice(0, 8))).toBe(true);
+  });
+
+  it("must be called behind a mark that is a control token: it stands in the prompt", async () => {
+    const model = scripted("mistral-tools", [' [{"name": "clock", "arguments": {}}]'], ["[TOOL_CALLS]"]);
+    const result = await model.chat(hello, { ...asked, toolChoice: { name: "clock" } }).result();
+    expect(model.prompts[0].endsWith("[TOOL_CALLS]")).toBe(true);
+    expect([result.text, result.toolCalls.length, result.finishReason]).toEqual(["", 1, "tool-calls"]);
+  });
+
   it("without a name are shown, and a warning says that they cannot be called", async () => {
     const bare = { type: "code_interpreter" };
     const result = await scripted("llama3.2", ["So."])
@@ -157,9 +178,19 @@ describe("tools", () => {
     ["a choice among none", { tools: [], toolChoice: "required" }, "OPTION_RANGE", "toolChoice"],
     ["a format", { toolFormat: "xml" }, "OPTION_RANGE", "toolFormat"],
     ["a format of another kind", { toolFormat: null }, "REQ_PARAM", "toolFormat"],
-    ["what must be called", { toolChoice: "required" }, "TOOLS_UNSUPPORTED", "toolChoice"],
-    ["what is called by name", { toolChoice: { name: "clock" } }, "TOOLS_UNSUPPORTED", "toolChoice"],
-    ["what is strict", { tools: [{ ...weather, strict: true }] }, "TOOLS_UNSUPPORTED", "tools"],
+    [
+      "a call that must come in Python",
+      { toolChoice: "required", toolFormat: "pythonic" },
+      "TOOLS_UNSUPPORTED",
+      "toolFormat",
+    ],
+    ["a format beside tools", { responseFormat: { type: "json" } }, "REQ_PARAM", "responseFormat"],
+    [
+      "a schema",
+      { tools: [strict({ properties: { a: { "x-none": 1 } } })] },
+      "SCHEMA_UNSUPPORTED",
+      "tools.get_weather.parameters/properties/a/x-none",
+    ],
   ])("%s that cannot be is refused", (_, options, code, field) => {
     const error = refusal(() => scripted("llama4", []).chat(hello, { ...asked, ...options }));
     expect(error).toMatchObject({ code, at: { field } });

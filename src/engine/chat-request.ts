@@ -1,12 +1,13 @@
 import { EngineError } from "../error.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { checkPlain, wrong } from "../given.ts";
+import type { CheckedFormat } from "../grammar/format.ts";
 import type { ChatMessage, ChatTemplates, ChatOptions as RenderOptions } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
 import { readTools } from "../tokenizer/messages.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { CallRules } from "../tools/call-reader.ts";
-import { constraintFor } from "../tools/constraint.ts";
+import { type CallConstraint, constraintFor } from "../tools/constraint.ts";
 import type { ToolFormat } from "../tools/dialect.ts";
 import { type Offer, readOffer, rulesOf, type ToolChoice } from "../tools/offer.ts";
 import { dropOldest, roomForAnswer } from "./conversation.ts";
@@ -33,6 +34,8 @@ export interface ChatRequest {
   readonly open: boolean;
   readonly warnings: readonly string[];
   readonly calls: CallRules | null;
+  /** What the answer must be, where calls are not left to the model. */
+  readonly format: CheckedFormat | undefined;
   /** What is left of the options. */
   readonly options: GenerateOptions;
 }
@@ -58,7 +61,20 @@ export function readChat(
   if (hidden) readTools(input.options.tools);
   const asked = { ...input.options, tools: hidden ? undefined : input.options.tools, template } as RenderOptions;
   const chosen = templates.choose(asked);
-  const prompt = (said: readonly ChatMessage[]) => chosen.prompt(tokenizer, said, asked);
+  const { rules, warnings: more } = rulesOf(offer, chosen.source);
+  if (rules && rest.responseFormat !== undefined) {
+    const limit = 'toolChoice: "none", or no tools';
+    throw wrong("responseFormat", "not beside tools: an answer of a format calls none", limit, rest.responseFormat);
+  }
+  const constraint = demand(offer, rules, (mark) => {
+    const id = tokenizer.specialId(mark);
+    return id !== null && tokenizer.isSpecial(id);
+  });
+  const opened = constraint?.opened ?? null;
+  const prompt = (said: readonly ChatMessage[]) => {
+    const made = chosen.prompt(tokenizer, said, asked);
+    return opened === null ? made : { ...made, ids: [...made.ids, tokenizer.specialId(opened)!] };
+  };
   const all = input.messages as readonly ChatMessage[];
   const most =
     context - roomForAnswer(context, typeof rest.maxTokens === "number" ? rest.maxTokens : Number.POSITIVE_INFINITY);
@@ -69,22 +85,25 @@ export function readChat(
   const { ids, open, warnings } = prompt(kept.messages);
   const forgotten =
     kept.dropped === 0 ? [] : [`CHAT_DROPPED: the ${kept.dropped} oldest turns did not fit the context`];
-  const { rules, warnings: more } = rulesOf(offer, chosen.source);
-  refuseConstraint(offer, rules);
-  const text = () => chosen.render(kept.messages, asked);
-  return { ids, text, open, warnings: [...warnings, ...forgotten, ...more], calls: rules, options: rest };
+  const text = () => chosen.render(kept.messages, asked) + (opened ?? "");
+  return {
+    ids,
+    text,
+    open,
+    warnings: [...warnings, ...forgotten, ...more],
+    calls: rules && { ...rules, opened },
+    format: constraint ? { ...constraint, value: async () => undefined } : undefined,
+    options: rest,
+  };
 }
 
-/** Nothing masks tokens yet: what would need it is refused, not left to luck. */
-function refuseConstraint({ choice, tools }: Offer, rules: CallRules | null): void {
-  const free = rules
-    ? constraintFor(choice, tools, rules.dialect.name) === null
-    : choice === "auto" || choice === "none";
-  if (free && !tools.some(({ strict }) => strict)) return;
-  if (free && choice === "none") return;
-  const what = choice === "auto" ? "a strict tool" : "a call that must come";
-  throw new EngineError("TOOLS_UNSUPPORTED", `${what} needs constrained output, which there is not yet`, {
+/** What cannot be demanded is refused, not left to luck. */
+function demand(offer: Offer, rules: CallRules | null, isControl: (mark: string) => boolean): CallConstraint | null {
+  if (rules) return constraintFor(offer, rules.dialect, isControl);
+  const { choice, tools } = offer;
+  if (choice === "none" || (choice === "auto" && !tools.some(({ strict }) => strict))) return null;
+  throw new EngineError("TOOLS_UNSUPPORTED", "the chat template teaches no form of calls that is known here", {
     at: { source: "option", field: choice === "auto" ? "tools" : "toolChoice" },
-    limit: 'toolChoice "auto" or "none", and tools that are not strict',
+    limit: "a toolFormat, or calls that are left to the model",
   });
 }

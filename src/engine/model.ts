@@ -380,7 +380,7 @@ export class Model {
   }
 
   /** Of ids that a template made: what is a control token in them is settled. */
-  #generation({ ids, open, warnings, calls, options }: ChatRequest): Generation {
+  #generation({ ids, open, warnings, calls, format, options }: ChatRequest): Generation {
     this.#refuseDisposed();
     if (options.specialTokens !== undefined) {
       throw wrong(
@@ -391,6 +391,7 @@ export class Model {
       );
     }
     const checked = this.#starter.check(options);
+    if (format) checked.responseFormat = format;
     this.#starter.fits(ids);
     return this.#starter.generation(ids, checked, { warnings, continues: open, calls });
   }

@@ -1,5 +1,4 @@
 import { EngineError } from "../error.ts";
-import { wrong } from "../given.ts";
 import { Grammars } from "../grammar/grammars.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { CallRules } from "../tools/call-reader.ts";
@@ -93,13 +92,6 @@ export class Starter {
       marks: calls ? this.#marks(calls.dialect.marks) : undefined,
       minTokens: options.minTokens,
     };
-    if (options.responseFormat && calls)
-      throw wrong(
-        "responseFormat",
-        "not beside tools: an answer of a format calls none",
-        'toolChoice: "none", or no tools',
-        "tools",
-      );
     const endIds = new Set([...rules.stopIds, ...rules.stopNames.keys()]);
     const strips = tokenizer?.stripsSpace === true && !continues;
     const constraint = options.responseFormat ? this.#formats().begin(options.responseFormat, endIds, strips) : null;

@@ -9,6 +9,8 @@ export interface CallRules {
   readonly dialect: Dialect;
   /** Names of the tools that were offered. */
   readonly offered: ReadonlySet<string>;
+  /** A control token that stands at the end of the prompt already: the answer begins within a call. */
+  readonly opened?: string | null;
 }
 
 /**
@@ -34,6 +36,7 @@ export class CallReader {
     this.#calls = new Calls(rules.offered, this.#scan, idOf, (part) => this.#put(part));
     this.#run = this.#read();
     this.#run.next(END);
+    if (rules.opened) this.mark(rules.opened);
   }
 
   get toolCalls(): readonly ToolCall[] {
