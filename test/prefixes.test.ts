@@ -133,6 +133,16 @@ it("prefixes go before a running sequence waits, the least recently used first, 
   expect((await grow(small.scheduler, texts[0], 1)).cached).toBe(0);
 });
 
+it("a text that is computed twice is kept once, so that a lone sequence always finds its pages", async () => {
+  const { scheduler, resident } = await open({ context: 512, sequences: 2 });
+  const first = await grow(scheduler, [5, 6], 450);
+  const again = await grow(scheduler, [5, 6], 450);
+  expect(again.digest).toBe(first.digest);
+  for (const start of [1, 2, 3]) await Promise.all([grow(scheduler, [5, start], 450), grow(scheduler, [5, 6], 450)]);
+  expect((await grow(scheduler, [5, 6], 450)).digest).toBe(first.digest);
+  expect(resident.cache.freePages.full).toBeLessThan(10);
+});
+
 it("another salt is another tenant", async () => {
   const { scheduler } = await open();
   const text = idsOf(200, 300, 3);

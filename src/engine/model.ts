@@ -34,25 +34,12 @@ import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { Measures } from "./measures.ts";
 import { PrefixCache } from "./prefix-cache.ts";
+import type { ScoreOptions } from "./prompt-options.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
 import { wantedTaps } from "./wanted-taps.ts";
 
 /** Options whose format is a Standard Schema, which says what the value is. */
 export type Formatted<Options, Value> = Omit<Options, "responseFormat"> & { responseFormat: StandardSchema<Value> };
-
-/** Of a single measure of a prompt. */
-export interface PromptOptions {
-  /** Read `<|eot|>` and its like in text as control tokens. Default: as text. */
-  specialTokens?: boolean;
-  /** As of `generate`. */
-  adapter?: AdapterChoice;
-  signal?: AbortSignal;
-}
-
-export interface ScoreOptions extends PromptOptions {
-  /** What the text goes on: not scored. */
-  prompt?: Prompt;
-}
 
 const EMBED_NAMES = ["specialTokens", "pooling", "normalize", "adapter"] as const;
 
