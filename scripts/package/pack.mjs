@@ -9,7 +9,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * Bytes. Close above what the package has: growth is a decision, made here. The template engine is in it since no dependency
  * is (that one had 414 kB unpacked), and q5_1 has kernels of its own.
  */
-const BUDGET = { packed: 415_000, unpacked: 1_500_000 };
+const BUDGET = { packed: 510_000, unpacked: 1_800_000 };
 
 /** What may lie in the package. */
 const WANTED =
