@@ -32,9 +32,12 @@ export function checkEmbedding({ pooling = "mean", normalize }: EmbedOptions): C
   return { pooling, normalize: checkFlag(normalize, "normalize", false) };
 }
 
-export function checkPrompts(prompts: unknown): readonly Prompt[] {
+/** Each prompt read, in order: an array of holes, however long, ends at its first. */
+export function readPrompts(prompts: unknown, read: (prompt: Prompt, field: string) => number[]): number[][] {
   if (!isArray(prompts)) throw wrong("prompts", "prompts: not a list", "an array of prompts", prompts);
-  return prompts.slice() as Prompt[];
+  const texts: number[][] = [];
+  for (let index = 0; index < prompts.length; index++) texts.push(read(prompts[index] as Prompt, `prompts[${index}]`));
+  return texts;
 }
 
 /** [hidden] of the states [rows, hidden], or one each row. */

@@ -28,7 +28,7 @@ import { type ChatMessage, type ChatTemplates, openChatTemplates } from "../toke
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
 import { type ChatOptions, type ChatRequest, readChat } from "./chat-request.ts";
-import { type CheckedEmbedding, checkEmbedding, checkPrompts, type EmbedOptions, poolRows } from "./embedding.ts";
+import { type CheckedEmbedding, checkEmbedding, type EmbedOptions, poolRows, readPrompts } from "./embedding.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
@@ -290,10 +290,9 @@ export class Model {
     const { specialTokens, ...rest } = checkCall(options, EMBED_NAMES);
     const wanted = checkEmbedding(rest);
     // Mistakes show before anything is computed.
-    const texts = Array.from(checkPrompts(prompts), (prompt, index) => {
-      const field = `prompts[${index}]`;
-      return this.#fitting(this.#promptIds(prompt, field, specialTokens), field);
-    });
+    const texts = readPrompts(prompts, (prompt, field) =>
+      this.#fitting(this.#promptIds(prompt, field, specialTokens), field),
+    );
     const adapter = this.#adapterOf(rest.adapter);
     const embedded: (Float32Array | Float32Array[])[] = [];
     for (const ids of texts) embedded.push(await this.#embed(ids, wanted, adapter, rest.signal));
