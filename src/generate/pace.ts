@@ -22,8 +22,8 @@ export class Pace {
 
   /** A step took `ms` for so many rows of prompts, beside others or alone. */
   took(promptRows: number, ms: number): void {
-    if (promptRows === 0) this.#fixed = blend(this.#fixed, ms);
-    else this.#perRow = blend(this.#perRow, Math.max(0, ms - (this.#fixed || 0)) / promptRows);
+    if (promptRows === 0) this.#fixed = blend(this.#fixed, ms, NEW);
+    else this.#perRow = blend(this.#perRow, Math.max(0, ms - (this.#fixed || 0)) / promptRows, NEW);
   }
 }
 
@@ -34,4 +34,6 @@ const FIRST_ROWS = 32;
 const LEAST_MS = 0.01;
 const NEW = 0.3;
 
-const blend = (old: number, now: number) => (Number.isNaN(old) ? now : old + NEW * (now - old));
+/** A mean of what was measured in which the last counts `share`; `old` NaN: it is the first. */
+export const blend = (old: number, now: number, share: number): number =>
+  Number.isNaN(old) ? now : old + share * (now - old);

@@ -1,7 +1,7 @@
 import { NO_PAGE, PAGE } from "../../assembly/abi.ts";
 import type { PageKind } from "../model/plan/pages.ts";
 import type { Cache } from "../model/run/cache.ts";
-import type { Sequence } from "./sequence.ts";
+import { commonLength, type Sequence } from "./sequence.ts";
 
 /**
  * What sequences computed and others may begin with: a tree of blocks of 64 ids, compared in full, each with the cache pages of its
@@ -110,20 +110,20 @@ export class Prefixes {
         full[index] = this.#share("full", parent.full);
       }
     }
-    while (this.#bytes > this.#maxBytes && this.#evict(() => true));
+    while (this.#bytes > this.#maxBytes) this.#evict(this.#oldest(isLeaf)!);
   }
 
-  /** When the one was last used that would go first; Infinity: there is none that gives a page of this kind back. */
-  oldest(kind: PageKind): number {
-    return this.#first(kind)?.used ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** Gives the page back that nobody has used the longest; false: there is none that no sequence holds. */
-  reclaim(kind: PageKind): boolean {
-    if (kind === "full") return this.#evict((block) => this.#cache.references("full", block.full) === 1);
-    const block = this.#first("chunked");
-    if (block) this.#dropChunked(block);
-    return block !== undefined;
+  /**
+   * Gives the page back that nobody has used the longest, if that was at `before` at the latest; false: there is none that no
+   * sequence holds. Full pages go from the leaves on, chunked ones from anywhere.
+   */
+  reclaim(kind: PageKind, before = Number.POSITIVE_INFINITY): boolean {
+    const isFree = (block: Block) => block[kind] !== NO_PAGE && this.#cache.references(kind, block[kind]) === 1;
+    const block = this.#oldest(kind === "full" ? (one) => isLeaf(one) && isFree(one) : isFree);
+    if (!block || block.used > before) return false;
+    if (kind === "full") this.#evict(block);
+    else this.#dropChunked(block);
+    return true;
   }
 
   /** Now, for who uses pages that are not in the tree. */
@@ -132,7 +132,12 @@ export class Prefixes {
   }
 
   clear(): void {
-    while (this.#evict(() => true));
+    for (const block of this.#blocks) {
+      this.#dropFull(block);
+      this.#dropChunked(block);
+    }
+    this.#blocks.clear();
+    this.#roots.clear();
   }
 
   /** Kept while it has blocks. */
@@ -151,7 +156,7 @@ export class Prefixes {
     for (let length = 0; parent && length < most; ) {
       let best: { block: Block; common: number } | null = null;
       for (const block of parent.children.get(ids[length]) ?? []) {
-        const common = commonLength(block.ids, ids, length, most);
+        const common = commonLength(ids, length, block.ids, most - length);
         if (!best || common > best.common) best = { block, common };
       }
       if (!best) break;
@@ -184,7 +189,7 @@ export class Prefixes {
   #put(parent: Block, ids: readonly number[], full: number, chunked: number): Block {
     const siblings = parent.children.get(ids[0]) ?? [];
     for (const block of siblings) {
-      const common = commonLength(block.ids, ids, 0, ids.length);
+      const common = commonLength(ids, 0, block.ids);
       if (common < Math.min(block.ids.length, ids.length)) continue;
       block.used = ++this.#clock;
       if (common < ids.length) {
@@ -233,20 +238,15 @@ export class Prefixes {
     this.#bytes -= this.#cache.pageBytes.chunked;
   }
 
-  /** Full pages go from the leaves on, chunked ones from anywhere. */
-  #first(kind: PageKind, may?: (block: Block) => boolean): Block | undefined {
-    const free = (block: Block) =>
-      kind === "full"
-        ? block.children.size === 0 && (may ? may(block) : this.#cache.references("full", block.full) === 1)
-        : block.chunked !== NO_PAGE && this.#cache.references("chunked", block.chunked) === 1;
+  /** Of the blocks that `may` go, the one that nobody has used the longest. */
+  #oldest(may: (block: Block) => boolean): Block | undefined {
     let oldest: Block | undefined;
-    for (const block of this.#blocks) if (free(block) && !(oldest && oldest.used <= block.used)) oldest = block;
+    for (const block of this.#blocks) if (!(oldest && oldest.used <= block.used) && may(block)) oldest = block;
     return oldest;
   }
 
-  #evict(may: (block: Block) => boolean): boolean {
-    const block = this.#first("full", may);
-    if (!block) return false;
+  /** A leaf. */
+  #evict(block: Block): void {
     this.#dropFull(block);
     this.#dropChunked(block);
     this.#blocks.delete(block);
@@ -255,14 +255,7 @@ export class Prefixes {
     if (siblings.length > 0) children.set(block.ids[0], siblings);
     else children.delete(block.ids[0]);
     if (children.size === 0) for (const [kin, root] of this.#roots) if (root === block.parent) this.#roots.delete(kin);
-    return true;
   }
 }
 
-/** Ids that are the same: of `block` from its first on, of `ids` from `from` on, before `most`. */
-function commonLength(block: readonly number[], ids: readonly number[], from: number, most: number): number {
-  const length = Math.min(block.length, most - from);
-  let same = 0;
-  while (same < length && block[same] === ids[from + same]) same++;
-  return same;
-}
+const isLeaf = ({ children }: Block) => children.size === 0;

@@ -1,7 +1,7 @@
 import type { StepPart } from "../model/run/step.ts";
 import type { Prefixes } from "./prefixes.ts";
 import type { Waiting } from "./queue.ts";
-import type { Sequence } from "./sequence.ts";
+import { commonLength, type Sequence } from "./sequence.ts";
 
 /** Requests on their way: what goes into a step, who goes ahead of whom. */
 
@@ -140,13 +140,12 @@ export function follow(entry: Running, running: readonly Running[], prefixes: Pr
   for (const leader of running) {
     if (leader === entry || leader.sequence.kin !== kin) continue;
     const theirs = leader.sequence.ids;
-    const most = Math.min(ids.length, theirs.length - leader.drafted, entry.request.logitsFrom);
-    let same = 0;
-    while (same < most && ids[same] === theirs[same]) same++;
+    const same = commonLength(ids, 0, theirs, Math.min(theirs.length - leader.drafted, entry.request.logitsFrom));
     if (same <= entry.follows || same <= leader.sequence.computed) continue;
     entry.leader = leader;
     entry.follows = same;
   }
+  if (!entry.leader) return;
   const known = Math.max(entry.sequence.computed, prefixes.known(entry.sequence, entry.request.logitsFrom));
   if (entry.follows - known < LEAST_FOLLOWED) entry.leader = null;
 }

@@ -79,7 +79,7 @@ export class Scheduler {
   /** Gives its pages back: at once, or behind the step that reads them. */
   close(sequence: Sequence): void {
     sequence.closed = true;
-    if (!this.#running.some((entry) => entry.sequence === sequence)) this.#release(sequence);
+    if (!this.#isRunning(sequence)) this.#release(sequence);
   }
 
   /** Nobody takes its pages until it is closed. Returns whether it still has them. */
@@ -103,7 +103,7 @@ export class Scheduler {
 
   /** Pages of what lies behind the first `length` ids go back, unless an aborted request still has them in a step. */
   forget(sequence: Sequence, length: number): void {
-    if (this.#running.some((entry) => entry.sequence === sequence)) return;
+    if (this.#isRunning(sequence)) return;
     sequence.forget(length);
     this.#crowded = false;
   }
@@ -230,6 +230,10 @@ export class Scheduler {
     }
   }
 
+  #isRunning(sequence: Sequence): boolean {
+    return this.#running.some((entry) => entry.sequence === sequence);
+  }
+
   #runningOf(caller: object): number {
     let count = 0;
     for (const entry of this.#running) if (entry.caller === caller) count++;
@@ -310,8 +314,8 @@ export class Scheduler {
 
   /** Pages that nobody has used the longest: of a prefix, or of a sequence that nobody asks; false: there are none. */
   #reclaim(kind: PageKind): boolean {
-    const [sequence, used] = first(this.#idle) ?? [null, Number.POSITIVE_INFINITY];
-    if (this.#prefixes && this.#prefixes.oldest(kind) <= used && this.#prefixes.reclaim(kind)) return true;
+    const [sequence, used] = first(this.#idle) ?? [];
+    if (this.#prefixes?.reclaim(kind, used)) return true;
     if (!sequence) return false;
     this.#idle.delete(sequence);
     this.#giveUp(sequence);

@@ -37,10 +37,7 @@ export class Sequence {
 
   /** Makes it stand for `ids`: what it has computed of them stays, of rows before `rowsFrom` alone. */
   take(ids: readonly number[], rowsFrom: number): void {
-    const most = Math.min(this.computed, rowsFrom, ids.length);
-    let same = 0;
-    while (same < most && ids[same] === this.ids[same]) same++;
-    this.forget(same);
+    this.forget(commonLength(ids, 0, this.ids, Math.min(this.computed, rowsFrom)));
     this.kept = 0;
     this.ids = ids.slice();
   }
@@ -54,4 +51,17 @@ export class Sequence {
   forget(length: number): void {
     this.computed = this.#cache.truncate(this.timeline, Math.min(length, this.computed));
   }
+}
+
+/** How many ids are the same, `most` at most: of `ids` from `from` on, of `others` from their first. */
+export function commonLength(
+  ids: readonly number[],
+  from: number,
+  others: readonly number[],
+  most = Number.POSITIVE_INFINITY,
+): number {
+  const length = Math.min(most, ids.length - from, others.length);
+  let same = 0;
+  while (same < length && ids[from + same] === others[same]) same++;
+  return same;
 }

@@ -1,3 +1,5 @@
+import { blend } from "./pace.ts";
+
 /**
  * Ids that may come next, guessed at no cost, so that one step checks several: each is kept where the sampler, in its own state and
  * with its own number, draws it. So the ids are those of a generation without guesses, whatever the sampler; only the time differs.
@@ -90,12 +92,12 @@ export class Speculation {
     const perId = (this.#now() - at) / Math.max(1, gained);
     this.#rest = Math.max(0, this.#rest - gained);
     if (guesses === 0) {
-      this.#plain = blend(this.#plain, perId);
+      this.#plain = blend(this.#plain, perId, NEW);
       return;
     }
     this.accepted += gained - 1;
     this.#length = gained - 1 === guesses ? Math.min(MOST, 2 * this.#length) : Math.max(2, gained);
-    this.#guessed = blend(this.#guessed, perId);
+    this.#guessed = blend(this.#guessed, perId, NEW);
     if (this.#guessed <= this.#plain) this.#pause = FIRST_PAUSE;
     else {
       this.#rest = this.#pause;
@@ -108,5 +110,3 @@ export class Speculation {
 const FIRST_PAUSE = 16;
 const LONGEST_PAUSE = 512;
 const NEW = 0.4;
-
-const blend = (old: number, now: number) => (Number.isNaN(old) ? now : old + NEW * (now - old));
