@@ -114,7 +114,10 @@ it("what cannot be is said", async () => {
   const model = await open({ prefixCache: false });
   expect(await codeOf(() => model.cache.load(path))).toBe("PREFIX_OFF");
   expect(await codeOf(() => model.cache.save(text.slice(0, 63), path))).toBe("OPTION_RANGE");
-  expect(await codeOf(() => model.cache.save(text, 5 as never))).toBe("REQ_PARAM");
+  const locked = new WritableStream<Uint8Array>();
+  locked.getWriter();
+  for (const target of [5, locked, { getWriter: 5 }])
+    expect(await codeOf(() => model.cache.save(text, target as never))).toBe("REQ_PARAM");
   const small = await open({ context: 128 });
   expect(await codeOf(() => small.cache.load(join(folder, "none")))).toBe("FILE_MISSING");
   expect(await codeOf(() => small.cache.load(path))).toBe("CONTEXT_LENGTH");

@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../error.ts";
+import { isRevoked } from "../given.ts";
 import { isUrl } from "../realm.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { baseName, filesOf, folderOf } from "./file-source.ts";
@@ -69,8 +70,23 @@ export async function createFile(path: string): Promise<Sink> {
   };
 }
 
+/** A path, or a stream that nobody writes to yet. */
+export function isSinkTarget(target: unknown): target is string | WritableStream<Uint8Array> {
+  return typeof target === "string" || (isStream(target) && !target.locked);
+}
+
+export function isStream(target: unknown): target is WritableStream<Uint8Array> {
+  if (typeof target !== "object" || target === null || isRevoked(target)) return false;
+  const { getWriter, locked } = target as Partial<WritableStream>;
+  return typeof getWriter === "function" && typeof locked === "boolean";
+}
+
+export async function openSink(target: string | WritableStream<Uint8Array>): Promise<Sink> {
+  return typeof target === "string" ? await createFile(target) : streamSink(target);
+}
+
 /** A stream that the caller made; it is closed or aborted at the end. */
-export function streamSink(stream: WritableStream<Uint8Array>): Sink {
+function streamSink(stream: WritableStream<Uint8Array>): Sink {
   const writer = stream.getWriter();
   return {
     write: (bytes) => writer.write(bytes),

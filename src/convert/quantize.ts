@@ -1,10 +1,10 @@
 import { host } from "#host";
 import { orAborted } from "../abortable.ts";
-import { createFile, refuseOwnFiles, streamSink } from "../checkpoint/file-sink.ts";
+import { isSinkTarget, isStream, openSink, refuseOwnFiles } from "../checkpoint/file-sink.ts";
 import { type CheckpointLike, openCheckpoint } from "../checkpoint/open.ts";
 import { checkLoadOptions, chooseThreads, type LoadOptions } from "../engine/load-options.ts";
 import { EngineError } from "../error.ts";
-import { checkPlain, isRevoked, outOfRange, tell } from "../given.ts";
+import { checkPlain, outOfRange, tell } from "../given.ts";
 import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
 import { type Quantized, type QuantizeProgress, quantizeCheckpoint } from "./quantize-checkpoint.ts";
 import { tokenizerPairs } from "./tokenizer-pairs.ts";
@@ -57,7 +57,7 @@ export async function quantize(
   const checkpoint = await openCheckpoint(source, checked.signal);
   try {
     if (typeof target === "string") await refuseOwnFiles(source, checkpoint, target);
-    const sink = typeof target === "string" ? await createFile(target) : streamSink(target);
+    const sink = await openSink(target);
     try {
       const { count: threads } = chooseThreads(checked.threads, host.threads());
       const tokenizer = (vocab: number) => tokenizerPairs(checkpoint, vocab);
@@ -82,17 +82,10 @@ export async function quantize(
 }
 
 function checkTarget(target: unknown): void {
-  const stream = isStream(target);
-  if (typeof target === "string" || (stream && !target.locked)) return;
+  if (isSinkTarget(target)) return;
   throw new EngineError("OPTION_RANGE", "target", {
     at: { source: "option", field: "target" },
-    actual: stream ? "a locked stream" : tell(target),
+    actual: isStream(target) ? "a locked stream" : tell(target),
     limit: "a path or a WritableStream",
   });
-}
-
-function isStream(target: unknown): target is WritableStream<Uint8Array> {
-  if (typeof target !== "object" || target === null || isRevoked(target)) return false;
-  const { getWriter, locked } = target as Partial<WritableStream>;
-  return typeof getWriter === "function" && typeof locked === "boolean";
 }

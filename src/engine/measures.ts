@@ -19,7 +19,8 @@ export interface MeasuredModel {
   readonly vocab: number;
   readonly bos: number | null;
   readonly context: number;
-  /** Throws where the model is gone. */
+  /** Throws when the model is gone. */
+  refuseDisposed(): void;
   ids(prompt: Prompt, specialTokens: boolean | undefined): number[];
   measurable(adapter: unknown): Measurable;
 }
@@ -74,8 +75,7 @@ export class Measures {
 
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
     return await this.#turns.take(() => {
-      // Throws where the model is gone by now.
-      this.#model.measurable(undefined);
+      this.#model.refuseDisposed();
       return work();
     });
   }

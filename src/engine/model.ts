@@ -70,16 +70,19 @@ export class Model {
     const prefixes = prefixCache === 0 ? null : new Prefixes(resident.cache, prefixCache);
     this.#scheduler = new Scheduler(resident, { prefixes, maxWaiting, latency });
     this.#adapters = info.adapters.map(({ name }) => name);
-    this.cache = new PrefixCache({ resident, scheduler: this.#scheduler, prefixes, adapters: this.#adapters });
+    this.cache = new PrefixCache({
+      ...{ resident, scheduler: this.#scheduler, prefixes, adapters: this.#adapters },
+      refuseDisposed: () => this.#refuseDisposed(),
+    });
     this.#tokenizer = tokenizer;
-    const { vocab: words, bos } = resident.config;
+    const { vocab, bos, eos } = resident.config;
     this.#measures = new Measures({
-      ...{ name: info.name, vocab: words, bos, context: info.context },
+      ...{ name: info.name, vocab, bos, context: info.context },
+      refuseDisposed: () => this.#refuseDisposed(),
       ids: (prompt, specialTokens) => this.#promptIds(prompt, "text", specialTokens),
       measurable: (adapter) => this.#measurable(adapter),
     });
     this.#chat = chat;
-    const { vocab, eos } = resident.config;
     this.#starter = new Starter({
       scheduler: this.#scheduler,
       tokenizer,
@@ -330,7 +333,6 @@ export class Model {
   /** Ends running generations, stops the workers; the process can end by itself afterwards. */
   async dispose(): Promise<void> {
     this.#disposed = true;
-    this.cache.dispose();
     await this.#scheduler.dispose();
     await this.#resident.dispose();
   }

@@ -1,12 +1,12 @@
-import { createFile, type Sink, streamSink } from "../checkpoint/file-sink.ts";
+import { isSinkTarget, openSink, type Sink } from "../checkpoint/file-sink.ts";
 import { openSource, type SourceLike } from "../checkpoint/source.ts";
-import { EngineError, modelDisposed } from "../error.ts";
+import { EngineError } from "../error.ts";
 import { type AdapterChoice, checkAdapter } from "../generate/adapter-choice.ts";
 import { checkSalt, checkSignal } from "../generate/options.ts";
 import { encodePrefix, readPrefixIds, readPrefixPages, wholeBlocks } from "../generate/prefix-file.ts";
 import type { Prefixes, PrefixStats } from "../generate/prefixes.ts";
 import type { Scheduler } from "../generate/scheduler.ts";
-import { checkTokenIds, isRevoked, outOfRange, readOptions, tell, wrong } from "../given.ts";
+import { checkTokenIds, outOfRange, readOptions, tell, wrong } from "../given.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
 
 export interface PrefixOptions {
@@ -24,12 +24,13 @@ export interface PrefixParts {
   readonly prefixes: Prefixes | null;
   /** Names of the model's adapters. */
   readonly adapters: readonly string[];
+  /** Throws when the model is gone. */
+  refuseDisposed(): void;
 }
 
 /** What a model keeps of texts that it computed, for whatever begins with the same ids. */
 export class PrefixCache {
   readonly #parts: PrefixParts;
-  #disposed = false;
 
   /** @internal */
   constructor(parts: PrefixParts) {
@@ -60,10 +61,12 @@ export class PrefixCache {
     const whole = wholeBlocks(all);
     if (whole.length === 0 || whole.length > resident.sizes.context)
       throw outOfRange("ids", `${all.length} ids`, `a block of 64, to ${resident.sizes.context} ids`);
+    if (!isSinkTarget(target))
+      throw wrong("target", "not a place for a file", "a path or a WritableStream", tell(target));
     const sequence = scheduler.open(kin);
     let sink: Sink | undefined;
     try {
-      sink = await sinkOf(target);
+      sink = await openSink(target);
       const nothing = () => null;
       do await scheduler.run(sequence, { ids: whole, logitsFrom: whole.length, signal, onLogits: nothing });
       while (!scheduler.hold(sequence));
@@ -105,25 +108,13 @@ export class PrefixCache {
     }
   }
 
-  #check(options: PrefixOptions | undefined): { salt?: string; adapter: number | null; signal?: AbortSignal } {
-    if (this.#disposed) throw modelDisposed();
+  #check(options: PrefixOptions | undefined) {
+    this.#parts.refuseDisposed();
     const given = readOptions(options, ["salt", "adapter", "signal"]);
     const salt = checkSalt(given.salt);
     const adapter = checkAdapter(given.adapter, this.#parts.adapters);
     const signal = checkSignal(given.signal);
     signal?.throwIfAborted();
-    return { adapter, ...(salt !== undefined && { salt }), ...(signal && { signal }) };
+    return { salt, adapter, signal };
   }
-
-  /** @internal The model is gone. */
-  dispose(): void {
-    this.#disposed = true;
-  }
-}
-
-async function sinkOf(target: unknown): Promise<Sink> {
-  if (typeof target === "string") return await createFile(target);
-  if (typeof target === "object" && target !== null && !isRevoked(target) && "getWriter" in target)
-    return streamSink(target as WritableStream<Uint8Array>);
-  throw wrong("target", "not a place for a file", "a path or a WritableStream", tell(target));
 }
