@@ -21,6 +21,9 @@ const SHIFT = 131072;
 const FRACTIONS = fractions();
 const POWERS = powers();
 
+/** The largest number of 32 bits. */
+export const MAX_F32 = 3.4028234663852886e38;
+
 /** e to the power of x. Overflow gives Infinity, underflow goes through the subnormals to 0. */
 export function exp(x: number): number {
   if (!(x > -708 && x < 709)) return expAtEdge(x);

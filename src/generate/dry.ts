@@ -1,6 +1,8 @@
+import { MAX_F32 } from "../exact.ts";
 import { isArray, readOptions, wrong } from "../given.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { numberIn } from "./in-range.ts";
+import { checkShortText } from "./short-text.ts";
 
 /**
  * "Don't repeat yourself" (p-e-w, text-generation-webui PR 5677): where the text ends in ids that stood there before, the id that
@@ -31,7 +33,6 @@ export interface CheckedDry extends Required<Omit<DryOptions, "sequenceBreakers"
 const USUAL_BREAKERS = ["\n", ":", '"', "*"];
 const MOST_BREAKERS = 64;
 const MOST_BREAKER_BYTES = 64;
-const MAX_F32 = 3.4028234663852886e38;
 
 export function checkDry(value: unknown, absent: CheckedDry | undefined): CheckedDry | undefined {
   if (value === undefined) return absent;
@@ -58,17 +59,9 @@ function checkBreakers(value: unknown): string[] {
   if (!isArray(value)) throw wrong(field, "not a list of text", "an array of strings", value);
   if (value.length > MOST_BREAKERS)
     throw wrong(field, "too many strings", `at most ${MOST_BREAKERS} strings`, value.length);
-  return Array.from({ length: value.length }, (_, index) => {
-    const breaker = value[index];
-    const allowed = `a string of 1 to ${MOST_BREAKER_BYTES} bytes of UTF-8`;
-    if (typeof breaker !== "string") throw wrong(`${field}[${index}]`, "not text", allowed, breaker);
-    const bytes = breaker.length > MOST_BREAKER_BYTES ? breaker.length : new TextEncoder().encode(breaker).length;
-    if (bytes < 1 || bytes > MOST_BREAKER_BYTES)
-      throw wrong(`${field}[${index}]`, "a length out of range", allowed, bytes);
-    if (/[\ud800-\udfff]/u.test(breaker))
-      throw wrong(`${field}[${index}]`, "no text holds it", "well-formed Unicode", "half a surrogate pair");
-    return breaker;
-  });
+  return Array.from({ length: value.length }, (_, index) =>
+    checkShortText(value[index], `${field}[${index}]`, MOST_BREAKER_BYTES),
+  );
 }
 
 /** What repeats at the end of one text, and what it costs to go on with it. */

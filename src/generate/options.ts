@@ -8,6 +8,7 @@ import { numberIn } from "./in-range.ts";
 import { checkLogitBias } from "./logit-bias.ts";
 import { checkLogitsProcessor, type LogitsProcessor } from "./logits-processor.ts";
 import { type Seed, seedOf } from "./seed.ts";
+import { checkShortText } from "./short-text.ts";
 import { checkXtc, type XtcOptions } from "./xtc.ts";
 
 /**
@@ -310,20 +311,8 @@ function checkStop(value: unknown): string[] {
   if (!isArray(stops)) throw wrong("stop", "not text", "a string or an array of strings", value);
   if (stops.length > MAX_STOPS) throw wrong("stop", "too many strings", `at most ${MAX_STOPS} strings`, stops.length);
   return Array.from({ length: stops.length }, (_, index) =>
-    checkStopText(stops[index], stops === value ? `stop[${index}]` : "stop"),
+    checkShortText(stops[index], stops === value ? `stop[${index}]` : "stop", MAX_STOP_BYTES),
   );
-}
-
-function checkStopText(stop: unknown, field: string): string {
-  const allowed = `a string of 1 to ${MAX_STOP_BYTES} bytes of UTF-8`;
-  if (typeof stop !== "string") throw wrong(field, "not text", allowed, stop);
-  // A UTF-16 unit is at least one byte: a megabyte is refused without being encoded. Only lengths are told, never text.
-  const bytes = stop.length > MAX_STOP_BYTES ? stop.length : new TextEncoder().encode(stop).length;
-  if (bytes < 1 || bytes > MAX_STOP_BYTES) throw wrong(field, "a length out of range", allowed, bytes);
-  if (/[\ud800-\udfff]/u.test(stop)) {
-    throw wrong(field, "no output contains such text", "well-formed Unicode", "half a surrogate pair");
-  }
-  return stop;
 }
 
 function checkStopIds(value: unknown, vocab: number): number[] {

@@ -1,4 +1,5 @@
 import { EngineError } from "../error.ts";
+import { MAX_F32 } from "../exact.ts";
 import { tell } from "../given.ts";
 import { stuck } from "../grammar/automaton.ts";
 import type { Constraint } from "../grammar/constraint.ts";
@@ -33,7 +34,6 @@ export interface SampledToken {
 
 /** A bias at the end of its range forbids the token. */
 const BANNED = -100;
-const MAX_F32 = 3.4028234663852886e38;
 
 /**
  * Logits -> id. In this order: repetition, presence and frequency penalty, DRY, logit bias, logitsProcessor, minTokens, constraint, temperature,
