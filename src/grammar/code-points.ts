@@ -37,7 +37,6 @@ export function complement(set: CodePoints): CodePoints {
 }
 
 export const without = (set: CodePoints, taken: CodePoints): CodePoints => complement(union(complement(set), taken));
-export const intersect = (a: CodePoints, b: CodePoints): CodePoints => complement(union(complement(a), complement(b)));
 export const covers = (set: CodePoints, part: CodePoints): boolean => without(part, set).length === 0;
 export const has = (set: CodePoints, point: number): boolean =>
   set.some(([first, last]) => point >= first && point <= last);

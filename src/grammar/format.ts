@@ -24,8 +24,8 @@ export type ResponseFormat =
 
 /** A format that was read: what is written, and what it means. */
 export interface CheckedFormat {
-  /** The same for formats of the same grammar: a model compiles it once. null: never kept. */
-  readonly key: string | null;
+  /** The same for formats of the same grammar: a model compiles it once. */
+  readonly key: string;
   fragment(): Fragment;
   /** What a whole text of the format means; undefined where it means its text. */
   value(text: string): Promise<unknown>;
@@ -33,11 +33,6 @@ export interface CheckedFormat {
 
 const MOST_CHOICES = 200_000;
 const CHOICE_UNITS = 4 * 2 ** 20;
-
-/** A format of the caller's own making, out of fragments; used by `responseFormat` as the others are. */
-export function formatOf(fragment: Fragment, value: CheckedFormat["value"] = async () => undefined): CheckedFormat {
-  return { key: null, fragment: () => fragment, value };
-}
 
 /** Throws REQ_PARAM where it is none. Schemas are read here, so that nothing the caller changes afterwards is seen. */
 export function checkFormat(given: unknown): CheckedFormat {

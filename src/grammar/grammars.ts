@@ -18,7 +18,6 @@ export class Grammars {
   readonly #words: Words;
   #vocabulary: VocabularyBytes | null = null;
   readonly #kept = new Map<string, Masks>();
-  readonly #own = new WeakMap<CheckedFormat, Masks>();
 
   constructor(words: Words) {
     this.#words = words;
@@ -27,15 +26,11 @@ export class Grammars {
   /** Throws what is wrong with the format. */
   compile(format: CheckedFormat): Masks {
     const { key } = format;
-    const known = key === null ? this.#own.get(format) : this.#kept.get(key);
-    const masks = known ?? this.#make(format);
-    if (key === null) this.#own.set(format, masks);
-    else {
-      this.#kept.delete(key);
-      this.#kept.set(key, masks);
-      const [oldest] = this.#kept.keys();
-      if (this.#kept.size > MOST_KEPT) this.#kept.delete(oldest);
-    }
+    const masks = this.#kept.get(key) ?? this.#make(format);
+    this.#kept.delete(key);
+    this.#kept.set(key, masks);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MOST_KEPT) this.#kept.delete(oldest);
     return masks;
   }
 

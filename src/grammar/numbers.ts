@@ -4,7 +4,7 @@ import { bytes, choice, EMPTY, type Fragment, literal, NOTHING, optional, repeat
  * Numbers between bounds, as decimal text. A number has at most 15 digits, so that what JSON.parse makes of it lies on the same side
  * of each bound as the text does.
  */
-export const MOST_DIGITS = 15;
+const MOST_DIGITS = 15;
 
 export interface Bound {
   readonly value: number;

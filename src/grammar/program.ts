@@ -228,7 +228,7 @@ class Compiler {
 
   /** A rule that comes to itself without a byte between would push for ever. */
   #refuseLeftRecursion(): void {
-    const reached = this.#queue.map((one, id) => this.#callsFirst(this.#starts[id], one));
+    const reached = this.#queue.map((_, id) => this.#callsFirst(this.#starts[id]));
     const done = new Set<number>();
     const path = new Set<number>();
     const stack: [number, Iterator<number>][] = [];
@@ -254,7 +254,7 @@ class Compiler {
     }
   }
 
-  #callsFirst(start: number, _rule: Rule): Set<number> {
+  #callsFirst(start: number): Set<number> {
     const calls = new Set<number>();
     const seen = new Set<number>();
     const open = [start];

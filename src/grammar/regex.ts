@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { ANY, type CodePoints, complement, covers, PLAIN, union, utf8, without } from "./code-points.ts";
+import { type CodePoints, complement, covers, PLAIN, union, utf8, without } from "./code-points.ts";
 import { choice, EMPTY, type Fragment, literal, repeat, sequence } from "./fragment.ts";
 
 /**
@@ -312,4 +312,3 @@ const NEEDS_ESCAPE: CodePoints = [
   [0x22, 0x22],
   [0x5c, 0x5c],
 ];
-export const ANY_IN_JSON = writeInJson(ANY);

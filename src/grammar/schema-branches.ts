@@ -1,5 +1,5 @@
 import { type Json, type JsonObject, type Schema, unsupported } from "./schema-keywords.ts";
-import { canonical, typesOf } from "./schema-merge.ts";
+import { canonical, kindOf, typesOf } from "./schema-merge.ts";
 
 /** Branches of `oneOf` are alternatives where no value can be of two; others are refused. */
 export function refuseAlike(branches: readonly Schema[], pointer: string, follow: (schema: Schema) => Schema): void {
@@ -42,9 +42,7 @@ function valuesOf(schema: JsonObject): string[] | null {
 function kinds(schema: JsonObject): string[] {
   const types =
     schema.type === undefined && valuesOf(schema)
-      ? ((schema.const !== undefined ? [schema.const] : schema.enum) as Json[]).map(kind)
+      ? ((schema.const !== undefined ? [schema.const] : schema.enum) as Json[]).map(kindOf)
       : typesOf(schema.type);
   return [...new Set(types.map((type) => (type === "integer" ? "number" : type)))];
 }
-
-const kind = (value: Json) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);

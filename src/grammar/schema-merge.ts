@@ -5,6 +5,14 @@ import { type Json, type JsonObject, limit, type Schema, TYPES, unsupported } fr
 export const typesOf = (type: Json | undefined): string[] =>
   type === undefined ? [...TYPES] : Array.isArray(type) ? (type as string[]) : [type as string];
 
+/** The narrowest type of a value. */
+export function kindOf(value: Json): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  return typeof value;
+}
+
 const most = (a: Json | undefined, b: Json) => (a === undefined ? b : Math.max(a as number, b as number));
 const least = (a: Json | undefined, b: Json) => (a === undefined ? b : Math.min(a as number, b as number));
 

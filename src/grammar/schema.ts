@@ -29,7 +29,7 @@ import {
   type Schema,
   unsupported,
 } from "./schema-keywords.ts";
-import { canonical, mergeSchemas, same, typesOf } from "./schema-merge.ts";
+import { canonical, kindOf, mergeSchemas, same, typesOf } from "./schema-merge.ts";
 import { TEXT_FORMATS } from "./text-formats.ts";
 
 /**
@@ -351,13 +351,6 @@ function impliedTypes(schema: JsonObject): string[] {
   if (has(/[iI]tems$/)) types.push("array");
   if (has(/[pP]roperties$|^required$/)) types.push("object");
   return types.length > 0 ? types : typesOf(undefined);
-}
-
-function kindOf(value: Json): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
-  return typeof value;
 }
 
 function boundsOf(schema: JsonObject): [Bound | null, Bound | null] {

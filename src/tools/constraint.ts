@@ -1,6 +1,6 @@
 /** What an answer must be where calls, or their arguments, are not left to the model: a grammar over its text. */
 import { EngineError } from "../error.ts";
-import { ANY, utf8, without } from "../grammar/code-points.ts";
+import { ANY, type CodePoints, utf8, without } from "../grammar/code-points.ts";
 import { choice, EMPTY, type Fragment, literal, repeat, sequence, words } from "../grammar/fragment.ts";
 import { schemaFragment } from "../grammar/schema.ts";
 import type { Dialect, ToolFormat } from "./dialect.ts";
@@ -123,23 +123,20 @@ export function textWithout(mark: string): Fragment {
   return sequence(repeat(piece, 0, NO_BOUND), repeat(begun, 0, NO_BOUND));
 }
 
+const SPACE: CodePoints = [
+  [9, 10],
+  [13, 13],
+  [32, 32],
+];
+const BRACKETS: CodePoints = [
+  [91, 91],
+  [123, 123],
+];
+
 /** Any text that cannot be read as a call that nothing marks: white space, and then no bracket. */
 function notACall(): Fragment {
-  const space = utf8([
-    [9, 10],
-    [13, 13],
-    [32, 32],
-  ]);
-  const other = utf8(
-    without(ANY, [
-      [9, 10],
-      [13, 13],
-      [32, 32],
-      [91, 91],
-      [123, 123],
-    ]),
-  );
-  return sequence(repeat(space, 0, NO_BOUND), choice(EMPTY, sequence(other, repeat(utf8(ANY), 0, NO_BOUND))));
+  const other = utf8(without(ANY, [...SPACE, ...BRACKETS]));
+  return sequence(repeat(utf8(SPACE), 0, NO_BOUND), choice(EMPTY, sequence(other, repeat(utf8(ANY), 0, NO_BOUND))));
 }
 
 function unsupported(field: string, what: string, limit: string): EngineError {
