@@ -1,12 +1,10 @@
-import { host } from "#host";
 import { EngineError } from "../error.ts";
-import { isUrl } from "../realm.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { baseName, openFile } from "./file-source.ts";
 import { readJson } from "./json-file.ts";
-import { type CheckpointLike, openCheckpoint } from "./open.ts";
+import { type CheckpointLike, isFolder, openCheckpoint } from "./open.ts";
 import { readSafetensors } from "./safetensors.ts";
-import { pathOf, urlOf } from "./source.ts";
+import { placeOf } from "./source.ts";
 
 /** Opens an adapter: a folder as PEFT writes it, or a GGUF file, or a checkpoint that is open already. What it says is read elsewhere. */
 
@@ -16,18 +14,9 @@ const WEIGHTS = "adapter_model.safetensors";
 const LIMITS = { bytes: 16 * 2 ** 20, depth: 32, values: 2 ** 18 };
 
 export async function openAdapter(source: CheckpointLike, signal?: AbortSignal): Promise<Checkpoint> {
-  const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
-  const path = isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
+  const path = placeOf(source);
   if (typeof path !== "string" || !(await isFolder(path))) return await openCheckpoint(source, signal);
   return await openPeft(path.replace(/(?<=[^/\\])[/\\]+$/, ""));
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await host.files?.system.stat(path))?.isDirectory() ?? false;
-  } catch {
-    return false;
-  }
 }
 
 async function openPeft(path: string): Promise<Checkpoint> {

@@ -8,7 +8,7 @@ import { openFolder } from "./folder.ts";
 import { findModel } from "./folder-model.ts";
 import { openGguf } from "./gguf.ts";
 import { isBlank } from "./safetensors.ts";
-import { noSource, openSource, pathOf, type SourceLike, urlOf } from "./source.ts";
+import { noSource, openSource, placeOf, type SourceLike } from "./source.ts";
 
 /** Opens whatever holds a model: a folder, a GGUF file, or a checkpoint that is open already. */
 
@@ -18,8 +18,7 @@ export type CheckpointLike = SourceLike | Checkpoint;
 export async function openCheckpoint(source: CheckpointLike, signal?: AbortSignal): Promise<Checkpoint> {
   if (isRevoked(source)) throw noSource(source);
   if (isCheckpoint(source)) return source;
-  const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
-  const path = isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
+  const path = placeOf(source);
   if (typeof path !== "string") return openSingle(path, signal);
   if (!(await isFolder(path))) return openPath(path);
   const { at, kind, warnings } = await findModel(path);
@@ -86,7 +85,7 @@ async function isFile(path: string): Promise<boolean> {
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await host.files?.system.stat(path))?.isDirectory() ?? false;
   } catch {

@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
 import { isDetached, isRevoked, tell } from "../given.ts";
 import { isBlob, isBytes, isUrl } from "../realm.ts";
+import { BytesSource, checkRange } from "./bytes-source.ts";
 import { CallerSource } from "./caller-source.ts";
 import type { ByteSource } from "./checkpoint.ts";
 import { fileChanged, filesOf, openFile } from "./file-source.ts";
@@ -35,8 +36,14 @@ export function urlOf(text: string): URL | null {
   return /^(https?|file):/i.test(text) && URL.canParse(text) ? new URL(text) : null;
 }
 
+/** What was given, URLs that are spelled out as such, and what lies here as its path. */
+export function placeOf<Source>(source: Source): Source | URL | string {
+  const place = typeof source === "string" ? (urlOf(source) ?? source) : source;
+  return isUrl(place) && place.protocol === "file:" ? pathOf(place) : place;
+}
+
 /** The path of a `file:` URL. */
-export function pathOf(url: URL): string {
+function pathOf(url: URL): string {
   const files = filesOf(url.pathname);
   try {
     return files.pathOf(url);
@@ -56,26 +63,6 @@ async function openUrl(url: URL, signal?: AbortSignal): Promise<ByteSource> {
 
 function isByteSource(source: unknown): source is ByteSource {
   return typeof source === "object" && source !== null && "read" in source && "size" in source && "close" in source;
-}
-
-/** Bytes that are in memory already. Out of range is the same error as a file that has shrunk. */
-class BytesSource implements ByteSource {
-  readonly name = "bytes";
-  readonly size: number;
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.size = bytes.length;
-  }
-
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    if (isDetached(this.#bytes)) throw fileChanged(this.name, offset, into.length, 0);
-    checkRange(this, offset, into.length);
-    into.set(this.#bytes.subarray(offset, offset + into.length));
-  }
-
-  async close(): Promise<void> {}
 }
 
 class BlobSource implements ByteSource {
@@ -118,8 +105,4 @@ class BlobSource implements ByteSource {
   }
 
   async close(): Promise<void> {}
-}
-
-function checkRange(source: ByteSource, offset: number, length: number): void {
-  if (offset + length > source.size) throw fileChanged(source.name, offset, length, Math.max(0, source.size - offset));
 }

@@ -88,13 +88,8 @@ export async function openAdapters(
 function inList(error: unknown, field: string): unknown {
   if (!(error instanceof EngineError) || error.at?.source !== "option") return error;
   const { code, limit, actual } = error;
-  const what = "this is no source of an adapter";
-  return new EngineError(code, what, {
-    at: { source: "option", field },
-    ...(limit !== undefined && { limit }),
-    ...(actual !== undefined && { actual }),
-    cause: error,
-  });
+  const at = { source: "option", field } as const;
+  return new EngineError(code, "this is no source of an adapter", { at, limit, actual, cause: error });
 }
 
 export async function closeAdapters(opened: readonly OpenedAdapter[]): Promise<void> {

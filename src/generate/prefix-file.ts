@@ -21,6 +21,7 @@ const MAGIC = "WMPREFIX";
 const VERSION = 1;
 const HEADER_BYTES = 36;
 const HASH_BYTES = 16;
+const headBytes = (ids: number) => HEADER_BYTES + 4 * ids + HASH_BYTES;
 
 /** What is asked of where the bytes are. */
 interface Bytes {
@@ -36,7 +37,7 @@ export const wholeBlocks = (ids: readonly number[]): number[] => ids.slice(0, id
 export function* encodePrefix(resident: ResidentModel, sequence: Sequence): Generator<Uint8Array> {
   const blocks = sequence.computed / PAGE;
   const first = resident.cache.firstChunked(sequence.computed);
-  const head = new Uint8Array(HEADER_BYTES + 4 * sequence.computed + HASH_BYTES);
+  const head = new Uint8Array(headBytes(sequence.computed));
   head.set(new TextEncoder().encode(MAGIC));
   const words = new Uint32Array(head.buffer);
   words.set([VERSION, blocks, first, ...resident.fingerprint(sequence.adapter)], 2);
@@ -66,21 +67,21 @@ export async function readPrefixIds(resident: ResidentModel, source: Bytes, adap
   const words = new Uint32Array(head.buffer);
   const [version, blocks, first] = words.subarray(2);
   if (new TextDecoder("latin1").decode(head.subarray(0, MAGIC.length)) !== MAGIC || version !== VERSION)
-    throw refuse(source, "PREFIX_FORMAT", "not a file of a prefix", "", `${MAGIC}, version ${VERSION}`);
+    throw refuse(source, "PREFIX_FORMAT", "not a file of a prefix", undefined, `${MAGIC}, version ${VERSION}`);
   const ours = resident.fingerprint(adapter);
   if (ours.some((word, index) => word !== words[5 + index]))
-    throw refuse(source, "PREFIX_MODEL", "the prefix is of another model, or of another type of cache", "", "");
+    throw refuse(source, "PREFIX_MODEL", "the prefix is of another model, or of another type of cache");
   const positions = blocks * PAGE;
   const context = resident.sizes.context;
   if (positions > context)
     throw refuse(source, "CONTEXT_LENGTH", "the prefix is longer than the context", `${positions} ids`, `${context}`);
-  let size = HEADER_BYTES + 4 * positions + HASH_BYTES;
+  let size = headBytes(positions);
   if (first === resident.cache.firstChunked(positions))
     for (let block = 0; block < blocks; block++)
       for (const kind of kindsOf(resident, block, first)) size += resident.cache.pageBytes[kind] + HASH_BYTES;
   if (blocks === 0 || source.size !== size)
     throw refuse(source, "PREFIX_DATA", "the file was cut or altered", `${source.size} bytes`, `${size}`);
-  const whole = new Uint8Array(HEADER_BYTES + 4 * positions + HASH_BYTES);
+  const whole = new Uint8Array(headBytes(positions));
   await source.read(0, whole);
   checkHash(source, whole, 0);
   return [...new Uint32Array(whole.buffer, HEADER_BYTES, positions)];
@@ -95,7 +96,7 @@ export async function readPrefixPages(
 ): Promise<void> {
   const { ids, timeline } = sequence;
   const first = resident.cache.firstChunked(ids.length);
-  let offset = HEADER_BYTES + 4 * ids.length + HASH_BYTES;
+  let offset = headBytes(ids.length);
   const bytes = { full: new Uint8Array(0), chunked: new Uint8Array(0) };
   for (const kind of ["full", "chunked"] as const)
     bytes[kind] = new Uint8Array(resident.cache.pageBytes[kind] + HASH_BYTES);
@@ -117,7 +118,6 @@ function checkHash(source: Bytes, bytes: Uint8Array, offset: number): void {
     throw refuse(source, "PREFIX_DATA", `the file was altered behind byte ${offset}`, "other sums", "those stored");
 }
 
-function refuse({ name }: Bytes, code: ErrorCode, what: string, actual: string, limit: string): EngineError {
-  const at = { source: "file", file: name } as const;
-  return new EngineError(code, what, { at, ...(actual && { actual }), ...(limit && { limit }) });
+function refuse({ name }: Bytes, code: ErrorCode, what: string, actual?: string, limit?: string): EngineError {
+  return new EngineError(code, what, { at: { source: "file", file: name }, actual, limit });
 }

@@ -1,3 +1,4 @@
+import { BytesSource } from "../../checkpoint/bytes-source.ts";
 import type { Checkpoint, StoredTensor } from "../../checkpoint/checkpoint.ts";
 import { EngineError, quoteName } from "../../error.ts";
 import { WEIGHT_TYPES } from "../../weight-types.ts";
@@ -180,15 +181,10 @@ function pairOf(
 
 /** A number as a vector of one, which the loader reads like those of a file. */
 function constant(value: number): Vector {
-  const bytes = new Uint8Array(Float32Array.of(value).buffer);
-  const source = {
-    name: "scale",
-    size: bytes.length,
-    read: async (offset: number, into: Uint8Array) => into.set(bytes.subarray(offset, offset + into.length)),
-    close: async () => {},
-  };
-  const stored: StoredTensor = { name: "scale", type: "f32", shape: [1], source, offset: 0, bytes: bytes.length };
-  return { name: "scale", length: 1, stored, start: 0, halvedHead: 0 };
+  const name = "scale";
+  const source = new BytesSource(new Uint8Array(Float32Array.of(value).buffer), name);
+  const stored: StoredTensor = { name, type: "f32", shape: [1], source, offset: 0, bytes: source.size };
+  return { name, length: 1, stored, start: 0, halvedHead: 0 };
 }
 
 /** An adapter of a shorter model of the same sizes fits, and means something else. */
