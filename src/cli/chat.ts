@@ -1,8 +1,7 @@
-import { withoutOldestTurn } from "../engine/conversation.ts";
+import { dropOldest, roomForAnswer } from "../engine/conversation.ts";
 import { laterSeed } from "../generate/seed.ts";
 import { type ChatMessage, type ChatOptions, EngineError, type Model } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
-import { leavesRoom } from "./chat-room.ts";
 import { formatCount } from "./format.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { type Questions, questionsOf } from "./questions.ts";
@@ -41,25 +40,20 @@ async function answerWithin(
   asked: readonly ChatMessage[],
   options: ChatOptions & { signal: AbortSignal },
 ): Promise<readonly ChatMessage[] | null> {
-  let messages = asked;
-  for (let forgotten = 0; ; forgotten++) {
-    const fewer = withoutOldestTurn(messages);
-    try {
-      if (fewer === null || leavesRoom(model, messages, options.maxTokens)) {
-        const generation = model.chat(messages, options);
-        if (forgotten > 0) await note(forgetting(forgotten, model.info.context), "dim");
-        const answer = await printAnswer(generation, options.signal);
-        await printClosingLine(answer, model.info, options);
-        return [...messages, { role: "assistant", content: answer.text }];
-      }
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== "CONTEXT_LENGTH") throw error;
-      if (fewer === null) {
-        await note(`${error.message}. It was not asked; shorten it.`, "red");
-        return null;
-      }
-    }
-    messages = fewer;
+  const { context } = model.info;
+  const most = context - roomForAnswer(context, options.maxTokens ?? Number.POSITIVE_INFINITY);
+  const count = (said: readonly ChatMessage[]) => model.countTokens(said, options);
+  const { messages, dropped } = dropOldest(asked, count, (tokens) => tokens <= most);
+  try {
+    const generation = model.chat(messages, options);
+    if (dropped > 0) await note(forgetting(dropped, context), "dim");
+    const answer = await printAnswer(generation, options.signal);
+    await printClosingLine(answer, model.info, options);
+    return [...messages, { role: "assistant", content: answer.text }];
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== "CONTEXT_LENGTH") throw error;
+    await note(`${error.message}. It was not asked; shorten it.`, "red");
+    return null;
   }
 }
 

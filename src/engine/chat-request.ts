@@ -80,9 +80,9 @@ export function readChat(
     context - roomForAnswer(context, typeof rest.maxTokens === "number" ? rest.maxTokens : Number.POSITIVE_INFINITY);
   const kept =
     fit === "drop-oldest" && Array.isArray(all)
-      ? dropOldest(all, (said) => prompt(said).ids.length <= most)
-      : { messages: all, dropped: 0 };
-  const { ids, open, warnings } = prompt(kept.messages);
+      ? dropOldest(all, prompt, ({ ids }) => ids.length <= most)
+      : { messages: all, dropped: 0, read: prompt(all) };
+  const { ids, open, warnings } = kept.read;
   const forgotten =
     kept.dropped === 0 ? [] : [`CHAT_DROPPED: the ${kept.dropped} oldest turns did not fit the context`];
   const text = () => chosen.render(kept.messages, asked) + (opened ?? "");

@@ -16,20 +16,28 @@ const ANSWER_PART = 0.25;
 export const roomForAnswer = (context: number, maxTokens: number): number =>
   Math.min(maxTokens, Math.floor(ANSWER_PART * context));
 
-/** The messages without as few of the oldest turns as `fits` asks for, and how many went; those of the last question stay. */
-export function dropOldest(
+/**
+ * The messages without as few of the oldest turns as leave what `read` makes of them one that `fits`, how many went, and what was read;
+ * those of the last question stay.
+ */
+export function dropOldest<Read>(
   messages: readonly ChatMessage[],
-  fits: (messages: readonly ChatMessage[]) => boolean,
-): { messages: readonly ChatMessage[]; dropped: number } {
-  if (fits(messages)) return { messages, dropped: 0 };
+  read: (messages: readonly ChatMessage[]) => Read,
+  fits: (read: Read) => boolean,
+): { messages: readonly ChatMessage[]; dropped: number; read: Read } {
+  const whole = { messages, dropped: 0, read: read(messages) };
+  if (fits(whole.read)) return whole;
   const shorter: ChatMessage[][] = [];
   for (let next = withoutOldestTurn(messages); next; next = withoutOldestTurn(next)) shorter.push(next);
+  if (shorter.length === 0) return whole;
   // What a longer conversation leaves room for, a shorter one does: a template is asked few times.
+  const reads: Read[] = [];
   let [low, high] = [0, shorter.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (fits(shorter[middle])) high = middle;
+    reads[middle] = read(shorter[middle]);
+    if (fits(reads[middle])) high = middle;
     else low = middle + 1;
   }
-  return { messages: shorter[low] ?? messages, dropped: shorter.length === 0 ? 0 : low + 1 };
+  return { messages: shorter[low], dropped: low + 1, read: low in reads ? reads[low] : read(shorter[low]) };
 }
