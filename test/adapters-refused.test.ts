@@ -1,21 +1,20 @@
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
-import { type Checkpoint, type CheckpointLike, type LoadOptions, loadModel, type Model } from "../dist/src/index.js";
-import { baseModel, ggufAdapter, ggufPairs, peftFolder, peftTensors, randomAdapter } from "./adapters.ts";
+import { describe, expect, it } from "vitest";
+import { type CheckpointLike, loadModel } from "../dist/src/index.js";
+import {
+  baseModel,
+  ggufAdapter,
+  ggufPairs,
+  modelsOfTests,
+  peftFolder,
+  peftTensors,
+  randomAdapter,
+} from "./adapters.ts";
 import { errorOf } from "./error-code.ts";
 import { textPair } from "./write-gguf.ts";
 import type { SafeTensor } from "./write-safetensors.ts";
 
-const open: Model[] = [];
-afterEach(async () => {
-  for (const model of open.splice(0)) await model.dispose();
-});
-
-async function load(source: Checkpoint, options: LoadOptions = {}): Promise<Model> {
-  const model = await loadModel(source, { threads: 1, ...options });
-  open.push(model);
-  return model;
-}
+const load = modelsOfTests();
 
 describe("refused by name", () => {
   const good = randomAdapter(41);

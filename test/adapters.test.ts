@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openCheckpoint } from "../dist/src/checkpoint/open.js";
-import { type Checkpoint, type LoadOptions, loadModel, type Model } from "../dist/src/index.js";
+import type { Model } from "../dist/src/index.js";
 import type { StepPart } from "../dist/src/model/run/step.js";
 import {
   baseModel,
@@ -10,6 +10,7 @@ import {
   type Low,
   type Module,
   merged,
+  modelsOfTests,
   peftFolder,
   peftTensors,
   randomAdapter,
@@ -20,16 +21,7 @@ import { hash, idsOf, openResident } from "./resident.ts";
 
 const ids = idsOf(90, 300, 5);
 
-const open: Model[] = [];
-afterEach(async () => {
-  for (const model of open.splice(0)) await model.dispose();
-});
-
-async function load(source: Checkpoint, options: LoadOptions = {}): Promise<Model> {
-  const model = await loadModel(source, { threads: 1, ...options });
-  open.push(model);
-  return model;
-}
+const load = modelsOfTests();
 
 async function logitsOf(model: Model, adapter?: number | string | null): Promise<Float32Array> {
   return (await model.trace(ids, { taps: ["logits"], adapter }))["logits"].data as Float32Array;

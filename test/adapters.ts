@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Checkpoint, StoredTensor } from "../dist/src/index.js";
+import { afterEach } from "vitest";
+import { type Checkpoint, type LoadOptions, loadModel, type Model, type StoredTensor } from "../dist/src/index.js";
 import { f32, pair, TENSOR_TYPES, textPair, VALUE_TYPES, writeGguf } from "./write-gguf.ts";
 import { type SafeTensor, writeSafetensors } from "./write-safetensors.ts";
 
@@ -274,4 +275,17 @@ function inTurns(values: Float32Array, width: number): Float32Array {
     out.set(values.subarray(row * width, (row + 1) * width), to * width);
   }
   return out;
+}
+
+/** Loads models that live until the end of the test. */
+export function modelsOfTests(): (source: Checkpoint, options?: LoadOptions) => Promise<Model> {
+  const open: Model[] = [];
+  afterEach(async () => {
+    for (const model of open.splice(0)) await model.dispose();
+  });
+  return async (source, options) => {
+    const model = await loadModel(source, { threads: 1, ...options });
+    open.push(model);
+    return model;
+  };
 }

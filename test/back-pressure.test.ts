@@ -2,8 +2,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type Generation, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { codeOf } from "./error-code.ts";
+import { byteModel } from "./small-models.ts";
 
 /** An answer is computed no further than a page ahead of its fastest reader. */
 

@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { createModel } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
+import { byteModel } from "./small-models.ts";
 
 /** However many prompts a batch has, what it holds does not grow. `PROMPTS=100000` makes it a long run. */
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BatchFailure, type BatchPrompt, createModel, EngineError, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { codeOf, errorOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
+import { byteModel } from "./small-models.ts";
 
 /** Many prompts of one call: taken as there is room, each answer its solo one, mistakes named by their place. */
 

@@ -2,23 +2,11 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createModel, type Model } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** Many callers of one model: pages run out, strangers come and go, long traces run beside sessions. */
 
-const config = {
-  vocab_size: 260,
-  hidden_size: 32,
-  intermediate_size: 32,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
-  attention_chunk_size: 64,
-  max_position_embeddings: 4096,
-  eos_token_id: [],
-};
+const config = layeredModel({ vocab_size: 260, attention_chunk_size: 64, eos_token_id: [] });
 let model: Model;
 beforeAll(async () => {
   model = await createModel(config, { threads: 1, context: 512 });

@@ -4,8 +4,8 @@ import { createModel, type DryOptions, type Model } from "../dist/src/index.js";
 import { Candidates } from "../src/generate/candidates.ts";
 import { type CheckedDry, checkDry, Dry } from "../src/generate/dry.ts";
 import { Sampler } from "../src/generate/sampler.ts";
-import { byteModel } from "./byte-model.ts";
 import { codeOf } from "./error-code.ts";
+import { byteModel } from "./small-models.ts";
 
 /** The DRY penalty against its definition: every earlier place compared id by id. */
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { codeOf, errorOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
+import { byteModel } from "./small-models.ts";
 
 /** Hidden states, pooled, of one prompt and of many; scores of what goes on a prompt. */
 

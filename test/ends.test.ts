@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Writer } from "../dist/src/generate/writer.js";
 import { createModel, loadModel, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { codeOf, errorOf } from "./error-code.ts";
 import { MODEL } from "./runtimes.ts";
+import { byteModel } from "./small-models.ts";
 
 /** Where an answer ends: text, ids, log-probabilities and usage at the same place, and the result says why. */
 

@@ -5,6 +5,7 @@ import { Queue } from "../src/generate/queue.ts";
 import { compose, type Running } from "../src/generate/running.ts";
 import { codeOf, errorOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** Many callers of one model: who goes first, how long the others wait, and what is too much. */
 
@@ -87,20 +88,13 @@ describe("a step", () => {
   });
 });
 
-const config = {
-  vocab_size: 300,
+const config = layeredModel({
   hidden_size: 64,
   intermediate_size: 64,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
   head_dim: 32,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
   attention_chunk_size: 256,
-  max_position_embeddings: 4096,
   eos_token_id: [],
-};
+});
 
 describe("a model", () => {
   let model: Model;

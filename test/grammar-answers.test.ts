@@ -6,9 +6,9 @@ import { validates } from "../scripts/grammar/validate.mjs";
 import { randomOf } from "../scripts/grammar/vocabulary.mjs";
 import { checkFormat } from "../src/grammar/format.ts";
 import { Grammars } from "../src/grammar/grammars.ts";
-import { byteModel } from "./byte-model.ts";
 import { codeOf, errorOf } from "./error-code.ts";
 import { MODEL } from "./runtimes.ts";
+import { byteModel } from "./small-models.ts";
 
 let storyteller: Model;
 /** A byte is an id; nothing but what a test names ends an answer. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { codeOf, errorOf } from "./error-code.ts";
+import { byteModel } from "./small-models.ts";
 
 /** A caller's own rule over the logits. */
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, loadModel, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { MODEL } from "./runtimes.ts";
+import { byteModel } from "./small-models.ts";
 
 /** `minTokens` and `ignoreEos`: ends that come later, or not at all. */
 

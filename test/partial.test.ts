@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, EngineError, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
+import { byteModel } from "./small-models.ts";
 
 /** What there is of an answer, at any time and after any end. */
 

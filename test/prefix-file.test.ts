@@ -2,31 +2,19 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type CreateOptions, createModel, type Model } from "../dist/src/index.js";
+import { type CreateConfig, type CreateOptions, createModel, type Model } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** What one model computed is begun with by another, from a file. */
 
-const config = {
-  vocab_size: 300,
-  hidden_size: 32,
-  intermediate_size: 32,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
-  attention_chunk_size: 100,
-  max_position_embeddings: 1024,
-  eos_token_id: [],
-};
+const config = layeredModel({ attention_chunk_size: 100, max_position_embeddings: 1024, eos_token_id: [] });
 const folder = mkdtempSync(join(tmpdir(), "prefix-"));
 const path = join(folder, "text.prefix");
 const text = idsOf(300, 300, 7);
 const models: Model[] = [];
-const open = async (options: CreateOptions = {}, others: Partial<typeof config> = {}) => {
+const open = async (options: CreateOptions = {}, others: Partial<CreateConfig> = {}) => {
   const model = await createModel({ ...config, ...others }, { type: "q8_0", threads: 0, context: 512, ...options });
   models.push(model);
   return model;
@@ -105,7 +93,7 @@ it.each([
   ["another type of cache", { cache: "q8" }, {}],
   ["other activations", { activations: "f32" }, {}],
   ["another chunk", {}, { attention_chunk_size: 128 }],
-] as [string, CreateOptions, Partial<typeof config>][])("a prefix is of one model: %s", async (_, options, others) => {
+] as [string, CreateOptions, Partial<CreateConfig>][])("a prefix is of one model: %s", async (_, options, others) => {
   const model = await open(options, others);
   expect(await codeOf(() => model.cache.load(path))).toBe("PREFIX_MODEL");
 });

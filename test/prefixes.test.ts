@@ -3,22 +3,11 @@ import { Prefixes } from "../dist/src/generate/prefixes.js";
 import { Scheduler } from "../dist/src/generate/scheduler.js";
 import type { ResidentModel } from "../dist/src/model/run/resident.js";
 import { idsOf, openResident, type Wish } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** What was computed before is not computed again, and nobody can tell from the bits. */
 
-const config = {
-  vocab_size: 300,
-  hidden_size: 32,
-  intermediate_size: 32,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
-  attention_chunk_size: 100,
-  max_position_embeddings: 4096,
-};
+const config = layeredModel({ attention_chunk_size: 100 });
 const opened: ResidentModel[] = [];
 afterEach(async () => {
   for (const resident of opened.splice(0)) await resident.dispose();

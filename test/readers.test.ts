@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Feed } from "../dist/src/generate/feed.js";
 import { createModel, type Model } from "../dist/src/index.js";
-import { byteModel } from "./byte-model.ts";
 import { codeOf } from "./error-code.ts";
+import { byteModel } from "./small-models.ts";
 
 /** Several readers of one answer: each hears all of it, and one that leaves ends it for nobody else. */
 

@@ -7,22 +7,11 @@ import type { ResidentModel } from "../dist/src/model/run/resident.js";
 import type { StepPart } from "../dist/src/model/run/step.js";
 import { codeOf } from "./error-code.ts";
 import { idsOf, openResident } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** Whatever is computed is a sequence of the scheduler, which alone calls steps. */
 
-const config = {
-  vocab_size: 300,
-  hidden_size: 32,
-  intermediate_size: 32,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
-  attention_chunk_size: 64,
-  max_position_embeddings: 4096,
-};
+const config = layeredModel({ attention_chunk_size: 64 });
 let resident: ResidentModel;
 let scheduler: Scheduler;
 /** Rows of each part, step by step. */

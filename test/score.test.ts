@@ -2,24 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type Model, openLogits } from "../dist/src/index.js";
 import { codeOf } from "./error-code.ts";
 import { idsOf } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** Perplexity in windows and divergence from a reference, against sums over the logits of sessions. */
 
-const config = {
-  vocab_size: 260,
-  hidden_size: 64,
-  intermediate_size: 64,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 32,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
-  attention_chunk_size: 16,
-  max_position_embeddings: 4096,
-  bos_token_id: 256,
-  eos_token_id: [],
-};
+const config = layeredModel({
+  ...{ vocab_size: 260, hidden_size: 64, intermediate_size: 64, head_dim: 32 },
+  ...{ attention_chunk_size: 16, bos_token_id: 256, eos_token_id: [] },
+});
 const BOS = 256;
 const IDS = [BOS, ...idsOf(101, 250)];
 let exact: Model;

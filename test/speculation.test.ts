@@ -2,23 +2,16 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createModel, type Model } from "../dist/src/index.js";
 import { Lookup, Speculation } from "../src/generate/speculation.ts";
 import { idsOf } from "./resident.ts";
+import { layeredModel } from "./small-models.ts";
 
 /** Guessed ids change nothing but the time. */
 
-const config = {
+const config = layeredModel({
   vocab_size: 40,
-  hidden_size: 32,
-  intermediate_size: 32,
-  num_hidden_layers: 4,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 16,
-  num_local_experts: 2,
-  num_experts_per_tok: 1,
   attention_chunk_size: 70,
   max_position_embeddings: 1024,
   eos_token_id: [3],
-};
+});
 let model: Model;
 beforeAll(async () => {
   model = await createModel(config, { threads: 1, type: "q8_0", seed: 5 });

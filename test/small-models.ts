@@ -15,3 +15,18 @@ export const byteModel = (size: number, more: Partial<CreateConfig> = {}): Creat
   eos_token_id: [],
   ...more,
 });
+
+/** A small model of full and chunked layers, dense and of two experts in turn as the defaults are. */
+export const layeredModel = (more: Partial<CreateConfig> = {}): CreateConfig => ({
+  vocab_size: 300,
+  hidden_size: 32,
+  intermediate_size: 32,
+  num_hidden_layers: 4,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  head_dim: 16,
+  num_local_experts: 2,
+  num_experts_per_tok: 1,
+  max_position_embeddings: 4096,
+  ...more,
+});
