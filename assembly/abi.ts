@@ -72,24 +72,26 @@ export const KERNEL_TILE_Q5_K_Q8 = 11;
 export const KERNEL_TILE_Q6_K_Q8 = 12;
 export const KERNEL_TILE_IQ4_NL_Q16 = 13;
 export const KERNEL_TILE_Q5_1_Q8 = 14;
+/** Two pairs a turn, for 256-bit pairs. */
+export const KERNEL_TILE_Q8_0_Q16_TWO = 15;
 /** One row: four groups at a time. */
-export const KERNEL_GEMV4_F32_F32 = 15;
-export const KERNEL_GEMV4_F32_F32_FUSED = 16;
-export const KERNEL_GEMV4_F16_F32 = 17;
-export const KERNEL_GEMV4_F16_F32_FUSED = 18;
-export const KERNEL_GEMV4_BF16_F32 = 19;
-export const KERNEL_GEMV4_BF16_F32_FUSED = 20;
-/** From here on eight groups at a time. */
-export const KERNEL_EIGHT = 21;
-export const KERNEL_GEMV8_Q8_0_Q16 = 21;
-export const KERNEL_GEMV8_Q4_0_Q8 = 22;
-export const KERNEL_GEMV8_Q4_1_Q8 = 23;
-export const KERNEL_GEMV8_Q5_0_Q8 = 24;
-export const KERNEL_GEMV8_Q4_K_Q8 = 25;
-export const KERNEL_GEMV8_Q5_K_Q8 = 26;
-export const KERNEL_GEMV8_Q6_K_Q8 = 27;
-export const KERNEL_GEMV8_IQ4_NL_Q16 = 28;
-export const KERNEL_GEMV8_Q5_1_Q8 = 29;
+export const KERNEL_GEMV4_F32_F32 = 16;
+export const KERNEL_GEMV4_F32_F32_FUSED = 17;
+export const KERNEL_GEMV4_F16_F32 = 18;
+export const KERNEL_GEMV4_F16_F32_FUSED = 19;
+export const KERNEL_GEMV4_BF16_F32 = 20;
+export const KERNEL_GEMV4_BF16_F32_FUSED = 21;
+/** From here on rows of integers. */
+export const KERNEL_INTEGER_ROW = 22;
+export const KERNEL_GEMV4_Q8_0_Q16 = 22;
+export const KERNEL_GEMV4_Q4_0_Q8 = 23;
+export const KERNEL_GEMV4_Q4_1_Q8 = 24;
+export const KERNEL_GEMV4_Q5_0_Q8 = 25;
+export const KERNEL_GEMV4_Q4_K_Q8 = 26;
+export const KERNEL_GEMV4_Q5_K_Q8 = 27;
+export const KERNEL_GEMV4_Q6_K_Q8 = 28;
+export const KERNEL_GEMV4_IQ4_NL_Q16 = 29;
+export const KERNEL_GEMV4_Q5_1_Q8 = 30;
 
 // ---- cache types ----
 
@@ -292,7 +294,10 @@ export const MATRIX_RESIDUAL_AT = 14; // same shape and stride as out, may be ou
 export const MATRIX_BIAS_AT = 15; // [outputs] f32; 0: none
 export const MATRIX_TILES = 16; // tiles of rows that share a pass over a weight group
 export const MATRIX_TILE_ROWS = 17;
-export const MATRIX_WORDS = 18;
+export const MATRIX_WOVEN = 18; // 1: the groups of a visit are woven (visits.ts)
+export const MATRIX_STREAMS = 19; // visits that a row of integers takes together
+export const MATRIX_TOUCH = 20; // streams that read a visit ahead of few tiles; 0: none
+export const MATRIX_WORDS = 21;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place

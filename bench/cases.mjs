@@ -22,7 +22,7 @@ export const cases = [...tiles, ...streams, ...attention, ...rows, ...storage].m
 }));
 
 /** Exports that compute nothing one would measure. */
-const SIZES = ["memory", "run", "group_bytes", "row_bytes", "stage_span", "clear_state"];
+const SIZES = ["memory", "run", "group_bytes", "row_bytes", "packed_at", "stage_span", "clear_state"];
 /** Exports that call one of the others, by type. */
 const BY_TYPE = ["pack_rows", "decode_row", "encode_row"];
 

@@ -151,6 +151,15 @@ interface Checkpoint {
 
 type CheckpointLike = SourceLike | Checkpoint;
 
+interface Choice {
+    readonly tile: string;
+    readonly row: string | null;
+    readonly streams: 1 | 2 | 4 | 8;
+    readonly touch: 0 | 1 | 8;
+}
+
+type Choices = Readonly<Partial<Record<StoredType, Choice>>>;
+
 interface ClassSum {
     readonly class: TensorClass;
     readonly type: string;
@@ -404,6 +413,7 @@ interface LoadOptions {
     prefixCache?: {
         maxBytes?: number | string;
     } | false;
+    choices?: Choices;
     maxMemory?: number | string;
     memoryLimit?: number | string;
     generationConfig?: boolean;
@@ -536,6 +546,8 @@ interface ModelInfo {
     readonly context: number;
     readonly cache: "f32" | "q8";
     readonly activations: "q8" | "f32";
+    readonly choices: Choices;
+    readonly tuning: Omit<Tuning, "choices">;
     readonly memory: {
         readonly total: number;
         readonly memories: readonly number[];
@@ -908,6 +920,13 @@ interface ToolRun {
     readonly warnings: readonly string[];
 }
 
+interface Tuning {
+    readonly choices: Choices;
+    readonly gains: Readonly<Partial<Record<StoredType, number>>>;
+    readonly ms: number;
+    readonly reason: string;
+}
+
 interface WindowRule {
     readonly window: number;
     readonly stride: number | null;
@@ -919,4 +938,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
-export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, WindowRule, XtcOptions };
+export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, Tuning, WindowRule, XtcOptions };

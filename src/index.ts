@@ -68,13 +68,14 @@ export type { Recipe } from "./model/plan/recipes.ts";
 export type { LoadProgress } from "./model/run/load.ts";
 export type { OpTime } from "./model/run/resident.ts";
 export type { TapData } from "./model/run/tap-reader.ts";
+export type { Tuning } from "./model/run/tune.ts";
 export type { ChatMessage, ChatOptions as RenderOptions, TextPart } from "./tokenizer/chat.ts";
 export type { NamedId, TemplateInspection, TextInspection, TokenizerInspection } from "./tokenizer/inspect.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tokenizer/tokenizer.ts";
 export type { AnswerPart, ToolCall } from "./tools/call.ts";
 export type { ToolFormat } from "./tools/dialect.ts";
 export type { ToolChoice } from "./tools/offer.ts";
-export type { StoredType } from "./weight-types.ts";
+export type { Choice, Choices, StoredType } from "./weight-types.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
 export interface Inspection extends ModelInspection, TextInspection {

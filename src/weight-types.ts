@@ -13,6 +13,8 @@ export interface Candidates {
   readonly tiles: Readonly<Record<string, number>>;
   /** For one; without any, the tile. */
   readonly rows: Readonly<Record<string, number>>;
+  /** The tile that is taken first where vectors are paired into 256 bits. */
+  readonly wide?: string;
 }
 
 interface TypeRow {
@@ -100,8 +102,9 @@ export const WEIGHT_TYPES = {
     group: abi.Q8_0_GROUP,
     integers: {
       panel: "q16 pairs",
-      tiles: { tile_q8_0_q16: abi.KERNEL_TILE_Q8_0_Q16 },
-      rows: { gemv8_q8_0_q16: abi.KERNEL_GEMV8_Q8_0_Q16 },
+      tiles: { tile_q8_0_q16: abi.KERNEL_TILE_Q8_0_Q16, tile_q8_0_q16_two: abi.KERNEL_TILE_Q8_0_Q16_TWO },
+      wide: "tile_q8_0_q16_two",
+      rows: { gemv4_q8_0_q16: abi.KERNEL_GEMV4_Q8_0_Q16 },
     },
     digests: {
       "q8, cache f32": 0x89de7d24,
@@ -116,7 +119,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q4_0_q8: abi.KERNEL_TILE_Q4_0_Q8, tile_q4_0_q8_add: abi.KERNEL_TILE_Q4_0_Q8_ADD },
-      rows: { gemv8_q4_0_q8: abi.KERNEL_GEMV8_Q4_0_Q8 },
+      rows: { gemv4_q4_0_q8: abi.KERNEL_GEMV4_Q4_0_Q8 },
     },
     digests: {
       "q8, cache f32": 0xfe7ab41e,
@@ -131,7 +134,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q4_1_q8: abi.KERNEL_TILE_Q4_1_Q8 },
-      rows: { gemv8_q4_1_q8: abi.KERNEL_GEMV8_Q4_1_Q8 },
+      rows: { gemv4_q4_1_q8: abi.KERNEL_GEMV4_Q4_1_Q8 },
     },
     halves: [
       [0, 1 / 7.5],
@@ -150,7 +153,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q5_0_q8: abi.KERNEL_TILE_Q5_0_Q8 },
-      rows: { gemv8_q5_0_q8: abi.KERNEL_GEMV8_Q5_0_Q8 },
+      rows: { gemv4_q5_0_q8: abi.KERNEL_GEMV4_Q5_0_Q8 },
     },
     halves: [[0, 1 / 16]],
     digests: {
@@ -166,7 +169,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q5_1_q8: abi.KERNEL_TILE_Q5_1_Q8 },
-      rows: { gemv8_q5_1_q8: abi.KERNEL_GEMV8_Q5_1_Q8 },
+      rows: { gemv4_q5_1_q8: abi.KERNEL_GEMV4_Q5_1_Q8 },
     },
     halves: [
       [0, 1 / 15.5],
@@ -204,7 +207,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8 },
-      rows: { gemv8_q4_k_q8: abi.KERNEL_GEMV8_Q4_K_Q8 },
+      rows: { gemv4_q4_k_q8: abi.KERNEL_GEMV4_Q4_K_Q8 },
     },
     halves: [
       [0, 1 / 500],
@@ -223,7 +226,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8 },
-      rows: { gemv8_q5_k_q8: abi.KERNEL_GEMV8_Q5_K_Q8 },
+      rows: { gemv4_q5_k_q8: abi.KERNEL_GEMV4_Q5_K_Q8 },
     },
     halves: [
       [0, 1 / 1000],
@@ -242,7 +245,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q8 quads",
       tiles: { tile_q6_k_q8: abi.KERNEL_TILE_Q6_K_Q8 },
-      rows: { gemv8_q6_k_q8: abi.KERNEL_GEMV8_Q6_K_Q8 },
+      rows: { gemv4_q6_k_q8: abi.KERNEL_GEMV4_Q6_K_Q8 },
     },
     halves: [[208, 1 / 4096]],
     digests: {
@@ -258,7 +261,7 @@ export const WEIGHT_TYPES = {
     integers: {
       panel: "q16 pairs",
       tiles: { tile_iq4_nl_q16: abi.KERNEL_TILE_IQ4_NL_Q16 },
-      rows: { gemv8_iq4_nl_q16: abi.KERNEL_GEMV8_IQ4_NL_Q16 },
+      rows: { gemv4_iq4_nl_q16: abi.KERNEL_GEMV4_IQ4_NL_Q16 },
     },
     halves: [[0, 1 / 120]],
     digests: {
@@ -329,5 +332,25 @@ const FUSED_TILES = { tile_f32_fused: abi.KERNEL_TILE_F32_FUSED, tile2_f32_fused
 export function candidatesOf(type: StoredType, form: PanelForm, fused: boolean): Candidates | undefined {
   const { integers, rows = {}, fusedRows = {} } = weightType(type);
   if (form !== "f32") return integers?.panel === form ? integers : undefined;
-  return fused ? { tiles: FUSED_TILES, rows: fusedRows } : { tiles: FLOAT_TILES, rows };
+  return fused
+    ? { tiles: FUSED_TILES, rows: fusedRows, wide: "tile2_f32_fused" }
+    : { tiles: FLOAT_TILES, rows, wide: "tile2_f32" };
 }
+
+export const STREAMS: readonly Choice["streams"][] = [1, 2, 4, 8];
+export const TOUCHES: readonly Choice["touch"][] = [0, 1, 8];
+
+/** Which of a form's kernels a model takes, and how they read weights. All of them give the same bits: a choice is about time alone. */
+export interface Choice {
+  /** For several rows of activations, by its name in the table of types. */
+  readonly tile: string;
+  /** For one; null: the tile. */
+  readonly row: string | null;
+  /** Visits that a row of integers takes together: streams of memory. */
+  readonly streams: 1 | 2 | 4 | 8;
+  /** Streams that read a visit into the cache before a few tiles do; 0: none. */
+  readonly touch: 0 | 1 | 8;
+}
+
+/** By type of weights. */
+export type Choices = Readonly<Partial<Record<StoredType, Choice>>>;

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { bits, kernelsOf, matmul, op, packOps, panelRoom, runThrough } from "./program.ts";
+import { bits, choicesOf, matmul, op, packOps, panelRoom, runThrough } from "./program.ts";
 import { formsOf, weightsFrom } from "./stored-weights.ts";
 
 const random = new Random(SEED);
@@ -70,7 +70,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
             SCORES_AT: softmax ? 0 : scores,
           };
           const inner = { SEGMENTS_AT: segments, TILES: 1 };
-          const [[first], [second]] = [cols, hidden].map((width) => kernelsOf(weight.kept, form, width));
+          const [[first], [second]] = [cols, hidden].map((width) => choicesOf(weight.kept, form, width));
           const wide = { TABLE_AT: gateUps.table, ROWS: 2 * hidden, COLS: cols, OUT_AT: both, STRIDE: 2 * hidden };
           const narrow = { TABLE_AT: downs.table, ROWS: cols, COLS: hidden, OUT_AT: out, STRIDE: cols };
           const sum = {

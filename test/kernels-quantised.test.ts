@@ -7,7 +7,7 @@ import { integerSums, termsOf, valuesOf } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { FORMATS, type Format, pack, panelOf, panelOperands } from "./packed-forms.ts";
+import { FORMATS, type Format, pack, panelOf, panelOperands, stepOf } from "./packed-forms.ts";
 import { storedBlocks } from "./stored-weights.ts";
 
 const random = new Random(SEED);
@@ -18,24 +18,42 @@ function tile(format: Format, stored: Uint8Array, rows: readonly oracle.Quantize
   return onBoth((kernels, arena) => {
     const packed = pack(kernels, arena, format, stored, 8, rows[0].q.length);
     const out = arena.out(rows.length * 32);
-    const operands = [rows.length, out.at, packed.at, ...panelOperands(arena, format.form, rows)];
+    const operands = [rows.length, out.at, packed.at, stepOf(0, 1), ...panelOperands(arena, format.form, rows)];
     kernels[format.tile](...operands);
     const gathered = arena.f32(out).slice();
-    if (format.name === "q4_0") {
-      kernels.tile_q4_0_q8_add(...operands);
-      expectSameBits(arena.f32(out), gathered, "sums in i32");
+    for (const other of format.others) {
+      const own = arena.out(rows.length * 32);
+      kernels[other](operands[0], own.at, ...operands.slice(2));
+      expectSameBits(arena.f32(own), gathered, other);
     }
     return gathered;
   }, shift);
 }
 
-/** Eight groups by the kernel of one row: [64]. */
+/** Eight groups, two visits, by the kernel of one row: [64]. Both together, one after the other, and by the kernel itself: the same bits. */
 function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shift = 0): Float32Array {
   return onBoth((kernels, arena) => {
-    const packed = pack(kernels, arena, format, stored, 64, row.q.length);
-    const out = arena.out(256);
-    kernels[format.gemv](out.at, packed.at, ...panelOperands(arena, format.form, [row]));
-    return arena.f32(out);
+    const cols = row.q.length;
+    const packed = pack(kernels, arena, format, stored, 64, cols);
+    const bytes = kernels.group_bytes(BLOCKS[format.packed].type, cols);
+    const [together, apart, direct] = [arena.out(256), arena.out(256), arena.inout(new Float32Array(64))];
+    const operands = panelOperands(arena, format.form, [row]);
+    const [panel, scales, sums] = operands.length === 4 ? operands : [operands[0], operands[1], 0];
+    const run = (out: number, visit: number, visits: number) =>
+      kernels.multiply_row(format.row, out, packed.at + visit * 4 * bytes, visits, bytes, panel, scales, sums, cols);
+    run(together.at, 0, 2);
+    for (const visit of [0, 1]) run(apart.at + 128 * visit, visit, 1);
+    expectSameBits(arena.f32(apart), arena.f32(together), "visit after visit");
+    for (const visit of [0, 1])
+      for (let block = 0; block < cols / 32; block += 8) {
+        const at = packed.at + visit * 4 * bytes + (block * 4 * bytes * 32) / cols;
+        const integers = format.form === abi.FORM_Q16_PAIRS ? [] : [sums + 4 * block];
+        const from = panel + block * 32 * (format.form === abi.FORM_Q16_PAIRS ? 2 : 1);
+        const few = Math.min(8, cols / 32 - block);
+        kernels[format.gemv](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
+      }
+    expectSameBits(arena.f32(direct), arena.f32(together), format.gemv);
+    return arena.f32(together);
   }, shift);
 }
 
@@ -96,7 +114,7 @@ describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
     }
   });
 
-  it("gemv8: the bits of the tile of one row, eight groups, 1..17 blocks", () => {
+  it("one row: the bits of its tile, two visits, 1..17 blocks", () => {
     for (const blocks of step === 32 ? Array.from({ length: 17 }, (_, i) => i + 1) : [8, 16, 24]) {
       const cols = blocks * 32;
       const stored = storedBlocks(random, format.name, (64 * cols) / step, true);

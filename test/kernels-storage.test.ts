@@ -7,7 +7,7 @@ import { termsOf, valuesOf } from "./block-terms.ts";
 import { BLOCKS, type BlockName } from "./blocks-golden.ts";
 import { type Arena, expectSameBits, type Kernels, type Operand, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { FORMATS, type Format, pack } from "./packed-forms.ts";
+import { FORMATS, type Format, pack, stepOf } from "./packed-forms.ts";
 import { faultOf, packOp, runThrough } from "./program.ts";
 import { decode, FINITE_SCALES, GENERIC, storedBlocks } from "./stored-weights.ts";
 
@@ -27,9 +27,8 @@ describe.each(KEPT)(`$name weights, seed ${SEED}`, ({ name, packed, own }) => {
   /** By dispatch: all inputs at once, or (types with a form of their own) the first `cut` apart. */
   function packRows(kernels: Kernels, arena: Arena, stored: Uint8Array, rows: number, cols: number, cut = 0): Operand {
     expect(kernels.row_bytes(source, cols)).toBe(rowBytes(cols));
-    const bytes = kernels.group_bytes(type, cols);
     const groups = Math.ceil(rows / abi.GROUP);
-    const [to, from] = [arena.out(groups * bytes), arena.in(stored)];
+    const [to, from] = [arena.out(groups * kernels.group_bytes(type, cols)), arena.in(stored)];
     for (let group = 0; group < groups; group++)
       for (const [begin, end] of cut
         ? [
@@ -38,7 +37,7 @@ describe.each(KEPT)(`$name weights, seed ${SEED}`, ({ name, packed, own }) => {
           ]
         : [[0, cols]])
         kernels.pack_rows(
-          ...[type, source, to.at + group * bytes + kernels.group_bytes(type, begin)],
+          ...[type, source, kernels.packed_at(type, to.at, group, groups, cols, begin), stepOf(group, groups)],
           ...[from + 8 * group * rowBytes(cols) + rowBytes(begin), rowBytes(cols)],
           ...[Math.min(8, rows - 8 * group), end - begin],
         );
@@ -53,11 +52,12 @@ describe.each(KEPT)(`$name weights, seed ${SEED}`, ({ name, packed, own }) => {
       .filter((col, i, cols_) => col <= cols && cols_.indexOf(col) === i)
       .sort((a, b) => a - b);
     for (let group = 0; group < groups; group++) {
-      const groupAt = from.at + group * kernels.group_bytes(type, cols);
+      const groupAt = kernels.packed_at(type, from.at, group, groups, cols, 0);
+      const step = stepOf(group, groups);
       pieces.slice(1).forEach((end, i) => {
         const to = (group * cols + pieces[i]) * 32;
-        kernels.dequantize(type, all.at + to, groupAt, cols, pieces[i], end, scratch);
-        if (own) kernels[own.dequantize](direct.at + to, groupAt, pieces[i], end);
+        kernels.dequantize(type, all.at + to, groupAt, step, cols, pieces[i], end, scratch);
+        if (own) kernels[own.dequantize](direct.at + to, groupAt, step, pieces[i], end);
       });
     }
     if (own) expectSameBits(arena.f32(direct), arena.f32(all), "by its own kernel");
@@ -79,7 +79,7 @@ describe.each(KEPT)(`$name weights, seed ${SEED}`, ({ name, packed, own }) => {
           }
           const [out, scratch] = [arena.out(rows * cols * 4), arena.out(SCRATCH_BYTES).at];
           for (let row = 0; row < rows; row++)
-            kernels.embed_packed(type, out.at + row * cols * 4, matrix.at, row, cols, scratch);
+            kernels.embed_packed(type, out.at + row * cols * 4, matrix.at, row, rows, cols, scratch);
           return [arena.f32(out), dequantized(kernels, arena, matrix, groups, cols)] as const;
         }, rows % 16);
         expectSameBits(embedded, exact, "embedded");

@@ -34,9 +34,9 @@ export const TESTED_IN = {
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":
-    "tile_q8_0_q16 gemv8_q8_0_q16 tile_q4_0_q8 gemv8_q4_0_q8 tile_q4_1_q8 gemv8_q4_1_q8 tile_q5_0_q8 gemv8_q5_0_q8 tile_q5_1_q8 gemv8_q5_1_q8 tile_q4_k_q8 gemv8_q4_k_q8 tile_q5_k_q8 gemv8_q5_k_q8 tile_q6_k_q8 gemv8_q6_k_q8 tile_iq4_nl_q16 gemv8_iq4_nl_q16 tile_q4_0_q8_add quantize_f32_q16_pairs quantize_f32_q8_quads",
+    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q8_0_q16_two multiply_row quantize_f32_q16_pairs quantize_f32_q8_quads",
   "kernels-storage.test.ts":
-    "pack_q8_0 dequantize_q8_0 pack_q4_0 dequantize_q4_0 pack_q4_1 dequantize_q4_1 pack_q5_0 dequantize_q5_0 pack_q5_1 dequantize_q5_1 pack_q4_k dequantize_q4_k pack_q5_k dequantize_q5_k pack_q6_k dequantize_q6_k pack_iq4_nl dequantize_iq4_nl pack_iq4_xs pack_rows dequantize embed_packed group_bytes row_bytes",
+    "pack_q8_0 dequantize_q8_0 pack_q4_0 dequantize_q4_0 pack_q4_1 dequantize_q4_1 pack_q5_0 dequantize_q5_0 pack_q5_1 dequantize_q5_1 pack_q4_k dequantize_q4_k pack_q5_k dequantize_q5_k pack_q6_k dequantize_q6_k pack_iq4_nl dequantize_iq4_nl pack_iq4_xs pack_rows dequantize embed_packed group_bytes packed_at row_bytes",
   "kernels-attention.test.ts":
     "store_cache_f32 store_cache_q8 widen_i8 stage_query stage_span attend_block clear_state merge_state finish_state",
   "kernels-run.test.ts": "run",

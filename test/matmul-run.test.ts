@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { bits, kernelsOf, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
+import { bits, choicesOf, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
 import { formsOf, weightsFrom } from "./stored-weights.ts";
 
 const random = new Random(SEED);
@@ -71,7 +71,7 @@ describe.each([
 });
 
 describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) => {
-  it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, every candidate kernel, rows alone: the same bits", () => {
+  it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, every choice of kernels, rows alone: the same bits", () => {
     for (const [form, rows, outputs, cols, extra] of formsOf(weight).flatMap(
       (f) =>
         [
@@ -91,7 +91,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
         random.floats(entries * stride),
         random.floats(outputs),
       ];
-      const choices = kernelsOf(weight.kept, form, width);
+      const choices = choicesOf(weight.kept, form, width);
       const run = (segments: readonly number[], row: number, how: Run, choice = choices[0]) =>
         onBoth((kernels, arena) => {
           const count = segments.reduce((sum, n) => sum + n, 0);

@@ -28,7 +28,9 @@ function formatOf(name: TermsName, packed: TermsName): Format {
   return {
     ...{ name, packed, fine: FINE[name], ...MET[integers?.panel as keyof typeof MET] },
     ...{ pack: `pack_${name}` as KernelName, dequantize: `dequantize_${packed}` as KernelName },
-    ...{ tile: first(integers?.tiles ?? {}), gemv: first(integers?.rows ?? {}) },
+    ...{ tile: first(integers?.tiles ?? {}), others: Object.keys(integers?.tiles ?? {}).slice(1) as KernelName[] },
+    ...{ gemv: first(integers?.rows ?? {}) },
+    row: Object.values(integers?.rows ?? {})[0],
   };
 }
 
@@ -50,8 +52,16 @@ export interface Format {
   readonly pack: KernelName;
   readonly dequantize: KernelName;
   readonly tile: KernelName;
+  /** Further tiles of the form. */
+  readonly others: readonly KernelName[];
   readonly gemv: KernelName;
+  /** Its number. */
+  readonly row: number;
 }
+
+/** From 32 bytes of a group to its next 32: the groups of a visit are woven. */
+export const stepOf = (group: number, groups: number): number =>
+  32 * Math.min(abi.VISIT_GROUPS, groups - group + (group % abi.VISIT_GROUPS));
 
 /** Packs a stored matrix by the format's own kernel, group after group. */
 export function pack(
@@ -63,11 +73,14 @@ export function pack(
   cols: number,
 ): Operand {
   const rowBytes = (cols / BLOCKS[name].values) * BLOCKS[name].bytes;
-  const bytes = kernels.group_bytes(BLOCKS[packed].type, cols);
+  const { type } = BLOCKS[packed];
   const groups = Math.ceil(rows / abi.GROUP);
-  const [to, from] = [arena.out(groups * bytes), arena.in(stored)];
+  const [to, from] = [arena.out(groups * kernels.group_bytes(type, cols)), arena.in(stored)];
   for (let group = 0; group < groups; group++)
-    kernels[own](to.at + group * bytes, from + 8 * group * rowBytes, rowBytes, Math.min(8, rows - 8 * group), cols);
+    kernels[own](
+      ...[kernels.packed_at(type, to.at, group, groups, cols, 0), stepOf(group, groups)],
+      ...[from + 8 * group * rowBytes, rowBytes, Math.min(8, rows - 8 * group), cols],
+    );
   return to;
 }
 

@@ -40,7 +40,7 @@ export async function openResident(source: Source, wish: Wish = {}): Promise<Res
       cache: "f32",
       activations: "q8",
       threads: 2,
-      choices: { wide: false, dotAdd: false },
+      wide: false,
       maxMemory: undefined,
       memoryLimit: undefined,
       ...wish,

@@ -5,32 +5,33 @@
  */
 
 import {
-  BF16_GROUP, BF16_VALUES, BLOCK, DEQUANTIZE_COLS, F16_GROUP, F16_VALUES, F32_GROUP, F32_VALUES, GROUP, IQ4_NL_GROUP, IQ4_NL_VALUES, KERNEL_EIGHT,
+  BF16_GROUP, BF16_VALUES, BLOCK, DEQUANTIZE_COLS, F16_GROUP, F16_VALUES, F32_GROUP, F32_VALUES, GROUP, IQ4_NL_GROUP, IQ4_NL_VALUES, KERNEL_INTEGER_ROW,
   KERNEL_GEMV4_BF16_F32, KERNEL_GEMV4_BF16_F32_FUSED, KERNEL_GEMV4_F16_F32, KERNEL_GEMV4_F16_F32_FUSED, KERNEL_GEMV4_F32_F32,
-  KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV8_IQ4_NL_Q16, KERNEL_GEMV8_Q4_0_Q8, KERNEL_GEMV8_Q4_1_Q8, KERNEL_GEMV8_Q4_K_Q8, KERNEL_GEMV8_Q5_0_Q8,
-  KERNEL_GEMV8_Q5_1_Q8, KERNEL_GEMV8_Q5_K_Q8, KERNEL_GEMV8_Q6_K_Q8, KERNEL_GEMV8_Q8_0_Q16, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
+  KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV4_IQ4_NL_Q16, KERNEL_GEMV4_Q4_0_Q8, KERNEL_GEMV4_Q4_1_Q8, KERNEL_GEMV4_Q4_K_Q8, KERNEL_GEMV4_Q5_0_Q8,
+  KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, KERNEL_GEMV4_Q8_0_Q16, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
-  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
+  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
   Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
-  TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0,
+  TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
 import { decode_row, row_bytes } from "../stored/row";
+import { Visits } from "../visits";
 import {
   dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused,
   row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./float";
-import { dequantize_iq4_nl, gemv8_iq4_nl_q16, pack_iq4_nl, pack_iq4_xs, tile_iq4_nl_q16 } from "./iq4_nl";
-import { dequantize_q4_0, gemv8_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
-import { dequantize_q4_1, gemv8_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./q4_1";
-import { dequantize_q4_k, gemv8_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./q4_k";
-import { dequantize_q5_0, gemv8_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./q5_0";
-import { dequantize_q5_1, gemv8_q5_1_q8, pack_q5_1, tile_q5_1_q8 } from "./q5_1";
-import { dequantize_q5_k, gemv8_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./q5_k";
-import { dequantize_q6_k, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./q6_k";
-import { dequantize_q8_0, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16 } from "./q8_0";
+import { dequantize_iq4_nl, gemv4_iq4_nl_q16, pack_iq4_nl, pack_iq4_xs, tile_iq4_nl_q16 } from "./iq4_nl";
+import { dequantize_q4_0, gemv4_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
+import { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./q4_1";
+import { dequantize_q4_k, gemv4_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./q4_k";
+import { dequantize_q5_0, gemv4_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./q5_0";
+import { dequantize_q5_1, gemv4_q5_1_q8, pack_q5_1, tile_q5_1_q8 } from "./q5_1";
+import { dequantize_q5_k, gemv4_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./q5_k";
+import { dequantize_q6_k, gemv4_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./q6_k";
+import { dequantize_q8_0, gemv4_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
 
-/** Bytes of one packed group. */
+/** Bytes of one packed group, or of inputs of it that are whole blocks. */
 export function group_bytes(type: u32, cols: i32): usize {
   switch (type) {
     case TYPE_F32: return <usize>(cols / F32_VALUES) * F32_GROUP;
@@ -49,25 +50,36 @@ export function group_bytes(type: u32, cols: i32): usize {
   }
 }
 
+/** Whether groups are woven (visits.ts): the forms that meet integers. */
+export function is_woven(type: u32): bool {
+  return type !== TYPE_F32 && type !== TYPE_F16 && type !== TYPE_BF16 && !kept_as_stored(type);
+}
+
+/** Where inputs from `col` on, whole blocks, of group `group` of `groups` lie. */
+export function packed_at(type: u32, weightAt: usize, group: i32, groups: i32, cols: i32, col: i32): usize {
+  const woven = is_woven(type), before = group_bytes(type, col);
+  return Visits.at(weightAt, group, group_bytes(type, cols), woven) + (woven ? before * <usize>Visits.groups(group, groups) : before);
+}
+
 /** Whether a group is eight stored rows. */
 export function kept_as_stored(type: u32): bool {
   return type === TYPE_Q2_K || type === TYPE_Q3_K || type === TYPE_MXFP4 || type === TYPE_TQ1_0 || type === TYPE_TQ2_0;
 }
 
-/** `lanes` stored rows, `rowBytes` apart, of `cols` inputs -> their place in a packed group; further lanes become zeros. */
-export function pack_rows(type: u32, sourceType: u32, packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+/** `lanes` stored rows, `rowBytes` apart, of `cols` inputs -> their place in a packed group, `step` apart; further lanes become zeros. */
+export function pack_rows(type: u32, sourceType: u32, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   switch (type) {
-    case TYPE_Q8_0: pack_q8_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q4_0: pack_q4_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q4_1: pack_q4_1(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q5_0: pack_q5_0(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q5_1: pack_q5_1(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q4_K: pack_q4_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q5_K: pack_q5_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
-    case TYPE_Q6_K: pack_q6_k(packedAt, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q8_0: pack_q8_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q4_0: pack_q4_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q4_1: pack_q4_1(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q5_0: pack_q5_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q5_1: pack_q5_1(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q4_K: pack_q4_k(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q5_K: pack_q5_k(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q6_K: pack_q6_k(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_IQ4_NL:
-      if (sourceType === TYPE_IQ4_XS) pack_iq4_xs(packedAt, sourceAt, rowBytes, lanes, cols);
-      else pack_iq4_nl(packedAt, sourceAt, rowBytes, lanes, cols);
+      if (sourceType === TYPE_IQ4_XS) pack_iq4_xs(packedAt, step, sourceAt, rowBytes, lanes, cols);
+      else pack_iq4_nl(packedAt, step, sourceAt, rowBytes, lanes, cols);
       break;
     default:
       for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
@@ -81,19 +93,19 @@ export function pack_rows(type: u32, sourceType: u32, packedAt: usize, sourceAt:
 export const ROWS_BYTES: usize = <usize>GROUP * DEQUANTIZE_COLS * 4;
 
 /** Inputs [col, colEnd) of a group, at most DEQUANTIZE_COLS and whole blocks, as f32 [colEnd - col][8]. Not for f32 itself. */
-export function dequantize(type: u32, intoAt: usize, groupAt: usize, cols: i32, col: i32, colEnd: i32, rowsAt: usize): void {
+export function dequantize(type: u32, intoAt: usize, groupAt: usize, step: usize, cols: i32, col: i32, colEnd: i32, rowsAt: usize): void {
   switch (type) {
     case TYPE_BF16: dequantize_bf16(intoAt, groupAt, col, colEnd); break;
     case TYPE_F16: dequantize_f16(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q8_0: dequantize_q8_0(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q4_0: dequantize_q4_0(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q4_1: dequantize_q4_1(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q5_0: dequantize_q5_0(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q5_1: dequantize_q5_1(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q4_K: dequantize_q4_k(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q5_K: dequantize_q5_k(intoAt, groupAt, col, colEnd); break;
-    case TYPE_Q6_K: dequantize_q6_k(intoAt, groupAt, col, colEnd); break;
-    case TYPE_IQ4_NL: dequantize_iq4_nl(intoAt, groupAt, col, colEnd); break;
+    case TYPE_Q8_0: dequantize_q8_0(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q4_0: dequantize_q4_0(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q4_1: dequantize_q4_1(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q5_0: dequantize_q5_0(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q5_1: dequantize_q5_1(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q4_K: dequantize_q4_k(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q5_K: dequantize_q5_k(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q6_K: dequantize_q6_k(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_IQ4_NL: dequantize_iq4_nl(intoAt, groupAt, step, col, colEnd); break;
     default: dequantize_stored(type, intoAt, groupAt, cols, col, colEnd, rowsAt);
   }
 }
@@ -119,12 +131,13 @@ function dequantize_stored(type: u32, intoAt: usize, groupAt: usize, cols: i32, 
   }
 }
 
-/** Row `row` of a packed matrix, not of f32, f16 or bf16 -> out [cols] f32; scratch: twice ROWS_BYTES. */
-export function embed_packed(type: u32, outAt: usize, weightAt: usize, row: i32, cols: i32, scratchAt: usize): void {
-  const groupAt = weightAt + <usize>(row / GROUP) * group_bytes(type, cols), lane = <usize>(row % GROUP) << 2;
+/** Row `row` of a packed matrix of `rows`, not of f32, f16 or bf16 -> out [cols] f32; scratch: twice ROWS_BYTES. */
+export function embed_packed(type: u32, outAt: usize, weightAt: usize, row: i32, rows: i32, cols: i32, scratchAt: usize): void {
+  const group = row / GROUP, groups = (rows + GROUP - 1) / GROUP, lane = <usize>(row % GROUP) << 2;
+  const groupAt = packed_at(type, weightAt, group, groups, cols, 0), step = Visits.step(group, groups);
   for (let col = 0; col < cols; col += DEQUANTIZE_COLS) {
     const colEnd = min(col + DEQUANTIZE_COLS, cols);
-    dequantize(type, scratchAt, groupAt, cols, col, colEnd, scratchAt + ROWS_BYTES);
+    dequantize(type, scratchAt, groupAt, step, cols, col, colEnd, scratchAt + ROWS_BYTES);
     for (let from = scratchAt + lane, to = outAt + (<usize>col << 2); to < outAt + (<usize>colEnd << 2); from += 32, to += 4) store<f32>(to, load<f32>(from));
   }
 }
@@ -135,18 +148,19 @@ export function meets_integers(tile: u32): bool {
 }
 
 /** One group and h <= 6 rows of integers: s [h][8] f32 = W x. Kernels of 16-bit activations have no sums of blocks. */
-export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
   switch (tile) {
-    case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, panelAt, scaleAt, blocks); break;
-    case KERNEL_TILE_IQ4_NL_Q16: tile_iq4_nl_q16(h, sumAt, groupAt, panelAt, scaleAt, blocks); break;
-    case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_1_Q8: tile_q5_1_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q16_TWO: tile_q8_0_q16_two(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
+    case KERNEL_TILE_IQ4_NL_Q16: tile_iq4_nl_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
+    case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_1_Q8: tile_q5_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     default: unreachable();
   }
 }
@@ -169,32 +183,59 @@ export function float_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, apar
   }
 }
 
-/** Groups that a kernel of one row takes at a time; 0: none, or not for this row. The tile gives the same bits. */
-export function row_groups(row: u32, panelAt: usize, cols: i32): i32 {
-  if (row >= <u32>KERNEL_EIGHT) return 8;
-  if ((row === KERNEL_GEMV4_F16_F32 || row === KERNEL_GEMV4_F16_F32_FUSED) && !row_fits_f16(panelAt, cols)) return 0;
-  return row === 0 ? 0 : 4;
+/** Whether a row has a kernel of its own, and that kernel takes it. The tile gives the same bits. */
+export function has_row(row: u32, panelAt: usize, cols: i32): bool {
+  if (row === KERNEL_GEMV4_F16_F32 || row === KERNEL_GEMV4_F16_F32_FUSED) return row_fits_f16(panelAt, cols);
+  return row !== 0;
 }
 
-/** One row and `row_groups` groups that follow each other: s [groups][8] f32 = W x. */
-export function multiply_row(row: u32, sumAt: usize, groupAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, cols: i32): void {
-  const blocks = cols / BLOCK;
+/** One row and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory, eight blocks of each in turn. */
+export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, cols: i32): void {
+  const visitBytes = groupBytes * VISIT_GROUPS, sumsEnd = sumAt + <usize>visits * VISIT_SUMS;
+  if (row < <u32>KERNEL_INTEGER_ROW) {
+    for (; sumAt < sumsEnd; sumAt += VISIT_SUMS, visitAt += visitBytes) float_row(row, sumAt, visitAt, panelAt, cols);
+    return;
+  }
+  for (let at = sumAt; at < sumsEnd; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
+  const blocks = cols / BLOCK, turnBytes = groupBytes / <usize>blocks * (TURN * VISIT_GROUPS), panelBytes: usize = row === KERNEL_GEMV4_Q8_0_Q16 || row === KERNEL_GEMV4_IQ4_NL_Q16 ? TURN * BLOCK * 2 : TURN * BLOCK;
+  for (let left = blocks; left > 0; left -= TURN) {
+    for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) integer_row(row, at, from, panelAt, scaleAt, blockSumAt, min(left, TURN));
+    visitAt += turnBytes;
+    panelAt += panelBytes;
+    scaleAt += TURN * 4;
+    blockSumAt += TURN * 4;
+  }
+}
+
+/** Bytes of the sums of one row over a visit. */
+const VISIT_SUMS: usize = VISIT_GROUPS * GROUP * 4;
+/** Blocks of a visit before the next one has its turn: a super-block. Out of memory turns of 1, 2, 4 and 8 read alike. */
+const TURN = 8;
+
+function float_row(row: u32, sumAt: usize, visitAt: usize, panelAt: usize, cols: i32): void {
   switch (row) {
-    case KERNEL_GEMV4_F32_F32: gemv4_f32_f32(sumAt, groupAt, panelAt, cols); break;
-    case KERNEL_GEMV4_F32_F32_FUSED: gemv4_f32_f32_fused(sumAt, groupAt, panelAt, cols); break;
-    case KERNEL_GEMV4_F16_F32: gemv4_f16_f32(sumAt, groupAt, panelAt, cols); break;
-    case KERNEL_GEMV4_F16_F32_FUSED: gemv4_f16_f32_fused(sumAt, groupAt, panelAt, cols); break;
-    case KERNEL_GEMV4_BF16_F32: gemv4_bf16_f32(sumAt, groupAt, panelAt, cols); break;
-    case KERNEL_GEMV4_BF16_F32_FUSED: gemv4_bf16_f32_fused(sumAt, groupAt, panelAt, cols); break;
-    case KERNEL_GEMV8_Q8_0_Q16: gemv8_q8_0_q16(sumAt, groupAt, panelAt, scaleAt, blocks); break;
-    case KERNEL_GEMV8_IQ4_NL_Q16: gemv8_iq4_nl_q16(sumAt, groupAt, panelAt, scaleAt, blocks); break;
-    case KERNEL_GEMV8_Q4_0_Q8: gemv8_q4_0_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV8_Q4_1_Q8: gemv8_q4_1_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV8_Q5_0_Q8: gemv8_q5_0_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV8_Q5_1_Q8: gemv8_q5_1_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV8_Q4_K_Q8: gemv8_q4_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV8_Q5_K_Q8: gemv8_q5_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV8_Q6_K_Q8: gemv8_q6_k_q8(sumAt, groupAt, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_F32_F32: gemv4_f32_f32(sumAt, visitAt, panelAt, cols); break;
+    case KERNEL_GEMV4_F32_F32_FUSED: gemv4_f32_f32_fused(sumAt, visitAt, panelAt, cols); break;
+    case KERNEL_GEMV4_F16_F32: gemv4_f16_f32(sumAt, visitAt, panelAt, cols); break;
+    case KERNEL_GEMV4_F16_F32_FUSED: gemv4_f16_f32_fused(sumAt, visitAt, panelAt, cols); break;
+    case KERNEL_GEMV4_BF16_F32: gemv4_bf16_f32(sumAt, visitAt, panelAt, cols); break;
+    case KERNEL_GEMV4_BF16_F32_FUSED: gemv4_bf16_f32_fused(sumAt, visitAt, panelAt, cols); break;
+    default: unreachable();
+  }
+}
+
+/** At most eight blocks of a visit: sums go on. */
+function integer_row(row: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  switch (row) {
+    case KERNEL_GEMV4_Q8_0_Q16: gemv4_q8_0_q16(sumAt, at, panelAt, scaleAt, blocks); break;
+    case KERNEL_GEMV4_IQ4_NL_Q16: gemv4_iq4_nl_q16(sumAt, at, panelAt, scaleAt, blocks); break;
+    case KERNEL_GEMV4_Q4_0_Q8: gemv4_q4_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q4_1_Q8: gemv4_q4_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q5_0_Q8: gemv4_q5_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q5_1_Q8: gemv4_q5_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q4_K_Q8: gemv4_q4_k_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q5_K_Q8: gemv4_q5_k_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q6_K_Q8: gemv4_q6_k_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     default: unreachable();
   }
 }

@@ -10,8 +10,8 @@
 import { BLOCK, GROUP } from "../abi";
 import { Lanes } from "../lanes";
 
-const BLOCK_BYTES: usize = 160;
-const CODES: usize = 128;
+/** Of 32 bytes before the scales. */
+const UNITS: usize = 4;
 
 class Tile {
   /** The table of ggml's non-linear 4-bit types. */
@@ -36,16 +36,17 @@ class Tile {
     return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.mul(row, scales)));
   }
 
-  @inline static rows(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
+  @inline static rows(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const high = <usize>(h << 5); // pair + 8 of the same tile
     for (let block = 0; block < blocks; block++) {
       let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
       let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
-      const end = weightAt + CODES;
+      const end = weightAt + UNITS * step;
+      let half: usize = 0;
       while (weightAt < end) {
-        const codes = v128.load(weightAt);
+        const codes = v128.load(weightAt + half);
         let values = Tile.low(codes);
         let w0 = i16x8.extend_low_i8x16_s(values), w1 = i16x8.extend_high_i8x16_s(values);
         let x = v128.load32_splat(panelAt, 0);
@@ -55,9 +56,9 @@ class Tile {
         if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Tile.dot(x, w0, c30); c31 = Tile.dot(x, w1, c31); }
         if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Tile.dot(x, w0, c40); c41 = Tile.dot(x, w1, c41); }
         if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Tile.dot(x, w0, c50); c51 = Tile.dot(x, w1, c51); }
+        const highAt = panelAt + high;
         values = Tile.high(codes);
         w0 = i16x8.extend_low_i8x16_s(values); w1 = i16x8.extend_high_i8x16_s(values);
-        const highAt = panelAt + high;
         x = v128.load32_splat(highAt, 0);
         c00 = Tile.dot(x, w0, c00); c01 = Tile.dot(x, w1, c01);
         if (h > 1) { x = v128.load32_splat(highAt, 4); c10 = Tile.dot(x, w0, c10); c11 = Tile.dot(x, w1, c11); }
@@ -65,11 +66,12 @@ class Tile {
         if (h > 3) { x = v128.load32_splat(highAt, 12); c30 = Tile.dot(x, w0, c30); c31 = Tile.dot(x, w1, c31); }
         if (h > 4) { x = v128.load32_splat(highAt, 16); c40 = Tile.dot(x, w0, c40); c41 = Tile.dot(x, w1, c41); }
         if (h > 5) { x = v128.load32_splat(highAt, 20); c50 = Tile.dot(x, w0, c50); c51 = Tile.dot(x, w1, c51); }
-        weightAt += 16;
+        half ^= 16;
+        weightAt += half === 0 ? step : 0;
         panelAt += <usize>(h << 2);
       }
       const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
-      weightAt += 32;
+      weightAt += step;
       panelAt += high;
       let row = v128.load32_splat(scaleAt, 0);
       s00 = Tile.scale(s00, c00, row, scales0); s01 = Tile.scale(s01, c01, row, scales1);
@@ -89,80 +91,67 @@ class Tile {
   }
 }
 
-export function tile_iq4_nl_q16(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
+export function tile_iq4_nl_q16(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   switch (h) {
-    case 1: Tile.rows(1, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 2: Tile.rows(2, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 3: Tile.rows(3, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 4: Tile.rows(4, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    case 5: Tile.rows(5, sumAt, weightAt, panelAt, scaleAt, blocks); break;
-    default: Tile.rows(6, sumAt, weightAt, panelAt, scaleAt, blocks);
+    case 1: Tile.rows(1, sumAt, weightAt, step, panelAt, scaleAt, blocks); break;
+    case 2: Tile.rows(2, sumAt, weightAt, step, panelAt, scaleAt, blocks); break;
+    case 3: Tile.rows(3, sumAt, weightAt, step, panelAt, scaleAt, blocks); break;
+    case 4: Tile.rows(4, sumAt, weightAt, step, panelAt, scaleAt, blocks); break;
+    case 5: Tile.rows(5, sumAt, weightAt, step, panelAt, scaleAt, blocks); break;
+    default: Tile.rows(6, sumAt, weightAt, step, panelAt, scaleAt, blocks);
   }
 }
 
-/** One row, four groups `apart` bytes from each other, at most eight blocks: sums [32] go on. */
-function four(sumAt: usize, at0: usize, apart: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
-  let at1 = at0 + apart, at2 = at1 + apart, at3 = at2 + apart;
+/** One row, a visit, at most eight blocks: sums [32] go on. The same sums in the same order as the tile of one row. */
+export function gemv4_iq4_nl_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
   let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
   for (let block = 0; block < blocks; block++) {
     let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    const end = at0 + CODES;
-    while (at0 < end) {
+    const end = at + UNITS * 128;
+    let from = at;
+    while (at < end) {
       const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 32);
-      const w0 = v128.load(at0), low0 = Tile.low(w0), high0 = Tile.high(w0);
+      const w0 = v128.load(from, 0), low0 = Tile.low(w0), high0 = Tile.high(w0);
       c0 = Tile.dot(x, i16x8.extend_low_i8x16_s(low0), c0); c1 = Tile.dot(x, i16x8.extend_high_i8x16_s(low0), c1);
       c0 = Tile.dot(y, i16x8.extend_low_i8x16_s(high0), c0); c1 = Tile.dot(y, i16x8.extend_high_i8x16_s(high0), c1);
-      const w1 = v128.load(at1), low1 = Tile.low(w1), high1 = Tile.high(w1);
+      const w1 = v128.load(from, 32), low1 = Tile.low(w1), high1 = Tile.high(w1);
       c2 = Tile.dot(x, i16x8.extend_low_i8x16_s(low1), c2); c3 = Tile.dot(x, i16x8.extend_high_i8x16_s(low1), c3);
       c2 = Tile.dot(y, i16x8.extend_low_i8x16_s(high1), c2); c3 = Tile.dot(y, i16x8.extend_high_i8x16_s(high1), c3);
-      const w2 = v128.load(at2), low2 = Tile.low(w2), high2 = Tile.high(w2);
+      const w2 = v128.load(from, 64), low2 = Tile.low(w2), high2 = Tile.high(w2);
       c4 = Tile.dot(x, i16x8.extend_low_i8x16_s(low2), c4); c5 = Tile.dot(x, i16x8.extend_high_i8x16_s(low2), c5);
       c4 = Tile.dot(y, i16x8.extend_low_i8x16_s(high2), c4); c5 = Tile.dot(y, i16x8.extend_high_i8x16_s(high2), c5);
-      const w3 = v128.load(at3), low3 = Tile.low(w3), high3 = Tile.high(w3);
+      const w3 = v128.load(from, 96), low3 = Tile.low(w3), high3 = Tile.high(w3);
       c6 = Tile.dot(x, i16x8.extend_low_i8x16_s(low3), c6); c7 = Tile.dot(x, i16x8.extend_high_i8x16_s(low3), c7);
       c6 = Tile.dot(y, i16x8.extend_low_i8x16_s(high3), c6); c7 = Tile.dot(y, i16x8.extend_high_i8x16_s(high3), c7);
-      at0 += 16; at1 += 16; at2 += 16; at3 += 16;
+      from += 16;
+      if (from > at + 16) { at += 128; from = at; }
       panelAt += 4;
     }
     panelAt += 32;
     const row = v128.load32_splat(scaleAt);
-    s0 = Tile.scale(s0, c0, row, v128.load(at0, 0)); s1 = Tile.scale(s1, c1, row, v128.load(at0, 16));
-    s2 = Tile.scale(s2, c2, row, v128.load(at1, 0)); s3 = Tile.scale(s3, c3, row, v128.load(at1, 16));
-    s4 = Tile.scale(s4, c4, row, v128.load(at2, 0)); s5 = Tile.scale(s5, c5, row, v128.load(at2, 16));
-    s6 = Tile.scale(s6, c6, row, v128.load(at3, 0)); s7 = Tile.scale(s7, c7, row, v128.load(at3, 16));
-    at0 += 32; at1 += 32; at2 += 32; at3 += 32;
+    s0 = Tile.scale(s0, c0, row, v128.load(at, 0)); s1 = Tile.scale(s1, c1, row, v128.load(at, 16));
+    s2 = Tile.scale(s2, c2, row, v128.load(at, 32)); s3 = Tile.scale(s3, c3, row, v128.load(at, 48));
+    s4 = Tile.scale(s4, c4, row, v128.load(at, 64)); s5 = Tile.scale(s5, c5, row, v128.load(at, 80));
+    s6 = Tile.scale(s6, c6, row, v128.load(at, 96)); s7 = Tile.scale(s7, c7, row, v128.load(at, 112));
+    at += 128;
     scaleAt += 4;
   }
   v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
   v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
 }
 
-/** One row, eight groups that follow each other: s [64] f32, the sums of the tile of one row in the same order. */
-export function gemv8_iq4_nl_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
-  const apart = <usize>blocks * BLOCK_BYTES;
-  memory.fill(sumAt, 0, 256);
-  for (let left = blocks; left > 0; left -= 8) {
-    const now = min(left, 8);
-    four(sumAt, at, apart, panelAt, scaleAt, now);
-    four(sumAt + 128, at + 4 * apart, apart, panelAt, scaleAt, now);
-    at += 8 * BLOCK_BYTES;
-    panelAt += 512;
-    scaleAt += 32;
-  }
-}
-
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
-export function dequantize_iq4_nl(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
-  let at = groupAt + <usize>(begin / BLOCK) * BLOCK_BYTES;
+export function dequantize_iq4_nl(outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
+  let at = groupAt + <usize>(begin / BLOCK) * (UNITS + 1) * step;
   for (let col = begin; col < end; col += BLOCK, outAt += 1024) {
-    const scales0 = v128.load(at + CODES, 0), scales1 = v128.load(at + CODES, 16);
-    for (let pair: usize = 0; pair < 8; pair++, at += 16) {
-      const codes = v128.load(at);
+    const scalesAt = at + UNITS * step, scales0 = v128.load(scalesAt, 0), scales1 = v128.load(scalesAt, 16);
+    for (let pair: usize = 0; pair < 8; pair++) {
+      const codes = v128.load(at + (pair >> 1) * step + ((pair & 1) << 4));
       spread(outAt + (pair << 6), Tile.low(codes), scales0, scales1);
       spread(outAt + 512 + (pair << 6), Tile.high(codes), scales0, scales1);
     }
-    at += 32;
+    at += (UNITS + 1) * step;
   }
 }
 
@@ -176,23 +165,23 @@ export function dequantize_iq4_nl(outAt: usize, groupAt: usize, begin: i32, end:
 }
 
 /** 16 bytes, byte j holding k = j low, k = j + 16 high, of one output -> its places in a packed block. */
-@inline function spreadCodes(toAt: usize, fromAt: usize, alive: bool): void {
+@inline function spreadCodes(toAt: usize, step: usize, fromAt: usize, alive: bool): void {
   // k = 2 pair, 2 pair + 1: pairs 0..7 are the low nibbles of all bytes, pairs 8..15 their high ones.
-  for (let pair: usize = 0; pair < 8; pair++) store<u16>(toAt + (pair << 4), alive ? load<u16>(fromAt + (pair << 1)) : 0x8888);
+  for (let pair: usize = 0; pair < 8; pair++) store<u16>(toAt + (pair >> 1) * step + ((pair & 1) << 4), alive ? load<u16>(fromAt + (pair << 1)) : 0x8888);
 }
 
 /**
  * `lanes` stored rows (18-byte blocks: f16 d, 16 bytes), `rowBytes` apart, of `cols` inputs -> the blocks of one group; further lanes
  * become zeros.
  */
-export function pack_iq4_nl(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+export function pack_iq4_nl(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += BLOCK, from += 18, to += BLOCK_BYTES) {
+    for (let col = 0; col < cols; col += BLOCK, from += 18, to += (UNITS + 1) * step) {
       const scale = alive ? <u32>load<u16>(from) : 0;
-      store<f32>(to + CODES + (lane << 2), Lanes.halfToF32(scale));
-      spreadCodes(to + (lane << 1), from + 2, alive);
+      store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(scale));
+      spreadCodes(to + (lane << 1), step, from + 2, alive);
     }
   }
 }
@@ -201,16 +190,16 @@ export function pack_iq4_nl(packedAt: usize, sourceAt: usize, rowBytes: usize, l
  * The same of iq4_xs (136-byte blocks of 256: f16 d, u16 of upper and 4 bytes of lower scale bits, 8 x 16 bytes): d (scale - 32) is
  * exact in f32, so nothing is rounded.
  */
-export function pack_iq4_xs(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+export function pack_iq4_xs(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt;
     for (let col = 0; col < cols; col += 256, from += 136) {
       const scale = alive ? <u32>load<u16>(from) : 0, upper = alive ? <u32>load<u16>(from + 2) : 0, lower = alive ? load<u32>(from + 4) : 0;
-      for (let block: u32 = 0; block < 8; block++, to += BLOCK_BYTES) {
+      for (let block: u32 = 0; block < 8; block++, to += (UNITS + 1) * step) {
         const six = <i32>((lower >> (block << 2) & 15) | (upper >> (block << 1) & 3) << 4);
-        store<f32>(to + CODES + (lane << 2), Lanes.halfToF32(scale) * <f32>(six - 32));
-        spreadCodes(to + (lane << 1), from + 8 + (<usize>block << 4), alive);
+        store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(scale) * <f32>(six - 32));
+        spreadCodes(to + (lane << 1), step, from + 8 + (<usize>block << 4), alive);
       }
     }
   }

@@ -16,8 +16,8 @@
 import { BLOCK, GROUP } from "../abi";
 import { Lanes } from "../lanes";
 
-const BLOCK_BYTES: usize = 160;
-const SCALES: usize = 128;
+/** Of 32 bytes before the scales. */
+const UNITS: usize = 4;
 
 class Tile {
   /** s + (gathered - 8 * sum of x) * (row scale * output scales). */
@@ -49,7 +49,7 @@ class Tile {
     v128.store(outAt, f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(i32x4.shr_u(codes, 24), offset)), scales), 96);
   }
 
-  @inline static q4(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
+  @inline static q4(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const mask = i8x16.splat(15), ones = i16x8.splat(1);
@@ -64,7 +64,7 @@ class Tile {
         if (h > 4) { c40 = Tile.begin(blockSumAt + 16, add); c41 = c40; }
         if (h > 5) { c50 = Tile.begin(blockSumAt + 20, add); c51 = c50; }
       }
-      const end = weightAt + SCALES;
+      const end = weightAt + UNITS * step;
       while (weightAt < end) {
         const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
         let low0 = v128.and(w0, mask), low1 = v128.and(w1, mask);
@@ -86,11 +86,11 @@ class Tile {
         if (h > 3) { x = v128.load32_splat(highAt, 12); c30 = Tile.dot(x, low0, c30, add); c31 = Tile.dot(x, low1, c31, add); }
         if (h > 4) { x = v128.load32_splat(highAt, 16); c40 = Tile.dot(x, low0, c40, add); c41 = Tile.dot(x, low1, c41, add); }
         if (h > 5) { x = v128.load32_splat(highAt, 20); c50 = Tile.dot(x, low0, c50, add); c51 = Tile.dot(x, low1, c51, add); }
-        weightAt += 32;
+        weightAt += step;
         panelAt += <usize>(h << 2);
       }
       const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
-      weightAt += 32;
+      weightAt += step;
       panelAt += high;
       let row = v128.load32_splat(scaleAt, 0), offset = Tile.offset(blockSumAt, add);
       s00 = Tile.scale(s00, c00, ones, offset, row, scales0, add); s01 = Tile.scale(s01, c01, ones, offset, row, scales1, add);
@@ -125,114 +125,85 @@ class Tile {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
-  @inline static each(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
+  @inline static each(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
     switch (h) {
-      case 1: Tile.q4(1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
-      case 2: Tile.q4(2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
-      case 3: Tile.q4(3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
-      case 4: Tile.q4(4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
-      case 5: Tile.q4(5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add); break;
-      default: Tile.q4(6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, add);
+      case 1: Tile.q4(1, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 2: Tile.q4(2, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 3: Tile.q4(3, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 4: Tile.q4(4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      case 5: Tile.q4(5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, add); break;
+      default: Tile.q4(6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, add);
     }
   }
 }
 
-export function tile_q4_0_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Tile.each(h, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, false);
+export function tile_q4_0_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Tile.each(h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, false);
 }
 
 /**
  * tile_q4_0_q8 with sums in i32: four products and their sum are one instruction on processors with AVX-VNNI under V8 12 and later, three
  * elsewhere. src/runtime/dots.ts measures which tile is the faster one. The same integers, so the same bits.
  */
-export function tile_q4_0_q8_add(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Tile.each(h, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks, true);
+export function tile_q4_0_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Tile.each(h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, true);
 }
 
-/** One row, eight groups that follow each other: s [64] f32, as gemv8_q8_0_q16. The same sums in the same order as the tile of one row. */
-export function gemv8_q4_0_q8(sumAt: usize, at0: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  const bytes = <usize>blocks * BLOCK_BYTES;
-  let at1 = at0 + bytes, at2 = at1 + bytes, at3 = at2 + bytes, at4 = at3 + bytes, at5 = at4 + bytes, at6 = at5 + bytes, at7 = at6 + bytes;
+/** One row, a visit, at most eight blocks: sums [32] go on, as gemv4_q8_0_q16. The same sums in the same order as the tile of one row. */
+export function gemv4_q4_0_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
   const mask = i8x16.splat(15), ones = i16x8.splat(1);
-  for (let at = sumAt; at < sumAt + 256; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
   for (let block = 0; block < blocks; block++) {
     const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, false);
-    let xAt = panelAt;
     let c0 = i16x8.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    let end = at0 + SCALES;
-    while (at0 < end) {
-      const x = v128.load32_splat(xAt, 0), y = v128.load32_splat(xAt, 16);
-      const w0 = v128.load(at0, 0), w1 = v128.load(at0, 16);
+    const end = at + UNITS * 128;
+    while (at < end) {
+      const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
+      const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
       c0 = Tile.dot(x, v128.and(w0, mask), c0, false); c1 = Tile.dot(x, v128.and(w1, mask), c1, false);
       c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, false); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, false);
-      const w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
+      const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
       c2 = Tile.dot(x, v128.and(w2, mask), c2, false); c3 = Tile.dot(x, v128.and(w3, mask), c3, false);
       c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, false); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, false);
-      const w4 = v128.load(at2, 0), w5 = v128.load(at2, 16);
+      const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
       c4 = Tile.dot(x, v128.and(w4, mask), c4, false); c5 = Tile.dot(x, v128.and(w5, mask), c5, false);
       c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, false); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, false);
-      const w6 = v128.load(at3, 0), w7 = v128.load(at3, 16);
+      const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
       c6 = Tile.dot(x, v128.and(w6, mask), c6, false); c7 = Tile.dot(x, v128.and(w7, mask), c7, false);
       c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, false); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, false);
-      at0 += 32; at1 += 32; at2 += 32; at3 += 32;
-      xAt += 4;
+      at += 128;
+      panelAt += 4;
     }
-    const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at0, 0), false), s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at0, 16), false);
+    const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), false);
+    const s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at, 16), false);
     v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at1, 0), false), s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at1, 16), false);
+    const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at, 32), false);
+    const s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at, 48), false);
     v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, v128.load(at2, 0), false), s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, v128.load(at2, 16), false);
+    const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, v128.load(at, 64), false);
+    const s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, v128.load(at, 80), false);
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at3, 0), false), s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at3, 16), false);
+    const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at, 96), false);
+    const s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at, 112), false);
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
-    at0 += 32; at1 += 32; at2 += 32; at3 += 32;
-    xAt = panelAt;
-    c0 = i16x8.splat(0); c1 = c0; c2 = c0; c3 = c0; c4 = c0; c5 = c0; c6 = c0; c7 = c0;
-    end = at4 + SCALES;
-    while (at4 < end) {
-      const x = v128.load32_splat(xAt, 0), y = v128.load32_splat(xAt, 16);
-      const w0 = v128.load(at4, 0), w1 = v128.load(at4, 16);
-      c0 = Tile.dot(x, v128.and(w0, mask), c0, false); c1 = Tile.dot(x, v128.and(w1, mask), c1, false);
-      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, false); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, false);
-      const w2 = v128.load(at5, 0), w3 = v128.load(at5, 16);
-      c2 = Tile.dot(x, v128.and(w2, mask), c2, false); c3 = Tile.dot(x, v128.and(w3, mask), c3, false);
-      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, false); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, false);
-      const w4 = v128.load(at6, 0), w5 = v128.load(at6, 16);
-      c4 = Tile.dot(x, v128.and(w4, mask), c4, false); c5 = Tile.dot(x, v128.and(w5, mask), c5, false);
-      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, false); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, false);
-      const w6 = v128.load(at7, 0), w7 = v128.load(at7, 16);
-      c6 = Tile.dot(x, v128.and(w6, mask), c6, false); c7 = Tile.dot(x, v128.and(w7, mask), c7, false);
-      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, false); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, false);
-      at4 += 32; at5 += 32; at6 += 32; at7 += 32;
-      xAt += 4;
-    }
-    const s8 = Tile.scale(v128.load(sumAt, 128), c0, ones, offset, row, v128.load(at4, 0), false), s9 = Tile.scale(v128.load(sumAt, 144), c1, ones, offset, row, v128.load(at4, 16), false);
-    v128.store(sumAt, s8, 128); v128.store(sumAt, s9, 144);
-    const s10 = Tile.scale(v128.load(sumAt, 160), c2, ones, offset, row, v128.load(at5, 0), false), s11 = Tile.scale(v128.load(sumAt, 176), c3, ones, offset, row, v128.load(at5, 16), false);
-    v128.store(sumAt, s10, 160); v128.store(sumAt, s11, 176);
-    const s12 = Tile.scale(v128.load(sumAt, 192), c4, ones, offset, row, v128.load(at6, 0), false), s13 = Tile.scale(v128.load(sumAt, 208), c5, ones, offset, row, v128.load(at6, 16), false);
-    v128.store(sumAt, s12, 192); v128.store(sumAt, s13, 208);
-    const s14 = Tile.scale(v128.load(sumAt, 224), c6, ones, offset, row, v128.load(at7, 0), false), s15 = Tile.scale(v128.load(sumAt, 240), c7, ones, offset, row, v128.load(at7, 16), false);
-    v128.store(sumAt, s14, 224); v128.store(sumAt, s15, 240);
-    at4 += 32; at5 += 32; at6 += 32; at7 += 32;
-    panelAt += 32;
+    at += 128;
+    panelAt += 16;
     scaleAt += 4;
     blockSumAt += 4;
   }
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
-export function dequantize_q4_0(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
+export function dequantize_q4_0(outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
   const mask = i8x16.splat(15);
-  let at = groupAt + <usize>(begin / BLOCK) * BLOCK_BYTES;
+  let at = groupAt + <usize>(begin / BLOCK) * (UNITS + 1) * step;
   for (let col = begin; col < end; col += BLOCK, outAt += 1024) {
-    const scales0 = v128.load(at + SCALES, 0), scales1 = v128.load(at + SCALES, 16);
-    for (let quad: usize = 0; quad < 4; quad++, at += 32) {
+    const scalesAt = at + UNITS * step, scales0 = v128.load(scalesAt, 0), scales1 = v128.load(scalesAt, 16);
+    for (let quad: usize = 0; quad < 4; quad++, at += step) {
       const w0 = v128.load(at, 0), w1 = v128.load(at, 16), to = outAt + (quad << 7);
       Tile.spread(to, v128.and(w0, mask), scales0); Tile.spread(to + 16, v128.and(w1, mask), scales1);
       Tile.spread(to + 512, v128.and(i16x8.shr_u(w0, 4), mask), scales0); Tile.spread(to + 528, v128.and(i16x8.shr_u(w1, 4), mask), scales1);
     }
-    at += 32;
+    at += step;
   }
 }
 
@@ -240,15 +211,15 @@ export function dequantize_q4_0(outAt: usize, groupAt: usize, begin: i32, end: i
  * `lanes` stored rows (18-byte blocks: f16 scale, 16 bytes; byte j holds k = j low, k = j + 16 high), `rowBytes` apart, of `cols` inputs
  * -> the blocks of one group; further lanes become zeros.
  */
-export function pack_q4_0(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+export function pack_q4_0(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += BLOCK, from += 18, to += BLOCK_BYTES) {
+    for (let col = 0; col < cols; col += BLOCK, from += 18, to += (UNITS + 1) * step) {
       const half = alive ? <u32>load<u16>(from) : 0;
-      store<f32>(to + SCALES + (lane << 2), Lanes.halfToF32(half));
+      store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(half));
       for (let quad: usize = 0; quad < 4; quad++) {
-        store<u32>(to + quad * 32 + lane * 4, alive ? load<u32>(from + 2 + quad * 4) : 0x88888888);
+        store<u32>(to + quad * step + lane * 4, alive ? load<u32>(from + 2 + quad * 4) : 0x88888888);
       }
     }
   }

@@ -8,47 +8,33 @@ import { BLOCK, GROUP, TYPE_Q4_1 } from "../abi";
 import { Lanes } from "../lanes";
 import { CODES, Quads } from "./quads";
 
-export function tile_q4_1_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.tile(TYPE_Q4_1, h, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
+export function tile_q4_1_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Quads.tile(TYPE_Q4_1, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
 }
 
-function four(sumAt: usize, at: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.four(TYPE_Q4_1, sumAt, at, apart, panelAt, scaleAt, blockSumAt, blocks);
-}
-
-/** One row, eight groups that follow each other: s [64] f32. Eight streams, as gemv8_q8_0_q16, four at a time. */
-export function gemv8_q4_1_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  const apart = <usize>blocks * Quads.blockBytes(TYPE_Q4_1);
-  memory.fill(sumAt, 0, 256);
-  for (let left = blocks; left > 0; left -= 8) {
-    const now = min(left, 8);
-    four(sumAt, at, apart, panelAt, scaleAt, blockSumAt, now);
-    four(sumAt + 128, at + 4 * apart, apart, panelAt, scaleAt, blockSumAt, now);
-    at += 8 * Quads.blockBytes(TYPE_Q4_1);
-    panelAt += 256;
-    scaleAt += 32;
-    blockSumAt += 32;
-  }
+/** One row, a visit, at most eight blocks: sums [32] go on. */
+export function gemv4_q4_1_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Quads.four(TYPE_Q4_1, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
-export function dequantize_q4_1(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
-  Quads.dequantize(TYPE_Q4_1, outAt, groupAt, begin, end);
+export function dequantize_q4_1(outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
+  Quads.dequantize(TYPE_Q4_1, outAt, groupAt, step, begin, end);
 }
 
 /**
  * `lanes` stored rows (20-byte blocks: f16 d, f16 m, 16 bytes; byte j holds k = j low, k = j + 16 high), `rowBytes` apart, of `cols`
  * inputs -> the blocks of one group; further lanes become zeros.
  */
-export function pack_q4_1(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+export function pack_q4_1(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt + (lane << 2);
-    for (let col = 0; col < cols; col += BLOCK, from += 20, to += Quads.blockBytes(TYPE_Q4_1)) {
+    for (let col = 0; col < cols; col += BLOCK, from += 20, to += Quads.units(TYPE_Q4_1) * step) {
       const scale = alive ? <u32>load<u16>(from) : 0, least = alive ? <u32>load<u16>(from + 2) : 0;
-      store<f32>(to + CODES, Lanes.halfToF32(scale));
-      store<f32>(to + CODES + 32, Lanes.halfToF32(least));
-      for (let quad: usize = 0; quad < 4; quad++) store<u32>(to + (quad << 5), alive ? load<u32>(from + 4 + (quad << 2)) : 0);
+      store<f32>(to + CODES * step, Lanes.halfToF32(scale));
+      store<f32>(to + (CODES + 1) * step, Lanes.halfToF32(least));
+      for (let quad: usize = 0; quad < 4; quad++) store<u32>(to + quad * step, alive ? load<u32>(from + 4 + (quad << 2)) : 0);
     }
   }
 }

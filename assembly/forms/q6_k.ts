@@ -1,11 +1,11 @@
 /**
  * Weights stored as q6_k, v = (d scale) (code - 32), a scale for 16 inputs: pack, dequantise, and tiles that meet 8-bit activations.
  *
- * Packed form, per group of 8 outputs and 256 inputs (1696 bytes, 6.63 bits a weight, stored 6.56):
+ * Packed form, per group of 8 outputs and 256 inputs (53 units of 32 bytes, 6.63 bits a weight, stored 6.56), woven (visits.ts):
  *
- *   d [8] f32 | 8 x scales [8][2] i8, of the first and of the last 16 inputs of a block of 32
- *   | 8 x ([4 quads][8 outputs][4 bytes], low nibbles k = 4 quad .. 4 quad + 3, high nibbles k + 16
- *          | [2 pairs of quads][8 outputs][4 bytes], two upper bits each of quads 2p, 2p + 4, 2p + 1, 2p + 5)
+ *   d [8] f32 | 4 x two blocks' scales [8][2] i8, of the first and of the last 16 inputs of each
+ *   | 8 blocks x 2 pairs of quads x (2 quads [8 outputs][4 bytes], low nibbles k = 4 quad .. 4 quad + 3, high nibbles k + 16
+ *                                    , [8 outputs][4 bytes], two upper bits each of quads 2p, 2p + 4, 2p + 1, 2p + 5)
  *
  * s [h][8] f32 = W x for h <= 6 rows; x as for quads.ts. Products of 6 bits gather in i16 over two quads (4 x 2 x 127 x 63 = 64,008 would not
  * fit, 32,004 does) and are widened by a dot with their scale. Exact: |sum| <= 32 x 127 x 63 x 128 < 2^31; one conversion a block.
@@ -14,10 +14,13 @@
 import { GROUP } from "../abi";
 import { Lanes } from "../lanes";
 
-const HEAD: usize = 160;
-const CODES: usize = 128;
-const BLOCK_BYTES: usize = 192;
-const SUPER_BYTES: usize = 1696;
+/** Of 32 bytes a group: d and scales of eight blocks; codes of a pair of quads, before its upper bits; a block; a super-block. */
+const HEAD: usize = 5;
+const CODES: usize = 2;
+const BLOCK_UNITS: usize = 6;
+const UNITS: usize = HEAD + 8 * BLOCK_UNITS;
+/** From a unit of a group to its next in a visit of four. */
+const STEP: usize = 128;
 
 class Tile {
   @inline static firstScales(pairs: v128): v128 {
@@ -38,23 +41,22 @@ class Tile {
     return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, d)));
   }
 
-  @inline static rows(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  @inline static rows(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const mask = i8x16.splat(15), upper = i8x16.splat(48), line = <usize>(h << 2);
     for (let block = 0; block < blocks; ) {
       const headAt = weightAt;
-      weightAt += HEAD;
+      weightAt += HEAD * step;
       for (const stop = block + 8; block < stop; block++) {
         let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
         let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
-        const pairsAt = headAt + 32 + (<usize>(block & 7) << 4);
+        const pairsAt = headAt + (1 + <usize>(block >> 1 & 3)) * step + (<usize>(block & 1) << 4);
         const p0 = v128.load8x8_s(pairsAt, 0), p1 = v128.load8x8_s(pairsAt, 8);
-        let upperAt = weightAt + CODES;
-        const end = upperAt;
+        const end = weightAt + BLOCK_UNITS * step;
         while (weightAt < end) {
-          const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16), u0 = v128.load(weightAt, 32), u1 = v128.load(weightAt, 48);
-          const b0 = v128.load(upperAt, 0), b1 = v128.load(upperAt, 16);
+          const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16), u0 = v128.load(weightAt + step, 0), u1 = v128.load(weightAt + step, 16);
+          const upperAt = weightAt + CODES * step, b0 = v128.load(upperAt, 0), b1 = v128.load(upperAt, 16);
           let k0 = Tile.firstScales(p0), k1 = Tile.firstScales(p1);
           let w0_ = v128.or(v128.and(w0, mask), v128.and(i16x8.shl(b0, 4), upper)), w1_ = v128.or(v128.and(w1, mask), v128.and(i16x8.shl(b1, 4), upper));
           let u0_ = v128.or(v128.and(u0, mask), v128.and(b0, upper)), u1_ = v128.or(v128.and(u1, mask), v128.and(b1, upper));
@@ -109,11 +111,9 @@ class Tile {
             x = v128.load32_splat(xAt, 20); y = v128.load32_splat(yAt, 20);
             c50 = Tile.two(c50, x, w0_, y, u0_, k0); c51 = Tile.two(c51, x, w1_, y, u1_, k1);
           }
-          weightAt += 64;
-          upperAt += 32;
+          weightAt += (CODES + 1) * step;
           panelAt += 2 * line;
         }
-        weightAt = upperAt;
         panelAt += 4 * line;
         const d0 = v128.load(headAt, 0), d1 = v128.load(headAt, 16);
         let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
@@ -150,44 +150,38 @@ class Tile {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
-  /** One row of a super-block, four groups `apart` bytes from each other: sums [32] go on. */
-  @inline static four(sumAt: usize, head0: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize): void {
+  /** One row of a super-block, a visit (four groups woven): sums [32] go on. */
+  @inline static four(sumAt: usize, headAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     const mask = i8x16.splat(15);
-    const head1 = head0 + apart, head2 = head1 + apart, head3 = head2 + apart;
-    let at0 = head0 + HEAD;
+    let at = headAt, seen: u32 = 0;
+    for (const codesAt = at + HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at); // line after line (quads.ts)
     let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
     let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
+    const none = i32x4.splat(seen & blocks >> 31);
+    s0 = v128.or(s0, none); s1 = v128.or(s1, none);
     for (let block: usize = 0; block < 8; block++) {
-      let at1 = at0 + apart, at2 = at1 + apart, at3 = at2 + apart;
       let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-      const pairs: usize = 32 + (block << 4);
-      let upperAt: usize = CODES;
-      const end = at0 + CODES;
-      while (at0 < end) {
+      const pairsAt = headAt + (1 + (block >> 1)) * STEP + ((block & 1) << 4);
+      const end = at + BLOCK_UNITS * STEP;
+      while (at < end) {
         const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4), z = v128.load32_splat(panelAt, 16), q = v128.load32_splat(panelAt, 20);
-        c0 = Tile.both(c0, x, y, z, q, v128.load(at0, 0), v128.load(at0, 32), v128.load(at0 + upperAt, 0), v128.load8x8_s(head0 + pairs, 0), mask);
-        c1 = Tile.both(c1, x, y, z, q, v128.load(at0, 16), v128.load(at0, 48), v128.load(at0 + upperAt, 16), v128.load8x8_s(head0 + pairs, 8), mask);
-        c2 = Tile.both(c2, x, y, z, q, v128.load(at1, 0), v128.load(at1, 32), v128.load(at1 + upperAt, 0), v128.load8x8_s(head1 + pairs, 0), mask);
-        c3 = Tile.both(c3, x, y, z, q, v128.load(at1, 16), v128.load(at1, 48), v128.load(at1 + upperAt, 16), v128.load8x8_s(head1 + pairs, 8), mask);
-        c4 = Tile.both(c4, x, y, z, q, v128.load(at2, 0), v128.load(at2, 32), v128.load(at2 + upperAt, 0), v128.load8x8_s(head2 + pairs, 0), mask);
-        c5 = Tile.both(c5, x, y, z, q, v128.load(at2, 16), v128.load(at2, 48), v128.load(at2 + upperAt, 16), v128.load8x8_s(head2 + pairs, 8), mask);
-        c6 = Tile.both(c6, x, y, z, q, v128.load(at3, 0), v128.load(at3, 32), v128.load(at3 + upperAt, 0), v128.load8x8_s(head3 + pairs, 0), mask);
-        c7 = Tile.both(c7, x, y, z, q, v128.load(at3, 16), v128.load(at3, 48), v128.load(at3 + upperAt, 16), v128.load8x8_s(head3 + pairs, 8), mask);
-        at0 += 64; at1 += 64; at2 += 64; at3 += 64;
-        upperAt -= 32;
+        c0 = Tile.both(c0, x, y, z, q, v128.load(at, 0), v128.load(at, STEP + 0), v128.load(at, CODES * STEP + 0), v128.load8x8_s(pairsAt, 0), mask);
+        c1 = Tile.both(c1, x, y, z, q, v128.load(at, 16), v128.load(at, STEP + 16), v128.load(at, CODES * STEP + 16), v128.load8x8_s(pairsAt, 8), mask);
+        c2 = Tile.both(c2, x, y, z, q, v128.load(at, 32), v128.load(at, STEP + 32), v128.load(at, CODES * STEP + 32), v128.load8x8_s(pairsAt, 32), mask);
+        c3 = Tile.both(c3, x, y, z, q, v128.load(at, 48), v128.load(at, STEP + 48), v128.load(at, CODES * STEP + 48), v128.load8x8_s(pairsAt, 40), mask);
+        c4 = Tile.both(c4, x, y, z, q, v128.load(at, 64), v128.load(at, STEP + 64), v128.load(at, CODES * STEP + 64), v128.load8x8_s(pairsAt, 64), mask);
+        c5 = Tile.both(c5, x, y, z, q, v128.load(at, 80), v128.load(at, STEP + 80), v128.load(at, CODES * STEP + 80), v128.load8x8_s(pairsAt, 72), mask);
+        c6 = Tile.both(c6, x, y, z, q, v128.load(at, 96), v128.load(at, STEP + 96), v128.load(at, CODES * STEP + 96), v128.load8x8_s(pairsAt, 96), mask);
+        c7 = Tile.both(c7, x, y, z, q, v128.load(at, 112), v128.load(at, STEP + 112), v128.load(at, CODES * STEP + 112), v128.load8x8_s(pairsAt, 104), mask);
+        at += (CODES + 1) * STEP;
         panelAt += 8;
       }
       panelAt += 16;
       const row = v128.load32_splat(scaleAt), sums = v128.load32_splat(blockSumAt);
-      s0 = Tile.finish(s0, c0, row, sums, v128.load8x8_s(head0 + pairs, 0), v128.load(head0, 0));
-      s1 = Tile.finish(s1, c1, row, sums, v128.load8x8_s(head0 + pairs, 8), v128.load(head0, 16));
-      s2 = Tile.finish(s2, c2, row, sums, v128.load8x8_s(head1 + pairs, 0), v128.load(head1, 0));
-      s3 = Tile.finish(s3, c3, row, sums, v128.load8x8_s(head1 + pairs, 8), v128.load(head1, 16));
-      s4 = Tile.finish(s4, c4, row, sums, v128.load8x8_s(head2 + pairs, 0), v128.load(head2, 0));
-      s5 = Tile.finish(s5, c5, row, sums, v128.load8x8_s(head2 + pairs, 8), v128.load(head2, 16));
-      s6 = Tile.finish(s6, c6, row, sums, v128.load8x8_s(head3 + pairs, 0), v128.load(head3, 0));
-      s7 = Tile.finish(s7, c7, row, sums, v128.load8x8_s(head3 + pairs, 8), v128.load(head3, 16));
-      at0 += 64;
+      s0 = Tile.finish(s0, c0, row, sums, v128.load8x8_s(pairsAt, 0), v128.load(headAt, 0)); s1 = Tile.finish(s1, c1, row, sums, v128.load8x8_s(pairsAt, 8), v128.load(headAt, 16));
+      s2 = Tile.finish(s2, c2, row, sums, v128.load8x8_s(pairsAt, 32), v128.load(headAt, 32)); s3 = Tile.finish(s3, c3, row, sums, v128.load8x8_s(pairsAt, 40), v128.load(headAt, 48));
+      s4 = Tile.finish(s4, c4, row, sums, v128.load8x8_s(pairsAt, 64), v128.load(headAt, 64)); s5 = Tile.finish(s5, c5, row, sums, v128.load8x8_s(pairsAt, 72), v128.load(headAt, 80));
+      s6 = Tile.finish(s6, c6, row, sums, v128.load8x8_s(pairsAt, 96), v128.load(headAt, 96)); s7 = Tile.finish(s7, c7, row, sums, v128.load8x8_s(pairsAt, 104), v128.load(headAt, 112));
       scaleAt += 4;
       blockSumAt += 4;
     }
@@ -214,46 +208,34 @@ class Tile {
   }
 }
 
-export function tile_q6_k_q8(h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+export function tile_q6_k_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
   switch (h) {
-    case 1: Tile.rows(1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 2: Tile.rows(2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 3: Tile.rows(3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 4: Tile.rows(4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    case 5: Tile.rows(5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-    default: Tile.rows(6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
+    case 1: Tile.rows(1, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 2: Tile.rows(2, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 3: Tile.rows(3, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 4: Tile.rows(4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 5: Tile.rows(5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    default: Tile.rows(6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
   }
 }
 
-function four(sumAt: usize, at: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize): void {
-  Tile.four(sumAt, at, apart, panelAt, scaleAt, blockSumAt);
-}
-
-/** One row, eight groups that follow each other: s [64] f32, the sums of the tile of one row in the same order. */
-export function gemv8_q6_k_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  const apart = <usize>(blocks >> 3) * SUPER_BYTES;
-  memory.fill(sumAt, 0, 256);
-  for (let left = blocks; left > 0; left -= 8) {
-    four(sumAt, at, apart, panelAt, scaleAt, blockSumAt);
-    four(sumAt + 128, at + 4 * apart, apart, panelAt, scaleAt, blockSumAt);
-    at += SUPER_BYTES;
-    panelAt += 256;
-    scaleAt += 32;
-    blockSumAt += 32;
-  }
+/** One row, a visit, eight blocks: sums [32] go on. The same sums in the same order as the tile of one row. */
+export function gemv4_q6_k_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Tile.four(sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
-export function dequantize_q6_k(outAt: usize, groupAt: usize, begin: i32, end: i32): void {
+export function dequantize_q6_k(outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
   const mask = i8x16.splat(15), upper = i8x16.splat(48), low = i32x4.splat(0xffff);
   for (let block = begin >> 5; block < end >> 5; block++, outAt += 1024) {
-    const headAt = groupAt + <usize>(block >> 3) * SUPER_BYTES, codesAt = headAt + HEAD + <usize>(block & 7) * BLOCK_BYTES;
+    const headAt = groupAt + <usize>(block >> 3) * UNITS * step, codesAt = headAt + (HEAD + <usize>(block & 7) * BLOCK_UNITS) * step;
+    const pairsAt = headAt + (1 + <usize>(block >> 1 & 3)) * step + (<usize>(block & 1) << 4);
     for (let half: usize = 0; half < 2; half++) {
-      const d = v128.load(headAt + (half << 4)), pairs = v128.load8x8_s(headAt + 32 + (<usize>(block & 7) << 4) + (half << 3));
+      const d = v128.load(headAt + (half << 4)), pairs = v128.load8x8_s(pairsAt + (half << 3));
       const first = f32x4.mul(d, f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(pairs, 16), 16))), last = f32x4.mul(d, f32x4.convert_i32x4_s(i32x4.shr_s(pairs, 16)));
       for (let pair: usize = 0; pair < 2; pair++) {
-        const at = codesAt + (pair << 6) + (half << 4), to = outAt + (pair << 8) + (half << 4);
-        const w = v128.load(at), u = v128.load(at, 32), bits = v128.load(codesAt + CODES + (pair << 5) + (half << 4));
+        const at = codesAt + (CODES + 1) * pair * step + (half << 4), to = outAt + (pair << 8) + (half << 4);
+        const w = v128.load(at), u = v128.load(at + step), bits = v128.load(at + CODES * step);
         Tile.spread(to, v128.or(v128.and(w, mask), v128.and(i16x8.shl(bits, 4), upper)), first);
         Tile.spread(to + 128, v128.or(v128.and(u, mask), v128.and(bits, upper)), first);
         Tile.spread(to + 512, v128.or(v128.and(i16x8.shr_u(w, 4), mask), v128.and(i16x8.shl(bits, 2), upper)), last);
@@ -267,31 +249,31 @@ export function dequantize_q6_k(outAt: usize, groupAt: usize, begin: i32, end: i
  * `lanes` stored rows (210-byte blocks of 256: 128 bytes of nibbles, 64 of upper bits, 16 i8 scales, f16 d), `rowBytes` apart, of `cols`
  * inputs -> the super-blocks of one group; further lanes become zeros.
  */
-export function pack_q6_k(packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+export function pack_q6_k(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += 256, from += 210, to += SUPER_BYTES) {
+    for (let col = 0; col < cols; col += 256, from += 210, to += UNITS * step) {
       const scale = alive ? <u32>load<u16>(from + 208) : 0;
       store<f32>(to + (lane << 2), Lanes.halfToF32(scale));
       for (let block: u32 = 0; block < 8; block++) {
-        store<u16>(to + 32 + (<usize>block << 4) + (lane << 1), alive ? load<u16>(from + 192 + (<usize>block << 1)) : 0);
+        store<u16>(to + (1 + <usize>(block >> 1)) * step + (<usize>(block & 1) << 4) + (lane << 1), alive ? load<u16>(from + 192 + (<usize>block << 1)) : 0);
         // A half of 128 inputs holds four blocks: nibbles low, low, high, high of 64 bytes, upper bits 2 x block of 32.
         const nibbleAt = from + (<usize>(block >> 2) << 6) + (<usize>(block & 1) << 5), nibbleShift = (block >> 1 & 1) << 2;
         const upperFrom = from + 128 + (<usize>(block >> 2) << 5), upperShift = (block & 3) << 1;
-        const codesTo = to + HEAD + <usize>block * BLOCK_BYTES + (lane << 2);
+        const codesTo = to + (HEAD + <usize>block * BLOCK_UNITS) * step + (lane << 2);
         for (let pair: usize = 0; pair < 2; pair++) {
           let bits: u32 = 0;
           for (let second: usize = 0; second < 2; second++) {
             const quad = (pair << 1) + second;
             const low = alive ? load<u32>(nibbleAt + (quad << 2)) >> nibbleShift & 0x0f0f0f0f : 0;
             const high = alive ? load<u32>(nibbleAt + 16 + (quad << 2)) >> nibbleShift & 0x0f0f0f0f : 0;
-            store<u32>(codesTo + (quad << 5), low | high << 4);
+            store<u32>(codesTo + ((CODES + 1) * pair + second) * step, low | high << 4);
             const lowBits = alive ? load<u32>(upperFrom + (quad << 2)) >> upperShift & 0x03030303 : 0;
             const highBits = alive ? load<u32>(upperFrom + 16 + (quad << 2)) >> upperShift & 0x03030303 : 0;
             bits |= (lowBits | highBits << 2) << (<u32>second << 2);
           }
-          store<u32>(codesTo + CODES + (pair << 5), bits);
+          store<u32>(codesTo + ((CODES + 1) * pair + CODES) * step, bits);
         }
       }
     }

@@ -1,14 +1,15 @@
 /**
  * Register tiles of 4- and 5-bit codes that meet 8-bit activations (FORM_Q8_QUADS): q4_1, q5_0, q5_1, q4_k and q5_k.
  *
- * Packed form, per group of 8 outputs and block of 32 inputs: [4 quads][8 outputs][4 bytes], low nibbles k = 4 quad .. 4 quad + 3, high
- * nibbles k + 16; five bits: then [8 outputs][4 bytes], bit q = the fifth bit of k = 4 q + byte. Around it the scales:
+ * Packed form, per group of 8 outputs and block of 32 inputs, units of 32 bytes woven with those of the visit's other groups (visits.ts):
+ * five bits: [8 outputs][4 bytes], bit q = the fifth bit of k = 4 q + byte; then [4 quads][8 outputs][4 bytes], low nibbles k = 4 quad ..
+ * 4 quad + 3, high nibbles k + 16. Around it the scales, everything in the order in which it is read:
  *
- *   q4_1  128 codes | d [8] f32 | m [8] f32                               v = d code + m
- *   q5_0  128 codes | 32 fifth bits | d [8] f32                           v = d (code - 16)
- *   q5_1  128 codes | 32 fifth bits | d [8] f32 | m [8] f32               v = d code + m
- *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 | min pairs [8][2] u8) | 8 x 128 codes
- *   q5_k  the same, | 8 x (128 codes | 32 fifth bits)                     v = (d scale) code - (dmin min)
+ *   q4_1  4 codes | d [8] f32 | m [8] f32                                 v = d code + m
+ *   q5_0  1 fifth bits | 4 codes | d [8] f32                              v = d (code - 16)
+ *   q5_1  1 fifth bits | 4 codes | d [8] f32 | m [8] f32                  v = d code + m
+ *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 , min pairs [8][2] u8) | 8 x 4 codes
+ *   q5_k  the same, | 8 x (1 fifth bits | 4 codes)                        v = (d scale) code - (dmin min)
  *
  * A pair holds the 6-bit scales of two blocks that follow each other.
  *
@@ -22,9 +23,13 @@
 import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K } from "../abi";
 import { Lanes } from "../lanes";
 
-/** d, dmin and the scales of eight blocks. */
-export const SUPER_HEAD: usize = 192;
-export const CODES: usize = 128;
+/** Of 32 bytes a group: d, dmin and the scales of eight blocks. */
+const SUPER_HEAD: usize = 6;
+/** Codes of a block. */
+export const CODES: usize = 4;
+
+/** From a unit of a group to its next in a visit of four. */
+const STEP: usize = 128;
 
 export class Quads {
   @inline static supers(type: u32): bool {
@@ -35,13 +40,15 @@ export class Quads {
     return type === TYPE_Q5_0 || type === TYPE_Q5_1 || type === TYPE_Q5_K;
   }
 
-  /** Bytes of a block without its scales, and of a whole one without those of its super-block. */
-  @inline static codeBytes(type: u32): usize {
-    return Quads.fives(type) ? CODES + 32 : CODES;
+  /** Units of 32 bytes of a block, without the scales of its super-block. */
+  @inline static blockUnits(type: u32): usize {
+    const scales = type === TYPE_Q4_1 || type === TYPE_Q5_1 ? 2 : type === TYPE_Q5_0 ? 1 : 0;
+    return (Quads.fives(type) ? CODES + 1 : CODES) + scales;
   }
 
-  @inline static blockBytes(type: u32): usize {
-    return Quads.codeBytes(type) + (type === TYPE_Q4_1 || type === TYPE_Q5_1 ? 64 : type === TYPE_Q5_0 ? 32 : 0);
+  /** Of what its scales belong to: a block or a super-block. */
+  @inline static units(type: u32): usize {
+    return Quads.supers(type) ? SUPER_HEAD + 8 * Quads.blockUnits(type) : Quads.blockUnits(type);
   }
 
   /** A stored word of the fifth bits of 32 inputs -> its packed form: bit q of byte b is that of k = 4 q + b. */
@@ -62,28 +69,28 @@ export class Quads {
     return (load<u8>(sixAt + block + 4) >> 4) | (load<u8>(sixAt + block) >> 6 << 4);
   }
 
-  /** Scales or mins of block `block` for four outputs, each twice; pairsAt: those of its super-block. */
-  @inline static pairs(pairsAt: usize, block: i32): v128 {
-    const two_i32x4 = i32x4.shr_u(v128.load8x8_u(pairsAt + (<usize>(block & 6) << 4)), (block & 1) << 4);
+  /** Scales or mins of block `block` for four outputs, each twice; pairsAt: those of the first two blocks, those of the next two `step` on. */
+  @inline static pairs(pairsAt: usize, step: usize, block: i32): v128 {
+    const two_i32x4 = i32x4.shr_u(v128.load8x8_u(pairsAt + <usize>(block >> 1 & 3) * step), (block & 1) << 4);
     return v128.or(v128.and(two_i32x4, i32x4.splat(0xffff)), i32x4.shl(two_i32x4, 16));
   }
 
   /** What widening multiplies four outputs by. */
-  @inline static widener(type: u32, headAt: usize, block: i32, half: usize): v128 {
-    return Quads.supers(type) ? Quads.pairs(headAt + 64 + (half << 3), block) : i16x8.splat(1);
+  @inline static widener(type: u32, headAt: usize, step: usize, block: i32, half: usize): v128 {
+    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + (half << 3), step, block) : i16x8.splat(1);
   }
 
-  @inline static mins(type: u32, headAt: usize, block: i32, half: usize): v128 {
-    return Quads.supers(type) ? Quads.pairs(headAt + 80 + (half << 3), block) : i16x8.splat(1);
+  @inline static mins(type: u32, headAt: usize, step: usize, block: i32, half: usize): v128 {
+    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + 16 + (half << 3), step, block) : i16x8.splat(1);
   }
 
-  @inline static scales(type: u32, headAt: usize, codesAt: usize, half: usize): v128 {
-    return v128.load((Quads.supers(type) ? headAt : codesAt + Quads.codeBytes(type)) + (half << 4));
+  @inline static scales(type: u32, headAt: usize, codesAt: usize, step: usize, half: usize): v128 {
+    return v128.load((Quads.supers(type) ? headAt : codesAt + CODES * step) + (half << 4));
   }
 
-  @inline static minScales(type: u32, headAt: usize, codesAt: usize, half: usize): v128 {
+  @inline static minScales(type: u32, headAt: usize, codesAt: usize, step: usize, half: usize): v128 {
     if (type === TYPE_Q5_0) return f32x4.splat(0);
-    return v128.load((Quads.supers(type) ? headAt + 32 : codesAt + Quads.codeBytes(type) + 32) + (half << 4));
+    return v128.load((Quads.supers(type) ? headAt + step : codesAt + (CODES + 1) * step) + (half << 4));
   }
 
   @inline static fifthLow(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {
@@ -116,28 +123,30 @@ export class Quads {
     return f32x4.add(sum, f32x4.mul(row, Quads.supers(type) ? f32x4.sub(codes, least) : f32x4.add(codes, least)));
   }
 
-  @inline static rows(type: u32, h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  @inline static rows(type: u32, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const mask = i8x16.splat(15);
     const high: usize = <usize>(h << 4); // quad + 4 of the same tile
     for (let block = 0; block < blocks; ) {
       const headAt = weightAt;
-      if (Quads.supers(type)) weightAt += SUPER_HEAD;
+      if (Quads.supers(type)) weightAt += SUPER_HEAD * step;
       const stop = Quads.supers(type) ? block + 8 : blocks;
       for (; block < stop; block++) {
         let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
         let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
-        const k0 = Quads.widener(type, headAt, block, 0), k1 = Quads.widener(type, headAt, block, 1);
-        const codesAt = weightAt, end = weightAt + CODES;
-        let step = 0;
+        const k0 = Quads.widener(type, headAt, step, block, 0), k1 = Quads.widener(type, headAt, step, block, 1);
+        const bitsAt = weightAt;
+        if (Quads.fives(type)) weightAt += step;
+        const codesAt = weightAt, end = weightAt + CODES * step;
+        let quad = 0;
         while (weightAt < end) {
           let g00 = i16x8.splat(0), g01 = g00, g10 = g00, g11 = g00, g20 = g00, g21 = g00;
           let g30 = g00, g31 = g00, g40 = g00, g41 = g00, g50 = g00, g51 = g00;
-          const part = Quads.fives(type) ? weightAt + CODES / 2 : end;
+          const part = Quads.fives(type) ? weightAt + CODES / 2 * step : end;
           while (weightAt < part) {
             const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
-            let low0 = Quads.fifthLow(type, v128.and(w0, mask), codesAt + CODES, step), low1 = Quads.fifthLow(type, v128.and(w1, mask), codesAt + CODES + 16, step);
+            let low0 = Quads.fifthLow(type, v128.and(w0, mask), bitsAt, quad), low1 = Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad);
             let x = v128.load32_splat(panelAt, 0);
             g00 = Quads.dot(x, low0, g00); g01 = Quads.dot(x, low1, g01);
             if (h > 1) { x = v128.load32_splat(panelAt, 4); g10 = Quads.dot(x, low0, g10); g11 = Quads.dot(x, low1, g11); }
@@ -145,8 +154,8 @@ export class Quads {
             if (h > 3) { x = v128.load32_splat(panelAt, 12); g30 = Quads.dot(x, low0, g30); g31 = Quads.dot(x, low1, g31); }
             if (h > 4) { x = v128.load32_splat(panelAt, 16); g40 = Quads.dot(x, low0, g40); g41 = Quads.dot(x, low1, g41); }
             if (h > 5) { x = v128.load32_splat(panelAt, 20); g50 = Quads.dot(x, low0, g50); g51 = Quads.dot(x, low1, g51); }
-            low0 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), codesAt + CODES, step);
-            low1 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), codesAt + CODES + 16, step);
+            low0 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt, quad);
+            low1 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad);
             const highAt = panelAt + high;
             x = v128.load32_splat(highAt, 0);
             g00 = Quads.dot(x, low0, g00); g01 = Quads.dot(x, low1, g01);
@@ -155,9 +164,9 @@ export class Quads {
             if (h > 3) { x = v128.load32_splat(highAt, 12); g30 = Quads.dot(x, low0, g30); g31 = Quads.dot(x, low1, g31); }
             if (h > 4) { x = v128.load32_splat(highAt, 16); g40 = Quads.dot(x, low0, g40); g41 = Quads.dot(x, low1, g41); }
             if (h > 5) { x = v128.load32_splat(highAt, 20); g50 = Quads.dot(x, low0, g50); g51 = Quads.dot(x, low1, g51); }
-            weightAt += 32;
+            weightAt += step;
             panelAt += <usize>(h << 2);
-            step++;
+            quad++;
           }
           c00 = Quads.widen(type, c00, g00, k0); c01 = Quads.widen(type, c01, g01, k1);
           if (h > 1) { c10 = Quads.widen(type, c10, g10, k0); c11 = Quads.widen(type, c11, g11, k1); }
@@ -166,10 +175,10 @@ export class Quads {
           if (h > 4) { c40 = Quads.widen(type, c40, g40, k0); c41 = Quads.widen(type, c41, g41, k1); }
           if (h > 5) { c50 = Quads.widen(type, c50, g50, k0); c51 = Quads.widen(type, c51, g51, k1); }
         }
-        const d0 = Quads.scales(type, headAt, codesAt, 0), d1 = Quads.scales(type, headAt, codesAt, 1);
-        const e0 = Quads.minScales(type, headAt, codesAt, 0), e1 = Quads.minScales(type, headAt, codesAt, 1);
-        const m0 = Quads.mins(type, headAt, block, 0), m1 = Quads.mins(type, headAt, block, 1);
-        weightAt = codesAt + Quads.blockBytes(type);
+        const d0 = Quads.scales(type, headAt, codesAt, step, 0), d1 = Quads.scales(type, headAt, codesAt, step, 1);
+        const e0 = Quads.minScales(type, headAt, codesAt, step, 0), e1 = Quads.minScales(type, headAt, codesAt, step, 1);
+        const m0 = Quads.mins(type, headAt, step, block, 0), m1 = Quads.mins(type, headAt, step, block, 1);
+        weightAt = bitsAt + Quads.blockUnits(type) * step;
         panelAt += high;
         let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
         s00 = Quads.finish(type, s00, c00, row, sums, d0, m0, e0); s01 = Quads.finish(type, s01, c01, row, sums, d1, m1, e1);
@@ -205,79 +214,83 @@ export class Quads {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
-  @inline static tile(type: u32, h: i32, sumAt: usize, weightAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  @inline static tile(type: u32, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     switch (h) {
-      case 1: Quads.rows(type, 1, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 2: Quads.rows(type, 2, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 3: Quads.rows(type, 3, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 4: Quads.rows(type, 4, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 5: Quads.rows(type, 5, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks); break;
-      default: Quads.rows(type, 6, sumAt, weightAt, panelAt, scaleAt, blockSumAt, blocks);
+      case 1: Quads.rows(type, 1, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 2: Quads.rows(type, 2, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 3: Quads.rows(type, 3, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 4: Quads.rows(type, 4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 5: Quads.rows(type, 5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      default: Quads.rows(type, 6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
     }
   }
 
   /**
-   * One row, four groups `apart` bytes from each other, at most eight blocks (a super-block): sums [32] go on. The same sums in the
-   * same order as the tile of one row. Four other streams have their turn after it; turns of 1, 2 or 4 blocks read q4_k out of
-   * memory at 8.2, 8.5 and 8.6 GB/s, eight at 8.8.
+   * One row, a visit (four groups woven), at most eight blocks, a super-block: sums [32] go on. The same sums in the same order as the
+   * tile of one row.
    */
-  @inline static four(type: u32, sumAt: usize, head0: usize, apart: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-    const mask = i8x16.splat(15);
-    const head1 = head0 + apart, head2 = head1 + apart, head3 = head2 + apart;
-    let at0 = Quads.supers(type) ? head0 + SUPER_HEAD : head0;
+  @inline static four(type: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+    const mask = i8x16.splat(15), headAt = at;
     let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
     let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
+    if (Quads.supers(type)) {
+      // The scales are wanted after the first codes: line after line all the same, or the prefetcher begins anew (visits.ts).
+      let seen: u32 = 0;
+      for (const codesAt = at + SUPER_HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at);
+      const none = i32x4.splat(seen & blocks >> 31); // which the compiler cannot know; to both halves, or they are no pair
+      s0 = v128.or(s0, none); s1 = v128.or(s1, none);
+    }
     for (let block = 0; block < blocks; block++) {
-      const codes0 = at0, codes1 = codes0 + apart, codes2 = codes1 + apart, codes3 = codes2 + apart;
-      let at1 = codes1, at2 = codes2, at3 = codes3;
       let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-      const end = at0 + CODES;
-      let step = 0;
-      while (at0 < end) {
+      const bitsAt = at;
+      if (Quads.fives(type)) at += STEP;
+      const codesAt = at, end = at + CODES * STEP;
+      let quad = 0;
+      while (at < end) {
         let g0 = i16x8.splat(0), g1 = g0, g2 = g0, g3 = g0, g4 = g0, g5 = g0, g6 = g0, g7 = g0;
-        const part = Quads.fives(type) ? at0 + CODES / 2 : end;
-        while (at0 < part) {
+        const part = Quads.fives(type) ? at + CODES / 2 * STEP : end;
+        while (at < part) {
           const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
-          const w0 = v128.load(at0, 0), w1 = v128.load(at0, 16);
-          g0 = Quads.dot(x, Quads.fifthLow(type, v128.and(w0, mask), codes0 + CODES, step), g0);
-          g1 = Quads.dot(x, Quads.fifthLow(type, v128.and(w1, mask), codes0 + CODES + 16, step), g1);
-          g0 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), codes0 + CODES, step), g0);
-          g1 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), codes0 + CODES + 16, step), g1);
-          const w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
-          g2 = Quads.dot(x, Quads.fifthLow(type, v128.and(w2, mask), codes1 + CODES, step), g2);
-          g3 = Quads.dot(x, Quads.fifthLow(type, v128.and(w3, mask), codes1 + CODES + 16, step), g3);
-          g2 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), codes1 + CODES, step), g2);
-          g3 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), codes1 + CODES + 16, step), g3);
-          const w4 = v128.load(at2, 0), w5 = v128.load(at2, 16);
-          g4 = Quads.dot(x, Quads.fifthLow(type, v128.and(w4, mask), codes2 + CODES, step), g4);
-          g5 = Quads.dot(x, Quads.fifthLow(type, v128.and(w5, mask), codes2 + CODES + 16, step), g5);
-          g4 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), codes2 + CODES, step), g4);
-          g5 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), codes2 + CODES + 16, step), g5);
-          const w6 = v128.load(at3, 0), w7 = v128.load(at3, 16);
-          g6 = Quads.dot(x, Quads.fifthLow(type, v128.and(w6, mask), codes3 + CODES, step), g6);
-          g7 = Quads.dot(x, Quads.fifthLow(type, v128.and(w7, mask), codes3 + CODES + 16, step), g7);
-          g6 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), codes3 + CODES, step), g6);
-          g7 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), codes3 + CODES + 16, step), g7);
-          at0 += 32; at1 += 32; at2 += 32; at3 += 32;
+          const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
+          g0 = Quads.dot(x, Quads.fifthLow(type, v128.and(w0, mask), bitsAt + 0, quad), g0);
+          g1 = Quads.dot(x, Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad), g1);
+          g0 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt + 0, quad), g0);
+          g1 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad), g1);
+          const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
+          g2 = Quads.dot(x, Quads.fifthLow(type, v128.and(w2, mask), bitsAt + 32, quad), g2);
+          g3 = Quads.dot(x, Quads.fifthLow(type, v128.and(w3, mask), bitsAt + 48, quad), g3);
+          g2 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), bitsAt + 32, quad), g2);
+          g3 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), bitsAt + 48, quad), g3);
+          const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
+          g4 = Quads.dot(x, Quads.fifthLow(type, v128.and(w4, mask), bitsAt + 64, quad), g4);
+          g5 = Quads.dot(x, Quads.fifthLow(type, v128.and(w5, mask), bitsAt + 80, quad), g5);
+          g4 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), bitsAt + 64, quad), g4);
+          g5 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), bitsAt + 80, quad), g5);
+          const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
+          g6 = Quads.dot(x, Quads.fifthLow(type, v128.and(w6, mask), bitsAt + 96, quad), g6);
+          g7 = Quads.dot(x, Quads.fifthLow(type, v128.and(w7, mask), bitsAt + 112, quad), g7);
+          g6 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), bitsAt + 96, quad), g6);
+          g7 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), bitsAt + 112, quad), g7);
+          at += STEP;
           panelAt += 4;
-          step++;
+          quad++;
         }
-        c0 = Quads.widen(type, c0, g0, Quads.widener(type, head0, block, 0)); c1 = Quads.widen(type, c1, g1, Quads.widener(type, head0, block, 1));
-        c2 = Quads.widen(type, c2, g2, Quads.widener(type, head1, block, 0)); c3 = Quads.widen(type, c3, g3, Quads.widener(type, head1, block, 1));
-        c4 = Quads.widen(type, c4, g4, Quads.widener(type, head2, block, 0)); c5 = Quads.widen(type, c5, g5, Quads.widener(type, head2, block, 1));
-        c6 = Quads.widen(type, c6, g6, Quads.widener(type, head3, block, 0)); c7 = Quads.widen(type, c7, g7, Quads.widener(type, head3, block, 1));
+        c0 = Quads.widen(type, c0, g0, Quads.widener(type, headAt, STEP, block, 0)); c1 = Quads.widen(type, c1, g1, Quads.widener(type, headAt, STEP, block, 1));
+        c2 = Quads.widen(type, c2, g2, Quads.widener(type, headAt + 32, STEP, block, 0)); c3 = Quads.widen(type, c3, g3, Quads.widener(type, headAt + 32, STEP, block, 1));
+        c4 = Quads.widen(type, c4, g4, Quads.widener(type, headAt + 64, STEP, block, 0)); c5 = Quads.widen(type, c5, g5, Quads.widener(type, headAt + 64, STEP, block, 1));
+        c6 = Quads.widen(type, c6, g6, Quads.widener(type, headAt + 96, STEP, block, 0)); c7 = Quads.widen(type, c7, g7, Quads.widener(type, headAt + 96, STEP, block, 1));
       }
       panelAt += 16;
       const row = v128.load32_splat(scaleAt), sums = v128.load32_splat(blockSumAt);
-      s0 = Quads.finish(type, s0, c0, row, sums, Quads.scales(type, head0, codes0, 0), Quads.mins(type, head0, block, 0), Quads.minScales(type, head0, codes0, 0));
-      s1 = Quads.finish(type, s1, c1, row, sums, Quads.scales(type, head0, codes0, 1), Quads.mins(type, head0, block, 1), Quads.minScales(type, head0, codes0, 1));
-      s2 = Quads.finish(type, s2, c2, row, sums, Quads.scales(type, head1, codes1, 0), Quads.mins(type, head1, block, 0), Quads.minScales(type, head1, codes1, 0));
-      s3 = Quads.finish(type, s3, c3, row, sums, Quads.scales(type, head1, codes1, 1), Quads.mins(type, head1, block, 1), Quads.minScales(type, head1, codes1, 1));
-      s4 = Quads.finish(type, s4, c4, row, sums, Quads.scales(type, head2, codes2, 0), Quads.mins(type, head2, block, 0), Quads.minScales(type, head2, codes2, 0));
-      s5 = Quads.finish(type, s5, c5, row, sums, Quads.scales(type, head2, codes2, 1), Quads.mins(type, head2, block, 1), Quads.minScales(type, head2, codes2, 1));
-      s6 = Quads.finish(type, s6, c6, row, sums, Quads.scales(type, head3, codes3, 0), Quads.mins(type, head3, block, 0), Quads.minScales(type, head3, codes3, 0));
-      s7 = Quads.finish(type, s7, c7, row, sums, Quads.scales(type, head3, codes3, 1), Quads.mins(type, head3, block, 1), Quads.minScales(type, head3, codes3, 1));
-      at0 = codes0 + Quads.blockBytes(type);
+      s0 = Quads.finish(type, s0, c0, row, sums, Quads.scales(type, headAt, codesAt, STEP, 0), Quads.mins(type, headAt, STEP, block, 0), Quads.minScales(type, headAt, codesAt, STEP, 0));
+      s1 = Quads.finish(type, s1, c1, row, sums, Quads.scales(type, headAt, codesAt, STEP, 1), Quads.mins(type, headAt, STEP, block, 1), Quads.minScales(type, headAt, codesAt, STEP, 1));
+      s2 = Quads.finish(type, s2, c2, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 0), Quads.mins(type, headAt + 32, STEP, block, 0), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 0));
+      s3 = Quads.finish(type, s3, c3, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 1), Quads.mins(type, headAt + 32, STEP, block, 1), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 1));
+      s4 = Quads.finish(type, s4, c4, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 0), Quads.mins(type, headAt + 64, STEP, block, 0), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 0));
+      s5 = Quads.finish(type, s5, c5, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 1), Quads.mins(type, headAt + 64, STEP, block, 1), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 1));
+      s6 = Quads.finish(type, s6, c6, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 0), Quads.mins(type, headAt + 96, STEP, block, 0), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 0));
+      s7 = Quads.finish(type, s7, c7, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 1), Quads.mins(type, headAt + 96, STEP, block, 1), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 1));
+      at = bitsAt + Quads.blockUnits(type) * STEP;
       scaleAt += 4;
       blockSumAt += 4;
     }
@@ -301,20 +314,21 @@ export class Quads {
   }
 
   /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
-  @inline static dequantize(type: u32, outAt: usize, groupAt: usize, begin: i32, end: i32): void {
-    const mask = i8x16.splat(15), pair = i32x4.splat(0xffff), size = Quads.blockBytes(type);
+  @inline static dequantize(type: u32, outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
+    const mask = i8x16.splat(15), pair = i32x4.splat(0xffff), size = Quads.blockUnits(type) * step;
     for (let block = begin >> 5; block < end >> 5; block++, outAt += 1024) {
-      const headAt = Quads.supers(type) ? groupAt + <usize>(block >> 3) * (SUPER_HEAD + 8 * size) : 0;
-      const codesAt = Quads.supers(type) ? headAt + SUPER_HEAD + <usize>(block & 7) * size : groupAt + <usize>block * size;
+      const headAt = Quads.supers(type) ? groupAt + <usize>(block >> 3) * Quads.units(type) * step : 0;
+      const blockAt = Quads.supers(type) ? headAt + SUPER_HEAD * step + <usize>(block & 7) * size : groupAt + <usize>block * size;
+      const codesAt = Quads.fives(type) ? blockAt + step : blockAt;
       for (let half: usize = 0; half < 2; half++) {
-        let scales = Quads.scales(type, headAt, codesAt, half), mins = Quads.minScales(type, headAt, codesAt, half);
+        let scales = Quads.scales(type, headAt, codesAt, step, half), mins = Quads.minScales(type, headAt, codesAt, step, half);
         if (Quads.supers(type)) {
-          scales = f32x4.mul(scales, f32x4.convert_i32x4_s(v128.and(Quads.widener(type, headAt, block, half), pair)));
-          mins = f32x4.mul(mins, f32x4.convert_i32x4_s(v128.and(Quads.mins(type, headAt, block, half), pair)));
+          scales = f32x4.mul(scales, f32x4.convert_i32x4_s(v128.and(Quads.widener(type, headAt, step, block, half), pair)));
+          mins = f32x4.mul(mins, f32x4.convert_i32x4_s(v128.and(Quads.mins(type, headAt, step, block, half), pair)));
         }
-        const bitsAt = codesAt + CODES + (half << 4);
+        const bitsAt = blockAt + (half << 4);
         for (let quad = 0; quad < 4; quad++) {
-          const w = v128.load(codesAt + (<usize>quad << 5) + (half << 4)), to = outAt + (<usize>quad << 7) + (half << 4);
+          const w = v128.load(codesAt + <usize>quad * step + (half << 4)), to = outAt + (<usize>quad << 7) + (half << 4);
           Quads.spread(type, to, Quads.fifthLow(type, v128.and(w, mask), bitsAt, quad), scales, mins);
           Quads.spread(type, to + 512, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w, 4), mask), bitsAt, quad), scales, mins);
         }
@@ -323,30 +337,30 @@ export class Quads {
   }
 
   /** Stored rows of q4_k or q5_k -> the super-blocks of one group; lanes from `lanes` on become zeros. */
-  @inline static packSupers(type: u32, packedAt: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-    const size = Quads.blockBytes(type), codes: usize = Quads.fives(type) ? 48 : 16, stored: usize = codes + 128;
+  @inline static packSupers(type: u32, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+    const size = Quads.blockUnits(type) * step, codes: usize = Quads.fives(type) ? 48 : 16, stored: usize = codes + 128;
     for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
       const alive = <i32>lane < lanes;
       let from = sourceAt + lane * rowBytes, to = packedAt;
-      for (let col = 0; col < cols; col += 256, from += stored, to += SUPER_HEAD + 8 * size) {
+      for (let col = 0; col < cols; col += 256, from += stored, to += Quads.units(type) * step) {
         const scale = alive ? <u32>load<u16>(from) : 0, least = alive ? <u32>load<u16>(from + 2) : 0;
         store<f32>(to + (lane << 2), Lanes.halfToF32(scale));
-        store<f32>(to + 32 + (lane << 2), Lanes.halfToF32(least));
+        store<f32>(to + step + (lane << 2), Lanes.halfToF32(least));
         for (let block: u32 = 0; block < 8; block++) {
-          const pairAt = to + 64 + (<usize>(block >> 1) << 5) + (lane << 1) + (block & 1), sixAt = from + 4;
+          const pairAt = to + (2 + <usize>(block >> 1)) * step + (lane << 1) + (block & 1), sixAt = from + 4;
           store<u8>(pairAt, alive ? Quads.storedScale(sixAt, block) : 0);
           store<u8>(pairAt + 16, alive ? Quads.storedMin(sixAt, block) : 0);
-          const codesTo = to + SUPER_HEAD + <usize>block * size + (lane << 2), codesFrom = from + codes + (<usize>(block >> 1) << 5), shift = (block & 1) << 2;
+          const blockTo = to + SUPER_HEAD * step + <usize>block * size + (lane << 2), codesTo = Quads.fives(type) ? blockTo + step : blockTo, codesFrom = from + codes + (<usize>(block >> 1) << 5), shift = (block & 1) << 2;
           for (let quad: usize = 0; quad < 4; quad++) {
             const low = alive ? load<u32>(codesFrom + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
             const high = alive ? load<u32>(codesFrom + 16 + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
-            store<u32>(codesTo + (quad << 5), low | high << 4);
+            store<u32>(codesTo + quad * step, low | high << 4);
           }
           if (Quads.fives(type)) {
             // Bit `block` of byte l is the fifth bit of k = l.
             let fifths: u32 = 0;
             for (let quad: u32 = 0; quad < 8; quad++) fifths |= (alive ? load<u32>(from + 16 + (quad << 2)) >> block & 0x01010101 : 0) << quad;
-            store<u32>(codesTo + CODES, fifths);
+            store<u32>(blockTo, fifths);
           }
         }
       }

@@ -24,7 +24,7 @@ export function embed(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
     }
     if (input >= word(at, EMBED_VOCAB)) return row;
     if (type === TYPE_F32 || type === TYPE_F16 || type === TYPE_BF16) embed_float(outAt, weightAt, type, input, cols);
-    else embed_packed(type, outAt, weightAt, input, cols, scratchAt);
+    else embed_packed(type, outAt, weightAt, input, <i32>word(at, EMBED_VOCAB), cols, scratchAt);
   }
   return -1;
 }

@@ -1,18 +1,19 @@
 /**
  * The MATMUL op: out = W x (+ bias, + residual) for several matrices at once, dense or by expert.
  *
- * A unit is one group of 8 outputs over one block of row tiles of one segment of one matrix; it is computed whole by one
- * thread, so no sum is ever split. The weights of a group are read once per block of tiles.
+ * A unit is one visit (four groups of 8 outputs) over one block of row tiles of one segment of one matrix; it is computed whole by one
+ * thread, so no sum is ever split. The weights of a visit are read once per block of tiles.
  */
 
 import {
   BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_DEQUANTIZE, MATRIX_GROUP_BYTES,
   MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
-  MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
+  MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, MATRIX_WOVEN, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
 } from "../abi";
-import { dequantize, float_tile, integer_tile, meets_integers, multiply_row, row_groups, ROWS_BYTES, SUM_BYTES } from "../forms/form";
+import { dequantize, float_tile, has_row, integer_tile, meets_integers, multiply_row, ROWS_BYTES, SUM_BYTES } from "../forms/form";
 import { Segments, Tiles } from "../tiles";
+import { Visits } from "../visits";
 import { word } from "../words";
 
 /** Blocks of tiles of a segment of `rows` rows. */
@@ -20,15 +21,22 @@ import { word } from "../words";
   return (Tiles.count(rows, tileRows) + tiles - 1) / tiles;
 }
 
+@inline function matrix_groups(matrixAt: usize): i32 {
+  return (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
+}
+
+@inline function matrix_visits(matrixAt: usize): i32 {
+  return (matrix_groups(matrixAt) + VISIT_GROUPS - 1) / VISIT_GROUPS;
+}
+
 function matrix_units(matrixAt: usize): i32 {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const tiles = <i32>word(matrixAt, MATRIX_TILES);
-  const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
   let blocks = 0;
   for (let segment = 0; segment < Segments.count(segmentsAt); segment++) {
     blocks += tile_blocks(Segments.word(segmentsAt, segment, SEGMENT_ROWS), <i32>word(matrixAt, MATRIX_TILE_ROWS), tiles);
   }
-  return blocks * groups;
+  return blocks * matrix_visits(matrixAt);
 }
 
 export function matmul_units(opAt: usize): i32 {
@@ -48,7 +56,7 @@ export function matmul_most(opAt: usize): i32 {
   let products: i64 = 1;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES); matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
-    products = max(products, <i64>word(matrixAt, MATRIX_TILES) * TILE_ROWS * GROUP * <i64>word(matrixAt, MATRIX_COLS));
+    products = max(products, <i64>word(matrixAt, MATRIX_TILES) * TILE_ROWS * GROUP * VISIT_GROUPS * <i64>word(matrixAt, MATRIX_COLS));
   }
   return <i32>max<i64>(1, MOST_PRODUCTS / products);
 }
@@ -56,7 +64,7 @@ export function matmul_most(opAt: usize): i32 {
 /** Units of one claim at least: of the first matrix, as if every segment had one row. */
 export function matmul_least(opAt: usize): i32 {
   const cols = <i64>word(opAt + (MATMUL_WORDS << 2), MATRIX_COLS);
-  return <i32>max<i64>(1, LEAST_PRODUCTS / (GROUP * cols));
+  return <i32>max<i64>(1, LEAST_PRODUCTS / (GROUP * VISIT_GROUPS * cols));
 }
 
 export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
@@ -69,76 +77,81 @@ export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): voi
   }
 }
 
-/** Units [begin, end) of one matrix: group fastest, then block of tiles, then segment. */
+/** Units [begin, end) of one matrix: visit fastest, then block of tiles, then segment. */
 function matmul_matrix(matrixAt: usize, scratchAt: usize, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const tilesPerBlock = <i32>word(matrixAt, MATRIX_TILES);
-  const groups = (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
+  const visits = matrix_visits(matrixAt);
   for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
-      if (begin < groups) matmul_block(matrixAt, scratchAt, segment, block, begin, min(end, groups));
-      begin = max(begin - groups, 0);
-      end -= groups;
+      if (begin < visits) matmul_block(matrixAt, scratchAt, segment, block, begin, min(end, visits));
+      begin = max(begin - visits, 0);
+      end -= visits;
     }
   }
 }
 
-/** Groups [groupBegin, groupEnd) of one block of row tiles. */
-function matmul_block(matrixAt: usize, scratchAt: usize, segment: i32, block: i32, groupBegin: i32, groupEnd: i32): void {
+/** Visits [begin, end) of one block of row tiles. */
+function matmul_block(matrixAt: usize, scratchAt: usize, segment: i32, block: i32, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
   const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
   const weight = Segments.word(segmentsAt, segment, SEGMENT_WEIGHT);
   const weightAt = <usize>load<u32>(<usize>word(matrixAt, MATRIX_TABLE_AT) + (<usize>weight << 2));
-  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
-  const few = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS)) <= FEW_TILES;
-  let group = groupBegin;
-  if (rows === 1) group = matmul_row(matrixAt, scratchAt, weightAt, first, groupBegin, groupEnd);
-  for (; group < groupEnd; group += VISIT_GROUPS) {
-    const count = min(VISIT_GROUPS, groupEnd - group), groupAt = weightAt + <usize>group * bytes;
-    if (few) touch(scratchAt, groupAt, <usize>count * bytes);
-    if (meets_integers(word(matrixAt, MATRIX_TILE))) integer_groups(matrixAt, scratchAt, groupAt, rows, first, block, group, count);
-    else float_groups(matrixAt, scratchAt, groupAt, rows, first, block, group, count);
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), groups = matrix_groups(matrixAt);
+  const streams = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS)) <= FEW_TILES ? <usize>word(matrixAt, MATRIX_TOUCH) : 0;
+  let visit = begin;
+  if (rows === 1) visit = matmul_row(matrixAt, scratchAt, weightAt, first, begin, end);
+  for (; visit < end; visit++) {
+    const group = visit * VISIT_GROUPS, count = min(VISIT_GROUPS, groups - group), visitAt = weightAt + <usize>group * bytes;
+    if (streams !== 0) touch(scratchAt, visitAt, <usize>count * bytes, streams);
+    if (meets_integers(word(matrixAt, MATRIX_TILE))) integer_groups(matrixAt, scratchAt, visitAt, rows, first, block, group, count);
+    else float_groups(matrixAt, scratchAt, visitAt, rows, first, block, group, count);
   }
 }
 
-/** Groups of one row by its own kernel, as many as that takes at a time. Returns the first group that is left. */
-function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, entry: i32, group: i32, groupEnd: i32): i32 {
+/** Visits of one row by its own kernel, as many as the matrix wants together. Returns the first visit that is left. */
+function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, entry: i32, visit: i32, end: i32): i32 {
   const row = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES);
   const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
-  const width = row_groups(row, panelAt, cols);
-  for (; width > 0 && group + width <= groupEnd; group += width) {
-    multiply_row(row, sumAt, weightAt + <usize>group * bytes, panelAt, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
-    write_groups(matrixAt, sumAt, GROUP * 4, entry, 1, group, width);
+  if (!has_row(row, panelAt, cols)) return visit;
+  for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
+    const group = visit * VISIT_GROUPS, count = min(max(1, <i32>word(matrixAt, MATRIX_STREAMS)), whole - visit);
+    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
+    write_groups(matrixAt, sumAt, GROUP * 4, entry, 1, group, count * VISIT_GROUPS);
+    visit += count;
   }
-  return group;
+  return visit;
 }
 
 /** Segments of so few tiles wait for their weights: `touch`. With more of them, f32 weights of 2048 inputs lose 15 %. */
 const FEW_TILES = 4;
-const STREAMS: usize = 8;
 
 /**
- * Reads the weights of a visit into the cache as many streams at once: a tile follows one alone, which comes out of memory at half
- * the speed. q8_0, two threads, 2 / 4 / 16 sequences decoded together: 115 / 173 / 300 tokens/s without, 170 / 228 / 340 with it
- * (wide 153 / 217 / 415, 197 / 276 / 470).
+ * Reads the weights of a visit into the cache, one stream or eight: a tile follows one group alone, and what comes out of memory at which
+ * speed is the processor's affair (runtime/tuning.ts). Xeon, q8_0, two threads, 2 / 4 / 16 sequences decoded together, groups whole:
+ * 115 / 173 / 300 tokens/s without, 170 / 228 / 340 with eight (wide 153 / 217 / 415, 197 / 276 / 470).
  */
-function touch(scratchAt: usize, at: usize, bytes: usize): void {
-  const apart = bytes / STREAMS;
+function touch(scratchAt: usize, at: usize, bytes: usize, streams: usize): void {
   let seen: u32 = 0;
-  for (const end = at + apart; at < end; at += 64) {
-    seen |= load<u32>(at) | load<u32>(at + apart) | load<u32>(at + 2 * apart) | load<u32>(at + 3 * apart);
-    seen |= load<u32>(at + 4 * apart) | load<u32>(at + 5 * apart) | load<u32>(at + 6 * apart) | load<u32>(at + 7 * apart);
+  if (streams === 1) {
+    for (const end = at + bytes; at < end; at += 64) seen |= load<u32>(at);
+  } else {
+    const apart = bytes / 8;
+    for (const end = at + apart; at < end; at += 64) {
+      seen |= load<u32>(at) | load<u32>(at + apart) | load<u32>(at + 2 * apart) | load<u32>(at + 3 * apart);
+      seen |= load<u32>(at + 4 * apart) | load<u32>(at + 5 * apart) | load<u32>(at + 6 * apart) | load<u32>(at + 7 * apart);
+    }
   }
   store<u32>(scratchAt, seen); // else the loads would be dropped
 }
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
-function integer_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
-  const kernel = word(matrixAt, MATRIX_TILE), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
+function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
+  const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(group, group + count);
   const cols = <usize>word(matrixAt, MATRIX_COLS), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
@@ -148,7 +161,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows:
     const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
     const rowAt = panelAt + <usize>(first + from) * rowBytes, scales = <usize>(first + from) * (<usize>blocks << 2);
     for (let one = 0; one < count; one++) {
-      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, groupAt + <usize>one * bytes, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
+      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.at(visitAt, one, 0, true), step, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
   }
@@ -162,25 +175,25 @@ function integer_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows:
  * In a model the wide tile does 99 GFLOP/s, alone 121; no difference made (Xeon, 2 MiB L2): pieces of 96 to 768, 2 or 8 groups, blocks
  * of tiles of 224 KiB to 1.8 MiB; touching the next piece ahead costs 15 % at 2048 inputs.
  */
-function float_groups(matrixAt: usize, scratchAt: usize, groupAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
+function float_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
   const kernel = word(matrixAt, MATRIX_TILE), type = word(matrixAt, MATRIX_DEQUANTIZE), cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
-  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), stored = type === 0;
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven = word(matrixAt, MATRIX_WOVEN) !== 0, stored = type === 0;
   const pieceBytes = stored ? bytes : PIECE_BYTES;
   const rowsAt = scratchAt + <usize>VISIT_GROUPS * PIECE_BYTES, sumsAt = rowsAt + ROWS_BYTES;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * VISIT_BYTES);
   const step = stored && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
-    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, groupAt + <usize>one * bytes, cols, col, colEnd, rowsAt);
+    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, Visits.at(visitAt, one, bytes, woven), Visits.step(group, group + count), cols, col, colEnd, rowsAt);
     let sumAt = sumsAt;
     for (let tile = tileBegin; tile < tileEnd; tile++, sumAt += VISIT_BYTES) {
       const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
       const xAt = panelAt + ((<usize>from * <usize>cols + <usize>col * <usize>h) << 2);
-      float_tile(kernel, h, sumAt, stored ? groupAt + (<usize>col << 5) : scratchAt, pieceBytes, xAt, colEnd - col, count);
+      float_tile(kernel, h, sumAt, stored ? visitAt + (<usize>col << 5) : scratchAt, pieceBytes, xAt, colEnd - col, count);
       if (colEnd === cols) write_groups(matrixAt, sumAt, SUM_BYTES, first + from, h, group, count);
     }
   }

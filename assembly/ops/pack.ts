@@ -9,7 +9,8 @@ import {
 } from "../abi";
 import { decode_row, encode_row, finite_row, row_bytes } from "../stored/row";
 import { pack_float } from "../forms/float";
-import { group_bytes, kept_as_stored, pack_rows } from "../forms/form";
+import { group_bytes, kept_as_stored, pack_rows, packed_at } from "../forms/form";
+import { Visits } from "../visits";
 import { word } from "../words";
 
 @inline function is_float(type: u32): bool {
@@ -20,21 +21,21 @@ import { word } from "../words";
 export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
   const type = word(at, PACK_TYPE), sourceType = word(at, PACK_SOURCE_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
   const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
-  const scaled = word(at, PACK_SCALES_AT) !== 0;
+  const scaled = word(at, PACK_SCALES_AT) !== 0, groups = (rows + GROUP - 1) / GROUP;
   for (let unit = begin; unit < end; unit++) {
     const group = rowBegin / GROUP + unit;
     let finite = true;
     if (!scaled && is_float(type) && is_float(sourceType) && (type === sourceType || type === TYPE_F32)) {
       const outputStride = <usize>word(at, PACK_OUTPUT_STRIDE), colBegin = <i32>word(at, PACK_COL_BEGIN);
       finite = pack_float(
-        packedAt + <usize>group * group_bytes(type, cols) + group_bytes(type, colBegin),
+        packed_at(type, packedAt, group, groups, cols, colBegin),
         sourceAt + row_bytes(sourceType, group * GROUP - rowBegin) * outputStride, type, sourceType, min(GROUP, rows - group * GROUP),
         <i32>word(at, PACK_COL_END) - colBegin, outputStride, <usize>word(at, PACK_INPUT_STRIDE),
       );
     } else if (!scaled && (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS))) {
       const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
       for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
-      pack_rows(type, sourceType, packedAt + <usize>group * group_bytes(type, cols), fromAt, rowBytes, lanes, cols);
+      pack_rows(type, sourceType, packed_at(type, packedAt, group, groups, cols, 0), Visits.step(group, groups), fromAt, rowBytes, lanes, cols);
     } else {
       finite = convert_group(at, scratchAt, group);
     }
@@ -46,12 +47,12 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
 /** One group of a piece by way of f32 rows, some inputs at a time. */
 function convert_group(at: usize, scratchAt: usize, group: i32): bool {
   const type = word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS), colEnd = <i32>word(at, PACK_COL_END);
-  const lanes = min(GROUP, rows - group * GROUP), storedAt = scratchAt + GROUP * CONVERT_COLS * 4;
+  const groups = (rows + GROUP - 1) / GROUP, lanes = min(GROUP, rows - group * GROUP), storedAt = scratchAt + GROUP * CONVERT_COLS * 4;
   for (let col = <i32>word(at, PACK_COL_BEGIN); col < colEnd; col += CONVERT_COLS) {
     const count = min(CONVERT_COLS, colEnd - col);
     if (!widen(at, scratchAt, group, lanes, col, count)) return false;
     if (type === TYPE_F32) {
-      pack_float(<usize>word(at, PACK_AT) + <usize>group * group_bytes(TYPE_F32, cols) + group_bytes(TYPE_F32, col), scratchAt, TYPE_F32, TYPE_F32, lanes, count, count, 1);
+      pack_float(packed_at(TYPE_F32, <usize>word(at, PACK_AT), group, groups, cols, col), scratchAt, TYPE_F32, TYPE_F32, lanes, count, count, 1);
       continue;
     }
     if (kept_as_stored(type)) {
@@ -62,7 +63,7 @@ function convert_group(at: usize, scratchAt: usize, group: i32): bool {
     for (let lane: usize = 0; lane < <usize>lanes; lane++) {
       if (!encode_row(type, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
     }
-    pack_rows(type, type, <usize>word(at, PACK_AT) + <usize>group * group_bytes(type, cols) + group_bytes(type, col), storedAt, rowBytes, lanes, count);
+    pack_rows(type, type, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(group, groups), storedAt, rowBytes, lanes, count);
   }
   return true;
 }

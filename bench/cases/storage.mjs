@@ -79,7 +79,7 @@ function embed(type) {
       const one =
         kernel === "embed_float"
           ? (to, row) => exports[kernel](to, weights, WORD[type], row, COLS)
-          : (to, row) => exports[kernel](WORD[type], to, weights, row, COLS, scratch);
+          : (to, row) => exports[kernel](WORD[type], to, weights, row, ROWS, COLS, scratch);
       const call = () => {
         for (let row = 0; row < ROWS; row++) one(out + row * COLS * 4, row);
       };
@@ -87,6 +87,9 @@ function embed(type) {
     },
   };
 }
+
+/** From 32 bytes of a group to its next 32 where it has its visit for itself. */
+const ALONE = 32;
 
 /** A group of 8 outputs, a piece of inputs at a time, as the matmul with f32 activations does. */
 function dequantize(type) {
@@ -105,8 +108,10 @@ function dequantize(type) {
       const out = arena.zeros(PIECE * 32);
       const scratch = arena.zeros(ROWS_BYTES);
       const one = generic
-        ? (col) => exports[kernel](WORD[type], out, weights, COLS, col, col + PIECE, scratch)
-        : (col) => exports[kernel](out, weights, col, col + PIECE);
+        ? (col) => exports[kernel](WORD[type], out, weights, ALONE, COLS, col, col + PIECE, scratch)
+        : FLOATS.includes(type)
+          ? (col) => exports[kernel](out, weights, col, col + PIECE)
+          : (col) => exports[kernel](out, weights, ALONE, col, col + PIECE);
       const call = () => {
         for (let col = 0; col < COLS; col += PIECE) one(col);
       };
@@ -143,7 +148,7 @@ function pack(type) {
             )
         : (group) => {
             const from = stored + group * 8 * ROW_BYTES[type];
-            exports[kernel](packed + group * GROUP_BYTES[type], from, ROW_BYTES[type], 8, COLS);
+            exports[kernel](packed + group * GROUP_BYTES[type], ALONE, from, ROW_BYTES[type], 8, COLS);
             return 1;
           };
       let fine = 1;

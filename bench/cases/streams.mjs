@@ -2,12 +2,12 @@
 
 import { noise } from "../arena.mjs";
 import { alongStream } from "../ceilings.mjs";
-import { activations, arithmeticOf, CALLS, sumBytes } from "./tiles.mjs";
+import { activations, arithmeticOf, CALLS, exportsOf, sumBytes } from "./tiles.mjs";
 import { COLS, GROUP_BYTES, matmulLoop, tableFor, weightsFrom } from "./weights.mjs";
 
 const CALL_BYTES = 8 << 20;
 /** Every kernel of one row; of the float ones those that fuse. */
-const KERNELS = Object.keys(CALLS).filter((kernel) => /^gemv4.*_fused$|^gemv8/.test(kernel));
+const KERNELS = Object.keys(CALLS).filter((kernel) => /^gemv4.*_fused$|^gemv4_i?q/.test(kernel));
 
 function stream(kernel) {
   const [type, width, run] = CALLS[kernel];
@@ -18,7 +18,7 @@ function stream(kernel) {
     kernel,
     shape: `1 row, weights from memory`,
     group: `${type} from memory`,
-    exports: [kernel],
+    exports: exportsOf(kernel),
     arithmetic: arithmeticOf(kernel),
     level: "memory read",
     work: 2 * outputs * COLS,
@@ -47,7 +47,7 @@ function stream(kernel) {
       const sums = arena.zeros(each * steps);
       const step = GROUP_BYTES[type] * width;
       const call = alongStream(arena, bytes, (from) => {
-        for (let i = 0; i < steps; i++) run(exports[kernel], 1, sums + i * each, from + i * step, operands);
+        for (let i = 0; i < steps; i++) run(exports[kernel], 1, sums + i * each, from + i * step, operands, exports);
       });
       return { call, outputs: [[sums, each * steps]] };
     },

@@ -1,5 +1,6 @@
 // Register tiles, every height, and the kernels of one row, over weights that stay in the second cache.
 
+import { weightType } from "../../dist/src/weight-types.js";
 import { COLS, GROUP_BYTES, INTEGER_TYPES, MEETS, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
@@ -7,7 +8,7 @@ const HEIGHTS = [1, 2, 3, 4, 5, 6];
 const heightsOf = (type) => (type === "q8_0" || type === "q4_0" ? HEIGHTS : [1, 3, 6]);
 const TILE_ROWS = 6;
 const BLOCKS = COLS / 32;
-/** Groups of 8 outputs: 256 to 320 KiB, and whole calls of the kernels of one row. */
+/** Groups of 8 outputs: 256 to 320 KiB, and whole visits. */
 const groupsOf = (type) => (type === "f32" ? 4 : Math.floor((320 << 10) / GROUP_BYTES[type] / 8) * 8);
 
 /** Activations of h rows in the form that the type's tile reads. */
@@ -25,15 +26,22 @@ const PANEL_BYTES = { i16: 2 + 4 / 32, i8: 1 + 8 / 32 };
 /** The tile and the kernel of one row of types that meet integers. */
 const integerCalls = INTEGER_TYPES.flatMap((type) => {
   const met = { i16: "q16", i8: "q8" }[MEETS[type]];
-  const tile = [type, 1, (run, h, sums, at, x) => run(h, sums, at, ...x, BLOCKS)];
+  // The groups of a visit are woven: one call for the four of them.
+  const tile = (run, h, sums, at, x) => {
+    for (let group = 0; group < 4; group++) run(h, sums + 32 * TILE_ROWS * group, at + 32 * group, 128, ...x, BLOCKS);
+  };
+  const { integers } = weightType(type);
+  const row = (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
+    exports.multiply_row(
+      ...[Object.values(integers.rows)[0], sums, at, 1, GROUP_BYTES[type], panel, scales, blockSums, COLS],
+    );
   return [
-    [`tile_${type}_${met}`, tile],
-    ...(type === "q4_0" ? [["tile_q4_0_q8_add", tile]] : []),
-    [`gemv8_${type}_${met}`, [type, 8, (run, _, sums, at, x) => run(sums, at, ...x, BLOCKS)]],
+    ...Object.keys(integers.tiles).map((kernel) => [kernel, [type, 4, tile]]),
+    [`gemv4_${type}_${met}`, [type, 4, row]],
   ];
 });
 
-/** How each kernel is called: groups at a time, and its operands. */
+/** How each kernel is called: groups at a time, and its operands. Rows of integers go by the walk over their turns. */
 export const CALLS = {
   tile_f32: ["f32", 1, (run, h, sums, at, [x]) => run(h, sums, at, x, COLS)],
   tile_f32_fused: ["f32", 1, (run, h, sums, at, [x]) => run(h, sums, at, x, COLS)],
@@ -53,6 +61,9 @@ export const arithmeticOf = (kernel) => MEETS[CALLS[kernel][0]] ?? (kernel.endsW
 export const sumBytes = (kernel) =>
   kernel.startsWith("gemv") ? 32 * CALLS[kernel][1] : 32 * TILE_ROWS * CALLS[kernel][1];
 
+/** What a call needs of a module. */
+export const exportsOf = (kernel) => [kernel, ...(/^gemv4_i?q/.test(kernel) ? ["multiply_row"] : [])];
+
 function tile(kernel, h) {
   const [type, width, run] = CALLS[kernel];
   const groups = groupsOf(type);
@@ -60,7 +71,7 @@ function tile(kernel, h) {
     kernel,
     shape: `${h} row${h > 1 ? "s" : ""} x ${groups * 8} outputs`,
     group: `${type} in cache`,
-    exports: [kernel],
+    exports: exportsOf(kernel),
     arithmetic: arithmeticOf(kernel),
     work: 2 * h * groups * 8 * COLS,
     bytes: groups * (GROUP_BYTES[type] + 32 * h) + h * COLS * (PANEL_BYTES[MEETS[type]] ?? 4),
@@ -74,7 +85,8 @@ function tile(kernel, h) {
       const calls = groups / width;
       return {
         call() {
-          for (let i = 0; i < calls; i++) run(exports[kernel], h, sums + i * bytes, weights + i * step, operands);
+          for (let i = 0; i < calls; i++)
+            run(exports[kernel], h, sums + i * bytes, weights + i * step, operands, exports);
         },
         outputs: [[sums, bytes * calls]],
       };

@@ -21,7 +21,7 @@ const HARD_TEXT = "It's 1234567 o'clock\r\n\t  naïve e\u0301 中文字 👩‍�
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const PLAN = {
-  choices: { wide: false, dotAdd: false },
+  wide: false,
   cache: "f32",
   activations: "q8",
   threads: 2,

@@ -2,6 +2,8 @@ import { host } from "#host";
 import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
 import type { Opened } from "../model/run/open.ts";
+import type { Tuning } from "../model/run/tune.ts";
+import type { Choices } from "../weight-types.ts";
 import type { AdapterInfo } from "./adapters.ts";
 import type { GenerationConfig } from "./generation-config.ts";
 import type { CheckedLoadOptions } from "./load-options.ts";
@@ -18,6 +20,10 @@ export interface ModelInfo {
   readonly context: number;
   readonly cache: "f32" | "q8";
   readonly activations: "q8" | "f32";
+  /** Kernels by type of weights. All candidates give the same bits; `tuning` says how these were found. */
+  readonly choices: Choices;
+  /** Milliseconds that measuring took, why, and how many times faster than by default one row is multiplied. */
+  readonly tuning: Omit<Tuning, "choices">;
   /** Bytes: all memories; of each; weights as packed; cache; tables and activations of a step. */
   readonly memory: {
     readonly total: number;
@@ -39,7 +45,7 @@ export function describeModel(
   name: string,
   options: CheckedLoadOptions,
   threadsReason: string,
-  { resident, kernels, plan }: Opened,
+  { resident, kernels, plan, tuning }: Opened,
   adapters: readonly AdapterInfo[],
   generationConfig: GenerationConfig,
   warnings: readonly string[],
@@ -54,6 +60,8 @@ export function describeModel(
     context: plan.sizes.context,
     cache: options.cache,
     activations: options.activations,
+    choices: resident.choices.all,
+    tuning: { gains: tuning.gains, ms: tuning.ms, reason: tuning.reason },
     memory: plan.memory,
     adapters,
     generationConfig,

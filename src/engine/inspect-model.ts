@@ -6,7 +6,6 @@ import { blocksOf, pageLayerBytes } from "../model/plan/pages.ts";
 import { planModel } from "../model/plan/sizes.ts";
 import { type Matrix, type ModelWeights, mapWeights } from "../model/plan/weights.ts";
 import { readVector } from "../model/run/load.ts";
-import { NARROW } from "../runtime/kernels.ts";
 import { type ClassSum, sumByClass } from "./tensor-classes.ts";
 
 /** What is in a checkpoint and what it would need, without loading it. */
@@ -42,7 +41,7 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
   const mapped = mapWeights(checkpoint, config);
   const { weights } = mapped;
   const plan = planModel(config, weights, {
-    choices: NARROW,
+    wide: false,
     context: undefined,
     cache: "f32",
     activations: "q8",

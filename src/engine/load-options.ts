@@ -8,7 +8,9 @@ import type { CacheType } from "../model/plan/pages.ts";
 import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
 import { SEQUENCES } from "../model/plan/sizes.ts";
 import type { LoadProgress } from "../model/run/load.ts";
+import type { Choices } from "../weight-types.ts";
 import { type AdapterOptions, checkAdapters } from "./adapters.ts";
+import { checkChoices } from "./kernel-choices.ts";
 
 export interface LoadOptions {
   /** Worker threads; 0: the caller's thread. Default: the processor's cores. */
@@ -44,6 +46,11 @@ export interface LoadOptions {
    * at every turn. `maxBytes` of cache pages at most (bytes or text; default: the whole cache), false: nothing is kept.
    */
   prefixCache?: { maxBytes?: number | string } | false;
+  /**
+   * Kernels by type of weights, as `model.info.choices` names them, instead of measuring: for benches, tests and reports. They change
+   * speed alone. A type that the model does not have is an error.
+   */
+  choices?: Choices;
   /** All memory the model may take: bytes, or "2GiB", "500MB". */
   maxMemory?: number | string;
   /** Largest single wasm memory; layers that do not fit go to a further one. Bytes or text; default 4 GiB. */
@@ -73,6 +80,7 @@ export interface CheckedLoadOptions {
   readonly latency: number;
   /** Bytes; 0: nothing is kept. */
   readonly prefixCache: number;
+  readonly choices: Choices;
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
   readonly generationConfig: boolean;
@@ -99,6 +107,7 @@ const NAMES = [
   "maxWaiting",
   "latency",
   "prefixCache",
+  "choices",
   "maxMemory",
   "memoryLimit",
   "generationConfig",
@@ -140,6 +149,7 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     maxWaiting: integer("maxWaiting", given["maxWaiting"], 0, Number.MAX_SAFE_INTEGER) ?? MAX_WAITING,
     latency: integer("latency", given["latency"], 1, Number.MAX_SAFE_INTEGER) ?? LATENCY,
     prefixCache: prefixBytes(given["prefixCache"]),
+    choices: checkChoices(given["choices"]),
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
     generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,

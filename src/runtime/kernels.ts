@@ -1,28 +1,35 @@
 import { EngineError } from "../error.ts";
-import { candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
+import { type Choice, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
 
-/** Which of a form's kernels a model takes. All of them give the same bits: a choice is about time alone. */
+/** Kernels as the words of a program name them. */
 
-/** What is known of the host and its compiler. */
-export interface Choices {
-  /** V8 pairs vectors into 256 bits: float tiles take two groups. */
-  readonly wide: boolean;
-  /** 4-bit tiles sum in i32: dots.ts. */
-  readonly dotAdd: boolean;
+/** A matrix of a program: where its record begins, and what it may be multiplied with. */
+export interface MatrixPlace {
+  readonly word: number;
+  readonly type: StoredType;
+  readonly form: PanelForm;
+  /** Float kernels round a multiply-add once where the build can. */
+  readonly fused: boolean;
 }
 
-export const NARROW: Choices = { wide: false, dotAdd: false };
-
-/** Ids of the kernels for several rows and for one, 0: none. `fused`: float kernels round a multiply-add once where the build can. */
-export function chooseKernels(
-  type: StoredType,
-  form: PanelForm,
-  fused: boolean,
-  { wide, dotAdd }: Choices,
-): { tile: number; row: number } {
+function candidatesAt({ type, form, fused }: Omit<MatrixPlace, "word">) {
   const candidates = candidatesOf(type, form, fused);
   if (!candidates) throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
-  const tiles = Object.values(candidates.tiles);
-  const second = form === "f32" ? wide : dotAdd;
-  return { tile: (second ? tiles[1] : undefined) ?? tiles[0], row: Object.values(candidates.rows)[0] ?? 0 };
+  return candidates;
+}
+
+/** Where nothing was measured: tiles for 256-bit pairs where there are such; weights are read as one stream, line after line. */
+export function defaultChoice(place: Omit<MatrixPlace, "word">, wide: boolean): Choice {
+  const { tiles, rows, wide: paired } = candidatesAt(place);
+  const tile = (wide ? paired : undefined) ?? Object.keys(tiles)[0];
+  return { tile, row: Object.keys(rows)[0] ?? null, streams: 1, touch: 1 };
+}
+
+/** The words of a matrix's record that say it. */
+export function choiceWords(
+  place: Omit<MatrixPlace, "word">,
+  { tile, row, streams, touch }: Choice,
+): { TILE: number; ROW: number; STREAMS: number; TOUCH: number } {
+  const { tiles, rows } = candidatesAt(place);
+  return { TILE: tiles[tile], ROW: row === null ? 0 : rows[row], STREAMS: streams, TOUCH: touch };
 }

@@ -1,7 +1,7 @@
 import { BLOCK, GROUP, TILE_ROWS, TRANSFORM_COPY, TRANSFORM_NORM, TRANSFORM_SWIGLU } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { type Choices, chooseKernels } from "./kernels.ts";
+import { choiceWords, defaultChoice } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
 import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
@@ -167,8 +167,8 @@ export function attendOperands(op: AttendOp): Operands<"ATTEND"> {
 const PANEL_CACHE_BYTES = 224 * 1024;
 export const MOST_TILES = 64;
 
-/** One matrix of a MATMUL with the kernels chosen for it. */
-export function matrixOperands(op: MatrixOp, fused: boolean, choices: Choices): Operands<"MATRIX"> {
+/** One matrix of a MATMUL with the kernels that are taken where nothing was measured. */
+export function matrixOperands(op: MatrixOp, fused: boolean, wide: boolean): Operands<"MATRIX"> {
   const { segments, weights, table, panel, out, column = 0, residual, bias } = op;
   const [{ name, type, rows, cols }] = weights;
   for (const weight of weights) {
@@ -181,7 +181,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, choices: Choices): 
   expectAtMost(`${name} inputs`, cols, panel.cols);
   expectAtMost(`${name} outputs`, column + rows, out.shape[1]);
   if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
-  const kernels = chooseKernels(type, panel.form, fused, choices);
+  const place = { type, form: panel.form, fused };
   const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[panel.form] * panel.tileRows));
   return {
     SEGMENTS_AT: segments.at,
@@ -189,8 +189,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, choices: Choices): 
     ROWS: rows,
     COLS: cols,
     GROUP_BYTES: groupBytes(type, cols),
-    TILE: kernels.tile,
-    ROW: kernels.row,
+    ...choiceWords(place, defaultChoice(place, wide)),
     DEQUANTIZE: panel.form === "f32" && type !== "f32" ? weightType(type).word : 0,
     PANEL_AT: panel.values.at,
     PANEL_BYTES: FORM_BYTES[panel.form],
@@ -202,6 +201,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, choices: Choices): 
     BIAS_AT: bias?.at ?? 0,
     TILES: Math.min(MOST_TILES, Math.max(1, tiles)),
     TILE_ROWS: panel.tileRows,
+    WOVEN: weightType(type).integers ? 1 : 0,
   };
 }
 

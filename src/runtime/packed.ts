@@ -48,6 +48,14 @@ export interface Panel {
 
 export function reservePanel(
   plan: MemoryPlan,
+  ...panel: readonly [name: string, form: PanelForm, tileRows: number, rows: number, cols: number]
+): Panel {
+  return panelIn((...tensor) => plan.reserve(...tensor), ...panel);
+}
+
+/** A panel in places that `take` gives. */
+export function panelIn(
+  take: MemoryPlan["reserve"],
   name: string,
   form: PanelForm,
   tileRows: number,
@@ -60,8 +68,8 @@ export function reservePanel(
     rows,
     cols,
     tileRows,
-    values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
-    scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
-    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,
+    values: take(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
+    scales: form === "f32" ? null : take(`${name} scales`, "f32", [rows, blocks]),
+    sums: form === "q8 quads" ? take(`${name} sums`, "u32", [rows, blocks]) : null,
   };
 }

@@ -1,6 +1,14 @@
-import { OP_END } from "../../assembly/abi.ts";
-import { weightType } from "../weight-types.ts";
-import { type Choices, NARROW } from "./kernels.ts";
+import {
+  MATMUL_WORDS,
+  MATRIX_ROW,
+  MATRIX_STREAMS,
+  MATRIX_TILE,
+  MATRIX_TOUCH,
+  MATRIX_WORDS,
+  OP_END,
+} from "../../assembly/abi.ts";
+import { type Choices, weightType } from "../weight-types.ts";
+import { choiceWords, type MatrixPlace } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import { type Operands, type OpName, opWords, recordWords } from "./operands.ts";
 import {
@@ -38,10 +46,12 @@ export class Program {
   readonly places: OpPlace[] = [];
   /** The part of the model that the next ops belong to, for profiles. */
   part = "";
-  readonly #choices: Choices;
+  readonly #wide: boolean;
+  readonly #matrices: MatrixPlace[] = [];
 
-  constructor(choices: Choices = NARROW) {
-    this.#choices = choices;
+  /** `wide`: V8 pairs vectors into 256 bits. */
+  constructor(wide = false) {
+    this.#wide = wide;
   }
 
   /** Names of STOP ops by their order: taps. */
@@ -115,8 +125,31 @@ export class Program {
 
   /** Several matrices in one op; `fused`: float weights may round once a multiply-add. */
   matmul(matrices: readonly MatrixOp[], fused: boolean): void {
-    const records = matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#choices)));
+    for (const [index, { weights, panel }] of matrices.entries()) {
+      const word = this.#words.length + MATMUL_WORDS + index * MATRIX_WORDS;
+      this.#matrices.push({ word, type: weights[0].type, form: panel.form, fused });
+    }
+    const records = matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#wide)));
     this.#emit("MATMUL", { MATRICES: matrices.length }, records);
+  }
+
+  /** Every kind of matrix in it, the first of each. */
+  get kinds(): Omit<MatrixPlace, "word">[] {
+    const kinds = this.#matrices.map(({ type, form, fused }) => ({ type, form, fused }));
+    return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
+  }
+
+  /** Takes these kernels from the next run on; `words`: the program where it lies. */
+  choose(words: Uint32Array, choices: Choices): void {
+    for (const place of this.#matrices) {
+      const choice = choices[place.type];
+      if (!choice) continue;
+      const { TILE, ROW, STREAMS, TOUCH } = choiceWords(place, choice);
+      words[place.word + MATRIX_TILE] = TILE;
+      words[place.word + MATRIX_ROW] = ROW;
+      words[place.word + MATRIX_STREAMS] = STREAMS;
+      words[place.word + MATRIX_TOUCH] = TOUCH;
+    }
   }
 
   rope({ rows, qkv, heads, kvHeads, headSize, rotate, norm, eps, angles, temperature, cache }: RopeOp): void {

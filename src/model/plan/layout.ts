@@ -11,7 +11,6 @@ import {
   TILE_ROWS,
   VISIT_GROUPS,
 } from "../../../assembly/abi.ts";
-import type { Choices } from "../../runtime/kernels.ts";
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import { MOST_TILES } from "../../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
@@ -46,7 +45,7 @@ export interface Sizes {
   readonly threads: number;
   /** Rows of activations in a register tile at most. */
   readonly tileRows: number;
-  readonly choices: Choices;
+  readonly wide: boolean;
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   /** Rows and keys of one `trace` step. */

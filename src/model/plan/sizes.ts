@@ -1,6 +1,5 @@
 import { PAGE, TILE_ROWS } from "../../../assembly/abi.ts";
 import { EngineError } from "../../error.ts";
-import type { Choices } from "../../runtime/kernels.ts";
 import { LARGEST_MEMORY } from "../../runtime/memory.ts";
 import { packedBytes } from "../../runtime/packed.ts";
 import { isFloat } from "../../weight-types.ts";
@@ -18,7 +17,8 @@ export interface SizeOptions {
   readonly cache: CacheType;
   readonly activations: "q8" | "f32";
   readonly threads: number;
-  readonly choices: Choices;
+  /** V8 pairs vectors into 256 bits. */
+  readonly wide: boolean;
   /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
   readonly fused?: boolean;
   /** Sequences in one step at most. */
@@ -113,9 +113,9 @@ function chooseContext(config: ModelConfig, asked: number | undefined): number {
 export const integerTileRows = (wide: boolean): number => (wide ? TILE_ROWS : 5);
 
 /** Float tiles want 6 rows everywhere. Panels of one model share a height, since a router reads a float panel beside an integer one. */
-function chooseTileRows(weights: ModelWeights, { activations, choices }: SizeOptions): number {
+function chooseTileRows(weights: ModelWeights, { activations, wide }: SizeOptions): number {
   const integers = [...formsOf(weights, activations)].some((form) => form !== "f32");
-  return integers ? integerTileRows(choices.wide) : TILE_ROWS;
+  return integers ? integerTileRows(wide) : TILE_ROWS;
 }
 
 function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number, options: SizeOptions): Sizes {
@@ -145,7 +145,7 @@ function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number
     partials: Math.max(2 * blocks, 256),
     threads: options.threads,
     tileRows: chooseTileRows(weights, options),
-    choices: options.choices,
+    wide: options.wide,
     cache: options.cache,
     activations: options.activations,
     traceRows: Math.min(TRACE_ROWS, rows),

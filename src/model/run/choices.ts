@@ -1,12 +1,79 @@
-import { addsDots } from "../../runtime/dots.ts";
-import type { Choices } from "../../runtime/kernels.ts";
-import type { Kernels } from "../../runtime/module.ts";
-import { formsOf } from "../plan/layout.ts";
-import { integerTileRows } from "../plan/sizes.ts";
-import type { ModelWeights } from "../plan/weights.ts";
+import { outOfRange } from "../../given.ts";
+import { defaultChoice, type MatrixPlace } from "../../runtime/kernels.ts";
+import type { Memory } from "../../runtime/memory.ts";
+import type { Threads } from "../../runtime/threads.ts";
+import { type Choice, type Choices, candidatesOf, type StoredType } from "../../weight-types.ts";
+import type { PlannedMemory } from "../plan/sizes.ts";
+import { type Known, type Tuning, tune } from "./tune.ts";
 
-/** Dots are measured only where the model has 4-bit tiles. */
-export function chooseFor({ module, wide }: Kernels, weights: ModelWeights, activations: "q8" | "f32"): Choices {
-  const dotAdd = formsOf(weights, activations).has("q8 quads") && addsDots(module, integerTileRows(wide.on));
-  return { wide: wide.on, dotAdd };
+/** Which kernels a model multiplies with, type by type: words of its programs, written between two steps. */
+
+/** What was measured, by module of kernels: it holds as long as the process. */
+const KNOWN = new WeakMap<WebAssembly.Module, Map<string, Known>>();
+
+export class KernelChoices {
+  readonly #placed: readonly (PlannedMemory & { readonly memory: Memory })[];
+  readonly #wide: boolean;
+  #chosen: Choices = {};
+
+  constructor(placed: readonly (PlannedMemory & { readonly memory: Memory })[], wide: boolean) {
+    this.#placed = placed;
+    this.#wide = wide;
+  }
+
+  /** Every kind of matrix in the steps. */
+  get kinds(): Omit<MatrixPlace, "word">[] {
+    const kinds = this.#placed.flatMap(({ programs }) => programs.forward.program.kinds);
+    return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
+  }
+
+  /** In force: as chosen, else as by default. */
+  get all(): Choices {
+    const choiceOf = (kind: Omit<MatrixPlace, "word">): [StoredType, Choice] => [
+      kind.type,
+      this.#chosen[kind.type] ?? defaultChoice(kind, this.#wide),
+    ];
+    return Object.fromEntries(this.kinds.map(choiceOf));
+  }
+
+  /** Takes these from the next step on: the same bits in another time. OPTION_RANGE: no such matrices, or no such kernel for them. */
+  take(choices: Choices): void {
+    for (const type of Object.keys(choices) as StoredType[]) this.#check(type, choices[type]!);
+    this.#chosen = { ...this.#chosen, ...choices };
+    for (const { memory, programs } of this.#placed) {
+      const { forward, trace, logits } = programs;
+      for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])])
+        program.choose(memory.u32(at), choices);
+    }
+  }
+
+  #check(type: StoredType, { tile, row }: Choice): void {
+    const kind = this.kinds.find((kind) => kind.type === type);
+    if (!kind)
+      throw outOfRange("choices", type, `types of this model: ${this.kinds.map(({ type }) => type).join(", ")}`);
+    const { tiles, rows } = candidatesOf(type, kind.form, kind.fused) ?? { tiles: {}, rows: {} };
+    const among = (names: object) => `one of ${Object.keys(names).join(", ")}`;
+    if (!Object.hasOwn(tiles, tile)) throw outOfRange(`choices.${type}.tile`, tile, among(tiles));
+    if (row !== null && !Object.hasOwn(rows, row)) throw outOfRange(`choices.${type}.row`, row, `null, ${among(rows)}`);
+  }
+
+  /** Measures what is fastest here of all types but some, in the memory with most weights, and takes it. */
+  async tune(
+    module: WebAssembly.Module,
+    threads: Threads,
+    tileRows: number,
+    except: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Tuning> {
+    const counts = this.#placed.map(({ layout }) => layout.own.length);
+    const index = counts.indexOf(Math.max(...counts));
+    const known = KNOWN.get(module) ?? new Map<string, Known>();
+    KNOWN.set(module, known);
+    const { memory, layout } = this.#placed[index];
+    const options = { memory, layout, index, threads, tileRows, wide: this.#wide, known, signal };
+    const kinds = this.kinds.filter(({ type }) => !except.includes(type));
+    const tuning = await tune(kinds, options);
+    this.take(tuning.choices);
+    return tuning;
+  }
 }

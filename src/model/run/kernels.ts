@@ -5,23 +5,20 @@ import { adapterMatrices } from "../plan/adapter-layout.ts";
 import { matricesOfModel } from "../plan/layout.ts";
 import { allFloat, type ModelPlan, planModel, type SizeOptions } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
-import { chooseFor } from "./choices.ts";
 import { findWideDifference } from "./proof.ts";
 
 /** The kernels, wide where that was wished for and proves to change no bit, and the plan of a model laid out for them. */
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: Omit<SizeOptions, "choices"> & {
-    readonly wide: boolean;
+  options: SizeOptions & {
     readonly build: Build | undefined;
     readonly signal?: AbortSignal;
   },
 ): Promise<{ kernels: Kernels; plan: ModelPlan }> {
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, options.signal);
-    const choices = chooseFor(kernels, weights, options.activations);
-    return { kernels, plan: planModel(config, weights, { ...options, choices }) };
+    return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on }) };
   };
   const wide = await open(options.wide);
   if (!wide.kernels.wide.on) return wide;

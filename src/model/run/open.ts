@@ -2,6 +2,7 @@ import { orAborted } from "../../abortable.ts";
 import { EngineError } from "../../error.ts";
 import type { Build } from "../../host/build.ts";
 import type { Kernels } from "../../runtime/module.ts";
+import type { Choices } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { quantizeWeights, widenF16 } from "../plan/memory-types.ts";
 import type { Recipe } from "../plan/recipes.ts";
@@ -10,13 +11,14 @@ import type { ModelWeights } from "../plan/weights.ts";
 import { planKernels } from "./kernels.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
 import { ResidentModel } from "./resident.ts";
+import type { Tuning } from "./tune.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
-export interface OpenOptions extends Omit<SizeOptions, "choices">, LoadOptions {
+export interface OpenOptions extends SizeOptions, LoadOptions {
   readonly build: Build | undefined;
-  /** 256-bit pairs where they can be had. */
-  readonly wide: boolean;
+  /** Kernels by type of weights; the others are measured. */
+  readonly choices?: Choices | undefined;
   /** Float weights become this type while they are loaded. */
   readonly quantize?: Recipe | undefined;
 }
@@ -25,6 +27,7 @@ export interface Opened {
   readonly resident: ResidentModel;
   readonly kernels: Kernels;
   readonly plan: ModelPlan;
+  readonly tuning: Tuning;
   readonly warnings: readonly string[];
 }
 
@@ -32,7 +35,13 @@ export async function openResident(config: ModelConfig, weights: ModelWeights, o
   const open = async (weights: ModelWeights, warnings: readonly string[]): Promise<Opened> => {
     const { kernels, plan } = await orAborted(planKernels(config, weights, options), options.signal);
     const resident = await ResidentModel.load({ ...options, kernels, config, weights, plan });
-    return { resident, kernels, plan, warnings: [...plan.warnings, ...warnings] };
+    try {
+      const tuning = await tuneResident(resident, kernels, options);
+      return { resident, kernels, plan, tuning, warnings: [...plan.warnings, ...warnings] };
+    } catch (error) {
+      await resident.dispose();
+      throw error;
+    }
   };
   const kept = options.quantize ? quantizeWeights(weights, options.quantize) : { weights, warnings: [] };
   try {
@@ -45,4 +54,15 @@ export async function openResident(config: ModelConfig, weights: ModelWeights, o
       `f16 weights of 128 and more (${where}): f16 matrices are kept as f32`,
     ]);
   }
+}
+
+/** Kernels that were not asked for are measured; those that were are taken as they are. */
+async function tuneResident(
+  { choices, threads, sizes }: ResidentModel,
+  { module }: Kernels,
+  { choices: asked = {}, signal }: OpenOptions,
+): Promise<Tuning> {
+  const tuning = await choices.tune(module, threads, sizes.tileRows, Object.keys(asked), signal);
+  choices.take(asked);
+  return tuning;
 }

@@ -5,7 +5,6 @@ import { type CreateConfig, randomModelCheckpoint } from "../config/random.ts";
 import type { CacheType } from "../plan/pages.ts";
 import { planModel } from "../plan/sizes.ts";
 import { mapWeights } from "../plan/weights.ts";
-import { chooseFor } from "./choices.ts";
 import { ResidentModel } from "./resident.ts";
 
 /**
@@ -79,7 +78,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<W
     cache: check.cache,
     activations: check.activations,
     threads: 0,
-    choices: chooseFor(kernels, weights, check.activations),
+    wide: kernels.wide.on,
     fused: check.fused,
     maxMemory: undefined,
     memoryLimit: undefined,

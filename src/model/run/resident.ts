@@ -24,6 +24,7 @@ import type { Programs } from "../plan/programs.ts";
 import { allFloat, type ModelPlan, type PlannedMemory } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
 import { Cache } from "./cache.ts";
+import { KernelChoices } from "./choices.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
 import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
@@ -65,6 +66,7 @@ export class ResidentModel {
   readonly threads: Threads;
   /** Ops between two barriers of one step, all memories. */
   readonly ops: number;
+  readonly choices: KernelChoices;
   readonly #placed: readonly Placed[];
   readonly #fused: boolean;
   /** By adapter. */
@@ -80,6 +82,7 @@ export class ResidentModel {
     this.sizes = plan.sizes;
     this.threads = threads;
     this.#placed = placed;
+    this.choices = new KernelChoices(placed, plan.sizes.wide);
     this.#fused = kernels.build === "relaxed" && allFloat(weights);
     this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
     const { context, pages } = plan.sizes;

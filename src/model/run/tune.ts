@@ -1,0 +1,169 @@
+import { GROUP, SEGMENT_ROWS, SEGMENT_WORDS, VISIT_GROUPS } from "../../../assembly/abi.ts";
+import type { MatrixPlace } from "../../runtime/kernels.ts";
+import type { Memory, Tensor } from "../../runtime/memory.ts";
+import { groupBytes, type Packed, panelIn } from "../../runtime/packed.ts";
+import { Program } from "../../runtime/program.ts";
+import { startAt, type Threads } from "../../runtime/threads.ts";
+import { clockIsFine, fastest, type Rows, type Timing } from "../../runtime/tuning.ts";
+import type { Choice, Choices, StoredType } from "../../weight-types.ts";
+import type { Layout } from "../plan/layout.ts";
+
+/**
+ * Chooses kernels by timing them on the model's own weights, once they lie in memory, with the threads that will run: as many bytes
+ * out of memory as one step reads of them, in tens of slices, for at most some ten milliseconds.
+ */
+
+export interface Tuning {
+  /** Of the types that were measured. */
+  readonly choices: Choices;
+  /** Times faster than the default, one row. */
+  readonly gains: Readonly<Partial<Record<StoredType, number>>>;
+  readonly ms: number;
+  readonly reason: string;
+}
+
+/** Types of fewer bytes stay in the cache, where all choices are alike. */
+const LEAST_BYTES = 4 << 20;
+const MOST_MS = 30;
+/** Bytes of weights of one timing, and matrices that share it. */
+const SLICE_BYTES = 6 << 20;
+const SLICES = 4;
+/** With many rows arithmetic is what takes the time. */
+const MANY_BYTES = 256 << 10;
+
+interface TuneOptions {
+  readonly memory: Memory;
+  readonly layout: Layout;
+  /** Of the memory among those of the threads. */
+  readonly index: number;
+  readonly threads: Threads;
+  readonly tileRows: number;
+  readonly wide: boolean;
+  /** What was measured before in this process, with as many threads. */
+  readonly known: Map<string, Known>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Known {
+  readonly choice: Choice;
+  readonly gain: number;
+}
+
+export async function tune(kinds: readonly Omit<MatrixPlace, "word">[], options: TuneOptions): Promise<Tuning> {
+  const begun = performance.now();
+  const choices: Partial<Record<StoredType, Choice>> = {};
+  const gains: Partial<Record<StoredType, number>> = {};
+  const done = (reason: string): Tuning => ({ choices, gains, ms: performance.now() - begun, reason });
+  if (!clockIsFine()) return done("defaults: the clock of this host is too coarse to measure by");
+  let late = false;
+  for (const kind of kinds) {
+    const key = JSON.stringify([kind, options.threads.count, options.wide]);
+    const known = options.known.get(key);
+    const time = known ? undefined : timing(kind, options);
+    if (!known && time) late ||= performance.now() - begun > MOST_MS;
+    const found = known ?? (time && !late ? await fastest(kind, options.wide, time) : undefined);
+    if (!found) continue;
+    options.known.set(key, found);
+    choices[kind.type] = found.choice;
+    gains[kind.type] = found.gain;
+  }
+  return done(late ? "measured, as far as time allowed" : "measured; types that fit into the cache as by default");
+}
+
+/** undefined: too few weights to tell, or no room beside them. */
+function timing(kind: Omit<MatrixPlace, "word">, options: TuneOptions): Timing | undefined {
+  const { memory, layout, index, threads, tileRows, wide, signal } = options;
+  const slices = slicesOf(kind.type, layout);
+  if (!slices) return undefined;
+  const [{ cols }] = slices;
+  const most = Math.max(...slices.map(({ rows }) => rows));
+  const counts: Record<Rows, number> = { one: 1, few: 2, many: 4 * tileRows };
+  const room = new Room(layout.loader.staging);
+  const tables = slices.slice(0, SLICES).map((_, at) => room.take(`table ${at}`, "u32", [1]));
+  const segments = room.take("segments", "u32", [1 + SEGMENT_WORDS]);
+  const panel = panelIn(room.take, "panel", kind.form, tileRows, counts.many, cols);
+  const out = room.take("out", "f32", [counts.many, most]);
+  const words = room.take("program", "u32", [256]);
+  if (room.full) return undefined;
+  memory.bytes.fill(0, layout.loader.staging.at, words.at);
+  memory.u32(segments).set([1]);
+  let next = 0;
+  return async (choice, rows) => {
+    const count = rows === "many" ? 1 : Math.min(SLICES, slices.length);
+    let bytes = 0;
+    memory.u32(segments)[1 + SEGMENT_ROWS] = counts[rows];
+    const program = new Program(wide);
+    program.matmul(
+      Array.from({ length: count }, (_, at) => {
+        const slice = slices[next++ % slices.length];
+        memory.u32(tables[at]).set([slice.at.at]);
+        const weight = rows === "many" ? few(slice) : slice;
+        bytes += weight.at.bytes;
+        return { segments, weights: [weight], table: tables[at], panel, out };
+      }),
+      kind.fused,
+    );
+    const written = program.words();
+    memory.u32(words).set(written);
+    program.choose(memory.u32(words), { [kind.type]: choice });
+    startAt(memory, words.at);
+    const begun = performance.now();
+    await threads.run(index, index, signal);
+    // Slices have several sizes.
+    return ((performance.now() - begun) * SLICE_BYTES) / bytes;
+  };
+}
+
+/** Matrices of a type in pieces of whole visits, of the inputs that most of its bytes have. */
+function slicesOf(type: StoredType, { own }: Layout): Packed[] | undefined {
+  const all = own.map(({ to }) => to).filter((matrix) => matrix.type === type);
+  const bytes = new Map<number, number>();
+  for (const { cols, at } of all) bytes.set(cols, (bytes.get(cols) ?? 0) + at.bytes);
+  const [cols, most] = [...bytes].reduce((one, other) => (other[1] > one[1] ? other : one), [0, 0]);
+  if (most < LEAST_BYTES) return undefined;
+  const visit = VISIT_GROUPS * groupBytes(type, cols);
+  const visits = Math.max(1, Math.floor(SLICE_BYTES / SLICES / visit));
+  const slices: Packed[] = [];
+  for (const matrix of all) {
+    if (matrix.cols !== cols) continue;
+    const whole = Math.floor(matrix.rows / (VISIT_GROUPS * GROUP));
+    for (let first = 0; first < whole; first += visits) {
+      const count = Math.min(visits, whole - first);
+      const at = { ...matrix.at, at: matrix.at.at + first * visit, bytes: count * visit };
+      slices.push({ ...matrix, rows: count * VISIT_GROUPS * GROUP, at });
+    }
+  }
+  // Of one size, so that one has no more of what every matrix costs.
+  const largest = Math.max(...slices.map(({ at }) => at.bytes));
+  const whole = slices.filter(({ at }) => at.bytes === largest);
+  return whole.length >= SLICES ? whole : slices.length > 0 ? slices : undefined;
+}
+
+/** The first outputs of a slice. */
+function few(slice: Packed): Packed {
+  const visits = Math.max(1, Math.floor(MANY_BYTES / (VISIT_GROUPS * groupBytes(slice.type, slice.cols))));
+  const rows = Math.min(slice.rows, visits * VISIT_GROUPS * GROUP);
+  return { ...slice, rows, at: { ...slice.at, bytes: (slice.at.bytes * rows) / slice.rows } };
+}
+
+/** Places in a tensor that is free. */
+class Room {
+  #at: number;
+  readonly #end: number;
+
+  constructor({ at, bytes }: Tensor) {
+    this.#at = at;
+    this.#end = at + bytes;
+  }
+
+  get full(): boolean {
+    return this.#at > this.#end;
+  }
+
+  readonly take = (name: string, type: Tensor["type"], shape: readonly number[]): Tensor => {
+    const bytes = shape.reduce((product, size) => product * size, type === "bytes" ? 1 : 4);
+    const at = this.#at;
+    this.#at += Math.ceil(bytes / 64) * 64;
+    return { name, at, bytes, type, shape };
+  };
+}

@@ -1,0 +1,89 @@
+/** Kernels by choice: every choice gives the same bits, what is asked for is taken, what does not exist is refused, and a clock finds the fastest. */
+import { describe, expect, it } from "vitest";
+import { type Choice, createModel, type Model, type StoredType } from "../dist/src/index.js";
+import { fastest } from "../src/runtime/tuning.ts";
+import { candidatesOf, STREAMS, TOUCHES, weightType } from "../src/weight-types.ts";
+import { byteModel } from "./small-models.ts";
+
+/** Layers wide enough for several visits, and more than a cache holds of one type. */
+const CONFIG = byteModel(256);
+const LARGE = byteModel(1024);
+const IDS = [256, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+async function scores(model: Model): Promise<readonly number[]> {
+  await using closing = model;
+  const { ids } = await closing.generate(IDS, { temperature: 0, maxTokens: 6, ignoreEos: true }).result();
+  const { nll } = await closing.score(IDS);
+  return [...ids, ...nll];
+}
+
+describe.each<StoredType>(["q8_0", "q4_0", "q4_k", "q6_k", "q5_0", "iq4_nl", "f16"])("%s", (type) => {
+  it("every tile, row, number of streams and way to touch gives the bits of the default", async () => {
+    const expected = await scores(await createModel(CONFIG, { type, threads: 0 }));
+    const { integers } = weightType(type);
+    const { tiles, rows } = candidatesOf(type, integers?.panel ?? "f32", type === "f16")!;
+    const first: Choice = { tile: Object.keys(tiles)[0], row: Object.keys(rows)[0] ?? null, streams: 1, touch: 0 };
+    const all: Choice[] = [
+      ...Object.keys(tiles).map((tile) => ({ ...first, tile })),
+      { ...first, row: null },
+      ...STREAMS.map((streams) => ({ ...first, streams })),
+      ...TOUCHES.map((touch) => ({ ...first, touch })),
+    ];
+    for (const choice of all) {
+      const model = await createModel(CONFIG, { type, threads: 0, choices: { [type]: choice } });
+      expect(model.info.choices[type]).toEqual(choice);
+      expect(await scores(model), JSON.stringify(choice)).toEqual(expected);
+    }
+  });
+});
+
+it("a model whose weights leave the cache is measured at load: a choice among the candidates, the same bits", async () => {
+  const measured = await createModel(LARGE, { type: "q8_0", threads: 1 });
+  const { choices, tuning } = measured.info;
+  expect(Object.keys(weightType("q8_0").integers!.tiles)).toContain(choices.q8_0?.tile);
+  expect(tuning.gains.q8_0).toBeGreaterThanOrEqual(1);
+  const choice: Choice = { tile: "tile_q8_0_q16", row: "gemv4_q8_0_q16", streams: 1, touch: 0 };
+  const fixed = await createModel(LARGE, { type: "q8_0", threads: 1, choices: { q8_0: choice } });
+  expect(fixed.info.tuning.gains).toEqual({});
+  expect(await scores(measured)).toEqual(await scores(fixed));
+});
+
+it("the choice is what a clock says is fastest: rows, touch and tile apart; differences within noise change nothing", async () => {
+  const kind = { type: "q4_0", form: "q8 quads", fused: false } as const;
+  const costs = async (choice: Choice, rows: string) =>
+    rows === "one"
+      ? 10 / choice.streams
+      : rows === "few"
+        ? 10 - (choice.touch === 8 ? 3 : 0)
+        : choice.tile === "tile_q4_0_q8_add"
+          ? 5
+          : 10;
+  expect(await fastest(kind, false, costs)).toEqual({
+    choice: { tile: "tile_q4_0_q8_add", row: "gemv4_q4_0_q8", streams: 8, touch: 8 },
+    gain: 8,
+  });
+  const alike = async (choice: Choice) => 10 - choice.streams * 0.01;
+  expect((await fastest(kind, false, alike)).choice).toEqual({
+    ...{ tile: "tile_q4_0_q8", row: "gemv4_q4_0_q8", streams: 1, touch: 1 },
+  });
+});
+
+it("choices that are no choices are refused by name", async () => {
+  const good = { tile: "tile_q8_0_q16", row: "gemv4_q8_0_q16", streams: 1, touch: 0 };
+  const wrong: [unknown, string, string][] = [
+    [1, "REQ_PARAM", "choices"],
+    [{ q9: good }, "OPTION_RANGE", "choices"],
+    [{ q4_k: { ...good, tile: "tile_q4_k_q8", row: null } }, "OPTION_RANGE", "choices"],
+    [{ q8_0: 1 }, "REQ_PARAM", "choices.q8_0"],
+    [{ q8_0: { ...good, tile: "tile_q4_0_q8" } }, "OPTION_RANGE", "choices.q8_0.tile"],
+    [{ q8_0: { ...good, tile: "toString" } }, "OPTION_RANGE", "choices.q8_0.tile"],
+    [{ q8_0: { ...good, row: "gemv4_q4_0_q8" } }, "OPTION_RANGE", "choices.q8_0.row"],
+    [{ q8_0: { ...good, streams: 3 } }, "OPTION_RANGE", "choices.q8_0.streams"],
+    [{ q8_0: { ...good, touch: "1" } }, "OPTION_RANGE", "choices.q8_0.touch"],
+    [{ q8_0: { ...good, lanes: 1 } }, "REQ_UNSUPPORTED_PARAM", "choices.q8_0.lanes"],
+  ];
+  for (const [choices, code, field] of wrong) {
+    const opened = createModel(CONFIG, { type: "q8_0", threads: 0, choices } as never);
+    await expect(opened, JSON.stringify(choices)).rejects.toMatchObject({ code, at: { field } });
+  }
+});
