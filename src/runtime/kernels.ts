@@ -9,6 +9,8 @@ export interface Choices {
   readonly wide: boolean;
   /** 4-bit tiles sum in i32: dots.ts. */
   readonly dotAdd: boolean;
+  /** Absent: DEFAULT_CACHE_STREAMS. */
+  readonly cacheStreams?: (typeof CACHE_STREAMS)[number];
 }
 
 export const NARROW: Choices = { wide: false, dotAdd: false };
@@ -26,3 +28,12 @@ export function chooseKernels(
   const second = form === "f32" ? wide : dotAdd;
   return { tile: (second ? tiles[1] : undefined) ?? tiles[0], row: Object.values(candidates.rows)[0] ?? 0 };
 }
+
+/** Groups of a page of keys or values that a row alone reads at once (ATTEND_STREAMS): the same bits, one prefetcher likes few, another many. */
+export const CACHE_STREAMS = [1, 2, 4, 8] as const;
+
+/**
+ * Where nothing was measured: what costs least where it is wrong. Two threads out of memory: a Xeon read 10 GB/s in one stream and 20 in
+ * four, Zen 4 21 in one and 17 in four.
+ */
+export const DEFAULT_CACHE_STREAMS: (typeof CACHE_STREAMS)[number] = 4;

@@ -143,13 +143,13 @@ export class Program {
   }
 
   attend(op: AttendOp): void {
-    this.#emit("ATTEND", attendOperands(op));
+    this.#emit("ATTEND", attendOperands(op, this.#choices));
   }
 
   /** Tap: out [heads, rows, keys]. */
   probabilities(op: AttendOp, out: Tensor, keys: number): void {
     const words = opWords("PROBABILITIES", { OUT_AT: out.at, KEYS: keys });
-    const attend = recordWords("ATTEND", attendOperands(op));
+    const attend = recordWords("ATTEND", attendOperands(op, this.#choices));
     this.#push("PROBABILITIES", [words[0], ...attend.slice(1), ...words.slice(attend.length)]);
   }
 
