@@ -1,3 +1,4 @@
+import { CACHE_F32 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
 
@@ -9,7 +10,7 @@ export interface Choices {
   readonly wide: boolean;
   /** 4-bit tiles sum in i32: dots.ts. */
   readonly dotAdd: boolean;
-  /** Absent: DEFAULT_CACHE_STREAMS. */
+  /** Absent: defaultCacheStreams. */
   readonly cacheStreams?: (typeof CACHE_STREAMS)[number];
 }
 
@@ -33,7 +34,8 @@ export function chooseKernels(
 export const CACHE_STREAMS = [1, 2, 4, 8] as const;
 
 /**
- * Where nothing was measured: what costs least where it is wrong. Two threads out of memory: a Xeon read 10 GB/s in one stream and 20 in
- * four, Zen 4 21 in one and 17 in four.
+ * Where nothing was measured: what costs least where it is wrong. Two threads out of memory, f32: a Xeon read 10 GB/s in one stream and 20
+ * in four, Zen 4 20 in one and 16 in four. An 8-bit cache waits for arithmetic, which further streams interrupt.
  */
-export const DEFAULT_CACHE_STREAMS: (typeof CACHE_STREAMS)[number] = 4;
+export const defaultCacheStreams = (cacheType: number): (typeof CACHE_STREAMS)[number] =>
+  cacheType === CACHE_F32 ? 4 : 1;

@@ -1,7 +1,7 @@
 import { BLOCK, GROUP, TILE_ROWS, TRANSFORM_COPY, TRANSFORM_NORM, TRANSFORM_SWIGLU } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { type Choices, chooseKernels, DEFAULT_CACHE_STREAMS } from "./kernels.ts";
+import { type Choices, chooseKernels, defaultCacheStreams } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
 import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
@@ -138,7 +138,7 @@ export function pieceOperands(
   };
 }
 
-export function attendOperands(op: AttendOp, { cacheStreams = DEFAULT_CACHE_STREAMS }: Choices): Operands<"ATTEND"> {
+export function attendOperands(op: AttendOp, { cacheStreams }: Choices): Operands<"ATTEND"> {
   const { tasks, rows, qkv, heads, kvHeads, headSize, chunk, causal, keys, cache, out, partials } = op;
   expectShape("attention out", out.shape[1], heads * headSize);
   return {
@@ -160,7 +160,7 @@ export function attendOperands(op: AttendOp, { cacheStreams = DEFAULT_CACHE_STRE
     OUT_AT: out.at,
     PARTIALS_AT: partials.at,
     HEAD_BYTES: cache.headBytes,
-    STREAMS: cacheStreams,
+    STREAMS: cacheStreams ?? defaultCacheStreams(cache.type),
   };
 }
 
