@@ -336,7 +336,8 @@ export const ATTEND_PAGES = 15;
 export const ATTEND_OUT_AT = 16; // [rows][heads * headSize] f32
 export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
 export const ATTEND_HEAD_BYTES = 18;
-export const ATTEND_WORDS = 19;
+export const ATTEND_STREAMS = 19; // groups of a page that are read at once for a row alone: 1, 2, 4 or 8
+export const ATTEND_WORDS = 20;
 
 export const MERGE_LIST_AT = 1;
 export const MERGE_HEADS = 2;
@@ -380,9 +381,9 @@ export const PACK_COL_END = 12;
 export const PACK_SCALES_AT = 13; // [rows] f32 that outputs are multiplied by; 0: none
 export const PACK_WORDS = 14;
 
-export const PROBABILITIES_OUT_AT = 19; // after the words of ATTEND: [heads][rows][keys] f32
-export const PROBABILITIES_KEYS = 20;
-export const PROBABILITIES_WORDS = 21;
+export const PROBABILITIES_OUT_AT = 20; // after the words of ATTEND: [heads][rows][keys] f32
+export const PROBABILITIES_KEYS = 21;
+export const PROBABILITIES_WORDS = 22;
 
 export const ADD_X_AT = 1; // [rows][cols] f32
 export const ADD_BRANCH_AT = 2;

@@ -9,6 +9,15 @@ const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
 export const FUSED = 1;
 export const APART = 2;
 
+/**
+ * Constants of exp, loaded where they are wanted: V8 makes a constant vector anew, in several instructions, in every turn of a loop. The
+ * third added to and taken from a small number leaves its nearest integer, half to even, and between the two its bits in the low end.
+ */
+const EXP = memory.data<f32>([
+  -87.3, 88.3, 12582912, 1.4426950408889634, 0.693145751953125, 1.4286068203094172e-6,
+  0.0013950602151453495, 0.008368953131139278, 0.04166620597243309, 0.166665181517601, 0.5, 1,
+], 64);
+
 export class Lanes {
   /** sum + a * b: one rounding in the relaxed build where it is FUSED, else two. */
   @inline static multiplyAdd(a: v128, b: v128, sum: v128, roundings: i32): v128 {
@@ -75,20 +84,21 @@ export class Lanes {
    * iteratively reweighted least squares); 2^n by the exponent bits. Every step rounds once: multiply and add stay apart in both builds.
    */
   @inline static exp(x: v128): v128 {
-    const alive = f32x4.ge(x, f32x4.splat(-87.3));
-    const cut = f32x4.pmin(f32x4.splat(88.3), f32x4.pmax(f32x4.splat(-87.3), x));
-    const n = f32x4.nearest(f32x4.mul(cut, f32x4.splat(1.4426950408889634)));
+    const least = v128.load32_splat(EXP, 0), shift = v128.load32_splat(EXP, 8);
+    const alive = f32x4.ge(x, least);
+    const cut = f32x4.pmin(v128.load32_splat(EXP, 4), f32x4.pmax(least, x));
+    const shifted = f32x4.add(f32x4.mul(cut, v128.load32_splat(EXP, 12)), shift), n = f32x4.sub(shifted, shift);
     // 0.693145752 has 9 trailing zero bits, so n * high is exact for |n| < 512.
-    const r = f32x4.sub(f32x4.sub(cut, f32x4.mul(n, f32x4.splat(0.693145751953125))), f32x4.mul(n, f32x4.splat(1.4286068203094172e-6)));
-    let p = f32x4.splat(0.0013950602151453495);
-    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.008368953131139278));
-    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.04166620597243309));
-    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.166665181517601));
-    p = f32x4.add(f32x4.mul(p, r), f32x4.splat(0.5));
+    const r = f32x4.sub(f32x4.sub(cut, f32x4.mul(n, v128.load32_splat(EXP, 16))), f32x4.mul(n, v128.load32_splat(EXP, 20)));
+    let p = v128.load32_splat(EXP, 24);
+    p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 28));
+    p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 32));
+    p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 36));
+    p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 40));
     // 1 + (r + r^2 p): the large term last, so its rounding is the only one that counts.
     const tail = f32x4.add(r, f32x4.mul(f32x4.mul(r, r), p));
-    const mantissa = f32x4.add(f32x4.splat(1), tail);
-    const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+    const mantissa = f32x4.add(v128.load32_splat(EXP, 44), tail);
+    const power = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
     return v128.and(f32x4.mul(mantissa, power), alive);
   }
 

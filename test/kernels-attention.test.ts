@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
+import { CACHE_STREAMS } from "../src/runtime/kernels.ts";
 import { CACHES, type Cache, headBytes, PAGE, padded } from "./caches.ts";
 import { type Arena, expectSameBits, type Kernels, type Operand, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
@@ -83,16 +84,6 @@ describe(`cache, seed ${SEED}`, () => {
       expectSameBits(page, expected);
     }
   });
-
-  it("widen_i8: all 256 values", () => {
-    const bytes = Int8Array.from({ length: 256 }, (_, i) => i);
-    const wide = onBoth((kernels, arena) => {
-      const [from, out] = [arena.in(bytes), arena.out(1024)];
-      kernels.widen_i8(out.at, from, 32);
-      return arena.f32(out);
-    }, 3);
-    expectSameBits(wide, Float32Array.from(bytes));
-  });
 });
 
 type Span = readonly [begin: number, end: number];
@@ -105,14 +96,14 @@ function block(
   pageAt: number,
   queries: readonly Float32Array[],
   spans: readonly Span[],
-  streams = 0,
+  streams = 1,
 ): Float32Array {
   const [h, d] = [queries.length, queries[0].length];
   const states = (2 + padded(d)) * 6 * 4;
-  const blockAt = d * 24 + 2 * 6 * PAGE * 4 + 32 + Math.max(d, PAGE) * 32;
+  const blockAt = (Math.ceil(d / PAGE) + 2) * 6 * PAGE * 4;
   const scratch = arena.out(blockAt + 2 * states + 48);
   queries.forEach((query, i) => {
-    kernels.stage_query(scratch.at, arena.in(query), i, h, d);
+    kernels.stage_query(scratch.at, arena.in(query), i, d);
     kernels.stage_span(scratch.at, i, spans[i][0], spans[i][1], d);
   });
   kernels.attend_block(
@@ -143,24 +134,36 @@ describe.each(CACHES)(`attention, $cache cache, seed ${SEED}`, (cache) => {
         const h = 1 + (round % 6);
         const content = head(d, PAGE);
         const queries = Array.from({ length: h }, () => random.floats(d));
-        // Every third round all see a whole page: it is read as streams where a query is alone.
+        // Every third round all see a whole page.
         const spans = round % 3 === 2 ? queries.map((): Span => [0, PAGE]) : someSpans(h);
         const seen = spans.filter(([begin, end]) => begin < end);
         const [first, last] = [Math.min(...seen.map(([begin]) => begin)), Math.max(...seen.map(([, end]) => end))];
         const stride = 2 + padded(d);
-        const [tile, together, ...alone] = onBoth(
+        const [tile, ...others] = onBoth(
           (kernels, arena) => {
             const { at } = stored(kernels, arena, cache, content, d, first, last);
             return [
               block(kernels, arena, cache, at, queries, spans),
-              // All, and each alone, in streams.
-              block(kernels, arena, cache, at, queries, spans, 1),
-              ...queries.map((query, i) => block(kernels, arena, cache, at, [query], [spans[i]], 1)),
+              ...CACHE_STREAMS.slice(1).map((streams) => block(kernels, arena, cache, at, queries, spans, streams)),
+              ...queries.map((query, i) =>
+                block(
+                  kernels,
+                  arena,
+                  cache,
+                  at,
+                  [query],
+                  [spans[i]],
+                  CACHE_STREAMS[(round + i) % CACHE_STREAMS.length],
+                ),
+              ),
             ];
           },
           (d + round) % 16,
         );
-        expectSameBits(together, tile, "in streams");
+        const alone = others.splice(CACHE_STREAMS.length - 1);
+        others.forEach((together, i) => {
+          expectSameBits(together, tile, `${CACHE_STREAMS[i + 1]} streams`);
+        });
         const [keys, values] = [content.keys.map(cache.kept), content.values.map(cache.kept)];
         spans.forEach(([begin, end], i) => {
           const state = tile.slice(i * stride, i * stride + 2 + d);

@@ -38,7 +38,7 @@ export const TESTED_IN = {
   "kernels-storage.test.ts":
     "pack_q8_0 dequantize_q8_0 pack_q4_0 dequantize_q4_0 pack_q4_1 dequantize_q4_1 pack_q5_0 dequantize_q5_0 pack_q5_1 dequantize_q5_1 pack_q4_k dequantize_q4_k pack_q5_k dequantize_q5_k pack_q6_k dequantize_q6_k pack_iq4_nl dequantize_iq4_nl pack_iq4_xs pack_rows dequantize embed_packed group_bytes packed_at row_bytes",
   "kernels-attention.test.ts":
-    "store_cache_f32 store_cache_q8 widen_i8 stage_query stage_span attend_block clear_state merge_state finish_state",
+    "store_cache_f32 store_cache_q8 stage_query stage_span attend_block clear_state merge_state finish_state",
   "kernels-run.test.ts": "run",
   "sizes.test.ts": "attention_bytes page_bytes matmul_bytes",
   "blocks.test.ts":

@@ -129,6 +129,7 @@ const REGISTRY = "assembly/forms/form.ts";
 /** Kernels that are built of other kernels. */
 const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/cache.ts": "pages are its operands",
+  "assembly/kernels/attention.ts -> assembly/kernels/sums.ts": "its two products",
   ...Object.fromEntries(
     ["q4_1", "q5_0", "q5_1", "q4_k", "q5_k"].map((type) => [
       `assembly/forms/${type}.ts -> assembly/forms/quads.ts`,

@@ -12,18 +12,22 @@
 
 import { CACHE_F32, PAGE } from "../abi";
 import { Lanes } from "../lanes";
-import { Pages, widen_i8 } from "./cache";
+import { Pages } from "./cache";
+import { add_products, X_ROW } from "./sums";
 
 /** Places in the thread's scratch for one unit; sizes for 6 queries and head size d (padded to 8 as p). */
 export class Scratch {
-  @inline static queries(at: usize): usize { return at; } // [d][h]
-  @inline static scores(at: usize, d: i32): usize { return at + (<usize>d * 6 << 2); } // [h][64]
-  @inline static weights(at: usize, d: i32): usize { return Scratch.scores(at, d) + 6 * PAGE * 4; } // [h][64]: those of an 8-bit cache
-  @inline static scales(at: usize, d: i32): usize { return Scratch.weights(at, d) + 6 * PAGE * 4; } // [8]: of the scores of 8 positions
-  @inline static wide(at: usize, d: i32): usize { return Scratch.scales(at, d) + 8 * 4; } // [max(d, 64)][8]: widened i8
-  @inline static block(at: usize, d: i32): usize { return Scratch.wide(at, d) + (<usize>max(d, PAGE) << 5); } // [h][2 + p]
+  @inline static queries(at: usize): usize { return at; } // [pieces of 64 features][6][64]
+  @inline static scores(at: usize, d: i32): usize { return at + <usize>Pieces.of(d) * 6 * X_ROW; } // [h][64]
+  @inline static weights(at: usize, d: i32): usize { return Scratch.scores(at, d) + 6 * X_ROW; } // [h][64]: those of an 8-bit cache
+  @inline static block(at: usize, d: i32): usize { return Scratch.weights(at, d) + 6 * X_ROW; } // [h][2 + p]
   @inline static state(at: usize, d: i32): usize { return Scratch.block(at, d) + (<usize>(2 + Pages.padded(d)) * 6 << 2); }
   @inline static spans(at: usize, d: i32): usize { return Scratch.state(at, d) + (<usize>(2 + Pages.padded(d)) * 6 << 2); } // [h][begin, end] i32
+}
+
+/** Queries stand in pieces of as many features as a page has positions: so their rows are as far apart as those of weights. */
+class Pieces {
+  @inline static of(d: i32): i32 { return (d + PAGE - 1) / PAGE; }
 }
 
 /** Bytes that attention of head size d wants in a thread's scratch. */
@@ -31,10 +35,15 @@ export function attention_bytes(d: i32): usize {
   return Scratch.spans(0, d) + 6 * 8;
 }
 
-/** Query i of h -> panel [d][h]. */
-export function stage_query(scratchAt: usize, queryAt: usize, i: i32, h: i32, d: i32): void {
-  const panelAt = Scratch.queries(scratchAt) + (<usize>i << 2);
-  for (let feature = 0; feature < d; feature++) store<f32>(panelAt + (<usize>(feature * h) << 2), load<f32>(queryAt + (<usize>feature << 2)));
+/** Query i [d] f32 -> its rows of the pieces. */
+export function stage_query(scratchAt: usize, queryAt: usize, i: i32, d: i32): void {
+  let to = Scratch.queries(scratchAt) + <usize>i * X_ROW;
+  for (let feature = 0; feature < d; feature += PAGE, to += 6 * X_ROW) {
+    const n = min(PAGE, d - feature), from = queryAt + (<usize>feature << 2);
+    let k = 0;
+    for (; k + 4 <= n; k += 4) v128.store(to + (<usize>k << 2), v128.load(from + (<usize>k << 2)));
+    for (; k < n; k++) store<f32>(to + (<usize>k << 2), load<f32>(from + (<usize>k << 2)));
+  }
 }
 
 /** Positions of the block that query i sees: [begin, end) of 0..64. */
@@ -43,162 +52,16 @@ export function stage_span(scratchAt: usize, i: i32, begin: i32, end: i32, d: i3
   store<i32>(Scratch.spans(scratchAt, d) + (<usize>i << 3), end, 4);
 }
 
-/** Features, or positions, that one query takes from four streams before the next query does: they stay in L1. */
-const STREAM_PIECE = 8;
-/** From the sums of one of four streams to those of the next: every second group of 8. */
-const STREAM_SUMS: usize = 64;
-/** Bytes of one query's scores of a block. */
-const SCORES: usize = PAGE * 4;
-
-class Tile {
-  /**
-   * out [h][8] = (out + x [n][h] . w [n][8]) (* scales [8]; scalesAt 0: none), n upwards. Element (k, row) of x lies at k * step + row * apart,
-   * row r of the result at outAt + r * outStep. Scales come by address: V8's pairing stops the process at vectors that are parameters.
-   */
-  @inline static sums(h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize, step: usize, apart: usize, n: i32, scalesAt: usize): void {
-    let s00 = v128.load(outAt, 0), s01 = v128.load(outAt, 16);
-    let s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
-    if (h > 1) { s10 = v128.load(outAt + outStep * 1, 0); s11 = v128.load(outAt + outStep * 1, 16); }
-    if (h > 2) { s20 = v128.load(outAt + outStep * 2, 0); s21 = v128.load(outAt + outStep * 2, 16); }
-    if (h > 3) { s30 = v128.load(outAt + outStep * 3, 0); s31 = v128.load(outAt + outStep * 3, 16); }
-    if (h > 4) { s40 = v128.load(outAt + outStep * 4, 0); s41 = v128.load(outAt + outStep * 4, 16); }
-    if (h > 5) { s50 = v128.load(outAt + outStep * 5, 0); s51 = v128.load(outAt + outStep * 5, 16); }
-    const end = weightAt + (<usize>n << 5);
-    while (weightAt < end) {
-      const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
-      let x = v128.load32_splat(xAt);
-      s00 = f32x4.add(s00, f32x4.mul(x, w0)); s01 = f32x4.add(s01, f32x4.mul(x, w1));
-      if (h > 1) { x = v128.load32_splat(xAt + apart * 1); s10 = f32x4.add(s10, f32x4.mul(x, w0)); s11 = f32x4.add(s11, f32x4.mul(x, w1)); }
-      if (h > 2) { x = v128.load32_splat(xAt + apart * 2); s20 = f32x4.add(s20, f32x4.mul(x, w0)); s21 = f32x4.add(s21, f32x4.mul(x, w1)); }
-      if (h > 3) { x = v128.load32_splat(xAt + apart * 3); s30 = f32x4.add(s30, f32x4.mul(x, w0)); s31 = f32x4.add(s31, f32x4.mul(x, w1)); }
-      if (h > 4) { x = v128.load32_splat(xAt + apart * 4); s40 = f32x4.add(s40, f32x4.mul(x, w0)); s41 = f32x4.add(s41, f32x4.mul(x, w1)); }
-      if (h > 5) { x = v128.load32_splat(xAt + apart * 5); s50 = f32x4.add(s50, f32x4.mul(x, w0)); s51 = f32x4.add(s51, f32x4.mul(x, w1)); }
-      weightAt += 32;
-      xAt += step;
-    }
-    let scale0 = s00, scale1 = s00;
-    if (scalesAt !== 0) { scale0 = v128.load(scalesAt, 0); scale1 = v128.load(scalesAt, 16); s00 = f32x4.mul(s00, scale0); s01 = f32x4.mul(s01, scale1); }
-    v128.store(outAt, s00, 0); v128.store(outAt, s01, 16);
-    if (h > 1) {
-      if (scalesAt !== 0) { s10 = f32x4.mul(s10, scale0); s11 = f32x4.mul(s11, scale1); }
-      v128.store(outAt + outStep * 1, s10, 0); v128.store(outAt + outStep * 1, s11, 16);
-    }
-    if (h > 2) {
-      if (scalesAt !== 0) { s20 = f32x4.mul(s20, scale0); s21 = f32x4.mul(s21, scale1); }
-      v128.store(outAt + outStep * 2, s20, 0); v128.store(outAt + outStep * 2, s21, 16);
-    }
-    if (h > 3) {
-      if (scalesAt !== 0) { s30 = f32x4.mul(s30, scale0); s31 = f32x4.mul(s31, scale1); }
-      v128.store(outAt + outStep * 3, s30, 0); v128.store(outAt + outStep * 3, s31, 16);
-    }
-    if (h > 4) {
-      if (scalesAt !== 0) { s40 = f32x4.mul(s40, scale0); s41 = f32x4.mul(s41, scale1); }
-      v128.store(outAt + outStep * 4, s40, 0); v128.store(outAt + outStep * 4, s41, 16);
-    }
-    if (h > 5) {
-      if (scalesAt !== 0) { s50 = f32x4.mul(s50, scale0); s51 = f32x4.mul(s51, scale1); }
-      v128.store(outAt + outStep * 5, s50, 0); v128.store(outAt + outStep * 5, s51, 16);
-    }
-  }
-
-  /** Scores of 8 positions: x = queries [d][h]. */
-  static scores(h: i32, outAt: usize, keysAt: usize, queriesAt: usize, d: i32, scalesAt: usize): void {
-    switch (h) {
-      case 1: Tile.sums(1, outAt, SCORES, keysAt, queriesAt, 4, 4, d, scalesAt); break;
-      case 2: Tile.sums(2, outAt, SCORES, keysAt, queriesAt, 8, 4, d, scalesAt); break;
-      case 3: Tile.sums(3, outAt, SCORES, keysAt, queriesAt, 12, 4, d, scalesAt); break;
-      case 4: Tile.sums(4, outAt, SCORES, keysAt, queriesAt, 16, 4, d, scalesAt); break;
-      case 5: Tile.sums(5, outAt, SCORES, keysAt, queriesAt, 20, 4, d, scalesAt); break;
-      default: Tile.sums(6, outAt, SCORES, keysAt, queriesAt, 24, 4, d, scalesAt);
-    }
-  }
-
-  /** 8 features of the weighted sum over n positions: x = weights [h][64]. */
-  static values(h: i32, outAt: usize, outStep: usize, valuesAt: usize, weightsAt: usize, n: i32): void {
-    switch (h) {
-      case 1: Tile.sums(1, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
-      case 2: Tile.sums(2, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
-      case 3: Tile.sums(3, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
-      case 4: Tile.sums(4, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
-      case 5: Tile.sums(5, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0); break;
-      default: Tile.sums(6, outAt, outStep, valuesAt, weightsAt, 4, SCORES, n, 0);
-    }
-  }
-}
-
-class Streams {
-  /**
-   * sums [4][8] (STREAM_SUMS bytes from one to the next) += x [n] . w [4][n][8], n upwards, then times scales [8] (0: none): four streams of
-   * weights `apart` bytes from each other; element k of x lies at k * step. The order of every sum is that of `Tile.sums`.
-   */
-  @inline static sums(sumAt: usize, weightAt: usize, apart: usize, xAt: usize, step: usize, n: i32, scalesAt: usize): void {
-    const at1 = sumAt + STREAM_SUMS, at2 = sumAt + STREAM_SUMS * 2, at3 = sumAt + STREAM_SUMS * 3;
-    let s00 = v128.load(sumAt, 0), s01 = v128.load(sumAt, 16), s10 = v128.load(at1, 0), s11 = v128.load(at1, 16);
-    let s20 = v128.load(at2, 0), s21 = v128.load(at2, 16), s30 = v128.load(at3, 0), s31 = v128.load(at3, 16);
-    let w1 = weightAt + apart, w2 = w1 + apart, w3 = w2 + apart;
-    const end = weightAt + (<usize>n << 5);
-    while (weightAt < end) {
-      const x = v128.load32_splat(xAt);
-      s00 = f32x4.add(s00, f32x4.mul(x, v128.load(weightAt, 0))); s01 = f32x4.add(s01, f32x4.mul(x, v128.load(weightAt, 16)));
-      s10 = f32x4.add(s10, f32x4.mul(x, v128.load(w1, 0))); s11 = f32x4.add(s11, f32x4.mul(x, v128.load(w1, 16)));
-      s20 = f32x4.add(s20, f32x4.mul(x, v128.load(w2, 0))); s21 = f32x4.add(s21, f32x4.mul(x, v128.load(w2, 16)));
-      s30 = f32x4.add(s30, f32x4.mul(x, v128.load(w3, 0))); s31 = f32x4.add(s31, f32x4.mul(x, v128.load(w3, 16)));
-      weightAt += 32; w1 += 32; w2 += 32; w3 += 32;
-      xAt += step;
-    }
-    if (scalesAt !== 0) {
-      const scale0 = v128.load(scalesAt, 0), scale1 = v128.load(scalesAt, 16);
-      s00 = f32x4.mul(s00, scale0); s01 = f32x4.mul(s01, scale1); s10 = f32x4.mul(s10, scale0); s11 = f32x4.mul(s11, scale1);
-      s20 = f32x4.mul(s20, scale0); s21 = f32x4.mul(s21, scale1); s30 = f32x4.mul(s30, scale0); s31 = f32x4.mul(s31, scale1);
-    }
-    v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16); v128.store(at1, s10, 0); v128.store(at1, s11, 16);
-    v128.store(at2, s20, 0); v128.store(at2, s21, 16); v128.store(at3, s30, 0); v128.store(at3, s31, 16);
-  }
-
-  /** Scores of 32 positions. */
-  static scores(sumAt: usize, keysAt: usize, apart: usize, queryAt: usize, step: usize, n: i32, scalesAt: usize): void {
-    Streams.sums(sumAt, keysAt, apart, queryAt, step, n, scalesAt);
-  }
-
-  /** 32 features of the weighted sum over n positions. */
-  static values(sumAt: usize, valuesAt: usize, apart: usize, weightsAt: usize, n: i32): void {
-    Streams.sums(sumAt, valuesAt, apart, weightsAt, 4, n, 0);
-  }
-}
-
-/** Scaled scores of positions [begin, end) (multiples of 8 around the spans) -> scores [h][64]. */
-function block_scores(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, begin: i32, end: i32, streams: bool): void {
-  const scoresAt = Scratch.scores(scratchAt, d), scaleAt = Scratch.scales(scratchAt, d);
-  const scale_f32x4 = f32x4.splat(scale);
-  v128.store(scaleAt, scale_f32x4, 0);
-  v128.store(scaleAt, scale_f32x4, 16);
-  const groupBegin = begin >> 3, groupEnd = (end + 7) >> 3;
-  clear_rows(scoresAt + (<usize>groupBegin << 5), SCORES, h, groupEnd - groupBegin);
-  if (type !== CACHE_F32) {
-    for (let group = groupBegin; group < groupEnd; group++) {
-      widen_i8(Scratch.wide(scratchAt, d), headAt + (<usize>(group * d) << 3), d);
-      const scalesAt = headAt + <usize>d * PAGE + (<usize>group << 5);
-      v128.store(scaleAt, f32x4.mul(v128.load(scalesAt, 0), scale_f32x4), 0);
-      v128.store(scaleAt, f32x4.mul(v128.load(scalesAt, 16), scale_f32x4), 16);
-      Tile.scores(h, scoresAt + (<usize>group << 5), Scratch.wide(scratchAt, d), Scratch.queries(scratchAt), d, scaleAt);
-    }
-    return;
-  }
-  if (streams && groupEnd - groupBegin === PAGE >> 3) {
-    const apart = <usize>d << 6;
-    for (let first = 0; first < 2; first++) {
-      for (let k = 0; k < d; k += STREAM_PIECE) {
-        const n = min(STREAM_PIECE, d - k), last = k + n === d;
-        for (let i = 0; i < h; i++) {
-          const queryAt = Scratch.queries(scratchAt) + (<usize>(k * h + i) << 2);
-          Streams.scores(scoresAt + <usize>i * SCORES + (<usize>first << 5), headAt + (<usize>(first * d + k) << 5), apart, queryAt, <usize>h << 2, n, last ? scaleAt : 0);
-        }
-      }
-    }
-    return;
-  }
-  for (let group = groupBegin; group < groupEnd; group++) {
-    Tile.scores(h, scoresAt + (<usize>group << 5), headAt + (<usize>(group * d) << 5), Scratch.queries(scratchAt), d, scaleAt);
+/** Products of queries and keys [groupBegin * 8, groupEnd * 8), not scaled yet -> scores [h][64]. */
+function block_scores(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, groupBegin: i32, groupEnd: i32, streams: i32): void {
+  const scoresAt = Scratch.scores(scratchAt, d) + (<usize>groupBegin << 5);
+  clear_rows(scoresAt, X_ROW, h, groupEnd - groupBegin);
+  const groupBytes = Pages.groupBytes(type, d), pieceBytes = Pages.groupBytes(type, PAGE);
+  let keysAt = headAt + <usize>groupBegin * groupBytes, queriesAt = Scratch.queries(scratchAt);
+  for (let feature = 0; feature < d; feature += PAGE) {
+    add_products(type, h, streams, scoresAt, X_ROW, groupEnd - groupBegin, keysAt, groupBytes, queriesAt, min(PAGE, d - feature));
+    keysAt += pieceBytes;
+    queriesAt += 6 * X_ROW;
   }
 }
 
@@ -213,46 +76,73 @@ function clear_rows(at: usize, step: usize, h: i32, groups: i32): void {
   }
 }
 
-/** scores [64] of one query -> exp(s - max), zero outside [begin, end) as far as [blockBegin, blockEnd) goes; writes max and sum. */
-function block_softmax(scoresAt: usize, stateAt: usize, begin: i32, end: i32, blockBegin: i32, blockEnd: i32): void {
-  // What the loops below touch beyond the span weighs nothing.
-  for (let t = blockBegin & ~3; t < begin; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
-  for (let t = end; t < (blockEnd + 3 & ~3); t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
-  // A NaN among the scores makes every weight NaN, as it must: max, not pmax.
-  let largest_f32x4 = f32x4.splat(f32.NEGATIVE_INFINITY);
-  for (let t = begin & ~3; t < end; t += 4) largest_f32x4 = f32x4.max(largest_f32x4, v128.load(scoresAt + (<usize>t << 2)));
-  const largest = Lanes.max(largest_f32x4);
-  largest_f32x4 = f32x4.splat(largest);
-  let sum_f32x4 = f32x4.splat(0);
-  // From a multiple of 8: the order of the sum.
-  for (let t = begin & ~7; t < end; t += 4) {
-    if (t + 4 <= begin) continue; // exact zeros
-    const at = scoresAt + (<usize>t << 2);
-    const power = Lanes.exp(f32x4.sub(v128.load(at), largest_f32x4));
-    v128.store(at, power);
-    sum_f32x4 = f32x4.add(sum_f32x4, power);
+/** Products [begin, end) of one query (multiples of 8) times scale, and times the scale of their key where there are some (0: none). */
+function scale_scores(scoresAt: usize, scale: f32, keyScalesAt: usize, begin: i32, end: i32): void {
+  const scale_f32x4 = f32x4.splat(scale);
+  const last = <usize>end << 2;
+  if (keyScalesAt === 0) {
+    for (let at = <usize>begin << 2; at < last; at += 32) {
+      const a = f32x4.mul(v128.load(scoresAt + at, 0), scale_f32x4), b = f32x4.mul(v128.load(scoresAt + at, 16), scale_f32x4);
+      v128.store(scoresAt + at, a, 0);
+      v128.store(scoresAt + at, b, 16);
+    }
+    return;
   }
-  for (let t = blockBegin & ~3; t < (begin & ~3); t += 4) v128.store(scoresAt + (<usize>t << 2), f32x4.splat(0));
-  for (let t = end + 3 & ~3; t < blockEnd; t += 4) v128.store(scoresAt + (<usize>t << 2), f32x4.splat(0));
+  for (let at = <usize>begin << 2; at < last; at += 32) {
+    const a = f32x4.mul(v128.load(scoresAt + at, 0), f32x4.mul(v128.load(keyScalesAt + at, 0), scale_f32x4));
+    const b = f32x4.mul(v128.load(scoresAt + at, 16), f32x4.mul(v128.load(keyScalesAt + at, 16), scale_f32x4));
+    v128.store(scoresAt + at, a, 0);
+    v128.store(scoresAt + at, b, 16);
+  }
+}
+
+/** The largest of scores [begin, end) (multiples of 8); NaN where one of them is: what follows must be NaN too. */
+function largest_score(scoresAt: usize, begin: i32, end: i32): f32 {
+  let a = f32x4.splat(f32.NEGATIVE_INFINITY), b = a, odd_a = f32x4.splat(0), odd_b = odd_a;
+  for (let at = scoresAt + (<usize>begin << 2), last = scoresAt + (<usize>end << 2); at < last; at += 32) {
+    const x = v128.load(at, 0), y = v128.load(at, 16);
+    a = f32x4.pmax(a, x);
+    b = f32x4.pmax(b, y);
+    odd_a = v128.or(odd_a, f32x4.ne(x, x));
+    odd_b = v128.or(odd_b, f32x4.ne(y, y));
+  }
+  if (v128.any_true(v128.or(odd_a, odd_b))) return f32.NaN;
+  return Lanes.max(f32x4.pmax(a, b));
+}
+
+/** scores [64] of one query -> exp(s - max), zero outside [begin, end) as far as [from, to) goes (multiples of 8); writes max and sum. */
+function block_softmax(scoresAt: usize, stateAt: usize, begin: i32, end: i32, from: i32, to: i32): void {
+  // What lies beyond the span weighs nothing.
+  for (let t = from; t < begin; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
+  for (let t = end; t < to; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
+  const largest = largest_score(scoresAt, from, to);
+  const largest_f32x4 = f32x4.splat(largest);
+  const last = scoresAt + (<usize>to << 2);
+  for (let at = scoresAt + (<usize>from << 2); at < last; at += 32) {
+    const a = Lanes.exp(f32x4.sub(v128.load(at, 0), largest_f32x4)), b = Lanes.exp(f32x4.sub(v128.load(at, 16), largest_f32x4));
+    v128.store(at, a, 0);
+    v128.store(at, b, 16);
+  }
+  let sum_f32x4 = f32x4.splat(0);
+  for (let at = scoresAt + (<usize>from << 2); at < last; at += 16) sum_f32x4 = f32x4.add(sum_f32x4, v128.load(at));
   store<f32>(stateAt, largest, 0);
   store<f32>(stateAt, Lanes.sum(sum_f32x4), 4);
 }
 
-/** Weights of positions [begin, end) = exp(s - max) times the value scales of an 8-bit cache. */
-function scale_weights(weightsAt: usize, powersAt: usize, scalesAt: usize, begin: i32, end: i32): void {
-  for (let at = <usize>(begin & ~3) << 2; at < <usize>end << 2; at += 16) {
-    v128.store(weightsAt + at, f32x4.mul(v128.load(powersAt + at), v128.load(scalesAt + at)));
+/** Weights of positions [from, to) (multiples of 8) = exp(s - max) times the value scales of an 8-bit cache. */
+function scale_weights(weightsAt: usize, powersAt: usize, scalesAt: usize, from: i32, to: i32): void {
+  for (let at = <usize>from << 2; at < <usize>to << 2; at += 32) {
+    const a = f32x4.mul(v128.load(powersAt + at, 0), v128.load(scalesAt + at, 0)), b = f32x4.mul(v128.load(powersAt + at, 16), v128.load(scalesAt + at, 16));
+    v128.store(weightsAt + at, a, 0);
+    v128.store(weightsAt + at, b, 16);
   }
 }
 
 /**
- * One block of 64 positions for h staged queries and spans -> block: [h][max, sum, o[p]].
- *
- * `streams`: a whole page of an f32 cache is read as four streams at once, one query after the other, which a processor prefetches
- * better out of memory (200 MB, two threads of a Xeon: group after group 10 GB/s, pieces of four groups in turn 16, four streams 20;
- * plain reading 22-25). Tiles of all queries cost less where the page is in cache. No bit depends on it.
+ * One block of 64 positions for h staged queries and spans -> block: [h][max, sum, o[p]]. `streams`, 1, 2, 4 or 8: groups of 8
+ * positions or features that are read at once (sums.ts).
  */
-export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, streams: bool, blockAt: usize): void {
+export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, streams: i32, blockAt: usize): void {
   const spansAt = Scratch.spans(scratchAt, d);
   const padded = Pages.padded(d);
   const stateBytes = <usize>(2 + padded) << 2;
@@ -263,47 +153,29 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
     begin = min(begin, seenBegin);
     end = max(end, seenEnd);
   }
-  if (begin < end) block_scores(scratchAt, headAt, type, h, d, scale, begin, end, streams);
-  const scoresAt = Scratch.scores(scratchAt, d);
-  const scalesAt = headAt + Pages.keyBytes(type, d) + <usize>padded * PAGE;
+  const from = begin & ~7, to = (end + 7) & ~7;
+  const scoresAt = Scratch.scores(scratchAt, d), weightsAt = Scratch.weights(scratchAt, d);
+  const keyScalesAt = type !== CACHE_F32 ? headAt + <usize>d * PAGE : 0;
+  const valuesAt = headAt + Pages.keyBytes(type, d);
+  if (begin < end) block_scores(scratchAt, headAt, type, h, d, from >> 3, to >> 3, streams);
   for (let i: usize = 0; i < <usize>h; i++) {
     const seenBegin = load<i32>(spansAt + (i << 3), 0), seenEnd = load<i32>(spansAt + (i << 3), 4);
-    const stateAt = blockAt + i * stateBytes, rowAt = scoresAt + i * SCORES;
+    const stateAt = blockAt + i * stateBytes, rowAt = scoresAt + i * X_ROW;
     if (seenBegin < seenEnd) {
-      block_softmax(rowAt, stateAt, seenBegin, seenEnd, begin, end);
+      scale_scores(rowAt, scale, keyScalesAt, from, to);
+      block_softmax(rowAt, stateAt, seenBegin, seenEnd, from, to);
     } else {
       store<f32>(stateAt, f32.NEGATIVE_INFINITY, 0);
       store<f32>(stateAt, 0, 4);
       if (begin < end) memory.fill(rowAt + (<usize>begin << 2), 0, <usize>(end - begin) << 2);
     }
-    if (type !== CACHE_F32 && begin < end) scale_weights(Scratch.weights(scratchAt, d) + i * SCORES, rowAt, scalesAt, begin, end);
+    if (type !== CACHE_F32 && begin < end) scale_weights(weightsAt + i * X_ROW, rowAt, valuesAt + <usize>padded * PAGE, from, to);
   }
   if (begin >= end) return;
-  const valuesAt = headAt + Pages.keyBytes(type, d);
   clear_rows(blockAt + 8, stateBytes, h, padded >> 3);
-  if (type !== CACHE_F32) {
-    for (let group = 0; group < padded >> 3; group++) {
-      widen_i8(Scratch.wide(scratchAt, d), valuesAt + (<usize>(group * PAGE + begin) << 3), end - begin);
-      const weightsAt = Scratch.weights(scratchAt, d) + (<usize>begin << 2);
-      Tile.values(h, blockAt + 8 + (<usize>group << 5), stateBytes, Scratch.wide(scratchAt, d), weightsAt, end - begin);
-    }
-    return;
-  }
-  let group = 0;
-  if (streams && end - begin === PAGE) {
-    for (; group + 8 <= padded >> 3; group += 8) {
-      for (let first = group; first < group + 2; first++) {
-        for (let t = 0; t < PAGE; t += STREAM_PIECE) {
-          for (let i = 0; i < h; i++) {
-            Streams.values(blockAt + 8 + <usize>i * stateBytes + (<usize>first << 5), valuesAt + (<usize>(first * PAGE + t) << 5), PAGE << 6, scoresAt + <usize>i * SCORES + (<usize>t << 2), STREAM_PIECE);
-          }
-        }
-      }
-    }
-  }
-  for (; group < padded >> 3; group++) {
-    Tile.values(h, blockAt + 8 + (<usize>group << 5), stateBytes, valuesAt + (<usize>(group * PAGE + begin) << 5), scoresAt + (<usize>begin << 2), end - begin);
-  }
+  const groupBytes = Pages.groupBytes(type, PAGE), before = <usize>begin << 2;
+  const xAt = (type !== CACHE_F32 ? weightsAt : scoresAt) + before;
+  add_products(type, h, streams, blockAt + 8, stateBytes, padded >> 3, valuesAt + Pages.groupBytes(type, begin), groupBytes, xAt, end - begin);
 }
 
 export function clear_state(stateAt: usize, d: i32): void {

@@ -15,6 +15,11 @@ export class Pages {
     return (headSize + 7) & ~7;
   }
 
+  /** Bytes of 8 values each at `count` places: a group of positions of as many features, or the other way round. */
+  @inline static groupBytes(type: u32, count: i32): usize {
+    return <usize>count << (type === CACHE_F32 ? 5 : 3);
+  }
+
   @inline static keyBytes(type: u32, headSize: i32): usize {
     return type === CACHE_F32 ? <usize>headSize * PAGE * 4 : <usize>headSize * PAGE + PAGE * 4;
   }
@@ -73,14 +78,4 @@ export function store_cache_q8(headAt: usize, keyAt: usize, valueAt: usize, posi
 
 @inline function clamp127(x: f32): i32 {
   return <i32>max<f32>(-127, min<f32>(127, x));
-}
-
-/** [cols][8] i8 -> [cols][8] f32, unscaled: what the f32 tile reads. */
-export function widen_i8(outAt: usize, fromAt: usize, cols: i32): void {
-  const end = fromAt + (<usize>cols << 3);
-  for (; fromAt < end; fromAt += 8, outAt += 32) {
-    const eight_i16x8 = v128.load8x8_s(fromAt);
-    v128.store(outAt, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(eight_i16x8)), 0);
-    v128.store(outAt, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(eight_i16x8)), 16);
-  }
 }

@@ -2,7 +2,7 @@
 
 import {
   ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
-  ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_TASKS_AT,
+  ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_STREAMS, ATTEND_TASKS_AT,
   JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
   PROBABILITIES_KEYS, PROBABILITIES_OUT_AT, ROW_POSITION, TASK_BLOCK_BEGIN, TASK_BLOCK_END, TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS,
   TILE_ROWS,
@@ -43,7 +43,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   const partial = word(taskAt, TASK_PARTIAL), direct = partial !== NO_PARTIAL && Pages.padded(d) === d;
   for (let i = 0; i < h; i++) {
     const rowAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(firstRow + i / width) * <usize>(heads + 2 * kvHeads) * <usize>d << 2);
-    stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, h, d);
+    stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, d);
     if (partial === NO_PARTIAL) clear_state(stateAt + <usize>i * stateBytes, d);
   }
   const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END);
@@ -54,7 +54,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
     const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
     const partialAt = <usize>word(opAt, ATTEND_PARTIALS_AT) + (<usize>((partial + block - blockBegin) * heads + headOffset) * <usize>(2 + d) << 2);
     const blockAt = direct ? partialAt : Scratch.block(scratchAt, d);
-    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1, blockAt);
+    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? <i32>word(opAt, ATTEND_STREAMS) : 1, blockAt);
     for (let i: usize = 0; i < <usize>h && !direct; i++) {
       if (partial === NO_PARTIAL) merge_state(stateAt + i * stateBytes, blockAt + i * stateBytes, d);
       else memory.copy(partialAt + i * (<usize>(2 + d) << 2), blockAt + i * stateBytes, <usize>(2 + d) << 2);
@@ -110,7 +110,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
       const queryAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(row * (heads + 2 * kvHeads) + head) * <usize>d << 2);
       const outAt = <usize>word(opAt, PROBABILITIES_OUT_AT) + (<usize>(head * rows + row) * <usize>keys << 2);
       memory.fill(outAt, 0, <usize>keys << 2);
-      stage_query(scratchAt, queryAt, 0, 1, d);
+      stage_query(scratchAt, queryAt, 0, d);
       clear_state(Scratch.state(scratchAt, d), d);
       for (let pass = 0; pass < 2; pass++) {
         for (let block: u32 = 0; block <= position / PAGE; block++) {
@@ -122,7 +122,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
           if (page >= word(opAt, ATTEND_PAGES)) return row;
           const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * <usize>word(opAt, ATTEND_HEAD_BYTES);
           const blockAt = Scratch.block(scratchAt, d);
-          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), false, blockAt);
+          attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), 1, blockAt);
           const stateAt = Scratch.state(scratchAt, d);
           if (pass === 0) {
             merge_state(stateAt, blockAt, d);

@@ -7,6 +7,7 @@ import { EXP } from "./rows.mjs";
 const D = 128;
 const PAGE = 64;
 const HEADS = 40;
+const CACHE_STREAMS = [1, 2, 4, 8];
 const CACHE = {
   f32: { code: 0, headBytes: PAGE * D * 8, values: (count) => noise(count), loop: "attendF32" },
   q8: { code: 1, headBytes: 2 * (PAGE * D + PAGE * 4), values: (count) => pattern(Int8Array, count), loop: "attendQ8" },
@@ -53,46 +54,53 @@ function block(cache, h) {
       const scratch = arena.zeros(1 << 17);
       const queries = arena.floats(h * D);
       for (let i = 0; i < h; i++) {
-        exports.stage_query(scratch, queries + i * D * 4, i, h, D);
+        exports.stage_query(scratch, queries + i * D * 4, i, D);
         exports.stage_span(scratch, i, 0, PAGE, D);
       }
       return {
-        call: () => exports.attend_block(scratch, head, code, h, D, SCALE, 0, scratch + BLOCK),
+        call: () => exports.attend_block(scratch, head, code, h, D, SCALE, 1, scratch + BLOCK),
         outputs: [[scratch, 1 << 17]],
       };
     },
   };
 }
 
-/** One query over pages that come from memory, as when a long context is decoded. */
-const fromMemory = {
-  ...block("f32", 1),
-  shape: "1 query, f32 cache from memory",
-  level: "memory read",
-  loop: {
-    ...block("f32", 1).loop,
-    operands({ memory, stream: { at, bytes } }) {
-      const [out, q, , , ones, others, scores] = block("f32", 1).loop.operands();
-      const { headBytes } = CACHE.f32;
-      return Array.from({ length: Math.floor(bytes / headBytes) }, (_, page) => {
-        const [k, v] = [0, headBytes / 2].map(
-          (half) => new Float32Array(memory.buffer, at + page * headBytes + half, PAGE * D),
-        );
-        return [out, q, k, v, ones, others, scores];
-      });
+/** Queries of one kv head over pages that come from memory, as when a long context is decoded. */
+function fromMemory(cache, h, streams) {
+  const inCache = block(cache, h);
+  const { code, headBytes } = CACHE[cache];
+  return {
+    ...inCache,
+    shape: `${inCache.shape} from memory, ${streams} stream${streams > 1 ? "s" : ""}`,
+    level: "memory read",
+    loop: h === 1 && cache === "f32" && streams === 1 ? { ...inCache.loop, operands: pagesOf(inCache) } : undefined,
+    prepare(exports, arena) {
+      const scratch = arena.zeros(1 << 17);
+      for (let i = 0; i < h; i++) {
+        exports.stage_query(scratch, arena.floats(D), i, D);
+        exports.stage_span(scratch, i, 0, PAGE, D);
+      }
+      const call = alongStream(arena, headBytes, (head) =>
+        exports.attend_block(scratch, head, code, h, D, SCALE, streams, scratch + BLOCK),
+      );
+      return { call, outputs: [[scratch, 1 << 17]] };
     },
-  },
-  prepare(exports, arena) {
-    const scratch = arena.zeros(1 << 17);
-    exports.stage_query(scratch, arena.floats(D), 0, 1, D);
-    exports.stage_span(scratch, 0, 0, PAGE, D);
-    const { code, headBytes } = CACHE.f32;
-    const call = alongStream(arena, headBytes, (head) =>
-      exports.attend_block(scratch, head, code, 1, D, SCALE, 1, scratch + BLOCK),
-    );
-    return { call, outputs: [[scratch, 1 << 17]] };
-  },
-};
+  };
+}
+
+/** Keys and values of page after page of the stream. */
+function pagesOf(inCache) {
+  return ({ memory, stream: { at, bytes } }) => {
+    const [out, q, , , ones, others, scores] = inCache.loop.operands();
+    const { headBytes } = CACHE.f32;
+    return Array.from({ length: Math.floor(bytes / headBytes) }, (_, page) => {
+      const [k, v] = [0, headBytes / 2].map(
+        (half) => new Float32Array(memory.buffer, at + page * headBytes + half, PAGE * D),
+      );
+      return [out, q, k, v, ones, others, scores];
+    });
+  };
+}
 
 const stateOf = (max) => noise(HEADS * (D + 2)).map((value, i) => [max, 1.5][i % (D + 2)] ?? value);
 const STATE_BYTES = (D + 2) * 4;
@@ -141,12 +149,12 @@ const stage = {
   group: "attention",
   exports: ["stage_query"],
   bytes: 6 * D * 8,
-  loop: { name: "transpose", operands: () => [new Float32Array(6 * D), noise(6 * D)], sizes: [6, D] },
+  loop: { name: "copy", operands: () => [new Float32Array(6 * D), noise(6 * D)], sizes: [6 * D] },
   prepare({ stage_query }, arena) {
     const queries = arena.floats(6 * D);
     const scratch = arena.zeros(6 * D * 4);
     const call = () => {
-      for (let i = 0; i < 6; i++) stage_query(scratch, queries + i * D * 4, i, 6, D);
+      for (let i = 0; i < 6; i++) stage_query(scratch, queries + i * D * 4, i, D);
     };
     return { call, outputs: [[scratch, 6 * D * 4]] };
   },
@@ -175,28 +183,11 @@ function store(kernel, cache, loop) {
 }
 
 const COUNT = 2 * PAGE * D;
-const widen = {
-  kernel: "widen_i8",
-  shape: `${PAGE} positions of ${D}`,
-  group: "attention",
-  exports: ["widen_i8"],
-  bytes: (COUNT / 2) * 5,
-  loop: {
-    name: "dequantizeQ8",
-    operands: () => [new Float32Array(COUNT / 2), pattern(Int8Array, COUNT / 2), new Float32Array(COUNT / 64).fill(1)],
-    sizes: [COUNT / 2],
-  },
-  prepare({ widen_i8 }, arena) {
-    const from = arena.weights(COUNT / 2);
-    const out = arena.zeros(COUNT * 2);
-    return { call: () => widen_i8(out, from, COUNT / 16), outputs: [[out, COUNT * 2]] };
-  },
-};
-
 export const attention = [
   ...[1, 2, 3, 4, 5, 6].map((h) => block("f32", h)),
   ...[1, 6].map((h) => block("q8", h)),
-  fromMemory,
+  ...[1, 3].flatMap((h) => CACHE_STREAMS.map((streams) => fromMemory("f32", h, streams))),
+  ...CACHE_STREAMS.map((streams) => fromMemory("q8", 3, streams)),
   merge,
   finish,
   stage,
@@ -210,5 +201,4 @@ export const attention = [
     operands: () => [new Int8Array(COUNT), new Float32Array(2 * PAGE), noise(COUNT)],
     sizes: [2 * PAGE, D],
   }),
-  widen,
 ];

@@ -1,7 +1,7 @@
 import { BLOCK, GROUP, TILE_ROWS, TRANSFORM_COPY, TRANSFORM_NORM, TRANSFORM_SWIGLU } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { choiceWords, defaultChoice } from "./kernels.ts";
+import { choiceWords, defaultCacheStreams, defaultChoice } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
 import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
@@ -160,6 +160,7 @@ export function attendOperands(op: AttendOp): Operands<"ATTEND"> {
     OUT_AT: out.at,
     PARTIALS_AT: partials.at,
     HEAD_BYTES: cache.headBytes,
+    STREAMS: defaultCacheStreams(cache.type),
   };
 }
 

@@ -1,4 +1,5 @@
 import {
+  ATTEND_STREAMS,
   MATMUL_WORDS,
   MATRIX_ROW,
   MATRIX_STREAMS,
@@ -48,6 +49,7 @@ export class Program {
   part = "";
   readonly #wide: boolean;
   readonly #matrices: MatrixPlace[] = [];
+  readonly #attends: number[] = [];
 
   /** `wide`: V8 pairs vectors into 256 bits. */
   constructor(wide = false) {
@@ -139,6 +141,11 @@ export class Program {
     return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
   }
 
+  /** Reads the cache as so many streams from the next run on. */
+  chooseCacheStreams(words: Uint32Array, streams: number): void {
+    for (const word of this.#attends) words[word + ATTEND_STREAMS] = streams;
+  }
+
   /** Takes these kernels from the next run on; `words`: the program where it lies. */
   choose(words: Uint32Array, choices: Choices): void {
     for (const place of this.#matrices) {
@@ -176,6 +183,7 @@ export class Program {
   }
 
   attend(op: AttendOp): void {
+    this.#attends.push(this.#words.length);
     this.#emit("ATTEND", attendOperands(op));
   }
 

@@ -303,10 +303,10 @@ export const CONVERT_BYTES = 2 * GROUP * CONVERT_COLS * 4;
 /** Scratch of MATMUL: pieces of dequantised groups, rows they are decoded to, sums of the tiles of a visit. */
 export const MATMUL_BYTES = ((VISIT_GROUPS + 1) * DEQUANTIZE_COLS + VISIT_GROUPS * MOST_TILES * TILE_ROWS) * GROUP * 4;
 
-/** Scratch of ATTEND: queries, scores, weights, scales, widened integers, a block and a state for each query, their spans. */
+/** Scratch of ATTEND: queries in pieces of 64 features, scores, weights, a block and a state for each query, their spans. */
 export function attentionBytes(d: number): number {
   const padded = Math.ceil(d / 8) * 8;
-  return 4 * (6 * d + 12 * PAGE + 8 + 8 * Math.max(d, PAGE) + 12 * (2 + padded) + 12);
+  return 4 * (6 * PAGE * Math.ceil(d / PAGE) + 12 * PAGE + 12 * (2 + padded) + 12);
 }
 
 /** The largest need of any op. */

@@ -1,8 +1,11 @@
 import { outOfRange } from "../../given.ts";
 import { defaultChoice, type MatrixPlace } from "../../runtime/kernels.ts";
 import type { Memory } from "../../runtime/memory.ts";
+import type { Program } from "../../runtime/program.ts";
 import type { Threads } from "../../runtime/threads.ts";
 import { type Choice, type Choices, candidatesOf, type StoredType } from "../../weight-types.ts";
+import type { Sizes } from "../plan/layout.ts";
+import type { CacheType } from "../plan/pages.ts";
 import type { PlannedMemory } from "../plan/sizes.ts";
 import { type Known, type Tuning, tune } from "./tune.ts";
 
@@ -14,11 +17,13 @@ const KNOWN = new WeakMap<WebAssembly.Module, Map<string, Known>>();
 export class KernelChoices {
   readonly #placed: readonly (PlannedMemory & { readonly memory: Memory })[];
   readonly #wide: boolean;
+  readonly #cacheType: CacheType;
   #chosen: Choices = {};
 
-  constructor(placed: readonly (PlannedMemory & { readonly memory: Memory })[], wide: boolean) {
+  constructor(placed: readonly (PlannedMemory & { readonly memory: Memory })[], { wide, cache }: Sizes) {
     this.#placed = placed;
     this.#wide = wide;
+    this.#cacheType = cache;
   }
 
   /** Every kind of matrix in the steps. */
@@ -40,10 +45,13 @@ export class KernelChoices {
   take(choices: Choices): void {
     for (const type of Object.keys(choices) as StoredType[]) this.#check(type, choices[type]!);
     this.#chosen = { ...this.#chosen, ...choices };
+    this.#write((program, words) => program.choose(words, choices));
+  }
+
+  #write(write: (program: Program, words: Uint32Array) => void): void {
     for (const { memory, programs } of this.#placed) {
       const { forward, trace, logits } = programs;
-      for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])])
-        program.choose(memory.u32(at), choices);
+      for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])]) write(program, memory.u32(at));
     }
   }
 
@@ -74,6 +82,10 @@ export class KernelChoices {
     const kinds = this.kinds.filter(({ type }) => !except.includes(type));
     const tuning = await tune(kinds, options);
     this.take(tuning.choices);
+    // Keys and values in f32 come out of memory like weights: where those like one stream best, so do these.
+    const [streams] = Object.values(tuning.choices).map((choice) => choice.streams);
+    if (streams !== undefined && this.#cacheType === "f32")
+      this.#write((program, words) => program.chooseCacheStreams(words, Math.min(streams, 4)));
     return tuning;
   }
 }

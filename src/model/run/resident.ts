@@ -82,7 +82,7 @@ export class ResidentModel {
     this.sizes = plan.sizes;
     this.threads = threads;
     this.#placed = placed;
-    this.choices = new KernelChoices(placed, plan.sizes.wide);
+    this.choices = new KernelChoices(placed, plan.sizes);
     this.#fused = kernels.build === "relaxed" && allFloat(weights);
     this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
     const { context, pages } = plan.sizes;

@@ -1,0 +1,150 @@
+/**
+ * The two products of attention, queries with keys and weights with values: sums of a page's head over k, in one order on every path.
+ *
+ *   out [h][groups][8] += x [h][n] . w [groups][n][8]      k upwards, multiply and add apart
+ *
+ * Rows of x are X_ROW bytes apart. How many groups are read at once, `streams`, is for the processor's prefetchers to like or not:
+ * no bit depends on it.
+ */
+
+import { CACHE_F32, CACHE_Q8, PAGE } from "../abi";
+
+/** Bytes from one row of x to the next. */
+export const X_ROW: usize = PAGE * 4;
+/** What every stream gives before the next ones have their turn, where registers do not hold all their sums. */
+const PIECE = 8;
+
+class Cached {
+  /** Bytes of 8 values that stand beside each other. */
+  @inline static bytes(type: u32): usize { return type === CACHE_F32 ? 32 : 8; }
+
+  /** i16 of 8 integers; nothing where floats are read as they are. */
+  @inline static codes(type: u32, at: usize): v128 { return type === CACHE_Q8 ? v128.load8x8_s(at) : i32x4.splat(0); }
+
+  @inline static low(type: u32, at: usize, codes: v128): v128 {
+    if (type === CACHE_Q8) return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(codes));
+    return v128.load(at, 0);
+  }
+
+  @inline static high(type: u32, at: usize, codes: v128): v128 {
+    if (type === CACHE_Q8) return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(codes));
+    return v128.load(at, 16);
+  }
+}
+
+class Tile {
+  /**
+   * h queries over g streams, h * g <= 6: row r is query r % h over stream r / h. Sums of stream j and query i lie at
+   * outAt + j * outApart + i * outStep, its weights at weightAt + j * apart.
+   */
+  @inline static sums(type: u32, h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
+    const o1 = outAt + outStep * (1 % h) + outApart * (1 / h), o2 = outAt + outStep * (2 % h) + outApart * (2 / h);
+    const o3 = outAt + outStep * (3 % h) + outApart * (3 / h), o4 = outAt + outStep * (4 % h) + outApart * (4 / h);
+    const o5 = outAt + outStep * (5 % h) + outApart * (5 / h);
+    let s00 = v128.load(outAt, 0), s01 = v128.load(outAt, 16);
+    let s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
+    if (h * g > 1) { s10 = v128.load(o1, 0); s11 = v128.load(o1, 16); }
+    if (h * g > 2) { s20 = v128.load(o2, 0); s21 = v128.load(o2, 16); }
+    if (h * g > 3) { s30 = v128.load(o3, 0); s31 = v128.load(o3, 16); }
+    if (h * g > 4) { s40 = v128.load(o4, 0); s41 = v128.load(o4, 16); }
+    if (h * g > 5) { s50 = v128.load(o5, 0); s51 = v128.load(o5, 16); }
+    let at1 = weightAt + apart, at2 = at1 + apart, at3 = at2 + apart;
+    const bytes = Cached.bytes(type), end = weightAt + <usize>n * bytes;
+    while (weightAt < end) {
+      let codes = Cached.codes(type, weightAt);
+      let w0 = Cached.low(type, weightAt, codes), w1 = Cached.high(type, weightAt, codes);
+      let x = v128.load32_splat(xAt, 0);
+      s00 = f32x4.add(s00, f32x4.mul(x, w0)); s01 = f32x4.add(s01, f32x4.mul(x, w1));
+      if (h * g > 1) {
+        if (h === 1) { codes = Cached.codes(type, at1); w0 = Cached.low(type, at1, codes); w1 = Cached.high(type, at1, codes); }
+        if (h > 1) x = v128.load32_splat(xAt, X_ROW);
+        s10 = f32x4.add(s10, f32x4.mul(x, w0)); s11 = f32x4.add(s11, f32x4.mul(x, w1));
+      }
+      if (h * g > 2) {
+        if (h === 1) { codes = Cached.codes(type, at2); w0 = Cached.low(type, at2, codes); w1 = Cached.high(type, at2, codes); }
+        if (h === 2) { codes = Cached.codes(type, at1); w0 = Cached.low(type, at1, codes); w1 = Cached.high(type, at1, codes); x = v128.load32_splat(xAt, 0); }
+        if (h > 2) x = v128.load32_splat(xAt, X_ROW * 2);
+        s20 = f32x4.add(s20, f32x4.mul(x, w0)); s21 = f32x4.add(s21, f32x4.mul(x, w1));
+      }
+      if (h * g > 3) {
+        if (h === 1) { codes = Cached.codes(type, at3); w0 = Cached.low(type, at3, codes); w1 = Cached.high(type, at3, codes); }
+        if (h === 3) { codes = Cached.codes(type, at1); w0 = Cached.low(type, at1, codes); w1 = Cached.high(type, at1, codes); x = v128.load32_splat(xAt, 0); }
+        if (h === 2) x = v128.load32_splat(xAt, X_ROW);
+        if (h > 3) x = v128.load32_splat(xAt, X_ROW * 3);
+        s30 = f32x4.add(s30, f32x4.mul(x, w0)); s31 = f32x4.add(s31, f32x4.mul(x, w1));
+      }
+      if (h * g > 4) {
+        if (h === 3) x = v128.load32_splat(xAt, X_ROW);
+        if (h > 4) x = v128.load32_splat(xAt, X_ROW * 4);
+        s40 = f32x4.add(s40, f32x4.mul(x, w0)); s41 = f32x4.add(s41, f32x4.mul(x, w1));
+      }
+      if (h * g > 5) {
+        if (h === 3) x = v128.load32_splat(xAt, X_ROW * 2);
+        if (h > 5) x = v128.load32_splat(xAt, X_ROW * 5);
+        s50 = f32x4.add(s50, f32x4.mul(x, w0)); s51 = f32x4.add(s51, f32x4.mul(x, w1));
+      }
+      weightAt += bytes;
+      if (g > 1) at1 += bytes;
+      if (g > 2) at2 += bytes;
+      if (g > 3) at3 += bytes;
+      xAt += 4;
+    }
+    v128.store(outAt, s00, 0); v128.store(outAt, s01, 16);
+    if (h * g > 1) { v128.store(o1, s10, 0); v128.store(o1, s11, 16); }
+    if (h * g > 2) { v128.store(o2, s20, 0); v128.store(o2, s21, 16); }
+    if (h * g > 3) { v128.store(o3, s30, 0); v128.store(o3, s31, 16); }
+    if (h * g > 4) { v128.store(o4, s40, 0); v128.store(o4, s41, 16); }
+    if (h * g > 5) { v128.store(o5, s50, 0); v128.store(o5, s51, 16); }
+  }
+
+  /** Streams that one tile of h queries reads at once, at most `streams`. */
+  @inline static streams(h: i32, streams: i32): i32 { return min(streams, h === 1 ? 4 : h <= 3 ? 2 : 1); }
+
+  @inline static of(type: u32, h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
+    switch (g << 3 | h) {
+      case 0o11: Tile.sums(type, 1, 1, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o21: Tile.sums(type, 1, 2, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o41: Tile.sums(type, 1, 4, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o12: Tile.sums(type, 2, 1, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o22: Tile.sums(type, 2, 2, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o13: Tile.sums(type, 3, 1, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o23: Tile.sums(type, 3, 2, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o14: Tile.sums(type, 4, 1, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      case 0o15: Tile.sums(type, 5, 1, outAt, outStep, outApart, weightAt, apart, xAt, n); break;
+      default: Tile.sums(type, 6, 1, outAt, outStep, outApart, weightAt, apart, xAt, n);
+    }
+  }
+
+  static f32(h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
+    Tile.of(CACHE_F32, h, g, outAt, outStep, outApart, weightAt, apart, xAt, n);
+  }
+
+  static q8(h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
+    Tile.of(CACHE_Q8, h, g, outAt, outStep, outApart, weightAt, apart, xAt, n);
+  }
+
+  static any(type: u32, h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
+    if (type === CACHE_F32) Tile.f32(h, g, outAt, outStep, outApart, weightAt, apart, xAt, n);
+    else Tile.q8(h, g, outAt, outStep, outApart, weightAt, apart, xAt, n);
+  }
+}
+
+/**
+ * h rows of `groups` groups, one behind the other in `out` (rows outStep bytes apart) and groupBytes apart in the cache: n <= 64 steps
+ * of k from weightAt on.
+ */
+export function add_products(type: u32, h: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
+  const each = groups / streams, g = Tile.streams(h, streams);
+  const apart = <usize>each * groupBytes, outApart = <usize>each << 5;
+  const piece = g === streams ? n : PIECE, bytes = Cached.bytes(type);
+  for (let group: usize = 0; group < <usize>each; group++) {
+    for (let k = 0; k < n; k += piece) {
+      for (let stream: usize = 0; stream < <usize>streams; stream += <usize>g) {
+        Tile.any(type, h, g, outAt + (group << 5) + stream * outApart, outStep, outApart, weightAt + group * groupBytes + stream * apart + <usize>k * bytes, apart, xAt + (<usize>k << 2), min(piece, n - k));
+      }
+    }
+  }
+  for (let group = <usize>(each * streams); group < <usize>groups; group++) {
+    Tile.any(type, h, 1, outAt + (group << 5), outStep, 0, weightAt + group * groupBytes, 0, xAt, n);
+  }
+}
