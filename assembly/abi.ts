@@ -30,6 +30,11 @@ export const FORM_Q16_PAIRS = 1;
 /** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows]: of the first and of the last 16 inputs, i16 each */
 export const FORM_Q8_QUADS = 2;
 
+/** Rows of a step in which every thread does for itself what is work for one thread: waiting for another would take longer. */
+export const FEW_ROWS = 6;
+/** Entries from the panel of one thread to that of the next in such a step; scales of whole cache lines. */
+export const OWN_ROWS = 8;
+
 // ---- weight types (memory and file): number, values and bytes of a stored block, its bytes in a packed group (0: eight stored rows) ----
 
 export const TYPE_F32 = 0, F32_VALUES = 1, F32_BYTES = 4, F32_GROUP = 32;
@@ -209,6 +214,12 @@ export const JOIN_PARTIAL = 2;
 
 // ---- ops: word 0 is opcode | words << 16, operands follow ----
 
+/**
+ * On an opcode: in a step of few rows every thread does all of it for itself and waits for nobody. It writes memory of its thread, or
+ * all write the same bits; and the ops up to the next barrier write nothing that it reads or writes.
+ */
+export const FOR_ITSELF = 0x8000;
+
 export const OP_END = 0;
 /** All threads meet and return STATUS_STOPPED. */
 export const OP_STOP = 1;
@@ -265,7 +276,8 @@ export const PANEL_SCALE_AT = 13;
 export const PANEL_SUM_AT = 14;
 export const PANEL_FLOAT_AT = 15; // a second panel of FORM_F32; 0: not wanted
 export const PANEL_TILE_ROWS = 16;
-export const PANEL_WORDS = 17;
+export const PANEL_OWN = 17; // entries from one thread's own panels to the next one's, in steps of few rows; 0: they share one
+export const PANEL_WORDS = 18;
 
 export const TRANSFORM_COPY = 0;
 export const TRANSFORM_NORM = 1;
@@ -292,7 +304,8 @@ export const MATRIX_RESIDUAL_AT = 14; // same shape and stride as out, may be ou
 export const MATRIX_BIAS_AT = 15; // [outputs] f32; 0: none
 export const MATRIX_TILES = 16; // tiles of rows that share a pass over a weight group
 export const MATRIX_TILE_ROWS = 17;
-export const MATRIX_WORDS = 18;
+export const MATRIX_OWN = 18; // as PANEL_OWN
+export const MATRIX_WORDS = 19;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place
@@ -350,14 +363,14 @@ export const ROUTE_GATHER_AT = 7; // [entries] u32: the row of each entry
 export const ROUTE_SEGMENTS_AT = 8;
 export const ROUTE_WORDS = 9;
 
-export const COMBINE_X_AT = 1; // [rows][cols] f32: the residual
+export const COMBINE_X_AT = 1; // [rows][cols] f32: the residual; 0: the branch alone
 export const COMBINE_COLS = 2;
 export const COMBINE_SHARED_AT = 3; // [rows][cols] f32; 0: none
 export const COMBINE_EXPERTS_AT = 4; // [entries][cols] f32
 export const COMBINE_USED = 5;
 export const COMBINE_PICKS_AT = 6;
 export const COMBINE_SCORES_AT = 7; // 0: scores went to the input
-export const COMBINE_BRANCH_AT = 8; // [rows][cols] f32: write the branch here and leave x; 0: add to x
+export const COMBINE_OUT_AT = 8; // [rows][cols] f32
 export const COMBINE_WORDS = 9;
 
 export const PACK_SOURCE_AT = 1;
@@ -382,4 +395,5 @@ export const PROBABILITIES_WORDS = 21;
 export const ADD_X_AT = 1; // [rows][cols] f32
 export const ADD_BRANCH_AT = 2;
 export const ADD_COLS = 3;
-export const ADD_WORDS = 4;
+export const ADD_OUT_AT = 4; // may be x
+export const ADD_WORDS = 5;

@@ -230,6 +230,8 @@ describe("the bits of a row depend on its own ids and adapter alone", () => {
       // embed, angles, 11 ops a layer, panel and matrix of the logits
       expect(bare.info.opsPerStep).toBe(4 + 11 * 3);
       expect(adapted.info.opsPerStep).toBeGreaterThan(bare.info.opsPerStep);
+      // q k v, rope, attention, its output, gate and up, down
+      expect(bare.info.barriersPerStep).toBe(1 + 6 * 3);
     }
   });
 });

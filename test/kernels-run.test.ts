@@ -140,7 +140,7 @@ describe("run: faults and nothing to do", () => {
   it("STOP returns STATUS_STOPPED behind itself; an abort word ends the run", () => {
     onBoth((kernels, arena) => {
       const x = arena.inout(Float32Array.of(1, 2));
-      const add = op("ADD", { X_AT: x.at, BRANCH_AT: arena.in(Float32Array.of(10, 20)), COLS: 2 });
+      const add = op("ADD", { X_AT: x.at, BRANCH_AT: arena.in(Float32Array.of(10, 20)), COLS: 2, OUT_AT: x.at });
       const control = arena.start([add, op("STOP"), add], 1);
       expect(kernels.run(abi.CONTROL_AT, 0)).toBe(abi.STATUS_STOPPED);
       expect([...arena.f32(x)]).toEqual([11, 22]);

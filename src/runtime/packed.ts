@@ -41,25 +41,38 @@ export interface Panel {
   readonly cols: number;
   /** Rows of a tile at most. */
   readonly tileRows: number;
+  /** From one thread's own entries to the next one's, in steps of few rows. */
+  readonly own: number;
   readonly values: Tensor;
   readonly scales: Tensor | null;
   readonly sums: Tensor | null;
 }
 
+/** `entries`: of each row of a step; `threads`: who make panels of their own of a few rows. */
+export interface PanelSizes {
+  readonly tileRows: number;
+  readonly threads: number;
+  readonly entries?: number;
+}
+
+/** Without rows: none, for nobody. */
 export function reservePanel(
   plan: MemoryPlan,
   name: string,
   form: PanelForm,
-  tileRows: number,
-  rows: number,
+  { tileRows, threads, entries = 1 }: PanelSizes,
+  most: number,
   cols: number,
 ): Panel {
   const blocks = Math.ceil(cols / abi.BLOCK);
+  const own = abi.OWN_ROWS * entries;
+  const rows = most === 0 ? 0 : Math.max(most, own * threads);
   return {
     form,
     rows,
     cols,
     tileRows,
+    own,
     values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
     scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
     sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,

@@ -89,7 +89,8 @@ export interface StepTables {
 export type Panels = ReadonlyMap<PanelForm, Panel>;
 
 export interface Activations {
-  readonly x: Tensor; // [rows, hidden]: the residual stream
+  readonly x: Tensor; // [rows, hidden]: the residual stream between layers
+  readonly between: Tensor; // [rows, hidden]: the same between attention and feed-forward, so that none adds in place
   readonly angles: Tensor; // [rows, headSize]
   readonly temperature: Tensor; // [rows]
   readonly qkv: Tensor; // [rows, (heads + 2 kvHeads) * headSize]
@@ -263,14 +264,15 @@ function reserveActivations(
   const entries = moe ? rows * config.expertsUsed : 0;
   const f32 = (name: string, ...shape: number[]) => plan.reserve(name, "f32", shape);
   const u32 = (name: string, ...shape: number[]) => plan.reserve(name, "u32", shape);
-  const panels = (name: string, count: number, cols: number): Panels =>
+  const panels = (name: string, count: number, cols: number, entries = 1): Panels =>
     new Map(
       [...forms]
         .filter((form) => form === "f32" || cols % 32 === 0)
-        .map((form) => [form, reservePanel(plan, `${name} panel`, form, sizes.tileRows, count, cols)]),
+        .map((form) => [form, reservePanel(plan, `${name} panel`, form, { ...sizes, entries }, count, cols)]),
     );
   return {
     x: f32("x", rows, hidden),
+    between: f32("x behind attention", rows, hidden),
     angles: f32("angles", rows, headSize),
     temperature: f32("temperature", rows),
     qkv: f32("qkv", rows, (heads + 2 * kvHeads) * headSize),
@@ -289,8 +291,8 @@ function reserveActivations(
     normPanels: panels("norm", rows, hidden),
     attentionPanels: panels("attention", rows, heads * headSize),
     hiddenPanels: panels("hidden", rows, width),
-    expertPanels: panels("expert", entries, hidden),
-    expertHiddenPanels: panels("expert hidden", entries, config.expertWidth),
+    expertPanels: panels("expert", entries, hidden, config.expertsUsed),
+    expertHiddenPanels: panels("expert hidden", entries, config.expertWidth, config.expertsUsed),
     outputPanels: panels("output", last ? sizes.logitRows : 0, hidden),
     normed: f32("normed", sizes.traceRows, hidden),
     branch: f32("branch", branch ? rows : sizes.traceRows, hidden),

@@ -15,6 +15,7 @@ import { EngineError } from "../../error.ts";
 import type { Crossing } from "../../host/worker-start.ts";
 import { Memory, type Tensor } from "../../runtime/memory.ts";
 import type { Kernels } from "../../runtime/module.ts";
+import type { Program } from "../../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../../runtime/threads.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
@@ -63,8 +64,9 @@ export class ResidentModel {
   readonly sizes: Sizes;
   readonly cache: Cache;
   readonly threads: Threads;
-  /** Ops between two barriers of one step, all memories. */
+  /** Ops of one step, and those of them behind which threads wait in one of few rows; all memories. */
   readonly ops: number;
+  readonly barriers: number;
   readonly #placed: readonly Placed[];
   readonly #fused: boolean;
   /** By adapter. */
@@ -81,7 +83,10 @@ export class ResidentModel {
     this.threads = threads;
     this.#placed = placed;
     this.#fused = kernels.build === "relaxed" && allFloat(weights);
-    this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
+    const count = (of: (program: Program) => number) =>
+      placed.reduce((sum, { programs }) => sum + of(programs.forward.program), 0);
+    this.ops = count(({ places }) => places.length);
+    this.barriers = count(({ barriers }) => barriers);
     const { context, pages } = plan.sizes;
     const pageBytes = (kind: PageKind) =>
       placed.reduce((sum, { layout }) => sum + layout.cacheAt[kind].bytes, 0) / pages[kind];
