@@ -18,6 +18,9 @@ export const DEQUANTIZE_COLS = 256;
 /** Inputs that PACK converts at a time: 8 rows of f32 and as many stored ones lie in scratch. */
 export const CONVERT_COLS = 1024;
 
+/** Logits of which the largest is known: with peaks, few of them are read to find the likeliest. */
+export const PEAK = 64;
+
 /** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
 export const VISIT_GROUPS = 4;
 
@@ -143,8 +146,9 @@ export const WORD_DONE = 80;
 export const WORD_FINISHED = 81;
 export const WORD_STOPPED_IN = 82;
 /** Memory 0 only: memories [first, last] that this step walks. */
-export const WORD_FIRST_MEMORY = 83;
-export const WORD_LAST_MEMORY = 84;
+export const WORD_FIRST_MEMORY = 83, WORD_LAST_MEMORY = 84;
+/** 1: the peaks of this step's logits are wanted; 0: their op does nothing. */
+export const WORD_PEAKS = 85;
 /** Wake-ups of each worker since it started, 64 words. */
 export const WORD_WAKES = 96;
 export const MAX_THREADS = 64;
@@ -239,7 +243,9 @@ export const OP_PROBABILITIES = 13;
 export const OP_ADD = 14;
 /** Operands of PACK; PACK_AT: stored rows [rowEnd - rowBegin] of PACK_TYPE. */
 export const OP_CONVERT = 15;
-export const OPCODES = 16;
+/** The largest logits of every span, where WORD_PEAKS says that somebody looks. */
+export const OP_PEAKS = 16;
+export const OPCODES = 17;
 
 export const EMBED_ROWS_AT = 1; // row table
 export const EMBED_TYPE = 2;
@@ -346,12 +352,7 @@ export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
 export const ATTEND_HEAD_BYTES = 18;
 export const ATTEND_WORDS = 19;
 
-export const MERGE_LIST_AT = 1;
-export const MERGE_HEADS = 2;
-export const MERGE_HEAD_SIZE = 3;
-export const MERGE_PARTIALS_AT = 4;
-export const MERGE_OUT_AT = 5;
-export const MERGE_WORDS = 6;
+export const MERGE_LIST_AT = 1, MERGE_HEADS = 2, MERGE_HEAD_SIZE = 3, MERGE_PARTIALS_AT = 4, MERGE_OUT_AT = 5, MERGE_WORDS = 6;
 
 export const ROUTE_LOGITS_AT = 1; // [rows][experts] f32
 export const ROUTE_EXPERTS = 2;
@@ -392,8 +393,8 @@ export const PROBABILITIES_OUT_AT = 19; // after the words of ATTEND: [heads][ro
 export const PROBABILITIES_KEYS = 20;
 export const PROBABILITIES_WORDS = 21;
 
-export const ADD_X_AT = 1; // [rows][cols] f32
-export const ADD_BRANCH_AT = 2;
-export const ADD_COLS = 3;
-export const ADD_OUT_AT = 4; // may be x
-export const ADD_WORDS = 5;
+/** One segment: the rows; logits [rows][cols] f32; out [rows][ceil(cols / PEAK)] f32. */
+export const PEAKS_SEGMENTS_AT = 1, PEAKS_LOGITS_AT = 2, PEAKS_COLS = 3, PEAKS_OUT_AT = 4, PEAKS_WORDS = 5;
+
+/** x, branch and out [rows][cols] f32; out may be x. */
+export const ADD_X_AT = 1, ADD_BRANCH_AT = 2, ADD_COLS = 3, ADD_OUT_AT = 4, ADD_WORDS = 5;

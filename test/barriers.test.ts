@@ -33,6 +33,7 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   COMBINE: ["OUT_AT"],
   ADD: ["OUT_AT"],
   PROBABILITIES: ["OUT_AT"],
+  PEAKS: ["OUT_AT"],
 };
 const OWN: Readonly<Record<string, readonly string[]>> = {
   PANEL: ["AT", "SCALE_AT", "SUM_AT", "FLOAT_AT"],

@@ -125,7 +125,7 @@ describe("run: faults and nothing to do", () => {
   it("no rows, no segments, no tasks: nothing is read or written", () => {
     onBoth((kernels, arena) => {
       const nothing = arena.in(Uint32Array.of(0));
-      const empty = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14].map((opcode) => [
+      const empty = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 16].map((opcode) => [
         opcode | (32 << 16),
         ...new Array<number>(31).fill(nothing),
       ]);

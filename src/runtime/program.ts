@@ -1,4 +1,4 @@
-import { FOR_ITSELF, OP_END } from "../../assembly/abi.ts";
+import { FOR_ITSELF, OP_END, PEAK } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { weightType } from "../weight-types.ts";
 import { type Choices, NARROW } from "./kernels.ts";
@@ -210,6 +210,12 @@ export class Program {
       SCORES_AT: scores?.at ?? 0,
       OUT_AT: out.at,
     });
+  }
+
+  /** The largest logits of every span, for steps that want them. */
+  peaks(segments: Tensor, logits: Tensor, out: Tensor): void {
+    expectShape("peaks", out.shape[1], Math.ceil(logits.shape[1] / PEAK));
+    this.#emit("PEAKS", { SEGMENTS_AT: segments.at, LOGITS_AT: logits.at, COLS: logits.shape[1], OUT_AT: out.at });
   }
 
   /** out = x + branch. */

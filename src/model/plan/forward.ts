@@ -291,5 +291,6 @@ function logits(emit: Emit): void {
     [matrix(emit, output, activations.outputPanels, activations.logits, { segments: tables.logitSegments })],
     emit.fused,
   ); // [flagged, vocab]
+  program.peaks(tables.logitSegments, activations.logits, activations.peaks);
   tap(emit, rowsTap("norm", activations.normed), rowsTap("logits", activations.logits));
 }

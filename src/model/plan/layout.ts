@@ -5,6 +5,7 @@ import {
   JOIN_WORDS,
   PACK_WORDS,
   PAGE,
+  PEAK,
   ROW_WORDS,
   SEGMENT_WORDS,
   TASK_WORDS,
@@ -106,6 +107,7 @@ export interface Activations {
   readonly sharedOut: Tensor; // [rows, hidden]
   readonly expertOut: Tensor; // [rows * used, hidden]
   readonly logits: Tensor; // [logitRows, vocab], last memory only
+  readonly peaks: Tensor; // [logitRows, ceil(vocab / PEAK)]: the largest logit of each span, where a step wants them
   readonly normPanels: Panels; // of normed rows
   readonly attentionPanels: Panels;
   readonly hiddenPanels: Panels;
@@ -288,6 +290,7 @@ function reserveActivations(
     sharedOut: f32("shared out", moe ? rows : 0, hidden),
     expertOut: f32("expert out", entries, hidden),
     logits: f32("logits", last ? sizes.logitRows : 0, config.vocab),
+    peaks: f32("peaks", last ? sizes.logitRows : 0, Math.ceil(config.vocab / PEAK)),
     normPanels: panels("norm", rows, hidden),
     attentionPanels: panels("attention", rows, heads * headSize),
     hiddenPanels: panels("hidden", rows, width),

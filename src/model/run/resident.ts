@@ -3,6 +3,7 @@ import {
   FAULT_PAGE,
   FAULT_ROUTER,
   FAULT_TOKEN,
+  WORD_PEAKS,
   WORD_PROBABILITIES,
   WORD_PROFILE_AT,
   WORD_PROFILE_FROM,
@@ -35,8 +36,11 @@ import { type TapData, TapReader } from "./tap-reader.ts";
  * mixed, run through the programs of all memories by one wake of the threads.
  */
 
-/** Logits of one flagged row; `row` counts the step's rows. Valid during the call only. */
-export type OnLogits = (logits: Float32Array, row: number, part: number) => void;
+/**
+ * Logits of one flagged row; `row` counts the step's rows. `peaks`: the largest of every PEAK of them, null where no part wants them.
+ * Both are valid during the call only.
+ */
+export type OnLogits = (logits: Float32Array, row: number, part: number, peaks: Float32Array | null) => void;
 
 /** Milliseconds of one op, all steps together; `waitMs` of them the first thread waited for the others. */
 export interface OpTime {
@@ -180,6 +184,8 @@ export class ResidentModel {
       throw new EngineError("STEP_ROWS", "too many rows in one step", { actual: rows, limit: this.sizes.rows });
     }
     this.#write(parts);
+    const peaked = parts.some(({ peaks }) => peaks);
+    this.#last.memory.control[WORD_PEAKS] = peaked ? 1 : 0;
     const flagged = flaggedRows(parts);
     for (let done = 0, first = true; first || done < flagged.length; first = false) {
       const piece = flagged.slice(done, done + this.sizes.logitRows);
@@ -190,7 +196,8 @@ export class ResidentModel {
       await this.#run(this.#placed.length - programs.length, programs, signal);
       const { layout, memory } = this.#last;
       for (const [index, { row, part }] of piece.entries()) {
-        onLogits(memory.f32(layout.activations.logits, index * this.config.vocab, this.config.vocab), row, part);
+        const { logits, peaks } = layout.activations;
+        onLogits(memory.row(logits, index), row, part, peaked ? memory.row(peaks, index) : null);
       }
       done += piece.length;
     }

@@ -1,0 +1,27 @@
+import { findEdge, order } from "./edge.ts";
+
+/** Where fewer spans than this many times the wanted ones exist, reading the few saves too little. */
+const LEAST_SPANS = 4;
+
+/**
+ * A value that at least `count` logits reach, by the largest logit of each span alone. null: `count` is not few, or not all logits are
+ * finite, so that all of them have to be read.
+ */
+export function reachedBy(count: number, peaks: Float32Array): number | null {
+  if (count * LEAST_SPANS > peaks.length) return null;
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let span = 0; span < peaks.length; span++) {
+    const peak = peaks[span];
+    if (!(peak < Number.POSITIVE_INFINITY)) return null;
+    if (peak > largest) largest = peak;
+  }
+  const least = count === 1 ? largest : likeliest(count, peaks);
+  return least === Number.NEGATIVE_INFINITY ? null : least;
+}
+
+/** The value of place `count` from the highest down. */
+function likeliest(count: number, values: Float32Array): number {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const { key } = findEdge(bits, bits.length, null, count - 1);
+  return values[bits.findIndex((one) => order(one) === key)];
+}
