@@ -121,4 +121,7 @@ it("as many logits as asked for reach the value, and it is the largest of which 
   expect(reachedBy(3, Float32Array.of(...peaks, ...peaks))).toBe(4);
   expect(reachedBy(1, Float32Array.of(1, Number.NaN, 2, 3))).toBe(null);
   expect(reachedBy(1, new Float32Array(4).fill(Number.NEGATIVE_INFINITY))).toBe(null);
+  const many = logitsOf(1000, 3, 0.01);
+  const sorted = [...many].sort((a, b) => b - a);
+  for (const count of [1, 2, 40, 64, 65, 250]) expect(reachedBy(count, many)).toBe(sorted[count - 1]);
 });
