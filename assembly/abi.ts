@@ -18,6 +18,9 @@ export const DEQUANTIZE_COLS = 256;
 /** Inputs that PACK converts at a time: 8 rows of f32 and as many stored ones lie in scratch. */
 export const CONVERT_COLS = 1024;
 
+/** Logits of which the largest is known: with peaks, few of them are read to find the likeliest. */
+export const PEAK = 64;
+
 /** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
 export const VISIT_GROUPS = 4;
 
@@ -29,6 +32,11 @@ export const FORM_F32 = 0;
 export const FORM_Q16_PAIRS = 1;
 /** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows]: of the first and of the last 16 inputs, i16 each */
 export const FORM_Q8_QUADS = 2;
+
+/** Rows of a step in which every thread does for itself what is work for one thread: waiting for another would take longer. */
+export const FEW_ROWS = 6;
+/** Entries from the panel of one thread to that of the next in such a step; scales of whole cache lines. */
+export const OWN_ROWS = 8;
 
 // ---- weight types (memory and file): number, values and bytes of a stored block, its bytes in a packed group (0: eight stored rows) ----
 
@@ -140,8 +148,9 @@ export const WORD_DONE = 80;
 export const WORD_FINISHED = 81;
 export const WORD_STOPPED_IN = 82;
 /** Memory 0 only: memories [first, last] that this step walks. */
-export const WORD_FIRST_MEMORY = 83;
-export const WORD_LAST_MEMORY = 84;
+export const WORD_FIRST_MEMORY = 83, WORD_LAST_MEMORY = 84;
+/** 1: the peaks of this step's logits are wanted; 0: their op does nothing. */
+export const WORD_PEAKS = 85;
 /** Wake-ups of each worker since it started, 64 words. */
 export const WORD_WAKES = 96;
 export const MAX_THREADS = 64;
@@ -211,6 +220,12 @@ export const JOIN_PARTIAL = 2;
 
 // ---- ops: word 0 is opcode | words << 16, operands follow ----
 
+/**
+ * On an opcode: in a step of few rows every thread does all of it for itself and waits for nobody. It writes memory of its thread, or
+ * all write the same bits; and the ops up to the next barrier write nothing that it reads or writes.
+ */
+export const FOR_ITSELF = 0x8000;
+
 export const OP_END = 0;
 /** All threads meet and return STATUS_STOPPED. */
 export const OP_STOP = 1;
@@ -230,13 +245,12 @@ export const OP_PROBABILITIES = 13;
 export const OP_ADD = 14;
 /** Operands of PACK; PACK_AT: stored rows [rowEnd - rowBegin] of PACK_TYPE. */
 export const OP_CONVERT = 15;
-export const OPCODES = 16;
+/** The largest logits of every span, where WORD_PEAKS says that somebody looks. */
+export const OP_PEAKS = 16;
+export const OPCODES = 17;
 
 export const EMBED_ROWS_AT = 1; // row table
-export const EMBED_TYPE = 2;
-export const EMBED_WEIGHT_AT = 3;
-export const EMBED_VOCAB = 4;
-export const EMBED_COLS = 5;
+export const EMBED_TYPE = 2, EMBED_WEIGHT_AT = 3, EMBED_VOCAB = 4, EMBED_COLS = 5;
 export const EMBED_OUT_AT = 6; // [rows][cols] f32
 export const EMBED_AREA_AT = 7; // [area rows][cols] f32
 export const EMBED_AREA_ROWS = 8;
@@ -267,7 +281,8 @@ export const PANEL_SCALE_AT = 13;
 export const PANEL_SUM_AT = 14;
 export const PANEL_FLOAT_AT = 15; // a second panel of FORM_F32; 0: not wanted
 export const PANEL_TILE_ROWS = 16;
-export const PANEL_WORDS = 17;
+export const PANEL_OWN = 17; // entries from one thread's own panels to the next one's, in steps of few rows; 0: they share one
+export const PANEL_WORDS = 18;
 
 export const TRANSFORM_COPY = 0;
 export const TRANSFORM_NORM = 1;
@@ -297,13 +312,12 @@ export const MATRIX_TILE_ROWS = 17;
 export const MATRIX_WOVEN = 18; // 1: the groups of a visit are woven (visits.ts)
 export const MATRIX_STREAMS = 19; // visits that a row of integers takes together
 export const MATRIX_TOUCH = 20; // streams that read a visit ahead of few tiles; 0: none
-export const MATRIX_WORDS = 21;
+export const MATRIX_OWN = 21; // as PANEL_OWN
+export const MATRIX_WORDS = 22;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place
-export const ROPE_HEADS = 3;
-export const ROPE_KV_HEADS = 4;
-export const ROPE_HEAD_SIZE = 5;
+export const ROPE_HEADS = 3, ROPE_KV_HEADS = 4, ROPE_HEAD_SIZE = 5;
 export const ROPE_ROTATE = 6; // 0 | 1
 export const ROPE_NORM = 7; // 0 | 1
 export const ROPE_EPS = 8; // f32 bits
@@ -321,30 +335,20 @@ export const ROPE_WORDS = 18;
 export const ATTEND_TASKS_AT = 1;
 export const ATTEND_ROWS_AT = 2;
 export const ATTEND_QKV_AT = 3;
-export const ATTEND_HEADS = 4;
-export const ATTEND_KV_HEADS = 5;
-export const ATTEND_HEAD_SIZE = 6;
+export const ATTEND_HEADS = 4, ATTEND_KV_HEADS = 5, ATTEND_HEAD_SIZE = 6;
 export const ATTEND_SCALE = 7; // f32 bits
 export const ATTEND_CHUNK = 8; // 0: full
 export const ATTEND_CHUNKED = 9; // which page table
 export const ATTEND_CAUSAL = 10; // 0: every key of the task's blocks up to ATTEND_KEYS
 export const ATTEND_KEYS = 11;
-export const ATTEND_CACHE_TYPE = 12;
-export const ATTEND_CACHE_AT = 13;
-export const ATTEND_PAGE_BYTES = 14;
-export const ATTEND_PAGES = 15;
+export const ATTEND_CACHE_TYPE = 12, ATTEND_CACHE_AT = 13, ATTEND_PAGE_BYTES = 14, ATTEND_PAGES = 15;
 export const ATTEND_OUT_AT = 16; // [rows][heads * headSize] f32
 export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
 export const ATTEND_HEAD_BYTES = 18;
 export const ATTEND_STREAMS = 19; // groups of a page that are read at once for a row alone: 1, 2, 4 or 8
 export const ATTEND_WORDS = 20;
 
-export const MERGE_LIST_AT = 1;
-export const MERGE_HEADS = 2;
-export const MERGE_HEAD_SIZE = 3;
-export const MERGE_PARTIALS_AT = 4;
-export const MERGE_OUT_AT = 5;
-export const MERGE_WORDS = 6;
+export const MERGE_LIST_AT = 1, MERGE_HEADS = 2, MERGE_HEAD_SIZE = 3, MERGE_PARTIALS_AT = 4, MERGE_OUT_AT = 5, MERGE_WORDS = 6;
 
 export const ROUTE_LOGITS_AT = 1; // [rows][experts] f32
 export const ROUTE_EXPERTS = 2;
@@ -356,14 +360,14 @@ export const ROUTE_GATHER_AT = 7; // [entries] u32: the row of each entry
 export const ROUTE_SEGMENTS_AT = 8;
 export const ROUTE_WORDS = 9;
 
-export const COMBINE_X_AT = 1; // [rows][cols] f32: the residual
+export const COMBINE_X_AT = 1; // [rows][cols] f32: the residual; 0: the branch alone
 export const COMBINE_COLS = 2;
 export const COMBINE_SHARED_AT = 3; // [rows][cols] f32; 0: none
 export const COMBINE_EXPERTS_AT = 4; // [entries][cols] f32
 export const COMBINE_USED = 5;
 export const COMBINE_PICKS_AT = 6;
 export const COMBINE_SCORES_AT = 7; // 0: scores went to the input
-export const COMBINE_BRANCH_AT = 8; // [rows][cols] f32: write the branch here and leave x; 0: add to x
+export const COMBINE_OUT_AT = 8; // [rows][cols] f32
 export const COMBINE_WORDS = 9;
 
 export const PACK_SOURCE_AT = 1;
@@ -385,7 +389,8 @@ export const PROBABILITIES_OUT_AT = 20; // after the words of ATTEND: [heads][ro
 export const PROBABILITIES_KEYS = 21;
 export const PROBABILITIES_WORDS = 22;
 
-export const ADD_X_AT = 1; // [rows][cols] f32
-export const ADD_BRANCH_AT = 2;
-export const ADD_COLS = 3;
-export const ADD_WORDS = 4;
+/** One segment: the rows; logits [rows][cols] f32; out [rows][ceil(cols / PEAK)] f32. */
+export const PEAKS_SEGMENTS_AT = 1, PEAKS_LOGITS_AT = 2, PEAKS_COLS = 3, PEAKS_OUT_AT = 4, PEAKS_WORDS = 5;
+
+/** x, branch and out [rows][cols] f32; out may be x. */
+export const ADD_X_AT = 1, ADD_BRANCH_AT = 2, ADD_COLS = 3, ADD_OUT_AT = 4, ADD_WORDS = 5;

@@ -25,5 +25,6 @@ export { angles_f32, rope_f32, scale_f32, temperature_f32 } from "./kernels/rope
 export { page_bytes, store_cache_f32, store_cache_q8 } from "./kernels/cache";
 export { attend_block, attention_bytes, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
 export { exp_f32 } from "./kernels/exp";
+export { peaks_f32 } from "./kernels/peaks";
 export { encode_q4_k, encode_q5_k, encode_q6_k } from "./stored/encode_k";
 export { decode_row, encode_row, finite_row, row_bytes } from "./stored/row";

@@ -79,6 +79,14 @@ export class Lanes {
   }
 
   /**
+   * To the nearest integer, half to even, |x| < 2^22; NaN gives anything. Beside 1.5 * 2^23 the last bit of an f32 counts 1: an addition
+   * and a subtraction, where `nearest` and `trunc_sat` are nine instructions.
+   */
+  @inline static nearest(x: v128): v128 {
+    return i32x4.sub(f32x4.add(x, f32x4.splat(12582912)), i32x4.splat(0x4b400000));
+  }
+
+  /**
    * e^x, relative error < 1e-7 on [-87.3, 88.3]; exactly 1 at 0, exactly 0 below -87.3 (also -infinity); x is cut at 88.3.
    * Method: x = n ln2 + r, |r| <= ln2 / 2; ln2 in two parts; degree 6 in r (minimax on this interval, by
    * iteratively reweighted least squares); 2^n by the exponent bits. Every step rounds once: multiply and add stay apart in both builds.

@@ -3,23 +3,25 @@
  * counter, between two ops they meet.
  *
  * Claims, not a fixed split: a thread that the system holds up leaves its share to the others. Which thread computes a unit
- * never changes its bits. Between two claims a thread looks at the abort word and, where it is alone, at the deadline, so a run
+ * never changes its bits. In a step of few rows, decode, half of the ops are work for one thread: every thread does them for itself
+ * (FOR_ITSELF) instead of waiting for the one that does. Between two claims a thread looks at the abort word and, where it is alone, at the deadline, so a run
  * can stop and go on at any claim.
  */
 
 import {
-  FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER, FAULT_TOKEN, FAULT_WEIGHT, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE,
-  OP_CONVERT, OP_EMBED, OP_END, OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN,
+  FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER, FAULT_TOKEN, FAULT_WEIGHT, FEW_ROWS, FOR_ITSELF, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE,
+  OP_CONVERT, OP_EMBED, OP_END, OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PEAKS, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN,
   PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, WORD_ABORT, WORD_ARRIVED,
-  WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PROBABILITIES, WORD_PROFILE_AT,
+  WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PEAKS, WORD_PROBABILITIES, WORD_PROFILE_AT,
   WORD_PROFILE_FROM, WORD_PROFILE_WORDS, WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
 } from "./abi";
-import { attend, attend_units, merge, probabilities } from "./ops/attend";
+import { attend, attend_units, merge, merge_blocks, probabilities } from "./ops/attend";
 import { angles, embed } from "./ops/embed";
 import { rope } from "./ops/enter";
 import { matmul, matmul_least, matmul_most, matmul_units } from "./ops/matmul";
 import { convert_rows, pack } from "./ops/pack";
 import { panel, panel_units } from "./ops/panel";
+import { peaks, peaks_units } from "./ops/peaks";
 import { add, combine, route } from "./ops/route";
 import { word } from "./words";
 
@@ -50,13 +52,24 @@ export function run(control: usize, thread: i32): i32 {
   const scratchAt = <usize>word(control, WORD_SCRATCH_AT) + <usize>thread * <usize>word(control, WORD_SCRATCH_BYTES);
   const lone = threads === 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
   const profiled = thread === 0 && word(control, WORD_PROFILE_AT) !== 0;
+  const few = <i32>word(control, WORD_ROWS) <= FEW_ROWS, owner = few ? thread : 0;
   let at = <usize>word(control, WORD_PC);
   let began = profiled ? now() : 0;
   while (true) {
     const head = load<u32>(at);
-    const opcode = head & 0xffff;
+    const opcode = head & (FOR_ITSELF - 1);
     if (opcode === OP_END) return STATUS_DONE;
     const next = at + (<usize>(head >> 16) << 2);
+    if (few && (head & FOR_ITSELF) !== 0 && is_short(opcode, at)) {
+      const row = run_units(control, opcode, at, scratchAt, owner, 0, count_units(control, opcode, at));
+      if (row >= 0) {
+        fault(control, opcode, at, row);
+        return STATUS_FAULT;
+      }
+      if (profiled) began = profile(control, at, began, now());
+      at = next;
+      continue;
+    }
     if (opcode !== OP_STOP && opcode !== OP_MEET) {
       const units = count_units(control, opcode, at);
       const least = least_units(opcode, at), most = most_units(opcode, at), grain = grain_units(control, opcode);
@@ -69,7 +82,7 @@ export function run(control: usize, thread: i32): i32 {
         const end = min(units, begin + (claim + grain - 1) / grain * grain);
         if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) !== begin) continue;
         if (threads === 1) store<i32>(control + (WORD_CLAIM << 2), end);
-        const row = run_units(control, opcode, at, scratchAt, begin, end);
+        const row = run_units(control, opcode, at, scratchAt, owner, begin, end);
         if (row >= 0) {
           fault(control, opcode, at, row);
           return STATUS_FAULT;
@@ -145,6 +158,15 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
   atomic.notify(control + (WORD_GENERATION << 2), -1);
 }
 
+/** Blocks that a thread merges for itself at most: more are work for several. */
+const FEW_BLOCKS = 16;
+
+/** Work for one thread, where the rows alone do not say so. */
+function is_short(opcode: u32, at: usize): bool {
+  if (opcode === OP_MERGE) return merge_blocks(at) <= FEW_BLOCKS;
+  return opcode !== OP_MATMUL || matmul_units(at) <= matmul_least(at);
+}
+
 /** Units worth a claim: an atomic on a contended line costs as much as a small group. */
 function least_units(opcode: u32, at: usize): i32 {
   return opcode === OP_MATMUL ? matmul_least(at) : 1;
@@ -174,6 +196,7 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
     case OP_ANGLES:
     case OP_COMBINE:
     case OP_ADD: return rows;
+    case OP_PEAKS: return word(control, WORD_PEAKS) !== 0 ? peaks_units(at) : 0;
     case OP_PROBABILITIES: return word(control, WORD_PROBABILITIES) !== 0 ? rows : 0;
     case OP_PACK:
     case OP_CONVERT: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
@@ -181,13 +204,13 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
   }
 }
 
-/** Units [begin, end) of an op. Returns -1, or the row at fault. */
-function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
+/** Units [begin, end) of an op; `owner`: whose panels it writes or reads. Returns -1, or the row at fault. */
+function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, owner: i32, begin: i32, end: i32): i32 {
   switch (opcode) {
     case OP_EMBED: return embed(at, scratchAt, begin, end);
     case OP_ANGLES: angles(at, begin, end); return -1;
-    case OP_PANEL: panel(at, scratchAt, begin, end); return -1;
-    case OP_MATMUL: matmul(at, scratchAt, begin, end); return -1;
+    case OP_PANEL: panel(at, scratchAt, owner, begin, end); return -1;
+    case OP_MATMUL: matmul(at, scratchAt, owner, begin, end); return -1;
     case OP_ROPE: return rope(at, begin, end);
     case OP_ATTEND: return attend(at, scratchAt, begin, end);
     case OP_MERGE: merge(at, scratchAt, begin, end); return -1;
@@ -197,6 +220,7 @@ function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, beg
     case OP_CONVERT: return convert_rows(at, scratchAt, begin, end);
     case OP_PROBABILITIES: return probabilities(at, scratchAt, <i32>word(control, WORD_ROWS), begin, end);
     case OP_ADD: add(at, begin, end); return -1;
+    case OP_PEAKS: peaks(at, begin, end); return -1;
     default: return 0;
   }
 }

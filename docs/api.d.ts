@@ -558,6 +558,7 @@ interface ModelInfo {
     readonly adapters: readonly AdapterInfo[];
     readonly generationConfig: GenerationConfig;
     readonly opsPerStep: number;
+    readonly barriersPerStep: number;
     readonly warnings: readonly string[];
 }
 

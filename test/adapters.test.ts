@@ -227,9 +227,11 @@ describe("the bits of a row depend on its own ids and adapter alone", () => {
       expect(hash(await logitsOf(adapted, null))).toBe(hash(await logitsOf(bare)));
       expect((await adapted.score(ids, { adapter: null })).nll).toEqual((await bare.score(ids)).nll);
       expect(bare.info.adapters).toEqual([]);
-      // embed, angles, 11 ops a layer, panel and matrix of the logits
-      expect(bare.info.opsPerStep).toBe(4 + 11 * 3);
+      // embed, angles, 11 ops a layer, panel, matrix and peaks of the logits
+      expect(bare.info.opsPerStep).toBe(5 + 11 * 3);
       expect(adapted.info.opsPerStep).toBeGreaterThan(bare.info.opsPerStep);
+      // q k v, rope, attention, its output, gate and up, down
+      expect(bare.info.barriersPerStep).toBe(2 + 6 * 3);
     }
   });
 });

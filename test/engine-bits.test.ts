@@ -49,6 +49,8 @@ const MODELS: [string, Source, number][] = [
 const ids = idsOf(150, 300);
 /** Cuts before every id: token by token. */
 const everyRow = ids.map((_, index) => index);
+/** Pieces of 1 to 9 rows, over and again: with and without what every thread does for itself. */
+const few = ids.map((_, index) => index).filter((index) => [0, 1, 3, 6, 10, 15, 21, 28, 36].includes(index % 45));
 
 let resident: Awaited<ReturnType<typeof openResident>>;
 afterEach(() => resident?.dispose());
@@ -94,8 +96,11 @@ describe.each(MODELS)("%s", (_, source, chunk) => {
 
     it("threads 0 to 4 and layers over 1, 2 and 3 memories", async () => {
       const whole = hash(await allLogits(await open(source, { cache, threads: 1 }), ids));
-      for (const threads of [0, 2, 3, 4])
-        expect(hash(await allLogits(await open(source, { cache, threads }), ids)), `${threads} threads`).toBe(whole);
+      for (const threads of [0, 2, 3, 4]) {
+        const model = await open(source, { cache, threads });
+        expect(hash(await allLogits(model, ids)), `${threads} threads`).toBe(whole);
+        expect(hash(await allLogits(model, ids, few)), `${threads} threads, few rows`).toBe(whole);
+      }
       for (const memories of [2, 3]) {
         for (const threads of [0, 2]) {
           // A large context makes the layers outweigh the logits, so that a limit exists that cuts them in three.

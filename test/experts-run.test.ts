@@ -37,7 +37,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
             packOps(kernels, arena, weight, down, cols, hidden),
           ];
           const stream = arena.inout(x.slice(row * cols, (row + count) * cols));
-          const branch = arena.out(stream.bytes);
+          const [branch, added] = [arena.out(stream.bytes), arena.out(stream.bytes)];
           const [picks, scores, gather, segments] = [entries, entries, entries, 1 + 3 * experts].map(
             (words) => arena.out(words * 4).at,
           );
@@ -74,14 +74,14 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
           const wide = { TABLE_AT: gateUps.table, ROWS: 2 * hidden, COLS: cols, OUT_AT: both, STRIDE: 2 * hidden };
           const narrow = { TABLE_AT: downs.table, ROWS: cols, COLS: hidden, OUT_AT: out, STRIDE: cols };
           const sum = {
-            X_AT: stream.at,
+            X_AT: 0,
             COLS: cols,
             SHARED_AT: arena.in(shared.slice(row * cols, (row + count) * cols)),
             EXPERTS_AT: out,
             USED: used,
             PICKS_AT: picks,
             SCORES_AT: softmax ? scores : 0,
-            BRANCH_AT: branch.at,
+            OUT_AT: branch.at,
           };
           const ops = [
             op("ROUTE", { ...route, ...routed }),
@@ -90,9 +90,11 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
             op("PANEL", { SEGMENTS_AT: segments, ...gated, ...panelDown }),
             matmul({ ...inner, ...second, ...narrow, ...matrixDown }),
             op("COMBINE", sum),
-            op("ADD", { X_AT: stream.at, BRANCH_AT: branch.at, COLS: cols }),
+            op("COMBINE", { ...sum, X_AT: stream.at, OUT_AT: added.at }),
+            op("ADD", { X_AT: stream.at, BRANCH_AT: branch.at, COLS: cols, OUT_AT: stream.at }),
           ];
           runThrough(kernels, arena, [...gateUps.ops, ...downs.ops, ...ops], count, { cut });
+          expectSameBits(arena.f32(added), arena.f32(stream), "the branch added at once");
           return [arena.f32(branch), arena.f32(stream)] as const;
         });
       const expected = Float64Array.from(shared);

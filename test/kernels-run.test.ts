@@ -125,7 +125,7 @@ describe("run: faults and nothing to do", () => {
   it("no rows, no segments, no tasks: nothing is read or written", () => {
     onBoth((kernels, arena) => {
       const nothing = arena.in(Uint32Array.of(0));
-      const empty = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14].map((opcode) => [
+      const empty = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 16].map((opcode) => [
         opcode | (32 << 16),
         ...new Array<number>(31).fill(nothing),
       ]);
@@ -140,7 +140,7 @@ describe("run: faults and nothing to do", () => {
   it("STOP returns STATUS_STOPPED behind itself; an abort word ends the run", () => {
     onBoth((kernels, arena) => {
       const x = arena.inout(Float32Array.of(1, 2));
-      const add = op("ADD", { X_AT: x.at, BRANCH_AT: arena.in(Float32Array.of(10, 20)), COLS: 2 });
+      const add = op("ADD", { X_AT: x.at, BRANCH_AT: arena.in(Float32Array.of(10, 20)), COLS: 2, OUT_AT: x.at });
       const control = arena.start([add, op("STOP"), add], 1);
       expect(kernels.run(abi.CONTROL_AT, 0)).toBe(abi.STATUS_STOPPED);
       expect([...arena.f32(x)]).toEqual([11, 22]);

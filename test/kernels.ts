@@ -13,6 +13,7 @@ import {
   CONTROL_BYTES,
   OP_END,
   WORD_PC,
+  WORD_PEAKS,
   WORD_PROBABILITIES,
   WORD_ROWS,
   WORD_SCRATCH_AT,
@@ -31,6 +32,7 @@ export const TESTED_IN = {
   "kernels-norm.test.ts": "exp_f32 rmsnorm_f32",
   "kernels-float.test.ts":
     "dequantize_f16 dequantize_bf16 gemv4_f32_f32 gemv4_f32_f32_fused gemv4_f16_f32 gemv4_f16_f32_fused gemv4_bf16_f32 gemv4_bf16_f32_fused row_fits_f16 embed_float pack_float tile2_f32 tile2_f32_fused tile_f32 tile_f32_fused panel_f32",
+  "kernels-peaks.test.ts": "peaks_f32",
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":
@@ -175,6 +177,7 @@ export class Arena {
     this.#control[WORD_SCRATCH_AT] = scratch;
     this.#control[WORD_ROWS] = rows;
     this.#control[WORD_PROBABILITIES] = 1;
+    this.#control[WORD_PEAKS] = 1;
     return this.#control;
   }
 

@@ -208,3 +208,13 @@ export function buckets(
   });
   return entries.sort((a, b) => a.expert - b.expert || a.row - b.row);
 }
+
+/** The largest of every `span` values, NaN where one is among them. */
+export function peaks(values: Numbers, span: number): Float64Array {
+  const largest = new Float64Array(Math.ceil(values.length / span)).fill(Number.NEGATIVE_INFINITY);
+  for (let i = 0; i < values.length; i++) {
+    const at = Math.floor(i / span);
+    largest[at] = Math.max(largest[at], values[i]);
+  }
+  return largest;
+}

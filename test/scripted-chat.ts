@@ -60,7 +60,7 @@ export function scripted(name: string, answers: readonly string[], marks: readon
       signal?.throwIfAborted();
       const logits = new Float32Array(2048).fill(-1000);
       logits[wanted[index]] = 1000;
-      if (onLogits(logits, index) === null) break;
+      if (onLogits(logits, index, null) === null) break;
     }
     return 0;
   };

@@ -104,6 +104,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/engine/load-options.ts -> assembly/abi.ts": "MAX_THREADS bounds the option `threads`",
   "src/convert/quantize-checkpoint.ts -> assembly/abi.ts": "runs one op",
   "src/generate/prefixes.ts -> assembly/abi.ts": "blocks are pages",
+  "src/generate/candidates.ts -> assembly/abi.ts": "logits of a peak",
   "src/cli/perplexity.ts -> src/checkpoint/file-sink.ts": "saved logits appear whole or not at all",
   "src/generate/prefix-file.ts -> assembly/abi.ts": "blocks are pages",
   "generate -> src/model/plan/pages.ts": "kinds of pages",

@@ -139,7 +139,19 @@ function write_segments(segmentsAt: usize, placesAt: usize, experts: i32): void 
  * scoresAt 0: scores already went to the experts' input. sharedAt 0: the first expert starts the sum.
  */
 export function combine_f32(outAt: usize, xAt: usize, sharedAt: usize, expertsAt: usize, picksAt: usize, scoresAt: usize, used: i32, cols: i32): void {
-  for (let col = 0; col < cols; col++) {
+  let col = 0;
+  for (; col + 4 <= cols; col += 4) {
+    const offset = <usize>col << 2;
+    let branch = sharedAt !== 0 ? v128.load(sharedAt + offset) : f32x4.splat(0);
+    for (let pick = 0; pick < used; pick++) {
+      const entry = <usize>load<u32>(picksAt + (<usize>pick << 2));
+      let value = v128.load(expertsAt + ((entry * <usize>cols) << 2) + offset);
+      if (scoresAt !== 0) value = f32x4.mul(v128.load32_splat(scoresAt + (entry << 2)), value);
+      branch = pick === 0 && sharedAt === 0 ? value : f32x4.add(branch, value);
+    }
+    v128.store(outAt + offset, xAt !== 0 ? f32x4.add(v128.load(xAt + offset), branch) : branch);
+  }
+  for (; col < cols; col++) {
     const offset = <usize>col << 2;
     let branch: f32 = sharedAt !== 0 ? load<f32>(sharedAt + offset) : 0;
     for (let pick = 0; pick < used; pick++) {

@@ -18,10 +18,10 @@ export function panel_f32(panelAt: usize, xAt: usize, cols: i32, h: i32, lane: i
 }
 
 @inline function max_magnitude(xAt: usize): f32 {
-  // max, not pmax: a NaN must reach the scale.
-  let max_f32x4 = f32x4.abs(v128.load(xAt));
-  for (let k: usize = 16; k < <usize>(BLOCK * 4); k += 16) max_f32x4 = f32x4.max(max_f32x4, f32x4.abs(v128.load(xAt + k)));
-  return Lanes.max(max_f32x4);
+  // As integers: one instruction, and the bits of a NaN are the largest, so that it reaches the scale.
+  let max_i32x4 = f32x4.abs(v128.load(xAt));
+  for (let k: usize = 16; k < <usize>(BLOCK * 4); k += 16) max_i32x4 = i32x4.max_s(max_i32x4, f32x4.abs(v128.load(xAt + k)));
+  return Lanes.max(max_i32x4);
 }
 
 /** most / largest, or 0 where that is no number. */
@@ -29,8 +29,10 @@ export function panel_f32(panelAt: usize, xAt: usize, cols: i32, h: i32, lane: i
   return f32x4.splat(largest < 1e-34 ? 0 : most / largest);
 }
 
+/** NaN is 0. */
 @inline function quantize4(xAt: usize, inverse: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(xAt), inverse)));
+  const scaled = f32x4.mul(v128.load(xAt), inverse);
+  return v128.and(Lanes.nearest(scaled), f32x4.eq(scaled, scaled));
 }
 
 /** FORM_Q16_PAIRS: element pair p of a block at (block * 16 + p) * h + lane, two i16. */

@@ -79,6 +79,14 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   stage_span(scratchAt, i, begin, end, d);
 }
 
+/** Blocks of all records. */
+export function merge_blocks(opAt: usize): i32 {
+  const listAt = <usize>word(opAt, MERGE_LIST_AT);
+  let blocks = 0;
+  for (let record = 0; record < load<i32>(listAt); record++) blocks += <i32>word(listAt + 4, record * JOIN_WORDS + JOIN_BLOCKS);
+  return blocks;
+}
+
 /** Units: merge records x heads, the head fastest. */
 export function merge(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
   const heads = <i32>word(opAt, MERGE_HEADS), d = <i32>word(opAt, MERGE_HEAD_SIZE);

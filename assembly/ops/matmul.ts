@@ -7,7 +7,7 @@
 
 import {
   BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_DEQUANTIZE, MATRIX_GROUP_BYTES,
-  MATRIX_OUT_AT, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
+  MATRIX_OUT_AT, MATRIX_OWN, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
   MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, MATRIX_WOVEN, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
 } from "../abi";
@@ -67,18 +67,19 @@ export function matmul_least(opAt: usize): i32 {
   return <i32>max<i64>(1, LEAST_PRODUCTS / (GROUP * VISIT_GROUPS * cols));
 }
 
-export function matmul(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
+/** `owner`: whose panels are read; 0 where threads share them. */
+export function matmul(opAt: usize, scratchAt: usize, owner: i32, begin: i32, end: i32): void {
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES) && begin < end; matrix++) {
     const matrixAt = opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2);
     const units = matrix_units(matrixAt);
-    if (begin < units) matmul_matrix(matrixAt, scratchAt, begin, min(end, units));
+    if (begin < units) matmul_matrix(matrixAt, scratchAt, owner, begin, min(end, units));
     begin = max(begin - units, 0);
     end -= units;
   }
 }
 
 /** Units [begin, end) of one matrix: visit fastest, then block of tiles, then segment. */
-function matmul_matrix(matrixAt: usize, scratchAt: usize, begin: i32, end: i32): void {
+function matmul_matrix(matrixAt: usize, scratchAt: usize, owner: i32, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const tilesPerBlock = <i32>word(matrixAt, MATRIX_TILES);
   const visits = matrix_visits(matrixAt);
@@ -86,7 +87,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, begin: i32, end: i32):
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
-      if (begin < visits) matmul_block(matrixAt, scratchAt, segment, block, begin, min(end, visits));
+      if (begin < visits) matmul_block(matrixAt, scratchAt, owner, segment, block, begin, min(end, visits));
       begin = max(begin - visits, 0);
       end -= visits;
     }
@@ -94,26 +95,27 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, begin: i32, end: i32):
 }
 
 /** Visits [begin, end) of one block of row tiles. */
-function matmul_block(matrixAt: usize, scratchAt: usize, segment: i32, block: i32, begin: i32, end: i32): void {
+function matmul_block(matrixAt: usize, scratchAt: usize, owner: i32, segment: i32, block: i32, begin: i32, end: i32): void {
   const segmentsAt = <usize>word(matrixAt, MATRIX_SEGMENTS_AT);
   const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
   const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
+  const entry = first + owner * <i32>word(matrixAt, MATRIX_OWN); // of the panel
   const weight = Segments.word(segmentsAt, segment, SEGMENT_WEIGHT);
   const weightAt = <usize>load<u32>(<usize>word(matrixAt, MATRIX_TABLE_AT) + (<usize>weight << 2));
   const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), groups = matrix_groups(matrixAt);
   const streams = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS)) <= FEW_TILES ? <usize>word(matrixAt, MATRIX_TOUCH) : 0;
   let visit = begin;
-  if (rows === 1) visit = matmul_row(matrixAt, scratchAt, weightAt, first, begin, end);
+  if (rows === 1) visit = matmul_row(matrixAt, scratchAt, weightAt, first, entry, begin, end);
   for (; visit < end; visit++) {
     const group = visit * VISIT_GROUPS, count = min(VISIT_GROUPS, groups - group), visitAt = weightAt + <usize>group * bytes;
     if (streams !== 0) touch(scratchAt, visitAt, <usize>count * bytes, streams);
-    if (meets_integers(word(matrixAt, MATRIX_TILE))) integer_groups(matrixAt, scratchAt, visitAt, rows, first, block, group, count);
-    else float_groups(matrixAt, scratchAt, visitAt, rows, first, block, group, count);
+    if (meets_integers(word(matrixAt, MATRIX_TILE))) integer_groups(matrixAt, scratchAt, visitAt, rows, first, entry, block, group, count);
+    else float_groups(matrixAt, scratchAt, visitAt, rows, first, entry, block, group, count);
   }
 }
 
 /** Visits of one row by its own kernel, as many as the matrix wants together. Returns the first visit that is left. */
-function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, entry: i32, visit: i32, end: i32): i32 {
+function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, entry: i32, visit: i32, end: i32): i32 {
   const row = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES);
   const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
@@ -121,7 +123,7 @@ function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, entry: i32, 
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
     const group = visit * VISIT_GROUPS, count = min(max(1, <i32>word(matrixAt, MATRIX_STREAMS)), whole - visit);
     multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
-    write_groups(matrixAt, sumAt, GROUP * 4, entry, 1, group, count * VISIT_GROUPS);
+    write_groups(matrixAt, sumAt, GROUP * 4, first, 1, group, count * VISIT_GROUPS);
     visit += count;
   }
   return visit;
@@ -150,7 +152,7 @@ function touch(scratchAt: usize, at: usize, bytes: usize, streams: usize): void 
 }
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
-function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
+function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
   const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(group, group + count);
   const cols = <usize>word(matrixAt, MATRIX_COLS), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
@@ -159,7 +161,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   for (let tile = tileBegin; tile < tileEnd; tile++) {
     const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
-    const rowAt = panelAt + <usize>(first + from) * rowBytes, scales = <usize>(first + from) * (<usize>blocks << 2);
+    const rowAt = panelAt + <usize>(entry + from) * rowBytes, scales = <usize>(entry + from) * (<usize>blocks << 2);
     for (let one = 0; one < count; one++) {
       integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.at(visitAt, one, 0, true), step, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
     }
@@ -175,9 +177,9 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
  * In a model the wide tile does 99 GFLOP/s, alone 121; no difference made (Xeon, 2 MiB L2): pieces of 96 to 768, 2 or 8 groups, blocks
  * of tiles of 224 KiB to 1.8 MiB; touching the next piece ahead costs 15 % at 2048 inputs.
  */
-function float_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, block: i32, group: i32, count: i32): void {
+function float_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
   const kernel = word(matrixAt, MATRIX_TILE), type = word(matrixAt, MATRIX_DEQUANTIZE), cols = <i32>word(matrixAt, MATRIX_COLS);
-  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>first * (<usize>cols << 2);
+  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);

@@ -1,11 +1,11 @@
 /**
  * The PANEL op: rows of f32 -> (gather) -> (norm | SwiGLU) -> rows and / or panels for the matmul that follows.
  *
- * A unit is one tile of rows of one segment, so no two threads write into one tile.
+ * A unit is one tile of rows of one segment, so no two threads write into one tile. In a step of few rows every thread makes panels of its own.
  */
 
 import {
-  BLOCK, PANEL_AT, PANEL_COLS, PANEL_EPS, FORM_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT,
+  BLOCK, PANEL_AT, PANEL_COLS, PANEL_EPS, FORM_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT, PANEL_OWN,
   FORM_Q16_PAIRS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS,
   PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_NORM, TRANSFORM_SWIGLU,
 } from "../abi";
@@ -24,7 +24,9 @@ export function panel_units(opAt: usize): i32 {
   return units;
 }
 
-export function panel(opAt: usize, scratchAt: usize, begin: i32, end: i32): void {
+/** `owner`: whose panels they are; 0 where threads share them. */
+export function panel(opAt: usize, scratchAt: usize, owner: i32, begin: i32, end: i32): void {
+  const own = owner * <i32>word(opAt, PANEL_OWN);
   const segmentsAt = <usize>word(opAt, PANEL_SEGMENTS_AT);
   for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
@@ -32,21 +34,22 @@ export function panel(opAt: usize, scratchAt: usize, begin: i32, end: i32): void
     const tiles = Tiles.count(rows, <i32>word(opAt, PANEL_TILE_ROWS));
     const low = tiles === 0 ? 0 : rows / tiles, higher = rows - low * tiles;
     for (let tile = begin; tile < min(end, tiles); tile++) {
-      panel_tile(opAt, scratchAt, first + Tiles.first(low, higher, tile), Tiles.height(low, higher, tile));
+      panel_tile(opAt, scratchAt, own, first + Tiles.first(low, higher, tile), Tiles.height(low, higher, tile));
     }
     begin = max(begin - tiles, 0);
     end -= tiles;
   }
 }
 
-function panel_tile(opAt: usize, scratchAt: usize, entry: i32, h: i32): void {
+/** Entries [entry, entry + h) of the op go to those that lie `own` further on in the panels. */
+function panel_tile(opAt: usize, scratchAt: usize, own: i32, entry: i32, h: i32): void {
   const cols = <i32>word(opAt, PANEL_COLS);
   const outAt = <usize>word(opAt, PANEL_OUT_AT);
   for (let lane = 0; lane < h; lane++) {
     const rowAt = transform_row(opAt, outAt !== 0 ? outAt + ((<usize>(entry + lane) * <usize>cols) << 2) : scratchAt, outAt !== 0, entry + lane);
-    if (word(opAt, PANEL_AT) !== 0) write_lane(opAt, rowAt, cols, entry, h, lane);
+    if (word(opAt, PANEL_AT) !== 0) write_lane(opAt, rowAt, cols, own + entry, h, lane);
     const floatAt = <usize>word(opAt, PANEL_FLOAT_AT);
-    if (floatAt !== 0) panel_f32(floatAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
+    if (floatAt !== 0) panel_f32(floatAt + ((<usize>(own + entry) * <usize>cols) << 2), rowAt, cols, h, lane);
   }
 }
 

@@ -71,6 +71,11 @@ const fitsF16 = row("row_fits_f16", { work: 2 * COLS, bytes: 4 * COLS }, undefin
   return { call: () => row_fits_f16(x, COLS), outputs: [[x, COLS * 4]] };
 });
 
+const peaks = row("peaks_f32", { work: COLS, bytes: 4 * COLS }, undefined, ({ peaks_f32 }, arena) => {
+  const [x, out] = [arena.floats(COLS), arena.zeros(COLS / 16)];
+  return { call: () => peaks_f32(out, x, COLS, 0, COLS / 64), outputs: [[out, COLS / 16]] };
+});
+
 const combine = row(
   "combine_f32",
   { shape: `row of ${COLS}, shared + 1 expert`, work: 3 * COLS, bytes: 16 * COLS },
@@ -224,4 +229,4 @@ export const rows = [
   exp,
   route(512, 16),
   route(64, 128),
-].concat([combine, add, fitsF16]);
+].concat([combine, add, fitsF16, peaks]);

@@ -62,7 +62,7 @@ function describe(info: ModelInfo): string {
     ["context", `${formatCount(info.context)} positions, cache ${info.cache}, activations ${info.activations}`],
     ["memory", `${formatBytes(memory.total)}: ${parts}`],
     ["memories", memory.memories.map(formatBytes).join(", ")],
-    ["step", `${info.opsPerStep} ops`],
+    ["step", `${info.opsPerStep} ops, ${info.barriersPerStep} barriers`],
   ];
   return formatColumns(rows, "ll");
 }

@@ -36,8 +36,10 @@ export interface ModelInfo {
   readonly adapters: readonly AdapterInfo[];
   /** What an option of `generate` is that a call leaves out, and who says so. */
   readonly generationConfig: GenerationConfig;
-  /** Ops between two barriers of one step. */
+  /** Ops of one step. */
   readonly opsPerStep: number;
+  /** Of them those, in decode, behind which the threads wait for each other. */
+  readonly barriersPerStep: number;
   readonly warnings: readonly string[];
 }
 
@@ -66,6 +68,7 @@ export function describeModel(
     adapters,
     generationConfig,
     opsPerStep: resident.ops,
+    barriersPerStep: resident.barriers,
     warnings,
   };
 }

@@ -1,3 +1,4 @@
+import { PEAK } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { expWeights, log } from "../exact.ts";
 import { findEdge, order } from "./edge.ts";
@@ -26,13 +27,15 @@ const NO_EDGE: Edge = { value: -Infinity, ties: 0 };
  */
 export class Candidates {
   readonly values: Float32Array; // [vocab] the logits, then those of the candidates
-  readonly ids: Int32Array; //      [vocab] of the candidates, valid after `draw`
+  readonly ids: Int32Array; //      [vocab] of the candidates, valid after `narrow` and `draw`
   #count = 0;
   #max = 0;
   readonly #bits: Int32Array; //    [vocab] `values` again
   readonly #weights: Float64Array; // [vocab] exp((value - max) / temperature), at last their running sum
   /** Every token is still there: each stands at its own id. */
   #whole = true;
+  /** Only those were loaded among which the likeliest are. */
+  #narrowed = false;
   #typicality: Typicality | null = null;
 
   constructor(vocab: number) {
@@ -50,25 +53,56 @@ export class Candidates {
     this.values.set(logits);
     this.#count = logits.length;
     this.#whole = true;
+    this.#narrowed = false;
+  }
+
+  /** The logits of `ids` alone, each at its id, to be changed before `narrow`. */
+  loadSome(logits: Float32Array, ids: readonly number[]): void {
+    for (const id of ids) this.values[id] = logits[id];
+  }
+
+  /**
+   * Instead of all: the logits that reach `least`, in spans whose peaks do, and those of `changed` (ascending ids, by `loadSome`) with
+   * the values that they have now.
+   */
+  narrow(logits: Float32Array, peaks: Float32Array, least: number, changed: readonly number[]): void {
+    const { values, ids } = this;
+    // Before the first of the others stand in their places.
+    const changedTo = changed.map((id) => values[id]);
+    let count = 0;
+    let next = 0;
+    for (let span = 0; span < peaks.length; span++) {
+      const end = Math.min(logits.length, (span + 1) * PEAK);
+      const reached = peaks[span] >= least;
+      if (!reached && !(changed[next] < end)) continue;
+      for (let id = span * PEAK; id < end; id++) {
+        if (id === changed[next]) values[count] = changedTo[next++];
+        else if (reached && logits[id] >= least) values[count] = logits[id];
+        else continue;
+        ids[count++] = id;
+      }
+    }
+    this.#left(count);
+    this.#narrowed = true;
   }
 
   /** The id of the largest value, the lowest on ties. NaN and Infinity fail the one comparison made per value. */
   findLikeliest(step: number): number {
     const values = this.values;
-    const count = values.length;
+    const count = this.#count;
     let max = -Infinity;
     let likeliest = -1;
-    for (let id = 0; id < count; id++) {
-      const value = values[id];
+    for (let at = 0; at < count; at++) {
+      const value = values[at];
       if (!(value <= max)) {
-        if (!(value < Infinity)) throw notFinite(id, value, step);
+        if (!(value < Infinity)) throw notFinite(at, value, step);
         max = value;
-        likeliest = id;
+        likeliest = at;
       }
     }
     if (likeliest < 0) throw new EngineError("SAMPLE_NO_CANDIDATE", `every token of step ${step} is forbidden`);
     this.#max = max;
-    return likeliest;
+    return this.#whole ? likeliest : this.ids[likeliest];
   }
 
   /** The `wanted` likeliest ids with their values, best first. By insertion: at most 20, and most values fail at once. */
@@ -96,7 +130,7 @@ export class Candidates {
   draw(cuts: Cuts, random: number): number {
     const { temperature, topNSigma = 0, topK, typicalP = 1, topP, minP, excluded = null } = cuts;
     if (topNSigma > 0) this.#keepNear(topNSigma);
-    const few = topK > 0 && topK < this.#count;
+    const few = topK > 0 && (topK < this.#count || this.#narrowed);
     if (few) this.#keepLikeliest(topK);
     let total = this.#weigh(temperature);
     let heaviest = 1;

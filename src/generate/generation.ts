@@ -245,9 +245,9 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     return withPartial(error, this.partial, error === this.#thrown);
   }
 
-  #sample(sampler: Sampler, logits: Float32Array): SampledToken {
+  #sample(sampler: Sampler, logits: Float32Array, peaks: Float32Array | null): SampledToken {
     try {
-      return sampler.sample(logits, this.#writer.drawn, this.#writer.forbidden, this.#start.constraint);
+      return sampler.sample(logits, this.#writer.drawn, this.#writer.forbidden, this.#start.constraint, peaks);
     } catch (error) {
       this.#thrown = error;
       throw error;
@@ -300,10 +300,11 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       draft: speculation
         ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1))
         : undefined,
-      onLogits: (logits) => {
+      peaks: sampler.readsPeaks && constraint === null,
+      onLogits: (logits, _index, peaks) => {
         // The step of a model that is disposed goes on for a moment.
         if (this.#settled) return null;
-        const sampled = this.#sample(sampler, logits);
+        const sampled = this.#sample(sampler, logits, peaks);
         last = performance.now();
         if (writer.drawn === 0) first = last;
         if (!writer.take(sampled)) return null;

@@ -20,8 +20,10 @@ export interface Request {
   readonly pauses?: () => boolean;
   /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. */
   readonly draft?: ((ids: readonly number[], most: number) => readonly number[]) | undefined;
-  /** Sees the logits behind one id (valid during the call). Behind the last: the id that follows it, or null to end. */
-  onLogits(logits: Float32Array, index: number): number | null;
+  /** Whether `onLogits` reads peaks: the largest of every PEAK logits. */
+  readonly peaks?: boolean;
+  /** Sees the logits behind one id, and their peaks (valid during the call). Behind the last: the id that follows it, or null to end. */
+  onLogits(logits: Float32Array, index: number, peaks: Float32Array | null): number | null;
 }
 
 export interface Running extends Waiting {
@@ -54,12 +56,12 @@ export const missing = ({ sequence }: Running) => sequence.ids.length - sequence
 const decodes = (entry: Running) => missing(entry) - entry.drafted === 1;
 
 /** Shows the owner the logits that come next; says how it ended where it did. */
-export function show(entry: Running, logits: Float32Array): End | null {
+export function show(entry: Running, logits: Float32Array, peaks: Float32Array | null): End | null {
   const { ids } = entry.sequence;
   if (entry.wrong) return null;
   const index = entry.next++;
   try {
-    const id = entry.request.onLogits(logits, index);
+    const id = entry.request.onLogits(logits, index, peaks);
     if (index < ids.length - 1 - entry.drafted) return null;
     if (entry.drafted > 0 && id === ids[index + 1]) {
       entry.drafted--;
@@ -119,11 +121,11 @@ export function compose(
   return composed.sort((a, b) => (a.part.adapter ?? -1) - (b.part.adapter ?? -1));
 }
 
-function partOf({ sequence, next }: Running, rows: number): StepPart {
+function partOf({ sequence, next, request }: Running, rows: number): StepPart {
   const { timeline, ids, computed: position, adapter } = sequence;
   const inputs = ids.slice(position, position + rows);
   const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - next));
-  return { timeline, position, inputs, logits, adapter };
+  return { timeline, position, inputs, logits, adapter, peaks: logits > 0 && request.peaks === true };
 }
 
 /** Rows of a step that are of prompts. */

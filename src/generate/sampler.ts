@@ -7,6 +7,7 @@ import { Candidates } from "./candidates.ts";
 import type { Dry } from "./dry.ts";
 import { processLogits } from "./logits-processor.ts";
 import type { CheckedOptions } from "./options.ts";
+import { reachedBy } from "./peaks.ts";
 import { uniform } from "./random.ts";
 import type { Seed } from "./seed.ts";
 
@@ -90,25 +91,21 @@ export class Sampler {
 
   /**
    * The token of step `step` (0, 1, ...), none of `forbidden` whatever a processor says, and one that `constraint` allows. Leaves
-   * `logits` and the history as they are: `accept` what is used.
+   * `logits` and the history as they are: `accept` what is used. `peaks`: the largest of every PEAK logits, where they are known.
    */
   sample(
     logits: Float32Array,
     step: number,
     forbidden: Iterable<number> = [],
     constraint: Constraint | null = null,
+    peaks: Float32Array | null = null,
   ): SampledToken {
-    const { temperature, logProbabilities, logitsProcessor } = this.#options;
+    const { temperature, logProbabilities } = this.#options;
     const candidates = this.#candidates;
-    candidates.load(logits);
-    this.#adjust(candidates.values);
-    if (logitsProcessor) {
-      // Before a caller sees them: what is wrong with the model is not the caller's.
-      candidates.findLikeliest(step);
-      processLogits(logitsProcessor, candidates.values, this.#ids);
+    if (!peaks || constraint || !this.readsPeaks || !this.#loadFew(logits, peaks, forbidden)) {
+      this.#loadAll(logits, step, forbidden);
+      constraint?.apply(candidates.values);
     }
-    for (const id of forbidden) change(candidates.values, id, -Infinity);
-    constraint?.apply(candidates.values);
     let id = this.#likeliest(step, constraint !== null);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
@@ -124,6 +121,44 @@ export class Sampler {
     if (logProbabilities === undefined) return { id };
     const top = best.map(([id, value]) => ({ id, logProbability: value - normaliser }));
     return { id, logProbability: value - normaliser, top };
+  }
+
+  /** Whether `sample` without a constraint reads peaks: a few of the likeliest tokens are all it needs. */
+  get readsPeaks(): boolean {
+    const { temperature, topK, topNSigma = 0, logProbabilities, logitsProcessor } = this.#options;
+    if (logProbabilities !== undefined || logitsProcessor || this.#dry || topNSigma > 0) return false;
+    return temperature === 0 || topK > 0;
+  }
+
+  #loadAll(logits: Float32Array, step: number, forbidden: Iterable<number>): void {
+    const { logitsProcessor } = this.#options;
+    const candidates = this.#candidates;
+    candidates.load(logits);
+    this.#adjust(candidates.values);
+    if (logitsProcessor) {
+      // Before a caller sees them: what is wrong with the model is not the caller's.
+      candidates.findLikeliest(step);
+      processLogits(logitsProcessor, candidates.values, this.#ids);
+    }
+    for (const id of forbidden) change(candidates.values, id, -Infinity);
+  }
+
+  /** The tokens among which those that can be drawn are, by the peaks. false: all have to be loaded. */
+  #loadFew(logits: Float32Array, peaks: Float32Array, forbidden: Iterable<number>): boolean {
+    const { temperature, topK, repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
+    const changed = new Set<number>([...logitBias.keys(), ...forbidden]);
+    if (repetitionPenalty !== 1) for (const id of this.#seen) changed.add(id);
+    if (presencePenalty !== 0 || frequencyPenalty !== 0) for (const id of this.#output.keys()) changed.add(id);
+    // Those that change may all have been among the likeliest.
+    const least = reachedBy((temperature > 0 ? topK : 1) + changed.size, peaks);
+    if (least === null) return false;
+    const candidates = this.#candidates;
+    const ids = [...changed].sort((a, b) => a - b);
+    candidates.loadSome(logits, ids);
+    this.#adjust(candidates.values);
+    for (const id of forbidden) change(candidates.values, id, -Infinity);
+    candidates.narrow(logits, peaks, least, ids);
+    return true;
   }
 
   #likeliest(step: number, constrained: boolean): number {

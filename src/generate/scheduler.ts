@@ -282,10 +282,10 @@ export class Scheduler {
     try {
       await this.#resident.step(
         composed.map(({ part }) => part),
-        (logits, _row, index) => {
+        (logits, _row, index, peaks) => {
           const { entry } = composed[index];
           if (isGone(entry) || ended.has(entry)) return;
-          const end = show(entry, logits);
+          const end = show(entry, logits, peaks);
           if (end) ended.set(entry, end);
         },
         stop.signal,

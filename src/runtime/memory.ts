@@ -86,6 +86,12 @@ export class Memory {
     return this.floats.subarray(tensor.at / 4 + first, tensor.at / 4 + first + count);
   }
 
+  /** View of a row of an f32 tensor [rows, width]. */
+  row(tensor: Tensor, index: number): Float32Array {
+    const [, width] = tensor.shape;
+    return this.f32(tensor, index * width, width);
+  }
+
   u32(tensor: Tensor, first = 0, count = tensor.bytes / 4 - first): Uint32Array {
     return this.words.subarray(tensor.at / 4 + first, tensor.at / 4 + first + count);
   }

@@ -88,14 +88,14 @@ export interface RouteOp {
 }
 
 export interface CombineOp {
-  x: Tensor;
+  x: Tensor | null;
   shared: Tensor | null;
   experts: Tensor;
   used: number;
   picks: Tensor;
   scores: Tensor | null;
-  /** Where the branch goes alone; null: x += branch. */
-  branch: Tensor | null;
+  /** x + branch, or where `x` is null the branch alone; not x. */
+  out: Tensor;
 }
 
 /** A part of a stored matrix in memory: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd), the first element at `at`. */
@@ -203,6 +203,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, wide: boolean): Ope
     TILES: Math.min(MOST_TILES, Math.max(1, tiles)),
     TILE_ROWS: panel.tileRows,
     WOVEN: weightType(type).integers ? 1 : 0,
+    OWN: panel.own,
   };
 }
 
@@ -221,6 +222,7 @@ export function panelOperands({
   const swiglu = transform && "swiglu" in transform ? transform : null;
   if (swiglu) expectAtMost("gate and up", cols * 2, source.shape[1]);
   if (panel) expectAtMost("panel", cols, panel.cols);
+  if (panel && float) expectShape("own entries of the float panel", float.own, panel.own);
   if (panel && panel.form !== "f32" && cols % BLOCK !== 0)
     throw new EngineError("PROGRAM_SHAPE", "integer activations come in blocks", {
       actual: cols,
@@ -243,6 +245,7 @@ export function panelOperands({
     SUM_AT: panel?.sums?.at ?? 0,
     FLOAT_AT: float?.values.at ?? 0,
     TILE_ROWS: (panel ?? float)?.tileRows ?? TILE_ROWS,
+    OWN: (panel ?? float)?.own ?? 0,
   };
 }
 

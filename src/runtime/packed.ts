@@ -41,14 +41,24 @@ export interface Panel {
   readonly cols: number;
   /** Rows of a tile at most. */
   readonly tileRows: number;
+  /** From one thread's own entries to the next one's, in steps of few rows. */
+  readonly own: number;
   readonly values: Tensor;
   readonly scales: Tensor | null;
   readonly sums: Tensor | null;
 }
 
+/** `entries`: of each row of a step; `threads`: who make panels of their own of a few rows. */
+export interface PanelSizes {
+  readonly tileRows: number;
+  readonly threads: number;
+  readonly entries?: number;
+}
+
+/** Without rows: none, for nobody. */
 export function reservePanel(
   plan: MemoryPlan,
-  ...panel: readonly [name: string, form: PanelForm, tileRows: number, rows: number, cols: number]
+  ...panel: readonly [name: string, form: PanelForm, sizes: PanelSizes, rows: number, cols: number]
 ): Panel {
   return panelIn((...tensor) => plan.reserve(...tensor), ...panel);
 }
@@ -58,16 +68,19 @@ export function panelIn(
   take: MemoryPlan["reserve"],
   name: string,
   form: PanelForm,
-  tileRows: number,
-  rows: number,
+  { tileRows, threads, entries = 1 }: PanelSizes,
+  most: number,
   cols: number,
 ): Panel {
   const blocks = Math.ceil(cols / abi.BLOCK);
+  const own = abi.OWN_ROWS * entries;
+  const rows = most === 0 ? 0 : Math.max(most, own * threads);
   return {
     form,
     rows,
     cols,
     tileRows,
+    own,
     values: take(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
     scales: form === "f32" ? null : take(`${name} scales`, "f32", [rows, blocks]),
     sums: form === "q8 quads" ? take(`${name} sums`, "u32", [rows, blocks]) : null,

@@ -1,5 +1,6 @@
 import {
   ATTEND_STREAMS,
+  FOR_ITSELF,
   MATMUL_WORDS,
   MATRIX_ROW,
   MATRIX_STREAMS,
@@ -7,7 +8,9 @@ import {
   MATRIX_TOUCH,
   MATRIX_WORDS,
   OP_END,
+  PEAK,
 } from "../../assembly/abi.ts";
+import { EngineError } from "../error.ts";
 import { type Choices, weightType } from "../weight-types.ts";
 import { choiceWords, type MatrixPlace } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
@@ -33,6 +36,9 @@ import type { Packed } from "./packed.ts";
  * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
  *
  * Ops hold addresses, not sizes of a step: rows, segments, tasks and pages are read from memory when the program runs.
+ *
+ * What is little work for few rows, and does not write over what it reads, every thread does for itself in steps of few rows: no
+ * barrier stands behind it (FOR_ITSELF in abi.ts).
  */
 
 /** An op of a program: where its words begin, what it is, and the part of the model it belongs to. */
@@ -59,9 +65,9 @@ export class Program {
   /** Names of STOP ops by their order: taps. */
   readonly stops: string[] = [];
 
-  /** Ops between barriers. */
-  get ops(): number {
-    return this.places.length;
+  /** Ops behind which threads wait for each other in a step of few rows. */
+  get barriers(): number {
+    return this.places.filter(({ word }) => (this.#words[word] & FOR_ITSELF) === 0).length;
   }
 
   words(): Uint32Array {
@@ -81,6 +87,11 @@ export class Program {
     this.#words.push(...words);
   }
 
+  #emitForItself<Name extends OpName>(name: Name, operands: Operands<Name>, further?: readonly number[]): void {
+    const [head, ...words] = opWords(name, operands, further);
+    this.#push(name, [head | FOR_ITSELF, ...words]);
+  }
+
   /** All threads return here; the caller reads what it wants and runs on. */
   stop(name: string): void {
     this.stops.push(name);
@@ -95,7 +106,7 @@ export class Program {
   embed(rows: Tensor, weight: Packed, out: Tensor, area: Tensor): void {
     expectShape("embed out", out.shape[1], weight.cols);
     expectShape("embed area", area.shape[1], weight.cols);
-    this.#emit("EMBED", {
+    this.#emitForItself("EMBED", {
       ROWS_AT: rows.at,
       TYPE: weightType(weight.type).word,
       WEIGHT_AT: weight.at.at,
@@ -110,7 +121,7 @@ export class Program {
   angles(rows: Tensor, frequencies: Tensor, out: Tensor, temperature: Tensor, floor: number, scale: number): void {
     const pairs = frequencies.shape[0];
     expectShape("angles out", out.shape[1], pairs * 2);
-    this.#emit("ANGLES", {
+    this.#emitForItself("ANGLES", {
       ROWS_AT: rows.at,
       FREQUENCIES_AT: frequencies.at,
       PAIRS: pairs,
@@ -122,17 +133,26 @@ export class Program {
   }
 
   panel(op: PanelOp): void {
-    this.#emit("PANEL", panelOperands(op));
+    this.#emitForItself("PANEL", panelOperands(op));
   }
 
   /** Several matrices in one op; `fused`: float weights may round once a multiply-add. */
   matmul(matrices: readonly MatrixOp[], fused: boolean): void {
+    this.#emit("MATMUL", { MATRICES: matrices.length }, this.#records(matrices, fused));
+  }
+
+  /** One matrix, so small that few rows are work for one thread: a router. */
+  smallMatmul(matrix: MatrixOp, fused: boolean): void {
+    if (matrix.residual) throw new EngineError("PROGRAM_SHAPE", "a small matmul adds to nothing");
+    this.#emitForItself("MATMUL", { MATRICES: 1 }, this.#records([matrix], fused));
+  }
+
+  #records(matrices: readonly MatrixOp[], fused: boolean): number[] {
     for (const [index, { weights, panel }] of matrices.entries()) {
       const word = this.#words.length + MATMUL_WORDS + index * MATRIX_WORDS;
       this.#matrices.push({ word, type: weights[0].type, form: panel.form, fused });
     }
-    const records = matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#wide)));
-    this.#emit("MATMUL", { MATRICES: matrices.length }, records);
+    return matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#wide)));
   }
 
   /** Every kind of matrix in it, the first of each. */
@@ -196,7 +216,7 @@ export class Program {
 
   merge(list: Tensor, heads: number, headSize: number, partials: Tensor, out: Tensor): void {
     expectShape("attention out", out.shape[1], heads * headSize);
-    this.#emit("MERGE", {
+    this.#emitForItself("MERGE", {
       LIST_AT: list.at,
       HEADS: heads,
       HEAD_SIZE: headSize,
@@ -207,7 +227,7 @@ export class Program {
 
   route({ logits, used, softmax, picks, scores, gather, segments }: RouteOp): void {
     expectShape("picks", picks.shape[1], used);
-    this.#emit("ROUTE", {
+    this.#emitForItself("ROUTE", {
       LOGITS_AT: logits.at,
       EXPERTS: logits.shape[1],
       USED: used,
@@ -219,25 +239,33 @@ export class Program {
     });
   }
 
-  /** x += (shared + experts), or branch = shared + experts. */
-  combine({ x, shared, experts, used, picks, scores, branch }: CombineOp): void {
-    expectShape("expert out", experts.shape[1], x.shape[1]);
-    this.#emit("COMBINE", {
-      X_AT: x.at,
-      COLS: x.shape[1],
+  /** out = x + (shared + experts). */
+  combine({ x, shared, experts, used, picks, scores, out }: CombineOp): void {
+    expectShape("expert out", experts.shape[1], out.shape[1]);
+    if (x === out) throw new EngineError("PROGRAM_SHAPE", "experts are not added in place");
+    this.#emitForItself("COMBINE", {
+      X_AT: x?.at ?? 0,
+      COLS: out.shape[1],
       SHARED_AT: shared?.at ?? 0,
       EXPERTS_AT: experts.at,
       USED: used,
       PICKS_AT: picks.at,
       SCORES_AT: scores?.at ?? 0,
-      BRANCH_AT: branch?.at ?? 0,
+      OUT_AT: out.at,
     });
   }
 
-  /** x += branch. */
-  add(x: Tensor, branch: Tensor): void {
+  /** The largest logits of every span, for steps that want them. */
+  peaks(segments: Tensor, logits: Tensor, out: Tensor): void {
+    expectShape("peaks", out.shape[1], Math.ceil(logits.shape[1] / PEAK));
+    this.#emit("PEAKS", { SEGMENTS_AT: segments.at, LOGITS_AT: logits.at, COLS: logits.shape[1], OUT_AT: out.at });
+  }
+
+  /** out = x + branch. */
+  add(x: Tensor, branch: Tensor, out: Tensor): void {
     expectShape("branch", branch.shape[1], x.shape[1]);
-    this.#emit("ADD", { X_AT: x.at, BRANCH_AT: branch.at, COLS: x.shape[1] });
+    expectShape("sum", out.shape[1], x.shape[1]);
+    this.#emit("ADD", { X_AT: x.at, BRANCH_AT: branch.at, COLS: x.shape[1], OUT_AT: out.at });
   }
 
   /** Stored elements of a matrix -> its packed form: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd) lie at `source`. */

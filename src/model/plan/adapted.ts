@@ -1,24 +1,60 @@
 import type { Tensor } from "../../runtime/memory.ts";
-import type { MatrixOp, PanelOp } from "../../runtime/ops.ts";
+import type { MatrixOp } from "../../runtime/ops.ts";
 import type { Packed } from "../../runtime/packed.ts";
 import type { Adapted } from "./adapter-layout.ts";
-import type { Emit } from "./forward.ts";
+import { type Emit, type InputRows, matrix, rowsTap, tap } from "./emit.ts";
+import type { Panels } from "./layout.ts";
 
 /**
  * y += s B (A x) beside y = W x, in f32, for rows whose sequence chose an adapter. Rows of others are in no segment: nothing is added to
  * them, not even zero, so that they keep the bits they have without adapters. The order is fixed: (W x + bias) + s B (A x).
  */
 
-export type InputRows = Pick<PanelOp, "source" | "cols" | "transform">;
-
 /** A matrix and its first column in the output. */
-export interface Placement {
+interface Placement {
   readonly weight: Packed;
   readonly column: number;
 }
 
+/** Matrices that read the same rows, each into its columns of `out`, and what adapters add to them. */
+export function adaptedMatmul(
+  emit: Emit,
+  rows: InputRows,
+  set: Panels,
+  out: Tensor,
+  wishes: readonly Placement[],
+): void {
+  const inner = lower(emit, wishes, rows);
+  emit.program.matmul(
+    [...wishes.map(({ weight, column }) => matrix(emit, weight, set, out, { column })), ...inner],
+    emit.fused,
+  );
+  raise(emit, wishes, out);
+}
+
+/** out = x + W panel; when tracing, or where an adapter adds its part, the branch exists by itself first. */
+export function branchMatmul(
+  emit: Emit,
+  weight: Packed,
+  rows: InputRows,
+  set: Panels,
+  x: Tensor,
+  out: Tensor,
+  name: string,
+): void {
+  const { program, layout, trace, fused } = emit;
+  const { branch } = layout.activations;
+  if (!trace && !layout.adapters.adapted.has(weight.name)) {
+    program.matmul([matrix(emit, weight, set, out, { residual: x })], fused);
+    return;
+  }
+  adaptedMatmul(emit, rows, set, branch, [{ weight, column: 0 }]);
+  tap(emit, rowsTap(name, branch));
+  program.add(x, branch, out);
+}
+
 /** The rows again, cut as the adapters' segments are; returns A of each matrix, for the op that computes W. */
-export function lower(emit: Emit, matrices: readonly Placement[], rows: InputRows): MatrixOp[] {
+function lower(emit: Emit, matrices: readonly Placement[], rows: InputRows): MatrixOp[] {
   const { adapters } = emit.layout;
   const all = adaptedOf(emit, matrices);
   if (all.length === 0) return [];
@@ -34,7 +70,7 @@ export function lower(emit: Emit, matrices: readonly Placement[], rows: InputRow
 }
 
 /** Adds B of what `lower` left. */
-export function raise(emit: Emit, matrices: readonly Placement[], out: Tensor): void {
+function raise(emit: Emit, matrices: readonly Placement[], out: Tensor): void {
   const { inner, tablesOf } = emit.layout.adapters;
   const all = adaptedOf(emit, matrices);
   if (all.length === 0) return;

@@ -1,6 +1,13 @@
 import { SEGMENT_WORDS } from "../../../assembly/abi.ts";
 import type { MemoryPlan, Tensor } from "../../runtime/memory.ts";
-import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
+import {
+  type Packed,
+  type Panel,
+  type PanelSizes,
+  packedBytes,
+  reservePacked,
+  reservePanel,
+} from "../../runtime/packed.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Adapter, AdapterPair } from "./adapter.ts";
 import type { LayerRange } from "./placement.ts";
@@ -55,7 +62,7 @@ export function reserveAdapters(
   plan: MemoryPlan,
   config: ModelConfig,
   { adapters }: ModelWeights,
-  sizes: { readonly rows: number; readonly sequences: number; readonly tileRows: number },
+  sizes: PanelSizes & { readonly rows: number; readonly sequences: number },
   range: LayerRange,
 ): AdapterLayout {
   const rows = new Map<string, AdapterRows>();
@@ -114,16 +121,16 @@ function reserveSteps(
   plan: MemoryPlan,
   config: ModelConfig,
   adapters: readonly Adapter[],
-  { rows, tileRows }: { readonly rows: number; readonly tileRows: number },
+  { rows, tileRows, threads }: PanelSizes & { readonly rows: number },
 ): Pick<AdapterLayout, "panel" | "inner"> {
   if (adapters.length === 0) return { panel: null, inner: [] };
   const width = Math.max(config.hidden, config.heads * config.headSize, config.denseWidth);
   const rank = largestRank(adapters.flatMap(({ pairs }) => [...pairs.values()]));
   return {
-    panel: reservePanel(plan, "adapter panel", "f32", tileRows, rows, width),
+    panel: reservePanel(plan, "adapter panel", "f32", { tileRows, threads }, rows, width),
     inner: Array.from({ length: MOST_AT_A_SITE }, (_, index) => ({
       rows: plan.reserve(`adapter rows ${index}`, "f32", [rows, rank]),
-      panel: reservePanel(plan, `adapter rows ${index} panel`, "f32", tileRows, rows, rank),
+      panel: reservePanel(plan, `adapter rows ${index} panel`, "f32", { tileRows, threads }, rows, rank),
     })),
   };
 }

@@ -1,12 +1,10 @@
-import type { Tensor } from "../../runtime/memory.ts";
-import type { AttendOp, MatrixOp, PanelOp } from "../../runtime/ops.ts";
-import type { Packed } from "../../runtime/packed.ts";
+import type { AttendOp } from "../../runtime/ops.ts";
 import { Program } from "../../runtime/program.ts";
-import { formOf, type PanelForm } from "../../weight-types.ts";
 import type { LayerConfig, ModelConfig } from "../config/config.ts";
-import { type InputRows, lower, type Placement, raise } from "./adapted.ts";
+import { adaptedMatmul, branchMatmul } from "./adapted.ts";
 import { cachePlace } from "./cache-place.ts";
-import type { Layout, PackedFeedForward, PackedLayer, Panels, Sizes } from "./layout.ts";
+import { type Emit, gateUp, matrix, normed, normRows, panels, rowsTap, tap } from "./emit.ts";
+import type { Layout, PackedLayer, Sizes } from "./layout.ts";
 import type { Tap } from "./taps.ts";
 
 /**
@@ -14,7 +12,7 @@ import type { Tap } from "./taps.ts";
  * first, the logits behind the last).
  *
  *   x = embed(ids)
- *   per layer:  x += attention(norm(x));  x += feedForward(norm(x))
+ *   per layer:  between = x + attention(norm(x));  x = between + feedForward(norm(between))
  *   logits = W norm(x)
  *
  * What differs between layers and architectures is in `LayerConfig` and `ModelConfig`: rope, chunks, q/k norm and temperature in
@@ -28,16 +26,6 @@ export interface Forward {
   readonly program: Program;
   /** By stop: what can be read there. Empty without `trace`. */
   readonly taps: readonly (readonly Tap[])[];
-}
-
-export interface Emit {
-  readonly program: Program;
-  readonly config: ModelConfig;
-  readonly layout: Layout;
-  readonly sizes: Sizes;
-  readonly fused: boolean;
-  readonly trace: boolean;
-  readonly taps: Tap[][];
 }
 
 export function emitForward(
@@ -92,7 +80,7 @@ function attention(emit: Emit, layer: PackedLayer): void {
   const pages = kind.chunked ? "chunked" : "full";
 
   normed(emit, activations.x, layer.attentionNorm, [layer.q, layer.k, layer.v], `${name}.attn_norm`); // [rows, hidden]
-  adaptedMatmul(emit, normRows(emit, layer.attentionNorm), activations.normPanels, activations.qkv, [
+  adaptedMatmul(emit, normRows(emit, activations.x, layer.attentionNorm), activations.normPanels, activations.qkv, [
     { weight: layer.q, column: 0 }, // [rows, heads * headSize]
     { weight: layer.k, column: heads * headSize }, // [rows, kvHeads * headSize]
     { weight: layer.v, column: (heads + kvHeads) * headSize }, // [rows, kvHeads * headSize]
@@ -148,30 +136,53 @@ function attention(emit: Emit, layer: PackedLayer): void {
   program.merge(tables.merges[pages], heads, headSize, activations.partials, activations.attention);
   const rows = { source: activations.attention, cols: heads * headSize, transform: null };
   panels(emit, activations.attentionPanels, [layer.o], { segments: tables.segments, ...rows });
-  branchMatmul(emit, layer.o, rows, activations.attentionPanels, `${name}.attn_out`); // x += W_o attention
+  // between = x + W_o attention
+  branchMatmul(
+    emit,
+    layer.o,
+    rows,
+    activations.attentionPanels,
+    activations.x,
+    activations.between,
+    `${name}.attn_out`,
+  );
 }
 
-/** x += down(silu(gate x) * up x): dense layers. */
+/** x = between + down(silu(gate n) * up n), n = norm(between): dense layers. */
 function feedForward(emit: Emit, layer: PackedLayer): void {
   const { layout } = emit;
   const { activations, tables } = layout;
   const dense = layer.dense!;
   const name = `layers.${layer.index}`;
-  normed(emit, activations.x, layer.feedForwardNorm, [dense.gate[0], dense.up[0]], `${name}.ffn_norm`);
-  adaptedMatmul(emit, normRows(emit, layer.feedForwardNorm), activations.normPanels, activations.hidden, [
-    { weight: dense.gate[0], column: 0 },
-    { weight: dense.up[0], column: dense.gate[0].rows },
-  ]); // [rows, 2 width]
+  normed(emit, activations.between, layer.feedForwardNorm, [dense.gate[0], dense.up[0]], `${name}.ffn_norm`);
+  adaptedMatmul(
+    emit,
+    normRows(emit, activations.between, layer.feedForwardNorm),
+    activations.normPanels,
+    activations.hidden,
+    [
+      { weight: dense.gate[0], column: 0 },
+      { weight: dense.up[0], column: dense.gate[0].rows },
+    ],
+  ); // [rows, 2 width]
   const rows = {
     source: activations.hidden,
     cols: dense.down[0].cols,
     transform: { swiglu: true, scores: null },
   } as const;
   panels(emit, activations.hiddenPanels, dense.down, { segments: tables.segments, ...rows }); // [rows, width]
-  branchMatmul(emit, dense.down[0], rows, activations.hiddenPanels, `${name}.ffn_out`);
+  branchMatmul(
+    emit,
+    dense.down[0],
+    rows,
+    activations.hiddenPanels,
+    activations.between,
+    activations.x,
+    `${name}.ffn_out`,
+  );
 }
 
-/** x += shared(x) + sum over the picked experts. Rows are bucketed by expert. */
+/** x = between + (shared(n) + sum over the picked experts), n = norm(between). Rows are bucketed by expert. */
 function mixture(emit: Emit, layer: PackedLayer): void {
   const { program, config, layout, trace, fused } = emit;
   const { activations, tables } = layout;
@@ -183,15 +194,15 @@ function mixture(emit: Emit, layer: PackedLayer): void {
 
   normed(
     emit,
-    activations.x,
+    activations.between,
     layer.feedForwardNorm,
     [...experts.gate, ...(shared?.gate ?? [])],
     `${name}.ffn_norm`,
     true,
   );
   // The router reads f32 rows and rounds each product: near-ties must not depend on the build.
-  program.matmul(
-    [matrix(emit, layer.router!, activations.normPanels, activations.routerLogits, { form: "f32" })],
+  program.smallMatmul(
+    matrix(emit, layer.router!, activations.normPanels, activations.routerLogits, { form: "f32" }),
     false,
   ); // [rows, experts]
   tap(emit, rowsTap(`${name}.router`, activations.routerLogits));
@@ -208,7 +219,7 @@ function mixture(emit: Emit, layer: PackedLayer): void {
   panels(emit, activations.expertPanels, [experts.gate[0], experts.up[0]], {
     segments: buckets,
     gather: activations.gather,
-    source: activations.x,
+    source: activations.between,
     cols: config.hidden,
     transform: { norm: layer.feedForwardNorm, eps: config.normEps },
   }); // [entries, hidden]
@@ -243,19 +254,18 @@ function mixture(emit: Emit, layer: PackedLayer): void {
     ],
     fused,
   );
-  const branch = trace ? activations.branch : null;
   program.combine({
-    x: activations.x,
+    x: trace ? null : activations.between,
     shared: shared ? activations.sharedOut : null,
     experts: activations.expertOut,
     used: config.expertsUsed,
     picks: activations.picks,
     scores: softmax ? activations.scores : null,
-    branch,
+    out: trace ? activations.branch : activations.x,
   });
-  if (branch) {
-    tap(emit, rowsTap(`${name}.ffn_out`, branch));
-    program.add(activations.x, branch);
+  if (trace) {
+    tap(emit, rowsTap(`${name}.ffn_out`, activations.branch));
+    program.add(activations.between, activations.branch, activations.x);
   }
 }
 
@@ -281,120 +291,6 @@ function logits(emit: Emit): void {
     [matrix(emit, output, activations.outputPanels, activations.logits, { segments: tables.logitSegments })],
     emit.fused,
   ); // [flagged, vocab]
+  program.peaks(tables.logitSegments, activations.logits, activations.peaks);
   tap(emit, rowsTap("norm", activations.normed), rowsTap("logits", activations.logits));
-}
-
-// ---- pieces ----
-
-/** Rows normed into every panel that `readers` need, and an f32 one for the router; a tap of the rows when tracing. */
-function normed(
-  emit: Emit,
-  source: Tensor,
-  norm: Tensor,
-  readers: readonly Packed[],
-  name: string,
-  float = false,
-): void {
-  const { layout, config, trace } = emit;
-  const { tables, activations } = layout;
-  panels(
-    emit,
-    activations.normPanels,
-    readers,
-    { segments: tables.segments, source, cols: config.hidden, transform: { norm, eps: config.normEps } },
-    trace ? activations.normed : undefined,
-    float,
-  );
-  tap(emit, rowsTap(name, activations.normed));
-}
-
-/** One PANEL op per form that a reader wants. */
-function panels(
-  emit: Emit,
-  set: Panels,
-  readers: readonly Packed[],
-  op: Omit<PanelOp, "panel" | "float" | "out">,
-  out?: Tensor,
-  float = false,
-): void {
-  const forms = new Set<PanelForm>(readers.map((weight) => formOf(weight.type, emit.sizes.activations)));
-  const also = float && !forms.has("f32") ? set.get("f32") : undefined;
-  [...forms].forEach((form, index) => {
-    emit.program.panel({
-      ...op,
-      out: index === 0 ? out : undefined,
-      panel: set.get(form),
-      float: index === 0 ? also : undefined,
-    });
-  });
-}
-
-interface MatrixWish {
-  column?: number;
-  form?: PanelForm;
-  segments?: Tensor;
-  weights?: readonly Packed[];
-  residual?: Tensor;
-}
-
-function matrix(emit: Emit, weight: Packed, set: Panels, out: Tensor, wish: MatrixWish): MatrixOp {
-  const { layout, sizes } = emit;
-  const form = wish.form ?? formOf(weight.type, sizes.activations);
-  return {
-    segments: wish.segments ?? layout.tables.segments,
-    weights: wish.weights ?? [weight],
-    table: layout.tablesOf.get(weight)!,
-    panel: set.get(form)!,
-    out,
-    column: wish.column ?? 0,
-    residual: wish.residual,
-    bias: layout.biasOf.get(weight),
-  };
-}
-
-/** gate into columns [0, width), up into [width, 2 width). */
-function gateUp(emit: Emit, branch: PackedFeedForward, segments: Tensor, set: Panels, out: Tensor): MatrixOp[] {
-  const width = branch.gate[0].rows;
-  return [
-    matrix(emit, branch.gate[0], set, out, { segments, weights: branch.gate, column: 0 }),
-    matrix(emit, branch.up[0], set, out, { segments, weights: branch.up, column: width }),
-  ];
-}
-
-/** Rows of x, normed. */
-function normRows({ config, layout }: Emit, norm: Tensor): InputRows {
-  return { source: layout.activations.x, cols: config.hidden, transform: { norm, eps: config.normEps } };
-}
-
-/** Matrices that read the same rows, each into its columns of `out`, and what adapters add to them. */
-function adaptedMatmul(emit: Emit, rows: InputRows, set: Panels, out: Tensor, wishes: readonly Placement[]): void {
-  const inner = lower(emit, wishes, rows);
-  emit.program.matmul(
-    [...wishes.map(({ weight, column }) => matrix(emit, weight, set, out, { column })), ...inner],
-    emit.fused,
-  );
-  raise(emit, wishes, out);
-}
-
-/** x += W panel; when tracing, or where an adapter adds its part, the branch exists by itself first. */
-function branchMatmul(emit: Emit, weight: Packed, rows: InputRows, set: Panels, name: string): void {
-  const { program, layout, trace, fused } = emit;
-  const { x, branch } = layout.activations;
-  if (!trace && !layout.adapters.adapted.has(weight.name)) {
-    program.matmul([matrix(emit, weight, set, x, { residual: x })], fused);
-    return;
-  }
-  adaptedMatmul(emit, rows, set, branch, [{ weight, column: 0 }]);
-  tap(emit, rowsTap(name, branch));
-  program.add(x, branch);
-}
-
-function rowsTap(name: string, tensor: Tensor): Tap {
-  return { name, tensor, column: 0, width: tensor.shape[1], row: [tensor.shape[1]], kind: "rows" };
-}
-
-function tap(emit: Emit, ...taps: Tap[]): void {
-  if (!emit.trace) return;
-  emit.program.stop(taps[0].name);
-  emit.taps.push(taps);
 }

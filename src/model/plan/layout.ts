@@ -5,6 +5,7 @@ import {
   JOIN_WORDS,
   PACK_WORDS,
   PAGE,
+  PEAK,
   ROW_WORDS,
   SEGMENT_WORDS,
   TASK_WORDS,
@@ -88,7 +89,8 @@ export interface StepTables {
 export type Panels = ReadonlyMap<PanelForm, Panel>;
 
 export interface Activations {
-  readonly x: Tensor; // [rows, hidden]: the residual stream
+  readonly x: Tensor; // [rows, hidden]: the residual stream between layers
+  readonly between: Tensor; // [rows, hidden]: the same between attention and feed-forward, so that none adds in place
   readonly angles: Tensor; // [rows, headSize]
   readonly temperature: Tensor; // [rows]
   readonly qkv: Tensor; // [rows, (heads + 2 kvHeads) * headSize]
@@ -104,6 +106,7 @@ export interface Activations {
   readonly sharedOut: Tensor; // [rows, hidden]
   readonly expertOut: Tensor; // [rows * used, hidden]
   readonly logits: Tensor; // [logitRows, vocab], last memory only
+  readonly peaks: Tensor; // [logitRows, ceil(vocab / PEAK)]: the largest logit of each span, where a step wants them
   readonly normPanels: Panels; // of normed rows
   readonly attentionPanels: Panels;
   readonly hiddenPanels: Panels;
@@ -262,14 +265,15 @@ function reserveActivations(
   const entries = moe ? rows * config.expertsUsed : 0;
   const f32 = (name: string, ...shape: number[]) => plan.reserve(name, "f32", shape);
   const u32 = (name: string, ...shape: number[]) => plan.reserve(name, "u32", shape);
-  const panels = (name: string, count: number, cols: number): Panels =>
+  const panels = (name: string, count: number, cols: number, entries = 1): Panels =>
     new Map(
       [...forms]
         .filter((form) => form === "f32" || cols % 32 === 0)
-        .map((form) => [form, reservePanel(plan, `${name} panel`, form, sizes.tileRows, count, cols)]),
+        .map((form) => [form, reservePanel(plan, `${name} panel`, form, { ...sizes, entries }, count, cols)]),
     );
   return {
     x: f32("x", rows, hidden),
+    between: f32("x behind attention", rows, hidden),
     angles: f32("angles", rows, headSize),
     temperature: f32("temperature", rows),
     qkv: f32("qkv", rows, (heads + 2 * kvHeads) * headSize),
@@ -285,11 +289,12 @@ function reserveActivations(
     sharedOut: f32("shared out", moe ? rows : 0, hidden),
     expertOut: f32("expert out", entries, hidden),
     logits: f32("logits", last ? sizes.logitRows : 0, config.vocab),
+    peaks: f32("peaks", last ? sizes.logitRows : 0, Math.ceil(config.vocab / PEAK)),
     normPanels: panels("norm", rows, hidden),
     attentionPanels: panels("attention", rows, heads * headSize),
     hiddenPanels: panels("hidden", rows, width),
-    expertPanels: panels("expert", entries, hidden),
-    expertHiddenPanels: panels("expert hidden", entries, config.expertWidth),
+    expertPanels: panels("expert", entries, hidden, config.expertsUsed),
+    expertHiddenPanels: panels("expert hidden", entries, config.expertWidth, config.expertsUsed),
     outputPanels: panels("output", last ? sizes.logitRows : 0, hidden),
     normed: f32("normed", sizes.traceRows, hidden),
     branch: f32("branch", branch ? rows : sizes.traceRows, hidden),

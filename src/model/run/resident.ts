@@ -3,6 +3,7 @@ import {
   FAULT_PAGE,
   FAULT_ROUTER,
   FAULT_TOKEN,
+  WORD_PEAKS,
   WORD_PROBABILITIES,
   WORD_PROFILE_AT,
   WORD_PROFILE_FROM,
@@ -15,6 +16,7 @@ import { EngineError } from "../../error.ts";
 import type { Crossing } from "../../host/worker-start.ts";
 import { Memory, type Tensor } from "../../runtime/memory.ts";
 import type { Kernels } from "../../runtime/module.ts";
+import type { Program } from "../../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../../runtime/threads.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
@@ -35,8 +37,11 @@ import { type TapData, TapReader } from "./tap-reader.ts";
  * mixed, run through the programs of all memories by one wake of the threads.
  */
 
-/** Logits of one flagged row; `row` counts the step's rows. Valid during the call only. */
-export type OnLogits = (logits: Float32Array, row: number, part: number) => void;
+/**
+ * Logits of one flagged row; `row` counts the step's rows. `peaks`: the largest of every PEAK of them, null where no part wants them.
+ * Both are valid during the call only.
+ */
+export type OnLogits = (logits: Float32Array, row: number, part: number, peaks: Float32Array | null) => void;
 
 /** Milliseconds of one op, all steps together; `waitMs` of them the first thread waited for the others. */
 export interface OpTime {
@@ -64,8 +69,9 @@ export class ResidentModel {
   readonly sizes: Sizes;
   readonly cache: Cache;
   readonly threads: Threads;
-  /** Ops between two barriers of one step, all memories. */
+  /** Ops of one step, and those of them behind which threads wait in one of few rows; all memories. */
   readonly ops: number;
+  readonly barriers: number;
   readonly choices: KernelChoices;
   readonly #placed: readonly Placed[];
   readonly #fused: boolean;
@@ -84,7 +90,10 @@ export class ResidentModel {
     this.#placed = placed;
     this.choices = new KernelChoices(placed, plan.sizes);
     this.#fused = kernels.build === "relaxed" && allFloat(weights);
-    this.ops = placed.reduce((sum, { programs }) => sum + programs.forward.program.ops, 0);
+    const count = (of: (program: Program) => number) =>
+      placed.reduce((sum, { programs }) => sum + of(programs.forward.program), 0);
+    this.ops = count(({ places }) => places.length);
+    this.barriers = count(({ barriers }) => barriers);
     const { context, pages } = plan.sizes;
     const pageBytes = (kind: PageKind) =>
       placed.reduce((sum, { layout }) => sum + layout.cacheAt[kind].bytes, 0) / pages[kind];
@@ -178,6 +187,8 @@ export class ResidentModel {
       throw new EngineError("STEP_ROWS", "too many rows in one step", { actual: rows, limit: this.sizes.rows });
     }
     this.#write(parts);
+    const peaked = parts.some(({ peaks }) => peaks);
+    this.#last.memory.control[WORD_PEAKS] = peaked ? 1 : 0;
     const flagged = flaggedRows(parts);
     for (let done = 0, first = true; first || done < flagged.length; first = false) {
       const piece = flagged.slice(done, done + this.sizes.logitRows);
@@ -188,7 +199,8 @@ export class ResidentModel {
       await this.#run(this.#placed.length - programs.length, programs, signal);
       const { layout, memory } = this.#last;
       for (const [index, { row, part }] of piece.entries()) {
-        onLogits(memory.f32(layout.activations.logits, index * this.config.vocab, this.config.vocab), row, part);
+        const { logits, peaks } = layout.activations;
+        onLogits(memory.row(logits, index), row, part, peaked ? memory.row(peaks, index) : null);
       }
       done += piece.length;
     }
@@ -366,12 +378,8 @@ export class ResidentModel {
     for (const { memory } of this.#placed) memory.control[WORD_PROFILE_AT] = 0;
     return this.#placed.flatMap(({ memory, programs: { profile, forward } }) => {
       const times = new Float64Array(memory.wasm.buffer, profile.at, profile.bytes / 8);
-      return forward.program.places.map(({ word, op, part }) => ({
-        op,
-        part,
-        ms: times[word * 2],
-        waitMs: times[word * 2 + 1],
-      }));
+      const timeOf = (word: number) => ({ ms: times[word * 2], waitMs: times[word * 2 + 1] });
+      return forward.program.places.map(({ word, op, part }) => ({ op, part, ...timeOf(word) }));
     });
   }
 

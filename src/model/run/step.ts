@@ -31,6 +31,8 @@ export interface StepPart {
   readonly inputs: readonly (number | Float32Array)[];
   /** How many of the rows want logits: the last ones. */
   readonly logits: number;
+  /** Of these the peaks are wanted too. Default: false. */
+  readonly peaks?: boolean;
   /** Which of the model's adapters they are computed with. Default: none. */
   readonly adapter?: number | null;
 }

@@ -81,7 +81,7 @@ function timing(kind: Omit<MatrixPlace, "word">, options: TuneOptions): Timing |
   const room = new Room(layout.loader.staging);
   const tables = slices.slice(0, SLICES).map((_, at) => room.take(`table ${at}`, "u32", [1]));
   const segments = room.take("segments", "u32", [1 + SEGMENT_WORDS]);
-  const panel = panelIn(room.take, "panel", kind.form, tileRows, counts.many, cols);
+  const panel = panelIn(room.take, "panel", kind.form, { tileRows, threads: 0 }, counts.many, cols);
   const out = room.take("out", "f32", [counts.many, most]);
   const words = room.take("program", "u32", [256]);
   if (room.full) return undefined;

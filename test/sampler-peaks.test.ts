@@ -1,0 +1,127 @@
+/** By the largest logit of every span the sampler reads few logits: it draws what it draws from all of them. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PEAK } from "../assembly/abi.ts";
+import { EngineError } from "../src/error.ts";
+import { reachedBy } from "../src/generate/peaks.ts";
+import { uniform } from "../src/generate/random.ts";
+import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
+import * as oracle from "./oracle.ts";
+
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+const NEUTRAL: SamplingOptions = {
+  ...{ temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 },
+  ...{ logitBias: new Map(), seed: 7, logProbabilities: undefined },
+};
+
+const peaksOf = (logits: Float32Array) => Float32Array.from(oracle.peaks(logits, PEAK));
+
+/** What it draws, or the code and place of its error. */
+function outcome(draw: () => unknown): unknown {
+  try {
+    return draw();
+  } catch (error) {
+    if (error instanceof EngineError) return [error.code, error.at];
+    throw error;
+  }
+}
+
+/** Logits of few different values have ties at every edge. */
+function logitsOf(vocab: number, seed: number, grain: number): Float32Array {
+  return Float32Array.from({ length: vocab }, (_, id) => {
+    const value = 12 * (uniform(BigInt(seed), id) - 0.5);
+    return grain === 0 ? value : Math.round(value / grain) * grain;
+  });
+}
+
+describe(`seed ${SEED}`, () => {
+  it("with peaks and without: the same token, whatever the options, ties, penalties and forbidden ids", () => {
+    const id = fc.nat(1299);
+    fc.assert(
+      fc.property(
+        fc.record({
+          seed: fc.nat(),
+          grain: fc.constantFrom(0, 0.5, 3, 100),
+          temperature: fc.constantFrom(0, 0.7, 3),
+          topK: fc.constantFrom(0, 1, 2, 4, 5, 40, 2000),
+          topP: fc.constantFrom(1, 0.9, 0.2),
+          minP: fc.constantFrom(0, 0.1),
+          repetitionPenalty: fc.constantFrom(1, 1.4),
+          presencePenalty: fc.constantFrom(0, 1, -2),
+          frequencyPenalty: fc.constantFrom(0, 0.5),
+          typicalP: fc.constantFrom(1, 0.6),
+          xtc: fc.constantFrom(undefined, { probability: 0.9, threshold: 0.05 }),
+          bias: fc.array(fc.tuple(id, fc.constantFrom(-100, -3, 5)), { maxLength: 3 }),
+          prompt: fc.array(id, { maxLength: 3 }),
+          accepted: fc.array(id, { maxLength: 2 }),
+          forbidden: fc.array(id, { maxLength: 2 }),
+          top: fc.nat(3),
+        }),
+        ({ seed, grain, bias, prompt, accepted, forbidden, top, ...options }) => {
+          const logits = logitsOf(1300, seed, grain);
+          const best = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+          // Penalties and bans of the likeliest are those that matter.
+          const ids = [best, (best + 1) % 1300, ...prompt].slice(0, top);
+          const sampler = new Sampler({ ...NEUTRAL, ...options, seed, logitBias: new Map(bias) }, 1300);
+          sampler.observePrompt([...prompt, ...ids]);
+          for (const one of accepted) sampler.accept(one);
+          const banned = [...forbidden, ...ids.slice(1)];
+          const draw = (peaks: Float32Array | null) => sampler.sample(logits, 3, banned, null, peaks);
+          expect(draw(peaksOf(logits))).toEqual(draw(null));
+        },
+      ),
+      { seed: SEED, numRuns: 2000 },
+    );
+  });
+
+  it("reads spans that hold a candidate, and no others", () => {
+    const logits = logitsOf(64 * 40, SEED, 0);
+    const peaks = peaksOf(logits);
+    const read = new Set<number>();
+    const watched = new Proxy(logits, {
+      get(target, key) {
+        if (typeof key === "string" && /^\d+$/.test(key)) read.add(Math.floor(Number(key) / PEAK));
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    for (const [options, most] of [
+      [{ temperature: 0 }, 1],
+      [{ topK: 5 }, 5],
+    ] as const) {
+      read.clear();
+      const sampler = new Sampler({ ...NEUTRAL, ...options }, logits.length);
+      expect(sampler.sample(watched, 0, [], null, peaks)).toEqual(sampler.sample(logits, 0));
+      expect(read.size).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    "a logit of %d: the same token or error",
+    (bad) => {
+      for (const options of [{ temperature: 0 }, { topK: 3 }]) {
+        for (const at of [0, 63, 64, 1299]) {
+          const logits = logitsOf(1300, 5, 0);
+          logits[at] = bad;
+          const sampler = new Sampler({ ...NEUTRAL, ...options }, 1300);
+          const draw = (peaks: Float32Array | null) => outcome(() => sampler.sample(logits, 0, [], null, peaks));
+          expect(draw(peaksOf(logits))).toEqual(draw(null));
+          expect(draw(peaksOf(logits.fill(bad)))).toEqual(draw(null));
+        }
+      }
+    },
+  );
+});
+
+it("as many logits as asked for reach the value, and it is the largest of which the peaks tell", () => {
+  const peaks = Float32Array.of(5, -1, 3, 3, 4, -7, 3, 0);
+  expect([1, 2].map((count) => reachedBy(count, peaks))).toEqual([5, 4]);
+  expect(reachedBy(3, peaks)).toBe(null);
+  expect(reachedBy(3, Float32Array.of(...peaks, ...peaks))).toBe(4);
+  expect(reachedBy(1, Float32Array.of(1, Number.NaN, 2, 3))).toBe(null);
+  expect(reachedBy(1, new Float32Array(4).fill(Number.NEGATIVE_INFINITY))).toBe(null);
+  const many = logitsOf(1000, 3, 0.01);
+  const sorted = [...many].sort((a, b) => b - a);
+  for (const count of [1, 2, 40, 64, 65, 250]) expect(reachedBy(count, many)).toBe(sorted[count - 1]);
+});
