@@ -7,12 +7,12 @@ import { callId } from "./call-ids.ts";
 import type { Candidates } from "./candidates.ts";
 import { Dry } from "./dry.ts";
 import { type End, Feed } from "./feed.ts";
+import { speculationOf } from "./guessing.ts";
 import type { CheckedOptions } from "./options.ts";
 import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Seed } from "./seed.ts";
-import { LookupSpeculation } from "./speculation.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
 /** `tool-calls`: it was stopped, and nothing stands behind its last call. */
@@ -286,7 +286,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     let last = begun;
     let whole = false;
     const signal = options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled;
-    const speculation = options.speculate === "lookup" ? new LookupSpeculation(vocab) : null;
+    const speculation = speculationOf(this.#start, signal);
     const request: Request = {
       ids: prompt,
       logitsFrom: prompt.length - 1,

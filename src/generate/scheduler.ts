@@ -1,6 +1,7 @@
 import { EngineError, modelDisposed } from "../error.ts";
 import type { PageKind } from "../model/plan/pages.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
+import { Leaning } from "./leaning.ts";
 import { Pace } from "./pace.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { Queue, queueFull } from "./queue.ts";
@@ -36,6 +37,7 @@ export interface SchedulerOptions {
 }
 
 export class Scheduler {
+  readonly leaning = new Leaning();
   readonly #resident: ResidentModel;
   readonly #prefixes: Prefixes | null;
   readonly #waiting = new Queue<Running>();
@@ -73,6 +75,10 @@ export class Scheduler {
   /** Sequences in one step at most; more wait. */
   get together(): number {
     return this.#resident.sizes.sequences;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   open(kin?: Kin): Sequence {
