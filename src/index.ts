@@ -41,6 +41,7 @@ export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { AdapterChoice } from "./generate/adapter-choice.ts";
 export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch.ts";
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
+export type { DraftModel } from "./generate/draft.ts";
 export type { DryOptions } from "./generate/dry.ts";
 export type { FinishReason, Generation, GenerationResult, StopReason } from "./generate/generation.ts";
 export type { LogitsProcessor } from "./generate/logits-processor.ts";

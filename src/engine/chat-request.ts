@@ -1,8 +1,14 @@
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { EngineError } from "../error.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import { checkPlain, wrong } from "../given.ts";
 import type { CheckedFormat } from "../grammar/format.ts";
-import type { ChatMessage, ChatTemplates, ChatOptions as RenderOptions } from "../tokenizer/chat.ts";
+import {
+  type ChatMessage,
+  type ChatTemplates,
+  openChatTemplates,
+  type ChatOptions as RenderOptions,
+} from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
 import { readTools } from "../tokenizer/messages.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -106,4 +112,19 @@ function demand(offer: Offer, rules: CallRules | null, isControl: (mark: string)
     at: { source: "option", field: choice === "auto" ? "tools" : "toolChoice" },
     limit: "a toolFormat, or calls that are left to the model",
   });
+}
+
+/** An unusable template is an error of `chat`, not of the model, which says so at once. */
+export function readTemplates(checkpoint: Checkpoint): {
+  templates: ChatTemplates | null;
+  warnings: readonly string[];
+} {
+  const templates = openChatTemplates(checkpoint);
+  try {
+    if (templates?.names.includes("default")) templates.choose();
+    return { templates, warnings: [] };
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return { templates, warnings: [`chat template: ${error.message}`] };
+  }
 }

@@ -24,10 +24,11 @@ import { mapWeights } from "../model/plan/weights.ts";
 import { openResident } from "../model/run/open.ts";
 import type { OpTime, ResidentModel } from "../model/run/resident.ts";
 import type { TapData } from "../model/run/tap-reader.ts";
-import { type ChatMessage, type ChatTemplates, openChatTemplates } from "../tokenizer/chat.ts";
+import type { ChatMessage, ChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
-import { type ChatOptions, type ChatRequest, readChat } from "./chat-request.ts";
+import { type ChatOptions, type ChatRequest, readChat, readTemplates } from "./chat-request.ts";
+import { Guessing } from "./draft-models.ts";
 import { type CheckedEmbedding, checkEmbedding, type EmbedOptions, poolRows, readPrompts } from "./embedding.ts";
 import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
@@ -53,6 +54,7 @@ export class Model {
   readonly #tokenizer: Tokenizer | null;
   readonly #chat: ChatTemplates | null;
   readonly #measures: Measures;
+  readonly #guessing: Guessing;
   readonly #adapters: readonly string[];
   #disposed = false;
 
@@ -83,6 +85,11 @@ export class Model {
       measurable: (adapter) => this.#measurable(adapter),
     });
     this.#chat = chat;
+    const adapter = this.#adapterOf(undefined);
+    const { context, memory } = info;
+    this.#guessing = new Guessing({
+      ...{ scheduler: this.#scheduler, context, adapter, vocab, tokenizer, weights: memory.weights },
+    });
     this.#starter = new Starter({
       scheduler: this.#scheduler,
       tokenizer,
@@ -91,7 +98,9 @@ export class Model {
       adapters: this.#adapters,
       stopIds: new Set([...eos, ...(tokenizer?.stopIds ?? [])]),
       candidates: new Candidates(vocab),
-      defaults: { ...defaults, adapter: this.#adapterOf(undefined) },
+      drafterOf: (model) =>
+        this.#guessing.drafter(!isRevoked(model) && model instanceof Model ? model.#guessing : null, model),
+      defaults: { ...defaults, adapter },
     });
   }
 
@@ -382,17 +391,5 @@ export class Model {
     if (format) checked.responseFormat = format;
     this.#starter.fits(ids);
     return this.#starter.generation(ids, checked, { warnings, continues: open, calls });
-  }
-}
-
-/** An unusable template is an error of `chat`, not of the model, which says so at once. */
-function readTemplates(checkpoint: Checkpoint): { templates: ChatTemplates | null; warnings: readonly string[] } {
-  const templates = openChatTemplates(checkpoint);
-  try {
-    if (templates?.names.includes("default")) templates.choose();
-    return { templates, warnings: [] };
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    return { templates, warnings: [`chat template: ${error.message}`] };
   }
 }

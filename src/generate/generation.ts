@@ -7,12 +7,12 @@ import { callId } from "./call-ids.ts";
 import type { Candidates } from "./candidates.ts";
 import { Dry } from "./dry.ts";
 import { type End, Feed } from "./feed.ts";
+import { speculationOf } from "./guessing.ts";
 import type { CheckedOptions } from "./options.ts";
 import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Seed } from "./seed.ts";
-import { Lookup, Speculation } from "./speculation.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
 /** `tool-calls`: it was stopped, and nothing stands behind its last call. */
@@ -285,11 +285,12 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     let first = begun;
     let last = begun;
     let whole = false;
-    const speculation = options.speculate === "lookup" ? new Speculation(new Lookup(vocab)) : null;
+    const signal = options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled;
+    const speculation = speculationOf(this.#start, signal);
     const request: Request = {
       ids: prompt,
       logitsFrom: prompt.length - 1,
-      signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
+      signal,
       caller: this.#start.batch,
       patient: this.#start.batch !== undefined,
       priority: options.priority,
@@ -298,7 +299,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
         return this.#paused;
       },
       draft: speculation
-        ? (ids, rows) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1))
+        ? (ids, rows, costs) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1), costs)
         : undefined,
       peaks: sampler.readsPeaks && constraint === null,
       onLogits: (logits, _index, peaks) => {
@@ -309,6 +310,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
         if (writer.drawn === 0) first = last;
         if (!writer.take(sampled)) return null;
         sampler.accept(sampled.id);
+        speculation?.drew(sampled.id);
         constraint?.accept(sampled.id);
         // Nothing but an end may follow: not waited for where there is none, or no room for it.
         whole = constraint?.finished === true && (!constraint.hasEnd || writer.drawn === most);
@@ -318,7 +320,10 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     this.#request = request;
     const late =
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
-    const cachedTokens = await scheduler.once(request, options).finally(() => clearTimeout(late));
+    const cachedTokens = await scheduler.once(request, options).finally(() => {
+      clearTimeout(late);
+      speculation?.close();
+    });
     const stopped = whole || writer.stoppedBy !== undefined;
     writer.end(constraint !== null && !stopped);
     reader?.end();

@@ -1,8 +1,9 @@
 import { EngineError } from "../error.ts";
-import { checkPlain, checkTokenIds, isArray, isList, readOptions, wrong } from "../given.ts";
+import { checkPlain, checkTokenIds, isArray, isList, isPlain, readOptions, wrong } from "../given.ts";
 import { type CheckedFormat, checkFormat, type ResponseFormat } from "../grammar/format.ts";
 import { isSignal, ownSignal } from "../realm.ts";
 import { type AdapterChoice, checkAdapter } from "./adapter-choice.ts";
+import type { Drafter, DraftModel } from "./draft.ts";
 import { type CheckedDry, checkDry, type DryOptions } from "./dry.ts";
 import { numberIn } from "./in-range.ts";
 import { checkLogitBias } from "./logit-bias.ts";
@@ -67,10 +68,11 @@ export interface GenerateOptions {
   /** Only calls of the same salt share what was computed: tenants cannot tell by the time what others asked. Default: none. */
   salt?: string;
   /**
-   * "lookup": ids are guessed from what followed the same ids before, and several are checked in one step. The same ids as without,
-   * sooner where text is copied or repeated; where it does not pay it rests. Default false.
+   * Ids are guessed, and several are checked in one step: the same ids as without, sooner where guesses are right; where it does not pay
+   * it rests. "lookup": from what followed the same ids before, for text that is copied or repeated. `draft`: by another loaded Model of
+   * the same vocabulary, a much smaller one. Default false.
    */
-  speculate?: "lookup" | false;
+  speculate?: "lookup" | { readonly draft: DraftModel } | false;
   /** Of those who wait for a place in the steps, higher ones go first: -100 to 100. Default 0. */
   priority?: number;
   /** Milliseconds from the start: an answer that is not there by then ends with DEADLINE. */
@@ -113,7 +115,7 @@ export interface CheckedOptions {
   logProbabilities: number | undefined;
   specialTokens: boolean;
   salt: string;
-  speculate: "lookup" | false;
+  speculate: "lookup" | Drafter | false;
   priority: number;
   /** undefined: none. */
   deadline: number | undefined;
@@ -161,6 +163,8 @@ export interface OptionLimits {
   context: number;
   /** Names of the model's adapters. Default: none. */
   adapters?: readonly string[];
+  /** What guesses for this model, of what a caller gives as another. Default: no model does. */
+  drafterOf?(model: unknown): Drafter;
 }
 
 /** A colder distribution is a point in double precision: 5 / 1e-320 is already Infinity. */
@@ -241,7 +245,7 @@ export function checkOptions(
     logProbabilities: checkLogProbabilities(given.logProbabilities, defaults.logProbabilities),
     specialTokens: checkFlag("specialTokens", given.specialTokens) ?? defaults.specialTokens,
     salt: checkSalt(given.salt) ?? defaults.salt,
-    speculate: checkSpeculate(given.speculate) ?? defaults.speculate,
+    speculate: checkSpeculate(given.speculate, limits) ?? defaults.speculate,
     priority: checkWhole("priority", given.priority, [-100, 100]) ?? defaults.priority,
     deadline: checkWhole("deadline", given.deadline, [1, MAX_DEADLINE]) ?? defaults.deadline,
     adapter: given.adapter === undefined ? defaults.adapter : checkAdapter(given.adapter, limits.adapters ?? []),
@@ -328,9 +332,11 @@ function checkFlag(field: string, value: unknown): boolean | undefined {
   throw wrong(field, "not a boolean", "true or false", value);
 }
 
-function checkSpeculate(value: unknown): CheckedOptions["speculate"] | undefined {
+function checkSpeculate(value: unknown, { drafterOf }: OptionLimits): CheckedOptions["speculate"] | undefined {
   if (value === undefined || value === false || value === "lookup") return value;
-  throw wrong("speculate", "no such guesses", '"lookup" or false', value);
+  if (drafterOf && isPlain(value))
+    return drafterOf(readOptions<{ draft?: unknown }>(value, ["draft"], "speculate").draft);
+  throw wrong("speculate", "no such guesses", '"lookup", { draft: a model } or false', value);
 }
 
 function checkWhole(field: string, value: unknown, [least, most]: readonly [number, number]): number | undefined {

@@ -2,6 +2,7 @@ import type { StepPart } from "../model/run/step.ts";
 import type { Prefixes } from "./prefixes.ts";
 import type { Waiting } from "./queue.ts";
 import { commonLength, type Sequence } from "./sequence.ts";
+import type { Costs, StepCost } from "./step-cost.ts";
 
 /** Requests on their way: what goes into a step, who goes ahead of whom. */
 
@@ -18,13 +19,19 @@ export interface Request {
   readonly patient?: boolean;
   /** Asked between steps: nobody wants more for now. It gives its place to others until `resume`. */
   readonly pauses?: () => boolean;
-  /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. */
-  readonly draft?: ((ids: readonly number[], most: number) => readonly number[]) | undefined;
+  /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. `costs` undefined: none. */
+  readonly draft?: Draft | undefined;
   /** Whether `onLogits` reads peaks: the largest of every PEAK logits. */
   readonly peaks?: boolean;
   /** Sees the logits behind one id, and their peaks (valid during the call). Behind the last: the id that follows it, or null to end. */
   onLogits(logits: Float32Array, index: number, peaks: Float32Array | null): number | null;
 }
+
+type Draft = (
+  ids: readonly number[],
+  most: number,
+  costs: Costs | undefined,
+) => readonly number[] | Promise<readonly number[]>;
 
 export interface Running extends Waiting {
   readonly sequence: Sequence;
@@ -78,17 +85,35 @@ export function show(entry: Running, logits: Float32Array, peaks: Float32Array |
   }
 }
 
-/** Guesses of those who decode, for as many rows as are left. */
-export function draft(running: readonly Running[], rows: number): void {
-  const most = Math.floor(rows / running.length) - 1;
-  for (const entry of running) {
-    const { ids } = entry.sequence;
-    if (!entry.request.draft || entry.leader || entry.drafted > 0 || missing(entry) !== 1 || most < 1) continue;
-    const guesses = entry.request.draft(ids, most);
-    ids.push(...guesses);
-    entry.drafted = guesses.length;
-    entry.wrong = false;
-  }
+/**
+ * Guesses of those who decode, for as many rows as are left: beside others no more than `besideRows`, so that nobody waits longer for
+ * them than for prompts. Resolves with those whose guesses failed.
+ */
+export async function draft(
+  running: readonly Running[],
+  rows: number,
+  besideRows: number,
+  stepCost: StepCost,
+): Promise<ReadonlyMap<Running, End>> {
+  const failed = new Map<Running, End>();
+  const count = running.length;
+  const most = Math.floor(Math.min(rows - count, count > 1 ? besideRows : rows) / count);
+  const ready = running.filter((entry) => !entry.leader && decodes(entry));
+  const costs = stepCost.of(ready.length);
+  const guess = async (entry: Running) => {
+    const { sequence, request } = entry;
+    try {
+      // Those of one tick ask together, so that they share the steps of another model.
+      const guesses = await request.draft!(sequence.ids, most, costs);
+      sequence.ids.push(...guesses);
+      entry.drafted = guesses.length;
+      entry.wrong = false;
+    } catch (error) {
+      if (!isGone(entry)) failed.set(entry, { error });
+    }
+  };
+  await Promise.all(ready.filter(({ request, drafted }) => request.draft && drafted === 0).map(guess));
+  return failed;
 }
 
 /** Its guesses, which nobody has checked, are gone. */
@@ -109,8 +134,7 @@ export function compose(
   const ready = running.filter(({ leader }) => !leader);
   const prompts = ready.filter((entry) => !decodes(entry)).sort((a, b) => missing(a) - missing(b));
   const composed = ready.filter(decodes).map((entry) => ({ entry, part: partOf(entry, missing(entry)) }));
-  const taken = composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
-  let left = Math.min(rows - taken, composed.length > 0 ? promptRows : rows);
+  let left = Math.min(rows - rowsOf(composed), composed.length > 0 ? promptRows : rows);
   for (const [index, entry] of prompts.entries()) {
     const part = partOf(entry, Math.ceil(left / (prompts.length - index)));
     if (part.inputs.length === 0) break;
@@ -126,6 +150,10 @@ function partOf({ sequence, next, request }: Running, rows: number): StepPart {
   const inputs = ids.slice(position, position + rows);
   const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - next));
   return { timeline, position, inputs, logits, adapter, peaks: logits > 0 && request.peaks === true };
+}
+
+export function rowsOf(composed: readonly { readonly part: StepPart }[]): number {
+  return composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
 }
 
 /** Rows of a step that are of prompts. */

@@ -1,9 +1,10 @@
 import { EngineError, modelDisposed } from "../error.ts";
 import type { PageKind } from "../model/plan/pages.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
+import { Leaning } from "./leaning.ts";
 import { Pace } from "./pace.ts";
 import type { Prefixes } from "./prefixes.ts";
-import { Queue } from "./queue.ts";
+import { Queue, queueFull } from "./queue.ts";
 import {
   compose,
   draft,
@@ -14,10 +15,12 @@ import {
   promptRows,
   type Request,
   type Running,
+  rowsOf,
   show,
   withdraw,
 } from "./running.ts";
 import { type Kin, Sequence } from "./sequence.ts";
+import { StepCost } from "./step-cost.ts";
 
 /**
  * Owner of all sequences, and the only caller of steps: every step takes one row of each sequence that decodes and fills up with
@@ -34,11 +37,13 @@ export interface SchedulerOptions {
 }
 
 export class Scheduler {
+  readonly leaning = new Leaning();
   readonly #resident: ResidentModel;
   readonly #prefixes: Prefixes | null;
   readonly #waiting = new Queue<Running>();
   readonly #maxWaiting: number;
   readonly #pace: Pace;
+  readonly #stepCost = new StepCost();
   /** They gave their pages back and are next, the last first. */
   readonly #postponed: Running[] = [];
   #running: Running[] = [];
@@ -70,6 +75,10 @@ export class Scheduler {
   /** Sequences in one step at most; more wait. */
   get together(): number {
     return this.#resident.sizes.sequences;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   open(kin?: Kin): Sequence {
@@ -266,20 +275,27 @@ export class Scheduler {
   }
 
   async #step(): Promise<void> {
-    draft(this.#running, this.#resident.sizes.rows);
-    const composed = compose(this.#running, this.#resident.sizes.rows, this.#pace.rows());
-    const prompts = promptRows(composed);
-    const begun = performance.now();
     const ended = new Map<Running, End>();
     // Whoever aborts hears it at once; the step goes on as long as somebody needs it, so that strangers who come and go starve
     // nobody.
     const stop = new AbortController();
+    let composed: ReturnType<typeof compose> = [];
+    const listened = this.#running;
+    let waiting = listened;
     const onAbort = () => {
-      for (const { entry } of composed) if (isGone(entry)) entry.reject(entry.request.signal!.reason);
-      if (composed.every(({ entry }) => isGone(entry))) stop.abort();
+      for (const entry of waiting) if (isGone(entry)) entry.reject(entry.request.signal!.reason);
+      if (waiting.every(isGone)) stop.abort();
     };
-    for (const { entry } of composed) entry.request.signal?.addEventListener("abort", onAbort, { once: true });
+    for (const { request } of listened) request.signal?.addEventListener("abort", onAbort, { once: true });
     try {
+      const failed = await draft(this.#running, this.#resident.sizes.rows, this.#pace.rows(), this.#stepCost);
+      for (const [entry, end] of failed) ended.set(entry, end);
+      const needed = this.#running.filter((entry) => !isGone(entry) && !ended.has(entry));
+      composed = compose(needed, this.#resident.sizes.rows, this.#pace.rows());
+      if (composed.length === 0) return;
+      waiting = composed.map(({ entry }) => entry);
+      const [prompts, rows] = [promptRows(composed), rowsOf(composed)];
+      const begun = performance.now();
       await this.#resident.step(
         composed.map(({ part }) => part),
         (logits, _row, index, peaks) => {
@@ -290,7 +306,9 @@ export class Scheduler {
         },
         stop.signal,
       );
-      this.#pace.took(prompts, performance.now() - begun);
+      const ms = performance.now() - begun;
+      this.#pace.took(prompts, ms);
+      if (prompts === 0) this.#stepCost.took(composed.length, rows - composed.length, ms);
       for (const { entry, part } of composed) {
         entry.sequence.computed += part.inputs.length;
         // Wrong guesses were computed as well; the id in the place of the first is still to be.
@@ -306,7 +324,7 @@ export class Scheduler {
       if (error instanceof EngineError && error.code === "CACHE_FULL" && this.#running.length > 1) this.#postpone();
       else for (const { entry } of composed) if (!ended.has(entry)) ended.set(entry, { error });
     } finally {
-      for (const { entry } of composed) entry.request.signal?.removeEventListener("abort", onAbort);
+      for (const { request } of listened) request.signal?.removeEventListener("abort", onAbort);
       // Whoever saw its last logits has ended, also where the step stopped at a later piece of them.
       for (const [entry, end] of ended) this.#end(entry, end);
     }
@@ -314,7 +332,7 @@ export class Scheduler {
 
   /** Pages that nobody has used the longest: of a prefix, or of a sequence that nobody asks; false: there are none. */
   #reclaim(kind: PageKind): boolean {
-    const [sequence, used] = first(this.#idle) ?? [];
+    const [sequence, used] = this.#idle.entries().next().value ?? [];
     if (this.#prefixes?.reclaim(kind, used)) return true;
     if (!sequence) return false;
     this.#idle.delete(sequence);
@@ -371,17 +389,4 @@ export class Scheduler {
     }
     this.#postponed.length = 0;
   }
-}
-
-function queueFull(ahead: number): EngineError {
-  return new EngineError("QUEUE_FULL", "too many requests wait already", {
-    at: { source: "option", field: "maxWaiting" },
-    actual: `${ahead} ahead`,
-    limit: `fewer than ${ahead + 1}`,
-  });
-}
-
-function first<Entry>(entries: Iterable<Entry>): Entry | undefined {
-  for (const entry of entries) return entry;
-  return undefined;
 }

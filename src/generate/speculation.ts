@@ -1,112 +1,128 @@
-import { blend } from "./pace.ts";
+import { Lookup, MOST_KNOWN, type Place } from "./lookup.ts";
+import type { Costs } from "./step-cost.ts";
 
 /**
- * Ids that may come next, guessed at no cost, so that one step checks several: each is kept where the sampler, in its own state and
+ * Ids that may come next, guessed at little cost, so that one step checks several: each is kept where the sampler, in its own state and
  * with its own number, draws it. So the ids are those of a generation without guesses, whatever the sampler; only the time differs.
- *
- * Guesses by lookup (Saxena, prompt lookup decoding, 2023): what followed the last three ids, or two, when they stood there before.
+ * How many are guessed follows from how often guesses of their kind were right in this text, and from what steps take.
  */
+export interface Speculation {
+  /** Ids that were guessed, and those of them that were drawn. */
+  readonly drafted: number;
+  readonly accepted: number;
+  /** Before a step: guesses that it is to check, `most` at most. `ids`: prompt and all that is drawn. `costs` undefined: none. */
+  guess(ids: readonly number[], most: number, costs: Costs | undefined): readonly number[] | Promise<readonly number[]>;
+  /** The text goes on with `id`. */
+  drew(id: number): void;
+  /** Nothing is asked any more. */
+  close(): void;
+}
 
 /** Guesses of a step at most. */
-const MOST = 12;
-const GRAMS = [3, 2] as const;
+export const MOST_GUESSES = 32;
+/** What is gained by less than this is lost in what cannot be measured. */
+const MARGIN = 1.03;
 
-/** Where each group of ids was followed by what: of a text that only grows. */
-export class Lookup {
-  readonly #vocab: number;
-  /** By group, as one number: the index of the last id of its latest place but the end. Numbers may meet; ids are compared. */
-  readonly #places = GRAMS.map(() => new Map<number, number>());
-  #seen = 0;
-
-  constructor(vocab: number) {
-    this.#vocab = vocab;
+/** How many guesses pay best; 0: none do. `chance(index)`: that a guess is kept where those before it were. */
+export function bestLength(
+  most: number,
+  chance: (index: number) => number,
+  { plain, guessed, perGuess }: Costs,
+): number {
+  let [best, rate] = [0, MARGIN / plain];
+  let [all, ids] = [1, 1];
+  for (let count = 1; count <= most; count++) {
+    all *= chance(count - 1);
+    ids += all;
+    const reached = ids / (guessed + count * perGuess);
+    if (reached > rate) [best, rate] = [count, reached];
   }
-
-  /** What may follow `ids`, which begin with those of the call before. */
-  guess(ids: readonly number[], most: number): number[] {
-    // The last group has no follower yet.
-    for (; this.#seen < ids.length - 1; this.#seen++) {
-      for (const [at, length] of GRAMS.entries())
-        if (this.#seen >= length - 1) this.#places[at].set(this.#key(ids, this.#seen, length), this.#seen);
-    }
-    for (const [at, length] of GRAMS.entries()) {
-      const last = ids.length - 1;
-      if (last < length) continue;
-      const place = this.#places[at].get(this.#key(ids, last, length));
-      if (place !== undefined && isSame(ids, place, last, length)) return ids.slice(place + 1, place + 1 + most);
-    }
-    return [];
-  }
-
-  #key(ids: readonly number[], last: number, length: number): number {
-    let key = 0;
-    for (let index = last - length + 1; index <= last; index++) key = key * this.#vocab + ids[index];
-    return key;
-  }
-}
-
-function isSame(ids: readonly number[], a: number, b: number, length: number): boolean {
-  for (let back = 0; back < length; back++) if (ids[a - back] !== ids[b - back]) return false;
-  return true;
+  return best;
 }
 
 /**
- * How much one sequence guesses. Steps with guesses take longer; whether the ids that they gain are worth it depends on the text,
- * the model and the host, so both kinds are timed, and guessing rests where it does not pay.
+ * Guesses by lookup cost nothing until a step checks them. So every one that is found is compared with what is drawn, checked or not:
+ * whether guesses of its kind pay is known without trying.
  */
-export class Speculation {
-  /** Ids that were guessed, and those of them that were kept. */
+export class LookupSpeculation implements Speculation {
   drafted = 0;
   accepted = 0;
   readonly #lookup: Lookup;
-  readonly #now: () => number;
-  /** Milliseconds an id; NaN: not known. */
-  #plain = Number.NaN;
-  #guessed = Number.NaN;
-  #length = MOST / 4;
-  /** Ids until the next try, and how many that were the last time. */
-  #rest = 0;
-  #pause = FIRST_PAUSE;
-  #last: { at: number; ids: number; guesses: number } | null = null;
+  readonly #chances = { found: new Chances(FOUND), followed: new Chances(FOLLOWED) };
+  /** What may come, of what kind, and how much of it the step checks. */
+  #expected: readonly number[] = [];
+  #place: Place | null = null;
+  #checked = 0;
+  #at = 0;
 
-  constructor(lookup: Lookup, now: () => number = () => performance.now()) {
-    this.#lookup = lookup;
-    this.#now = now;
+  constructor(vocab: number) {
+    this.#lookup = new Lookup(vocab);
   }
 
-  /** Before a step: guesses that it is to check, `most` at most. `ids`: all that is drawn. */
-  guess(ids: readonly number[], most: number): number[] {
-    this.#learn(ids.length);
-    const guesses =
-      this.#rest > 0 || Number.isNaN(this.#plain) ? [] : this.#lookup.guess(ids, Math.min(most, this.#length));
-    this.drafted += guesses.length;
-    this.#last = { at: this.#now(), ids: ids.length, guesses: guesses.length };
-    return guesses;
+  guess(ids: readonly number[], most: number, costs: Costs | undefined): readonly number[] {
+    const place = this.#lookup.find(ids);
+    this.#place = place;
+    this.#expected = place ? continuation(ids, place.from) : [];
+    this.#at = 0;
+    this.#checked =
+      place && costs ? bestLength(Math.min(most, MOST_GUESSES), (at) => this.#chance(place, at), costs) : 0;
+    this.drafted += this.#checked;
+    return this.#expected.slice(0, this.#checked);
   }
 
-  /** What the step before this one gained, and in which time. */
-  #learn(length: number): void {
-    if (!this.#last) return;
-    const { at, ids, guesses } = this.#last;
-    const gained = length - ids;
-    const perId = (this.#now() - at) / Math.max(1, gained);
-    this.#rest = Math.max(0, this.#rest - gained);
-    if (guesses === 0) {
-      this.#plain = blend(this.#plain, perId, NEW);
-      return;
-    }
-    this.accepted += gained - 1;
-    this.#length = gained - 1 === guesses ? Math.min(MOST, 2 * this.#length) : Math.max(2, gained);
-    this.#guessed = blend(this.#guessed, perId, NEW);
-    if (this.#guessed <= this.#plain) this.#pause = FIRST_PAUSE;
-    else {
-      this.#rest = this.#pause;
-      this.#pause = Math.min(LONGEST_PAUSE, 2 * this.#pause);
-      this.#guessed = Number.NaN;
-    }
+  drew(id: number): void {
+    const at = this.#at++;
+    if (!this.#place || at >= this.#expected.length) return;
+    const right = this.#expected[at] === id;
+    this.#kind(this.#place).saw(this.#place.known + at, right);
+    if (right && at < this.#checked) this.accepted++;
+    if (!right) this.#expected = [];
+  }
+
+  close(): void {}
+
+  #kind({ follows }: Place): Chances {
+    return follows ? this.#chances.followed : this.#chances.found;
+  }
+
+  #chance(place: Place, at: number): number {
+    return this.#kind(place).of(place.known + at);
   }
 }
 
-const FIRST_PAUSE = 16;
-const LONGEST_PAUSE = 512;
-const NEW = 0.4;
+/** As many ids from `from` on; a text that ends before repeats itself. */
+function continuation(ids: readonly number[], from: number): number[] {
+  const period = ids.length - from;
+  return Array.from({ length: MOST_GUESSES }, (_, at) => ids[from + (at % period)]);
+}
+
+/** Ids before a guess that agree with those at the end of the text: the least of each kind. */
+const LEVELS = [0, 1, 2, 3, 4, 6, 9, 16, MOST_KNOWN];
+const levelOf = (known: number) => LEVELS.findLastIndex((least) => known >= least);
+/** How often a guess of each level is right, before this text has shown it. */
+const FOUND = [0, 0, 0.3, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98];
+const FOLLOWED = [0.5, 0.75, 0.85, 0.9, 0.92, 0.94, 0.96, 0.97, 0.985];
+/** So many guesses stand for what is expected. */
+const EXPECTED = 2;
+const DECAY = 0.97;
+
+class Chances {
+  readonly #right: number[];
+  readonly #seen: number[];
+
+  constructor(expected: readonly number[]) {
+    this.#right = expected.map((share) => EXPECTED * share);
+    this.#seen = expected.map(() => EXPECTED);
+  }
+
+  of(known: number): number {
+    const level = levelOf(known);
+    return this.#right[level] / this.#seen[level];
+  }
+
+  saw(known: number, right: boolean): void {
+    const level = levelOf(known);
+    this.#right[level] = DECAY * this.#right[level] + (right ? 1 : 0);
+    this.#seen[level] = DECAY * this.#seen[level] + 1;
+  }
+}

@@ -3,6 +3,7 @@ import { Grammars } from "../grammar/grammars.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { CallRules } from "../tools/call-reader.ts";
 import type { Candidates } from "./candidates.ts";
+import type { Drafter } from "./draft.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedOptions, checkOptions } from "./options.ts";
 import { type Prompt, type ReadPrompt, readPrompt } from "./prompt-ids.ts";
@@ -20,6 +21,8 @@ export interface StarterParts {
   /** Ids that end an answer, as the checkpoint says. */
   readonly stopIds: ReadonlySet<number>;
   readonly candidates: Candidates;
+  /** Default: no model guesses for this one. */
+  drafterOf?(model: unknown): Drafter;
   /** What an option is that nobody gives. */
   readonly defaults: Readonly<CheckedOptions>;
 }

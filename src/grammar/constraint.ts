@@ -19,6 +19,13 @@ export class Constraint {
     this.#state = masks.automaton.begin();
   }
 
+  /** Another that is at the same place of the text, and goes its own way. */
+  fork(): Constraint {
+    const fork = new Constraint(this.#masks, this.#bytesOf, this.#endIds, this.#strips);
+    fork.#state = this.#state;
+    return fork;
+  }
+
   get hasEnd(): boolean {
     return this.#endIds.length > 0;
   }
