@@ -7,8 +7,13 @@ export class Analysis {
   readonly #possible = new Set<Rule>();
   readonly #nullable = new Set<Rule>();
   readonly #filled = new Map<Rule, Rule>();
+  /** Rules of `#filled` that have no body yet, each with its original: they may call each other as deep as there are rules. */
+  readonly #unfilled: [made: Rule, original: Rule][] = [];
+  readonly #mostFragments: number;
+  #copied = 0;
 
   constructor(root: Fragment, mostFragments: number) {
+    this.#mostFragments = mostFragments;
     this.rules = rulesUnder(root, mostFragments);
     this.#settle(this.#possible, (body) => this.possible(body));
     this.#settle(this.#nullable, (body) => this.nullable(body));
@@ -81,21 +86,29 @@ export class Analysis {
 
   /** What the fragment writes, but for nothing. */
   filled(fragment: Fragment): Fragment {
+    const filled = this.#fill(fragment);
+    for (let next = this.#unfilled.pop(); next; next = this.#unfilled.pop()) next[0].body = this.#fill(next[1].body!);
+    return filled;
+  }
+
+  #fill(fragment: Fragment): Fragment {
     if (!this.nullable(fragment)) return fragment;
     switch (fragment.kind) {
       case "words":
         return { kind: "words", words: fragment.words.filter((word) => word.length > 0) };
       case "choice":
-        return choice(...fragment.parts.map((part) => this.filled(part)));
+        return choice(...fragment.parts.map((part) => this.#fill(part)));
       case "repeat":
-        return repeat(this.filled(fragment.body), 1, fragment.max, fragment.text);
+        return repeat(this.#fill(fragment.body), 1, fragment.max, fragment.text);
       case "call":
         return { kind: "call", rule: this.#filledRule(fragment.rule) };
       case "sequence": {
         let rest: Fragment = NOTHING;
         let tail: Fragment[] = [];
         for (const part of [...fragment.parts].reverse()) {
-          rest = choice(sequence(this.filled(part), ...tail), rest);
+          this.#copied += tail.length;
+          if (this.#copied > this.#mostFragments) throw tooLarge("parts of a repeat that may be empty", this.#mostFragments);
+          rest = choice(sequence(this.#fill(part), ...tail), rest);
           tail = [part, ...tail];
         }
         return rest;
@@ -110,7 +123,7 @@ export class Analysis {
     if (!made) {
       made = rule(original.name);
       this.#filled.set(original, made);
-      made.body = this.filled(original.body!);
+      this.#unfilled.push([made, original]);
       this.#possible.add(made);
     }
     return made;
