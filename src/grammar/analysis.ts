@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { choice, type Fragment, NOTHING, type Rule, repeat, rule, sequence } from "./fragment.ts";
+import { choice, choiceOf, type Fragment, NOTHING, type Rule, repeat, rule, sequenceOf } from "./fragment.ts";
 
 /** Of every fragment of a grammar: whether it can be written at all, and whether it can be written as nothing. */
 export class Analysis {
@@ -97,7 +97,7 @@ export class Analysis {
       case "words":
         return { kind: "words", words: fragment.words.filter((word) => word.length > 0) };
       case "choice":
-        return choice(...fragment.parts.map((part) => this.#fill(part)));
+        return choiceOf(fragment.parts.map((part) => this.#fill(part)));
       case "repeat":
         return repeat(this.#fill(fragment.body), 1, fragment.max, fragment.text);
       case "call":
@@ -108,7 +108,7 @@ export class Analysis {
         for (const part of [...fragment.parts].reverse()) {
           this.#copied += tail.length;
           if (this.#copied > this.#mostFragments) throw tooLarge("parts of a repeat that may be empty", this.#mostFragments);
-          rest = choice(sequence(this.#fill(part), ...tail), rest);
+          rest = choice(sequenceOf([this.#fill(part), ...tail]), rest);
           tail = [part, ...tail];
         }
         return rest;
@@ -138,7 +138,7 @@ function rulesUnder(root: Fragment, most: number): Rule[] {
     if (seen.has(next)) continue;
     seen.add(next);
     if (seen.size > most) throw tooLarge("fragments", most);
-    if (next.kind === "sequence" || next.kind === "choice") open.push(...next.parts);
+    if (next.kind === "sequence" || next.kind === "choice") for (const part of next.parts) open.push(part);
     else if (next.kind === "repeat") open.push(next.body);
     else if (next.kind === "call" && !rules.has(next.rule)) {
       rules.add(next.rule);

@@ -262,7 +262,7 @@ class Compiler {
       if (seen.has(at)) continue;
       seen.add(at);
       const arg = this.#args[at];
-      if (this.#kinds[at] === STEP.split) open.push(...this.#ways[arg]);
+      if (this.#kinds[at] === STEP.split) for (const way of this.#ways[arg]) open.push(way);
       else if (this.#kinds[at] === STEP.call) {
         calls.add(arg);
         if (this.#analysis.nullable(call(this.#queue[arg]))) open.push(this.#nexts[at]);
