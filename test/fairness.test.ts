@@ -119,6 +119,14 @@ describe("a model", () => {
     expect(batch.length).toBe(40);
   });
 
+  it("keeps no process alive for the deadline of an answer that was dropped", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const pieces = model.generate("a", { deadline: 1_000_000 })[Symbol.asyncIterator]();
+    await pieces.next();
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
   it("ends an answer at its deadline, and what waits at its own", async () => {
     const started = performance.now();
     const late = model.generate(idsOf(10, 300), { deadline: 30, maxTokens: 1000 });

@@ -251,7 +251,12 @@ describe("hostile formats cost bounded time and memory", () => {
     ],
     ["rules that double", { type: "grammar", gbnf: doubling('"a" | "b"') }, "abab", /GRAMMAR_LIMIT/],
     ["rules that double nothing", { type: "grammar", gbnf: doubling('"a"?') }, "a", /GRAMMAR_LIMIT/],
-    ["repeats of 20,000 parts that may be empty", { type: "grammar", gbnf: repeatOf(20_000, "*") }, "a", /GRAMMAR_LIMIT/],
+    [
+      "repeats of 20,000 parts that may be empty",
+      { type: "grammar", gbnf: repeatOf(20_000, "*") },
+      "a",
+      /GRAMMAR_LIMIT/,
+    ],
     ["the same, counted", { type: "grammar", gbnf: repeatOf(20_000, "{0,7}") }, "a", /GRAMMAR_LIMIT/],
     ["40,000 rules in a repeat, each of the next", { type: "grammar", gbnf: chained(40_000) }, "bbb", /nothing/],
     ["300,000 parts", { type: "grammar", gbnf: `root ::= ${".".repeat(300_000)}` }, "a", /GRAMMAR_LIMIT/],

@@ -107,7 +107,8 @@ export class Analysis {
         let tail: Fragment[] = [];
         for (const part of [...fragment.parts].reverse()) {
           this.#copied += tail.length;
-          if (this.#copied > this.#mostFragments) throw tooLarge("parts of a repeat that may be empty", this.#mostFragments);
+          if (this.#copied > this.#mostFragments)
+            throw tooLarge("parts of a repeat that may be empty", this.#mostFragments);
           rest = choice(sequenceOf([this.#fill(part), ...tail]), rest);
           tail = [part, ...tail];
         }

@@ -1,6 +1,17 @@
 import { EngineError } from "../error.ts";
 import { type CodePoints, complement, covers, PLAIN, union, utf8 } from "./code-points.ts";
-import { call, choiceOf, EMPTY, type Fragment, literal, type Range, type Rule, repeat, rule, sequenceOf } from "./fragment.ts";
+import {
+  call,
+  choiceOf,
+  EMPTY,
+  type Fragment,
+  literal,
+  type Range,
+  type Rule,
+  repeat,
+  rule,
+  sequenceOf,
+} from "./fragment.ts";
 
 /** Grammars as llama.cpp writes them (grammars/README.md there): rules of literals, classes, groups and repeats; `root` is the text. */
 
