@@ -119,6 +119,15 @@ describe("a model", () => {
     expect(batch.length).toBe(40);
   });
 
+  it("where nobody may wait still takes as many as there are places", async () => {
+    const strict = await createModel(config, { threads: 0, context: 1024, sequences: 2, maxWaiting: 0 });
+    const calls = Array.from({ length: 3 }, (_, index) => strict.generate([index], { maxTokens: 3 }).result());
+    const settled = await Promise.allSettled(calls);
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
+    expect(await codeOf(() => calls[2])).toBe("QUEUE_FULL");
+    await strict.dispose();
+  });
+
   it("keeps no process alive for the deadline of an answer that was dropped", async () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
     const before = timers();

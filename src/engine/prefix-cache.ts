@@ -102,8 +102,10 @@ export class PrefixCache {
     }
     const source = await openSource(from, signal);
     try {
-      const ids = await readPrefixIds(resident, source, kin.adapter);
-      await scheduler.store(ids, kin, (sequence) => readPrefixPages(resident, source, sequence, signal));
+      const ids = await readPrefixIds(resident, source, kin.adapter, signal);
+      const sequence = scheduler.open(kin);
+      sequence.ids = ids;
+      await scheduler.store(sequence, () => readPrefixPages(resident, source, sequence, signal), signal);
       return { positions: ids.length };
     } finally {
       await source.close();

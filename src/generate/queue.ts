@@ -1,3 +1,5 @@
+import { EngineError } from "../error.ts";
+
 /**
  * Who waits for a place in the steps. Callers take turns: of those who wait, whoever has the fewest in the steps is next, then
  * whoever came first; so a batch of thousands does not keep a single call waiting. Higher priorities go before; who is passed over
@@ -18,6 +20,14 @@ interface Line<Entry> {
   order: number;
   priority: number;
   passed: number;
+}
+
+export function queueFull(ahead: number): EngineError {
+  return new EngineError("QUEUE_FULL", "too many requests wait already", {
+    at: { source: "option", field: "maxWaiting" },
+    actual: `${ahead} ahead`,
+    limit: `fewer than ${ahead + 1}`,
+  });
 }
 
 /** So often passed over, a priority counts one higher. */
