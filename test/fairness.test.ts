@@ -84,6 +84,10 @@ describe("a step", () => {
     expect(pace.rows()).toBe(20);
     for (let step = 0; step < 50; step++) pace.took(20, 110);
     expect(pace.rows()).toBe(8);
+    const slow = new Pace(50);
+    slow.took(0, 100);
+    slow.took(100, 200);
+    expect(slow.rows()).toBe(50);
     expect(new Pace(Number.POSITIVE_INFINITY).rows()).toBe(Number.POSITIVE_INFINITY);
   });
 });
