@@ -84,6 +84,10 @@ describe("a step", () => {
     expect(pace.rows()).toBe(20);
     for (let step = 0; step < 50; step++) pace.took(20, 110);
     expect(pace.rows()).toBe(8);
+    const slow = new Pace(50);
+    slow.took(0, 100);
+    slow.took(100, 200);
+    expect(slow.rows()).toBe(50);
     expect(new Pace(Number.POSITIVE_INFINITY).rows()).toBe(Number.POSITIVE_INFINITY);
   });
 });
@@ -117,6 +121,23 @@ describe("a model", () => {
       )
       .results();
     expect(batch.length).toBe(40);
+  });
+
+  it("where nobody may wait still takes as many as there are places", async () => {
+    const strict = await createModel(config, { threads: 0, context: 1024, sequences: 2, maxWaiting: 0 });
+    const calls = Array.from({ length: 3 }, (_, index) => strict.generate([index], { maxTokens: 3 }).result());
+    const settled = await Promise.allSettled(calls);
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
+    expect(await codeOf(() => calls[2])).toBe("QUEUE_FULL");
+    await strict.dispose();
+  });
+
+  it("keeps no process alive for the deadline of an answer that was dropped", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const pieces = model.generate("a", { deadline: 1_000_000 })[Symbol.asyncIterator]();
+    await pieces.next();
+    expect(timers()).toBeLessThanOrEqual(before);
   });
 
   it("ends an answer at its deadline, and what waits at its own", async () => {

@@ -180,4 +180,25 @@ describe("Standard Schema", () => {
     expect(error.code).toBe("SCHEMA_VALUE");
     expect(error.message).toContain("too young");
   });
+
+  it("whose validate returns no result of the standard is one too", async () => {
+    for (const odd of [null, undefined, 1, { issues: null }, { issues: "no" }]) {
+      const schema = standard({ jsonSchema: { input: () => ({ const: 1 }) } }, () => odd);
+      expect(await codeOf(() => storyteller.generate("Once", { responseFormat: schema }).result())).toBe(
+        "SCHEMA_SOURCE",
+      );
+    }
+  });
+
+  it("whose validate does not end is ended by the signal, and by the deadline", async () => {
+    const never = standard({ jsonSchema: { input: () => ({ const: 1 }) } }, () => new Promise(() => {}));
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const { signal } = controller;
+    const validating = storyteller.generate("Once", { responseFormat: never, signal });
+    setTimeout(() => controller.abort(reason), 50);
+    await expect(validating.result()).rejects.toBe(reason);
+    const late = storyteller.generate("Once", { responseFormat: never, deadline: 50 });
+    expect(await codeOf(() => late.result())).toBe("DEADLINE");
+  });
 });

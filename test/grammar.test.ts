@@ -249,6 +249,19 @@ describe("hostile formats cost bounded time and memory", () => {
       "",
       /GRAMMAR_LIMIT/,
     ],
+    ["rules that double", { type: "grammar", gbnf: doubling('"a" | "b"') }, "abab", /GRAMMAR_LIMIT/],
+    ["rules that double nothing", { type: "grammar", gbnf: doubling('"a"?') }, "a", /GRAMMAR_LIMIT/],
+    [
+      "repeats of 20,000 parts that may be empty",
+      { type: "grammar", gbnf: repeatOf(20_000, "*") },
+      "a",
+      /GRAMMAR_LIMIT/,
+    ],
+    ["the same, counted", { type: "grammar", gbnf: repeatOf(20_000, "{0,7}") }, "a", /GRAMMAR_LIMIT/],
+    ["40,000 rules in a repeat, each of the next", { type: "grammar", gbnf: chained(40_000) }, "bbb", /nothing/],
+    ["300,000 parts", { type: "grammar", gbnf: `root ::= ${".".repeat(300_000)}` }, "a", /GRAMMAR_LIMIT/],
+    ["300,000 ways", { type: "grammar", gbnf: `root ::= ${"a|".repeat(300_000)}a\na ::= "b"` }, "b", /nothing/],
+    ["a class of 300,000", { type: "grammar", gbnf: `root ::= [${"a".repeat(300_000)}]` }, "a", /nothing/],
     ["a schema that holds itself", { type: "json_schema", schema: circle() }, "", /GRAMMAR_LIMIT/],
   ];
   it.each(cases)("%s", (_, format, text, expected) => {
@@ -266,6 +279,17 @@ describe("hostile formats cost bounded time and memory", () => {
         anyOf: [{ minimum: at }, { maximum: at }, { minLength: at }],
       })),
     };
+  }
+  function doubling(first: string): string {
+    const rules = Array.from({ length: 40 }, (_, at) => `r${at + 1} ::= r${at} r${at} | r${at}`);
+    return [`root ::= r40`, `r0 ::= ${first}`, ...rules].join("\n");
+  }
+  function repeatOf(parts: number, times: string): string {
+    return `root ::= (${'"a"? '.repeat(parts)})${times}`;
+  }
+  function chained(rules: number): string {
+    const calls = Array.from({ length: rules }, (_, at) => `r${at + 1} ::= r${at}?`);
+    return [`root ::= r${rules}{0,9}`, 'r0 ::= "b"', ...calls].join("\n");
   }
   function circle(): object {
     const schema: Record<string, unknown> = {};

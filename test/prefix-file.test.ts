@@ -98,6 +98,14 @@ it.each([
   expect(await codeOf(() => model.cache.load(path))).toBe("PREFIX_MODEL");
 });
 
+it("an abort ends the writing to a stream that takes nothing", async () => {
+  const model = await open();
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const full = new WritableStream<Uint8Array>({ write: () => new Promise(() => controller.abort(reason)) });
+  await expect(model.cache.save(text, full, { signal: controller.signal })).rejects.toBe(reason);
+});
+
 it("what cannot be is said", async () => {
   const model = await open({ prefixCache: false });
   expect(await codeOf(() => model.cache.load(path))).toBe("PREFIX_OFF");

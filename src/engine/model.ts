@@ -360,7 +360,7 @@ export class Model {
     adapter: number | null,
     signal: AbortSignal | undefined,
   ) {
-    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal, adapter));
+    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal, adapter), signal);
   }
 
   /** `begins`: the begin-of-text id goes in front, as the file says. */

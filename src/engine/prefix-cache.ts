@@ -1,3 +1,4 @@
+import { orAborted } from "../abortable.ts";
 import { isSinkTarget, openSink, type Sink } from "../checkpoint/file-sink.ts";
 import { openSource, type SourceLike } from "../checkpoint/source.ts";
 import { EngineError } from "../error.ts";
@@ -72,9 +73,10 @@ export class PrefixCache {
       while (!scheduler.hold(sequence));
       for (const bytes of encodePrefix(resident, sequence)) {
         signal?.throwIfAborted();
-        await sink.write(bytes);
+        await orAborted(sink.write(bytes), signal);
       }
-      await sink.commit();
+      // A rename is waited for: it must not happen after the error.
+      await (typeof target === "string" ? sink.commit() : orAborted(sink.commit(), signal));
       return { positions: whole.length };
     } catch (error) {
       await sink?.discard(error);
@@ -100,8 +102,10 @@ export class PrefixCache {
     }
     const source = await openSource(from, signal);
     try {
-      const ids = await readPrefixIds(resident, source, kin.adapter);
-      await scheduler.store(ids, kin, (sequence) => readPrefixPages(resident, source, sequence, signal));
+      const ids = await readPrefixIds(resident, source, kin.adapter, signal);
+      const sequence = scheduler.open(kin);
+      sequence.ids = ids;
+      await scheduler.store(sequence, () => readPrefixPages(resident, source, sequence, signal), signal);
       return { positions: ids.length };
     } finally {
       await source.close();

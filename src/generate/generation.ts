@@ -1,3 +1,4 @@
+import { orAborted } from "../abortable.ts";
 import { EngineError, type PartialAnswer, withPartial } from "../error.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -5,6 +6,7 @@ import type { AnswerPart, ToolCall } from "../tools/call.ts";
 import { CallReader, type CallRules } from "../tools/call-reader.ts";
 import { callId } from "./call-ids.ts";
 import type { Candidates } from "./candidates.ts";
+import { startDeadline } from "./deadline.ts";
 import { Dry } from "./dry.ts";
 import { type End, Feed } from "./feed.ts";
 import { speculationOf } from "./guessing.ts";
@@ -113,6 +115,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
   #settled = false;
+  #stopClock = () => {};
   /** Of each piece and part, how many ids were drawn when it came. */
   readonly #pieceAt: number[] = [];
   readonly #partAt: number[] = [];
@@ -256,6 +259,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
 
   #settle(end: End): void {
     this.#settled = true;
+    this.#stopClock();
     this.#pieces.close(end);
     this.#parts.close(end);
   }
@@ -267,8 +271,10 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     return constraint !== null && isId && constraint.complete;
   }
 
+  /** A caller's schema may take its time, and be ended in it. */
   async #value(text: string): Promise<Value | undefined> {
-    return (await this.#start.options.responseFormat?.value(text)) as Value | undefined;
+    const value = this.#start.options.responseFormat?.value(text);
+    return (await (value && orAborted(value, this.#request!.signal))) as Value | undefined;
   }
 
   async #generate(): Promise<GenerationResult<Value>> {
@@ -318,12 +324,8 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       },
     };
     this.#request = request;
-    const late =
-      options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
-    const cachedTokens = await scheduler.once(request, options).finally(() => {
-      clearTimeout(late);
-      speculation?.close();
-    });
+    this.#stopClock = startDeadline(options.deadline, (error) => this.#end(error));
+    const cachedTokens = await scheduler.once(request, options).finally(() => speculation?.close());
     const stopped = whole || writer.stoppedBy !== undefined;
     writer.end(constraint !== null && !stopped);
     reader?.end();
@@ -376,13 +378,6 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     this.#pieces.push(part.text);
     this.#pieceAt.push(this.#writer.drawn);
   }
-}
-
-function pastDeadline({ deadline }: CheckedOptions): EngineError {
-  return new EngineError("DEADLINE", "the answer was not there in time", {
-    at: { source: "option", field: "deadline" },
-    limit: `${deadline} ms`,
-  });
 }
 
 export function missingTokenizer(): EngineError {

@@ -16,7 +16,9 @@ export class Pace {
   rows(): number {
     if (this.#latency === Number.POSITIVE_INFINITY) return this.#latency;
     if (Number.isNaN(this.#perRow)) return FIRST_ROWS;
-    const left = this.#latency - (this.#fixed || 0);
+    const fixed = this.#fixed || 0;
+    // Where to decode takes all the time by itself, prompts must not wait for minutes.
+    const left = Math.max(this.#latency - fixed, LEAST_SHARE * fixed);
     return Math.max(LEAST_ROWS, Math.floor(left / Math.max(this.#perRow, LEAST_MS)));
   }
 
@@ -30,6 +32,8 @@ export class Pace {
 /** A prompt goes on, however slow the host. */
 const LEAST_ROWS = 8;
 const FIRST_ROWS = 32;
+/** Of the time of a step that only decodes. */
+const LEAST_SHARE = 0.5;
 /** A clock that stands still must not let everything in. */
 const LEAST_MS = 0.01;
 const NEW = 0.3;

@@ -1,4 +1,5 @@
 import { PAGE } from "../../assembly/abi.ts";
+import { orAborted } from "../abortable.ts";
 import { EngineError } from "../error.ts";
 import type { ErrorCode } from "../error-codes.ts";
 import type { PageKind } from "../model/plan/pages.ts";
@@ -61,9 +62,14 @@ const kindsOf = (resident: ResidentModel, block: number, first: number): PageKin
   );
 
 /** The ids that a file is of, computed with `adapter`, everything but its pages checked. Throws PREFIX_FORMAT, PREFIX_MODEL, PREFIX_DATA. */
-export async function readPrefixIds(resident: ResidentModel, source: Bytes, adapter: number | null): Promise<number[]> {
+export async function readPrefixIds(
+  resident: ResidentModel,
+  source: Bytes,
+  adapter: number | null,
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
   const head = new Uint8Array(HEADER_BYTES);
-  if (source.size >= HEADER_BYTES) await source.read(0, head);
+  if (source.size >= HEADER_BYTES) await orAborted(source.read(0, head), signal);
   const words = new Uint32Array(head.buffer);
   const [version, blocks, first] = words.subarray(2);
   if (new TextDecoder("latin1").decode(head.subarray(0, MAGIC.length)) !== MAGIC || version !== VERSION)
@@ -82,7 +88,7 @@ export async function readPrefixIds(resident: ResidentModel, source: Bytes, adap
   if (blocks === 0 || source.size !== size)
     throw refuse(source, "PREFIX_DATA", "the file was cut or altered", `${source.size} bytes`, `${size}`);
   const whole = new Uint8Array(headBytes(positions));
-  await source.read(0, whole);
+  await orAborted(source.read(0, whole), signal);
   checkHash(source, whole, 0);
   return [...new Uint32Array(whole.buffer, HEADER_BYTES, positions)];
 }
@@ -103,7 +109,7 @@ export async function readPrefixPages(
   for (let block = 0; block * PAGE < ids.length; block++) {
     for (const kind of kindsOf(resident, block, first)) {
       signal?.throwIfAborted();
-      await source.read(offset, bytes[kind]);
+      await orAborted(source.read(offset, bytes[kind]), signal);
       checkHash(source, bytes[kind], offset);
       resident.writePage(kind, timeline[kind][block], bytes[kind].subarray(0, -HASH_BYTES));
       offset += bytes[kind].length;

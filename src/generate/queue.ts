@@ -22,6 +22,14 @@ interface Line<Entry> {
   passed: number;
 }
 
+export function queueFull(ahead: number): EngineError {
+  return new EngineError("QUEUE_FULL", "too many requests wait already", {
+    at: { source: "option", field: "maxWaiting" },
+    actual: `${ahead} ahead`,
+    limit: `fewer than ${ahead + 1}`,
+  });
+}
+
 /** So often passed over, a priority counts one higher. */
 const PASSED = 64;
 

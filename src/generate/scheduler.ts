@@ -1,6 +1,7 @@
 import { EngineError, modelDisposed } from "../error.ts";
 import type { PageKind } from "../model/plan/pages.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
+import { isFull, Jobs } from "./jobs.ts";
 import { Leaning } from "./leaning.ts";
 import { Pace } from "./pace.ts";
 import type { Prefixes } from "./prefixes.ts";
@@ -51,11 +52,16 @@ export class Scheduler {
   readonly #resting = new WeakMap<Request, Running>();
   /** They hold pages that no step reads; least recently used first. */
   readonly #idle = new Map<Sequence, number>();
-  readonly #jobs: (() => Promise<void>)[] = [];
+  /** Their pages are read or written by what is no step: nobody takes them until they are closed. */
+  readonly #held = new Set<Sequence>();
+  readonly #jobs = new Jobs();
   #loop: Promise<void> | null = null;
   #closed = false;
-  /** A sequence was postponed: nobody is admitted until another gives its pages back. */
-  #crowded = false;
+  /** How often pages were given back. */
+  #freed = 0;
+  /** The same when a sequence was postponed, or a job found no page: until others give theirs back nobody is admitted. */
+  #crowdedAt = -1;
+  #jobsAt = -1;
 
   constructor(
     resident: ResidentModel,
@@ -89,21 +95,26 @@ export class Scheduler {
   close(sequence: Sequence): void {
     sequence.closed = true;
     if (!this.#isRunning(sequence)) this.#release(sequence);
+    if (this.#held.delete(sequence)) this.#begin();
   }
 
   /** Nobody takes its pages until it is closed. Returns whether it still has them. */
   hold(sequence: Sequence): boolean {
     this.#idle.delete(sequence);
-    return sequence.computed === sequence.ids.length;
+    const whole = sequence.computed === sequence.ids.length;
+    if (whole) this.#held.add(sequence);
+    return whole;
   }
 
-  /** A text whose pages come from elsewhere: `fill` writes them. Others may begin with it afterwards. */
-  async store(ids: readonly number[], kin: Kin, fill: (sequence: Sequence) => Promise<void>): Promise<void> {
-    const sequence = this.open(kin);
-    sequence.ids = [...ids];
-    this.#resident.cache.reserveStored(sequence.timeline, ids.length);
+  /** The pages of a new sequence come from elsewhere: `fill` writes them. Others may begin with it afterwards. */
+  async store(sequence: Sequence, fill: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    const { ids } = sequence;
     try {
-      await fill(sequence);
+      await this.alone(() => {
+        this.#resident.cache.reserveStored(sequence.timeline, ids.length);
+        this.#held.add(sequence);
+      }, signal);
+      await fill();
       sequence.computed = ids.length;
     } finally {
       this.close(sequence);
@@ -114,7 +125,7 @@ export class Scheduler {
   forget(sequence: Sequence, length: number): void {
     if (this.#isRunning(sequence)) return;
     sequence.forget(length);
-    this.#crowded = false;
+    this.#freed++;
   }
 
   /** Resolves when nothing more is wanted, with how many ids were known before; rejects with the signal's reason or the error of a step. One request of a sequence at a time. */
@@ -125,8 +136,9 @@ export class Scheduler {
         reject(this.#closed ? modelDisposed() : new EngineError("REQ_EMPTY_PROMPT", "nothing to compute"));
         return;
       }
-      if (this.#waiting.size >= this.#maxWaiting && !request.patient) {
-        reject(queueFull(this.#waiting.size));
+      const ahead = this.#waiting.size - this.#places;
+      if (ahead >= this.#maxWaiting && !request.patient) {
+        reject(queueFull(ahead));
         return;
       }
       const onAbort = () => this.#end(entry, { error: signal!.reason });
@@ -167,18 +179,26 @@ export class Scheduler {
     }
   }
 
-  /** Work between two steps, by itself. */
-  alone<Result>(work: () => Result | Promise<Result>): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      this.#jobs.push(async () => {
-        try {
-          resolve(await work());
-        } catch (error) {
-          reject(error);
-        }
-      });
-      this.#begin();
-    });
+  /** Work between two steps, by itself. Where all pages are of others it waits until they give some back. */
+  alone<Result>(work: () => Result | Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    const done = this.#jobs.add(work, () => this.#isBusy, signal);
+    this.#begin();
+    return done;
+  }
+
+  /** Somebody has pages and will give them back. */
+  get #isBusy(): boolean {
+    return this.#running.length + this.#held.size > 0;
+  }
+
+  get #jobsWait(): boolean {
+    return this.#jobsAt === this.#freed && this.#isBusy;
+  }
+
+  /** That those who wait can take at once. */
+  get #places(): number {
+    if (this.#crowdedAt === this.#freed || this.#jobsWait) return 0;
+    return Math.max(0, this.together - this.#running.length - this.#postponed.length);
   }
 
   /** A turn later, so that calls of one tick start in one step. */
@@ -189,13 +209,14 @@ export class Scheduler {
   async #run(): Promise<void> {
     try {
       for (;;) {
-        await this.#jobs.shift()?.();
+        const freed = this.#freed;
+        if (!this.#jobsWait && !(await this.#jobs.next())) this.#jobsAt = freed;
         this.#dropAborted();
         this.#rest();
         this.#admit();
         this.#startFollowers();
         if (this.#running.length > 0) await this.#step();
-        else if (this.#jobs.length === 0) return;
+        else if (this.#jobs.size === 0 || this.#jobsWait) return;
       }
     } finally {
       this.#loop = null;
@@ -220,12 +241,12 @@ export class Scheduler {
 
   #setIdle(sequence: Sequence): void {
     this.#idle.set(sequence, this.#prefixes?.tick() ?? 0);
-    this.#crowded = false;
+    this.#freed++;
   }
 
   #admit(): void {
-    if (this.#crowded && this.#running.length > 0) return;
-    this.#crowded = false;
+    if ((this.#crowdedAt === this.#freed && this.#isBusy) || this.#jobsWait) return;
+    this.#crowdedAt = -1;
     while (this.#running.length < this.together) {
       const entry = this.#postponed.pop() ?? this.#waiting.take((caller) => this.#runningOf(caller));
       if (entry === undefined) return;
@@ -321,7 +342,7 @@ export class Scheduler {
       }
     } catch (error) {
       if (stop.signal.aborted) return;
-      if (error instanceof EngineError && error.code === "CACHE_FULL" && this.#running.length > 1) this.#postpone();
+      if (isFull(error) && this.#running.length + this.#held.size > 1) this.#postpone();
       else for (const { entry } of composed) if (!ended.has(entry)) ended.set(entry, { error });
     } finally {
       for (const { request } of listened) request.signal?.removeEventListener("abort", onAbort);
@@ -353,7 +374,7 @@ export class Scheduler {
     entry.sequence.forget(0);
     entry.leader = null;
     this.#postponed.push(entry);
-    this.#crowded = true;
+    this.#crowdedAt = this.#freed;
   }
 
   /** The one way out, whatever ended it. */
@@ -371,7 +392,7 @@ export class Scheduler {
   #release(sequence: Sequence): void {
     this.#idle.delete(sequence);
     this.#giveUp(sequence);
-    this.#crowded = false;
+    this.#freed++;
   }
 
   #leaveQueue(entry: Running): void {

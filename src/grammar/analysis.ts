@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { choice, type Fragment, NOTHING, type Rule, repeat, rule, sequence } from "./fragment.ts";
+import { choice, choiceOf, type Fragment, NOTHING, type Rule, repeat, rule, sequenceOf } from "./fragment.ts";
 
 /** Of every fragment of a grammar: whether it can be written at all, and whether it can be written as nothing. */
 export class Analysis {
@@ -7,8 +7,13 @@ export class Analysis {
   readonly #possible = new Set<Rule>();
   readonly #nullable = new Set<Rule>();
   readonly #filled = new Map<Rule, Rule>();
+  /** Rules of `#filled` that have no body yet, each with its original: they may call each other as deep as there are rules. */
+  readonly #unfilled: [made: Rule, original: Rule][] = [];
+  readonly #mostFragments: number;
+  #copied = 0;
 
   constructor(root: Fragment, mostFragments: number) {
+    this.#mostFragments = mostFragments;
     this.rules = rulesUnder(root, mostFragments);
     this.#settle(this.#possible, (body) => this.possible(body));
     this.#settle(this.#nullable, (body) => this.nullable(body));
@@ -81,21 +86,30 @@ export class Analysis {
 
   /** What the fragment writes, but for nothing. */
   filled(fragment: Fragment): Fragment {
+    const filled = this.#fill(fragment);
+    for (let next = this.#unfilled.pop(); next; next = this.#unfilled.pop()) next[0].body = this.#fill(next[1].body!);
+    return filled;
+  }
+
+  #fill(fragment: Fragment): Fragment {
     if (!this.nullable(fragment)) return fragment;
     switch (fragment.kind) {
       case "words":
         return { kind: "words", words: fragment.words.filter((word) => word.length > 0) };
       case "choice":
-        return choice(...fragment.parts.map((part) => this.filled(part)));
+        return choiceOf(fragment.parts.map((part) => this.#fill(part)));
       case "repeat":
-        return repeat(this.filled(fragment.body), 1, fragment.max, fragment.text);
+        return repeat(this.#fill(fragment.body), 1, fragment.max, fragment.text);
       case "call":
         return { kind: "call", rule: this.#filledRule(fragment.rule) };
       case "sequence": {
         let rest: Fragment = NOTHING;
         let tail: Fragment[] = [];
         for (const part of [...fragment.parts].reverse()) {
-          rest = choice(sequence(this.filled(part), ...tail), rest);
+          this.#copied += tail.length;
+          if (this.#copied > this.#mostFragments)
+            throw tooLarge("parts of a repeat that may be empty", this.#mostFragments);
+          rest = choice(sequenceOf([this.#fill(part), ...tail]), rest);
           tail = [part, ...tail];
         }
         return rest;
@@ -110,7 +124,7 @@ export class Analysis {
     if (!made) {
       made = rule(original.name);
       this.#filled.set(original, made);
-      made.body = this.filled(original.body!);
+      this.#unfilled.push([made, original]);
       this.#possible.add(made);
     }
     return made;
@@ -125,7 +139,7 @@ function rulesUnder(root: Fragment, most: number): Rule[] {
     if (seen.has(next)) continue;
     seen.add(next);
     if (seen.size > most) throw tooLarge("fragments", most);
-    if (next.kind === "sequence" || next.kind === "choice") open.push(...next.parts);
+    if (next.kind === "sequence" || next.kind === "choice") for (const part of next.parts) open.push(part);
     else if (next.kind === "repeat") open.push(next.body);
     else if (next.kind === "call" && !rules.has(next.rule)) {
       rules.add(next.rule);

@@ -15,8 +15,8 @@ interface Frame {
   readonly count: number;
   readonly below: Frame | null;
   readonly id: number;
-  /** Frames on this one, by place and turn. */
-  readonly above: Map<number, Frame>;
+  /** Frames on this one, by place and turn; null: there were none so far. */
+  above: Map<number, Frame> | null;
   /** Its number among frames that allow the same tokens; 0: not asked yet. */
   shape: number;
 }
@@ -43,6 +43,7 @@ const LIMITS = {
   work: 4_000_000, // frames looked at for one token, about a second
   states: 8192, // remembered, then forgotten
   frames: 400_000,
+  fresh: 400_000, // frames that are new in one token: `r9 ::= r8 r8`, `r8 ::= r7 r7` ... has as many as it has texts
 };
 
 export class Automaton {
@@ -56,6 +57,7 @@ export class Automaton {
   #frames = 0;
   #era = 0;
   #work = 0;
+  #fresh = 0;
   /** Never used again, so that nothing old is taken for something new. */
   #nextFrame = 1;
   #nextShape = 1;
@@ -70,8 +72,7 @@ export class Automaton {
   }
 
   begin(): State {
-    this.#work = 0;
-    if (this.#states.length > LIMITS.states || this.#frames > LIMITS.frames) this.#forget();
+    this.#refresh();
     return this.#settle([this.#frame(this.program.root, 0, null)]);
   }
 
@@ -88,8 +89,7 @@ export class Automaton {
 
   /** `state`, also when it was forgotten meanwhile. Call it before a walk: it begins a new budget of work. */
   hold(state: State): State {
-    this.#work = 0;
-    if (this.#states.length > LIMITS.states || this.#frames > LIMITS.frames) this.#forget();
+    this.#refresh();
     if (state.era === this.#era) return state;
     return this.#add({ ...state, index: this.#states.length, era: this.#era });
   }
@@ -112,6 +112,13 @@ export class Automaton {
       state.shape = `${[...shapes].sort((a, b) => a - b).join(" ")}${state.ends ? "." : ""}`;
     }
     return state.shape;
+  }
+
+  /** A new budget of work, and room to remember. */
+  #refresh(): void {
+    this.#work = 0;
+    this.#fresh = 0;
+    if (this.#states.length > LIMITS.states || this.#frames > LIMITS.frames) this.#forget();
   }
 
   #forget(): void {
@@ -155,11 +162,13 @@ export class Automaton {
   }
 
   #frame(at: number, count: number, below: Frame | null): Frame {
+    if (below) below.above ??= new Map();
     const above = below?.above ?? this.#bottom;
     const key = count * 2 ** 20 + at;
     let frame = above.get(key);
     if (!frame) {
-      frame = { at, count, below, id: this.#nextFrame++, above: new Map(), shape: 0 };
+      if (++this.#fresh > LIMITS.fresh) throw tooLarge("ways to read one token", LIMITS.fresh);
+      frame = { at, count, below, id: this.#nextFrame++, above: null, shape: 0 };
       above.set(key, frame);
       this.#frames++;
     }
@@ -177,10 +186,11 @@ export class Automaton {
     for (let frame = open.pop(); frame; frame = open.pop()) {
       if (seen.has(frame)) continue;
       seen.add(frame);
+      this.#spend(1);
       const { at, count, below } = frame;
       switch (kinds[at]) {
         case STEP.byte:
-          frames.push(frame);
+          if (frames.push(frame) > LIMITS.stacks) throw tooLarge("ways to go on at once", LIMITS.stacks);
           break;
         case STEP.split:
           for (const way of ways[args[at]]) open.push(this.#frame(way, 0, below));
@@ -207,8 +217,6 @@ export class Automaton {
           else ends = true;
       }
     }
-    this.#spend(seen.size);
-    if (frames.length > LIMITS.stacks) throw tooLarge("ways to go on at once", LIMITS.stacks);
     frames.sort((a, b) => a.id - b.id);
     const key = `${frames.map(({ id }) => id).join(" ")}${ends ? "." : ""}`;
     const known = this.#byKey.get(key);

@@ -40,9 +40,13 @@ export const words = (texts: readonly string[]): Fragment => ({
   words: texts.map((text) => encoder.encode(text)),
 });
 export const bytes = (ranges: readonly Range[]): Fragment => ({ kind: "bytes", ranges });
-export const sequence = (...parts: Fragment[]): Fragment =>
+export const sequence = (...parts: Fragment[]): Fragment => sequenceOf(parts);
+export const choice = (...parts: Fragment[]): Fragment => choiceOf(parts);
+/** Of any number of parts: more than a call has arguments. */
+export const sequenceOf = (parts: readonly Fragment[]): Fragment =>
   parts.length === 1 ? parts[0] : { kind: "sequence", parts };
-export const choice = (...parts: Fragment[]): Fragment => (parts.length === 1 ? parts[0] : { kind: "choice", parts });
+export const choiceOf = (parts: readonly Fragment[]): Fragment =>
+  parts.length === 1 ? parts[0] : { kind: "choice", parts };
 export const repeat = (body: Fragment, min: number, max: number, text = false): Fragment => ({
   kind: "repeat",
   body,

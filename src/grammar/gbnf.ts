@@ -1,6 +1,17 @@
 import { EngineError } from "../error.ts";
 import { type CodePoints, complement, covers, PLAIN, union, utf8 } from "./code-points.ts";
-import { call, choice, EMPTY, type Fragment, literal, type Rule, repeat, rule, sequence } from "./fragment.ts";
+import {
+  call,
+  choiceOf,
+  EMPTY,
+  type Fragment,
+  literal,
+  type Range,
+  type Rule,
+  repeat,
+  rule,
+  sequenceOf,
+} from "./fragment.ts";
 
 /** Grammars as llama.cpp writes them (grammars/README.md there): rules of literals, classes, groups and repeats; `root` is the text. */
 
@@ -66,7 +77,7 @@ class Reader {
       this.#space(true);
       if (!this.#take("|")) {
         this.#at = back;
-        return choice(...parts);
+        return choiceOf(parts);
       }
       this.#space(true);
       parts.push(this.#sequence());
@@ -77,7 +88,7 @@ class Reader {
     const parts: Fragment[] = [];
     for (;;) {
       const item = this.#item();
-      if (!item) return parts.length === 0 ? EMPTY : sequence(...parts);
+      if (!item) return parts.length === 0 ? EMPTY : sequenceOf(parts);
       parts.push(this.#repeated(item));
       this.#space(this.#depth > 0);
     }
@@ -150,7 +161,7 @@ class Reader {
   #class(): { body: Fragment; points: CodePoints } {
     this.#at++;
     const negated = this.#take("^");
-    const parts: CodePoints[] = [];
+    const ranges: Range[] = [];
     while (!this.#take("]")) {
       const first = this.#char();
       let last = first;
@@ -159,9 +170,9 @@ class Reader {
         last = this.#char();
         if (last < first) throw this.#syntax("a range out of order");
       }
-      parts.push([[first, last]]);
+      ranges.push([first, last]);
     }
-    const points = negated ? complement(union(...parts)) : union(...parts);
+    const points = negated ? complement(ranges) : union(ranges);
     return { body: utf8(points), points };
   }
 

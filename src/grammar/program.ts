@@ -152,21 +152,21 @@ class Compiler {
   #repeat({ body: given, min: least, max, text }: Fragment & { kind: "repeat" }, next: number): number {
     if (max < least) return this.#fail;
     if (max === 0 || !this.#analysis.possible(given)) return next;
-    // Turns that write nothing are turns that nobody needs.
     const nullable = this.#analysis.nullable(given);
-    const body = nullable ? this.#analysis.filled(given) : given;
     const min = nullable ? 0 : least;
     if (!text && max === 1) {
-      const begin = this.#compile(body, next);
+      const begin = this.#compile(given, next);
       return min === 1 ? begin : this.#split([begin, next]);
     }
     if (!text && max === Number.POSITIVE_INFINITY && min <= 1) {
       const ways: number[] = [];
       const again = this.#split(ways);
-      const begin = this.#compile(body, again);
+      const begin = this.#compile(given, again);
       ways.push(begin, next);
       return min === 1 ? begin : again;
     }
+    // Counted turns that write nothing are turns that nobody needs.
+    const body = nullable ? this.#analysis.filled(given) : given;
     const loop = this.#loops.push({ min, max, text, body: this.#compile(body, this.#end) }) - 1;
     return this.#state(STEP.loop, loop, next);
   }
@@ -262,7 +262,7 @@ class Compiler {
       if (seen.has(at)) continue;
       seen.add(at);
       const arg = this.#args[at];
-      if (this.#kinds[at] === STEP.split) open.push(...this.#ways[arg]);
+      if (this.#kinds[at] === STEP.split) for (const way of this.#ways[arg]) open.push(way);
       else if (this.#kinds[at] === STEP.call) {
         calls.add(arg);
         if (this.#analysis.nullable(call(this.#queue[arg]))) open.push(this.#nexts[at]);

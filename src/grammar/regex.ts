@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
 import { type CodePoints, complement, covers, PLAIN, union, utf8, without } from "./code-points.ts";
-import { choice, EMPTY, type Fragment, literal, repeat, sequence } from "./fragment.ts";
+import { choice, choiceOf, EMPTY, type Fragment, literal, repeat, sequence, sequenceOf } from "./fragment.ts";
 
 /**
  * Patterns: the part of ECMAScript's (flag u) that a finite automaton decides. Classes, groups, alternatives, repeats, and `^`, `$` at
@@ -92,13 +92,13 @@ class Reader {
       parts.push(whole ? body : sequence(start ? EMPTY : around, body, end ? EMPTY : around));
     } while (this.#take("|"));
     if (this.#at < this.#chars.length) throw this.#syntax("a ) without (");
-    return choice(...parts);
+    return choiceOf(parts);
   }
 
   #alternatives(): Fragment {
     const parts = [this.#sequence()];
     while (this.#take("|")) parts.push(this.#sequence());
-    return choice(...parts);
+    return choiceOf(parts);
   }
 
   #sequence(): Fragment {
@@ -107,7 +107,7 @@ class Reader {
       if (char === "$" && this.#depth === 0) break;
       parts.push(this.#repeated());
     }
-    return parts.length === 0 ? EMPTY : sequence(...parts);
+    return parts.length === 0 ? EMPTY : sequenceOf(parts);
   }
 
   #repeated(): Fragment {

@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import { isFunction, isRevoked, wrong } from "../given.ts";
+import { isArray, isFunction, isRevoked, tell, wrong } from "../given.ts";
 
 /** Schema objects of other libraries (zod, valibot, arktype ...), by https://standardschema.dev. */
 
@@ -63,10 +63,19 @@ function jsonSchemaOf(given: object, standard: Offered): unknown {
   });
 }
 
+const notResult = (result: unknown) =>
+  new EngineError("SCHEMA_SOURCE", "what validate of this schema object returned is no result", {
+    at: { source: "option", field: "responseFormat" },
+    actual: tell(result),
+    limit: "{ value } or { issues: [...] }",
+  });
+
 function judge(result: unknown): unknown {
-  const { issues, value } = (result ?? {}) as { issues?: readonly { message?: unknown }[]; value?: unknown };
+  if (typeof result !== "object" || result === null || isRevoked(result)) throw notResult(result);
+  const { issues, value } = result as { issues?: unknown; value?: unknown };
   if (issues === undefined) return value;
-  const message = issues[0]?.message;
+  if (!isArray(issues)) throw notResult(result);
+  const message = (issues[0] as { message?: unknown } | null | undefined)?.message;
   throw new EngineError("SCHEMA_VALUE", "the schema refuses the value", {
     at: { source: "option", field: "responseFormat" },
     actual: typeof message === "string" ? message : undefined,
