@@ -11,6 +11,7 @@ import type { CheckedOptions } from "./options.ts";
 import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Seat } from "./seat.ts";
 import type { Seed } from "./seed.ts";
 import { Lookup, Speculation } from "./speculation.ts";
 import { Writer, type WriterRules } from "./writer.ts";
@@ -73,6 +74,7 @@ export interface GenerationResult<Value = unknown> {
 
 export interface GenerationStart {
   readonly scheduler: Scheduler;
+  readonly seat: Seat;
   /** null: ids only. */
   readonly tokenizer: Tokenizer | null;
   readonly prompt: readonly number[];
@@ -256,6 +258,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
 
   #settle(end: End): void {
     this.#settled = true;
+    this.#start.seat.left?.(end === "done");
     this.#pieces.close(end);
     this.#parts.close(end);
   }
@@ -272,7 +275,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   }
 
   async #generate(): Promise<GenerationResult<Value>> {
-    const { scheduler, tokenizer, prompt, options, seed, vocab, context, constraint } = this.#start;
+    const { seat, tokenizer, prompt, options, seed, vocab, context, constraint } = this.#start;
     const writer = this.#writer;
     const reader = this.#calls;
     const dry = options.dry && new Dry(options.dry, tokenizer);
@@ -289,7 +292,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     const request: Request = {
       ids: prompt,
       logitsFrom: prompt.length - 1,
-      signal: options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled,
+      signal: anyOf([cancelled, options.signal, seat.signal]),
       caller: this.#start.batch,
       patient: this.#start.batch !== undefined,
       priority: options.priority,
@@ -317,7 +320,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     this.#request = request;
     const late =
       options.deadline === undefined ? undefined : setTimeout(() => this.#end(pastDeadline(options)), options.deadline);
-    const cachedTokens = await scheduler.once(request, options).finally(() => clearTimeout(late));
+    const cachedTokens = await seat.run(request).finally(() => clearTimeout(late));
     const stopped = whole || writer.stoppedBy !== undefined;
     writer.end(constraint !== null && !stopped);
     reader?.end();
@@ -370,6 +373,11 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     this.#pieces.push(part.text);
     this.#pieceAt.push(this.#writer.drawn);
   }
+}
+
+function anyOf(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const given = signals.filter((signal) => signal !== undefined);
+  return given.length === 1 ? given[0] : AbortSignal.any(given);
 }
 
 function pastDeadline({ deadline }: CheckedOptions): EngineError {
