@@ -121,7 +121,7 @@ export class Starter {
     const tokenizer = this.text();
     this.#grammars ??= new Grammars({
       size: this.#parts.vocab,
-      bytesOf: (id) => (tokenizer.isSpecial(id) ? null : tokenizer.tokenBytes(id)),
+      bytesOf: (id) => tokenizer.textBytes(id),
     });
     return this.#grammars;
   }

@@ -157,6 +157,11 @@ export class Tokenizer {
     return this.#bytes(id).slice();
   }
 
+  /** @internal The bytes of an id that stands for text, no copy; null of others. */
+  textBytes(id: number): Uint8Array | null {
+    return this.isSpecial(id) ? null : this.#bytes(id);
+  }
+
   /** Whether the id stands for something other than text: control, unknown and unused tokens. */
   isSpecial(id: number): boolean {
     this.#check(id);
