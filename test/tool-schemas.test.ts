@@ -1,8 +1,8 @@
 /** Random schemas of strict tools under a model of noise, in every form of calls: what is written is read back, and follows its schema. */
 import { describe, expect, it } from "vitest";
+import { validates } from "../scripts/grammar/judge.mjs";
 import { write } from "../scripts/grammar/noise.mjs";
 import { randomSchema } from "../scripts/grammar/schemas.mjs";
-import { validates } from "../scripts/grammar/validate.mjs";
 import { randomOf } from "../scripts/grammar/vocabulary.mjs";
 import type { EngineError } from "../src/error.ts";
 import { PYTHON_NOTATION } from "../src/grammar/python-text.ts";
