@@ -16,6 +16,7 @@ import {
 import { JSON_NOTATION } from "./json-text.ts";
 import { COMMA, type Notation, patterned, QUOTE, textOf } from "./notation.ts";
 import { type Bound, integerFragment, numberFragment } from "./numbers.ts";
+import { productFragment, type Sought } from "./product.ts";
 import { PYTHON_NOTATION } from "./python-text.ts";
 import { patternFragment } from "./regex.ts";
 import { refuseAlike } from "./schema-branches.ts";
@@ -217,6 +218,8 @@ class Translator {
       if (name === "type") {
         const types = typesOf(bound);
         if (!types.includes(kind) && !(kind === "integer" && types.includes("number"))) return false;
+      } else if (name === "multipleOf") {
+        if (typeof value === "number" && value % (bound as number) !== 0) return false;
       } else if (/imum$/.test(name)) {
         if (typeof value !== "number") continue;
         const limit = bound as number;
@@ -261,7 +264,7 @@ class Translator {
       if (type === "null") parts.push(literal(this.#notation.null));
       else if (type === "boolean") parts.push(words([this.#notation.true, this.#notation.false]));
       else if (type === "integer") {
-        if (!types.includes("number")) parts.push(integerFragment(...boundsOf(schema)));
+        if (!types.includes("number")) parts.push(this.#integer(schema, pointer));
       } else if (type === "number") parts.push(this.#number(schema, pointer));
       else if (type === "string") parts.push(this.#string(schema, pointer));
       else if (type === "array") parts.push(this.#array(schema, pointer));
@@ -270,7 +273,15 @@ class Translator {
     return parts.length === 0 ? NOTHING : choice(...parts);
   }
 
+  #integer(schema: JsonObject, pointer: string): Fragment {
+    const made = integerFragment(...boundsOf(schema), schema.multipleOf as number | undefined);
+    if (made) return made;
+    throw unsupported(`${pointer}/multipleOf`, "a number that leaves too many rests");
+  }
+
   #number(schema: JsonObject, pointer: string): Fragment {
+    // Whole numbers have whole multiples alone.
+    if (schema.multipleOf !== undefined) return this.#integer(schema, pointer);
     const made = numberFragment(...boundsOf(schema));
     if (made) return made;
     const name = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"].find((one) => one in schema);
@@ -284,11 +295,18 @@ class Translator {
         ? this.#freeText
         : textOf(this.#notation, minLength as number, maxLength as number);
     }
-    for (const name of ["minLength", "maxLength", ...(format === undefined ? [] : ["pattern"])]) {
-      if (schema[name] !== undefined)
-        throw unsupported(`${pointer}/${name}`, `not beside ${format === undefined ? "pattern" : "format"}`, name);
-    }
-    return this.#ruled(schema, pointer);
+    const several = pattern !== undefined && format !== undefined;
+    if (!several && schema.minLength === undefined && schema.maxLength === undefined)
+      return this.#ruled(schema, pointer);
+    const sought: Sought[] = [];
+    if (pattern !== undefined) sought.push({ pattern: pattern as string, whole: false, field: `${pointer}/pattern` });
+    if (format !== undefined) sought.push({ pattern: TEXT_FORMATS[format as string], whole: true, field: pointer });
+    const { write } = this.#notation;
+    const product = productFragment(sought, minLength as number, maxLength as number, write);
+    if (product === "implied") return this.#ruled(schema, pointer);
+    if (product) return sequence(QUOTE, product, QUOTE);
+    const name = ["maxLength", "minLength", "pattern"].find((one) => schema[one] !== undefined)!;
+    throw unsupported(`${pointer}/${name}`, `too much beside ${format === undefined ? "pattern" : "format"}`, name);
   }
 
   #ruled({ pattern, format }: JsonObject, pointer: string): Fragment {
@@ -334,14 +352,14 @@ class Translator {
 const ANYTHING: JsonObject = Object.freeze(Object.create(null));
 
 const ASSERTS =
-  /^(type|enum|const|properties|patternProperties|additionalProperties|items|prefixItems|anyOf|oneOf|allOf|required|(min|max)(Items|Length)|pattern|format|minimum|maximum|exclusive(Minimum|Maximum)|\$ref)$/;
+  /^(type|enum|const|properties|patternProperties|additionalProperties|items|prefixItems|anyOf|oneOf|allOf|required|(min|max)(Items|Length)|pattern|format|minimum|maximum|exclusive(Minimum|Maximum)|multipleOf|\$ref)$/;
 const asserts = (schema: JsonObject) => Object.keys(schema).some((name) => ASSERTS.test(name));
 
 /** Keywords say of which type they speak; others would be let pass by the schema, and are not written. */
 function impliedTypes(schema: JsonObject): string[] {
   const types: string[] = [];
   const has = (names: RegExp) => Object.keys(schema).some((name) => names.test(name));
-  if (has(/^(minimum|maximum|exclusive)/)) types.push("number");
+  if (has(/^(minimum|maximum|exclusive|multipleOf)/)) types.push("number");
   if (has(/^(minLength|maxLength|pattern|format)$/)) types.push("string");
   if (has(/[iI]tems$/)) types.push("array");
   if (has(/[pP]roperties$|^required$/)) types.push("object");
