@@ -18,6 +18,8 @@ const SAID = Object.freeze({
   GENERATION_LEFT: "The reader of a generation left, or `cancel` was called, before its end.",
   BATCH_READ: "A batch was read too late: what came before is gone. Begin all loops and `results()` in one turn.",
   SESSION_EMPTY: "A session without ids has no logits. `sync` some first.",
+  SESSION_BUSY: "The session is computing: one answer at a time, and none while calls wait. Await or cancel what runs.",
+  SESSION_MOVED: "The session holds something else than when the answer was asked for. Ask again.",
   SCHEMA_INVALID: "A keyword of a JSON schema has a value that it cannot have; the field is its JSON pointer.",
   SCHEMA_UNSUPPORTED: "A JSON schema asks for what is not enforced; the field is its JSON pointer.",
   SCHEMA_SOURCE:

@@ -1,4 +1,7 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { end, run, runWithInput, start } from "./command-line.ts";
 import { MODEL, PROJECT } from "./runtimes.ts";
@@ -48,6 +51,33 @@ describe("text", () => {
   test("--stop ends before its text", async () => {
     const { stdout } = await run("-p", "Once", "--seed", "7", "--stop", "xyzzy", "--stop", ".");
     expect(stdout).toMatch(/^[^.]+\n$/);
+  });
+
+  test("files and words say what the answer is; a wrong file is told before the model is read", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cli-formats-"));
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const schema = file("s.json", '{"type": "array", "items": {"enum": [1, 2]}, "minItems": 2, "maxItems": 3}');
+    const grammar = file("g.gbnf", 'root ::= " yes" | " no"');
+    const [listed, chosen, said] = await Promise.all([
+      run("-p", "Once", "--json-schema", schema, "--json", "--seed", "1"),
+      run("-p", "Once", "--choice", " a", "--choice", " b"),
+      run("-p", "Once", "--grammar", grammar, "--ignore-eos", "--speculate", "lookup"),
+    ]);
+    expect(JSON.parse(listed.stdout).value).toEqual(JSON.parse(JSON.parse(listed.stdout).text));
+    expect(chosen.stdout).toMatch(/^ [ab]\n$/);
+    expect(said.stdout).toMatch(/^ (yes|no)\n$/);
+    for (const [args, line] of [
+      [["--json-schema", file("no.json", "{")], "names a file that is no JSON"],
+      [["--json-schema", join(folder, "none")], "names a file that cannot be read"],
+      [["--json-schema", file("not.json", '{"not": {}}')], "SCHEMA_UNSUPPORTED"],
+    ] as const) {
+      const { code, stderr, stdout } = await run("no-such-model.gguf", "-p", "x", ...args);
+      expect([code === 2 || code === 1, stdout, stderr.includes(line)], stderr).toEqual([true, "", true]);
+    }
+    rmSync(folder, { recursive: true });
   });
 
   test("--json prints one object and no text beside it", async () => {

@@ -1,8 +1,8 @@
 /** `responseFormat` of a model: what comes is of the format, whatever the sampler, wherever it is cut. */
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
 import { createModel, loadModel, type Model, type ResponseFormat, type StandardSchema } from "../dist/src/index.js";
+import { validates } from "../scripts/grammar/judge.mjs";
 import { randomSchema } from "../scripts/grammar/schemas.mjs";
-import { validates } from "../scripts/grammar/validate.mjs";
 import { randomOf } from "../scripts/grammar/vocabulary.mjs";
 import { checkFormat } from "../src/grammar/format.ts";
 import { Grammars } from "../src/grammar/grammars.ts";

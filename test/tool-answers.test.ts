@@ -179,10 +179,10 @@ describe("tools", () => {
     ["a format", { toolFormat: "xml" }, "OPTION_RANGE", "toolFormat"],
     ["a format of another kind", { toolFormat: null }, "REQ_PARAM", "toolFormat"],
     [
-      "a call that must come in Python",
-      { toolChoice: "required", toolFormat: "pythonic" },
+      "a call in Python of a name",
+      { tools: [{ name: "my tool" }], toolChoice: "required", toolFormat: "pythonic" },
       "TOOLS_UNSUPPORTED",
-      "toolFormat",
+      "tools",
     ],
     ["a format beside tools", { responseFormat: { type: "json" } }, "REQ_PARAM", "responseFormat"],
     [

@@ -100,6 +100,23 @@ describe("the grammar of an answer", () => {
       [parameters(bad), '{"a": 1}', "[1]", ` ${parameters(bad)}`],
     ],
     [
+      "calls of Python",
+      "required",
+      "pythonic",
+      never,
+      ['[weather(city="Bern")]', '[say(), weather(city="Zürich")]', '[say(a={"b": [None, True, -1.5e3]})]'],
+      ["", "[]", '[weather(city="Rome")]', "[weather()]", "[say(a=1, b=2)]", "[say(a=null)]", "[say(1)]", "[say()]."],
+    ],
+    ["one call of Python", { name: "say" }, "pythonic", control, ["[say()]"], ["[say(), say()]", "say()"]],
+    [
+      "free text, or calls of Python",
+      "auto",
+      "pythonic",
+      never,
+      ["", " \n", "Hm [", "{}", "<|pyth", '[weather(city="Bern"), say()]'],
+      ['[weather(city="Rome")]', " [1]", "a <|python_start|>[weather()]", "[say()] so"],
+    ],
+    [
       "free text, then a list",
       "auto",
       "mistral",
@@ -109,7 +126,7 @@ describe("the grammar of an answer", () => {
     ],
   ])("%s", (_, choice, format, isControl, yes, no) => {
     const { fragment, opened } = of(choice, format, isControl)!;
-    expect(opened).toBe(isControl === control ? dialectNamed(format).marks[0] : null);
+    expect(opened).toBe(isControl === control && format !== "pythonic" ? dialectNamed(format).marks[0] : null);
     const is = accepts(fragment());
     for (const text of yes) expect(is(text), text).toBe(true);
     for (const text of no) expect(is(text), text).toBe(false);
@@ -121,9 +138,16 @@ describe("the grammar of an answer", () => {
   });
 
   it("is refused where no grammar of text can say it", () => {
-    expect(refusal(() => of("required", "pythonic"))).toMatchObject({
+    const nameless = readOffer([{ name: "my tool", parameters: {} }], "required", undefined);
+    expect(refusal(() => constraintFor(nameless, dialectNamed("pythonic"), never))).toMatchObject({
       code: "TOOLS_UNSUPPORTED",
-      at: { field: "toolFormat" },
+      at: { field: "tools" },
+    });
+    const dashed = { name: "f", strict: true, parameters: { properties: { "a-b": true } } };
+    const strict = readOffer([dashed], "required", undefined);
+    expect(refusal(() => constraintFor(strict, dialectNamed("pythonic"), never)?.fragment())).toMatchObject({
+      code: "SCHEMA_UNSUPPORTED",
+      at: { field: "tools.f.parameters/properties/a-b" },
     });
     expect(refusal(() => of("auto", "mistral", control))).toMatchObject({
       code: "TOOLS_UNSUPPORTED",
@@ -163,6 +187,8 @@ describe("the grammar of an answer", () => {
       ["required", "hermes", control],
       ["required", "json", never],
       ["required", "mistral", control],
+      ["required", "pythonic", never],
+      ["auto", "pythonic", never],
       ["auto", "hermes", never],
       ["auto", "json", never],
     ] as const) {
@@ -203,26 +229,31 @@ describe("the grammar of an answer", () => {
 });
 
 describe("a model that knows nothing of tools", () => {
-  const asked = { tools, toolFormat: "json", temperature: 1, maxTokens: 120 } as const;
+  const asked = { tools, temperature: 1, maxTokens: 120 } as const;
   const messages = [{ role: "user", content: "Tell me a story" }];
 
-  it("calls what it must, and strict arguments follow their schema", async () => {
-    await using model = await loadModel(MODEL, { threads: 1 });
-    const runs = Array.from({ length: 8 }, (_, seed) =>
-      model.chat(messages, { ...asked, seed, toolChoice: seed < 4 ? { name: "weather" } : "required" }).result(),
-    );
-    for (const { text, toolCalls, finishReason, warnings } of await Promise.all(runs)) {
-      if (finishReason === "length") continue;
-      expect([finishReason, text, toolCalls.length]).toEqual(["tool-calls", "", 1]);
-      expect(warnings.filter((warning) => warning.startsWith("TOOL"))).toEqual([]);
-      const [{ name, arguments: given }] = toolCalls;
-      if (name === "weather") expect(["Zürich", "Bern"]).toContain(given["city"]);
-    }
-    const ended = (await Promise.all(runs.slice(0, 4))).filter(({ finishReason }) => finishReason === "tool-calls");
-    expect(ended).toHaveLength(4);
-    const free = await model.chat(messages, { ...asked, seed: 1, toolChoice: "auto" }).result();
-    expect([free.toolCalls, free.text.length > 20]).toEqual([[], true]);
-    const plain = await model.chat(messages, { seed: 1, temperature: 1, maxTokens: 120 }).result();
-    expect(free.text).toBe(plain.text);
-  });
+  it.each(["json", "pythonic"] as const)(
+    "calls what it must in %s, and strict arguments follow their schema",
+    async (toolFormat) => {
+      await using model = await loadModel(MODEL, { threads: 1 });
+      const runs = Array.from({ length: 8 }, (_, seed) =>
+        model
+          .chat(messages, { ...asked, toolFormat, seed, toolChoice: seed < 4 ? { name: "weather" } : "required" })
+          .result(),
+      );
+      for (const { text, toolCalls, finishReason, warnings } of await Promise.all(runs)) {
+        if (finishReason === "length") continue;
+        expect([finishReason, text, toolCalls.length > 0]).toEqual(["tool-calls", "", true]);
+        expect(warnings.filter((warning) => warning.startsWith("TOOL"))).toEqual([]);
+        const [{ name, arguments: given }] = toolCalls;
+        if (name === "weather") expect(["Zürich", "Bern"]).toContain(given["city"]);
+      }
+      const ended = (await Promise.all(runs.slice(0, 4))).filter(({ finishReason }) => finishReason === "tool-calls");
+      expect(ended).toHaveLength(4);
+      const free = await model.chat(messages, { ...asked, toolFormat, seed: 1, toolChoice: "auto" }).result();
+      expect([free.toolCalls, free.text.length > 20]).toEqual([[], true]);
+      const plain = await model.chat(messages, { seed: 1, temperature: 1, maxTokens: 120 }).result();
+      expect(free.text).toBe(plain.text);
+    },
+  );
 });

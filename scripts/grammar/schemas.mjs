@@ -47,6 +47,7 @@ export function randomSchema(random, most = 4) {
   const numeric = (schema) => {
     if (random() < 0.5) schema[pick(["minimum", "exclusiveMinimum"])] = bound();
     if (random() < 0.5) schema[pick(["maximum", "exclusiveMaximum"])] = bound() + pick([0, 10, 500]);
+    if (random() < 0.2) schema.multipleOf = pick([1, 2, 5, 7, 60, 100, 4096, 0.5]);
     return schema;
   };
   const make = (depth) => {
@@ -61,9 +62,9 @@ export function randomSchema(random, most = 4) {
       case 3: {
         const schema = { type: "string" };
         const how = random();
-        if (how < 0.25) schema.pattern = pick(PATTERNS);
-        else if (how < 0.5) schema.format = pick(FORMATS);
-        else {
+        if (how < 0.3) schema.pattern = pick(PATTERNS);
+        if (how > 0.25 && how < 0.5) schema.format = pick(FORMATS);
+        if (how > 0.5 || random() < 0.3) {
           if (random() < 0.5) schema.minLength = int(4);
           if (random() < 0.5) schema.maxLength = int(40);
         }

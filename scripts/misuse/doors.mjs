@@ -122,6 +122,14 @@ const sourceOf = ({ file: bytes }) => ({
 });
 
 const finished = async (generation) => await generation.result();
+const answered = async (model, ask) => {
+  const session = model.session();
+  try {
+    await finished(ask(session));
+  } finally {
+    await session.dispose();
+  }
+};
 const closed = async (model) => await (await model).dispose();
 const heard = async (batch) => {
   let said = "";
@@ -140,7 +148,12 @@ export const DOORS = [
   ...["tokenizer", "bytes"].flatMap((which) => [
     door(`${which}.encode`, (env, ...values) => env[which].encode(...values), [
       ["text", () => "a <|end|> b", text],
-      ["options", () => ({}), options, { specialTokens: flag, addBos: flag, addEos: flag, plain: orAbsent(list) }],
+      [
+        "options",
+        () => ({}),
+        options,
+        { specialTokens: flag, addBos: flag, addEos: flag, plain: orAbsent(list), continues: flag },
+      ],
     ]),
     door(`${which}.decode`, (env, ...values) => env[which].decode(...values), [
       ["ids|id", () => IDS, either(list, iterable)],
@@ -229,6 +242,14 @@ export const DOORS = [
     ["options", () => ({}), options, { signal }],
   ]),
   door("session.rewind", ({ session }, length) => session.rewind(length), [["length|rewind", () => 0, number]]),
+  door("session.generate", ({ model }, ...values) => answered(model, (session) => session.generate(...values)), [
+    ["more|prompt", () => "ab", orAbsent(either(text, list))],
+    ["options", short, orAbsent(object), { signal, maxTokens: number, stop: GENERATE.stop }],
+  ]),
+  door("session.chat", ({ speaker }, ...values) => answered(speaker, (session) => session.chat(...values)), [
+    ["messages|message", () => MESSAGES, any],
+    ["options", short, orAbsent(object), { signal, maxTokens: number, tools: any }],
+  ]),
   door("createModel", (_, ...values) => closed(createModel(...values)), [
     ["config|hyper-parameter", () => ({ ...CONFIG }), () => false, CREATE],
     ["options", () => ({ threads: 0 }), options, { ...LOAD, seed: number, type: orAbsent(text) }],

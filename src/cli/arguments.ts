@@ -4,7 +4,8 @@ import { RECIPES } from "../convert/quantize.ts";
 import { checkLoadOptions, type LoadOptions } from "../engine/load-options.ts";
 import { EngineError, quoteName } from "../error.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
-import type { Recipe } from "../index.ts";
+import type { ChatOptions, Recipe } from "../index.ts";
+import { answerOptions, chatVariables, type FormatFile, formatFile } from "./answer-options.ts";
 import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
@@ -17,8 +18,11 @@ export interface RunCommand {
   readonly chat: boolean;
   /** Only beside `chat`. */
   readonly system: string | undefined;
-  /** Only beside `chat`: the template of that name. */
+  /** Only beside `chat`: the template of that name, and its variables. */
   readonly template: string | undefined;
+  readonly variables: ChatOptions["variables"];
+  /** What the answer may be, where a file says it. */
+  readonly format: FormatFile | undefined;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly load: LoadOptions;
@@ -109,13 +113,16 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const text = (option: string) => values.get(option) as string | undefined;
   const chat = values.has("chat");
-  for (const option of ["system", "chat-template"])
+  for (const option of ["system", "chat-template", "chat-variable"])
     if (values.has(option) && !chat)
       throw new UsageError(`--${option} without a conversation, expected --chat beside it`);
   if (chat && values.has("special-tokens"))
     throw new UsageError("--special-tokens beside --chat, whose template places them, expected one of them");
+  const variables = chatVariables(values.get("chat-variable"));
+  const format = formatFile(values);
+  if (format) refuseStdio(format.path, `--${format.option}`);
   const told = { prompt: text("prompt"), chat, system: text("system"), template: text("chat-template") };
-  return { name, ...about, ...told, verbose, ...engineOptions(values) };
+  return { name, ...about, ...told, variables, format, verbose, ...engineOptions(values) };
 }
 
 /** What is said instead of a command elsewhere. */
@@ -174,11 +181,13 @@ const RANDOM_SEEDS = 1_000_000;
 
 /** What was asked for, a seed that can be said, and the engine's own checks of it. The rest is the model's to choose. */
 function engineOptions(values: ReadonlyMap<string, Value>): Pick<RunCommand, "load" | "generate"> {
-  const generate: GenerateOptions = asked("run", "generate", values);
+  const generate: GenerateOptions = { ...asked("run", "generate", values), ...answerOptions(values) };
   // As everywhere -1 asks for any seed.
   if (generate.seed === undefined || generate.seed === -1) generate.seed = randomInt(RANDOM_SEEDS);
   const load = loadOptions("run", values);
   if (values.has("no-generation-config")) load.generationConfig = false;
+  const kept = values.get("prefix-cache") as string | undefined;
+  if (kept !== undefined) load.prefixCache = kept === "off" ? false : { maxBytes: kept };
   return checked(() => {
     checkLoadOptions(load);
     // The model's limits are not known yet; these are wider.
@@ -272,10 +281,19 @@ function checked<Result>(check: () => Result): Result {
     return check();
   } catch (error) {
     if (!(error instanceof EngineError) || error.at?.field === undefined) throw error;
-    const option = kebabCase(error.at.field.replace(/\[.*/, ""));
+    const field = kebabCase(error.at.field.replace(/\[.*/, "")).replaceAll(".", "-");
+    const option = SPELLED[field] ?? field;
     throw new UsageError(`--${option} has a bad value, got ${error.actual}, expected ${error.limit}`);
   }
 }
+
+/** Where the command line has another name than the engine. */
+const SPELLED: Readonly<Record<string, string>> = {
+  "dry-sequence-breakers": "dry-breaker",
+  "prefix-cache-max-bytes": "prefix-cache",
+  "response-format-pattern": "regex",
+  "response-format-choices": "choice",
+};
 
 function camelCase(name: string): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -22,6 +22,8 @@ export interface OptionRow {
 }
 
 const generate = { engine: "generate", of: ["run"] } as const;
+/** Of the engine's options they are a part, or are read from a file. */
+const words = { of: ["run"] } as const;
 const load = { engine: "load", of: ["run"] } as const;
 const threads = { engine: "load", of: ["run", "perplexity", "quantize"] } as const;
 const loads = { engine: "load", of: ["run", "perplexity", "bench"] } as const;
@@ -85,12 +87,21 @@ export const OPTIONS: readonly OptionRow[] = [
     of: ["run"],
   },
   {
+    name: "chat-variable",
+    kind: "texts",
+    value: "k=v",
+    help: "with --chat, a variable of the template; again",
+    of: ["run"],
+  },
+  {
     name: "max-tokens",
     kind: "number",
     value: "n",
     help: "at most so many new tokens (the file's, else 256)",
     ...generate,
   },
+  { name: "min-tokens", kind: "number", value: "n", help: "no end before so many new tokens (0)", ...generate },
+  { name: "ignore-eos", kind: "flag", help: "end tokens of the model do not end the answer", ...generate },
   {
     name: "temperature",
     kind: "number",
@@ -101,6 +112,22 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "top-k", kind: "number", value: "k", help: "draw from the k likeliest tokens (0: from all)", ...generate },
   { name: "top-p", kind: "number", value: "p", help: "draw from the likeliest p (the file's, else 0.9)", ...generate },
   { name: "min-p", kind: "number", value: "p", help: "drop what is below p times the likeliest (0)", ...generate },
+  { name: "typical-p", kind: "number", value: "p", help: "draw from the most typical p (1: off)", ...generate },
+  {
+    name: "top-n-sigma",
+    kind: "number",
+    value: "n",
+    help: "drop logits n deviations below the top (0: off)",
+    ...generate,
+  },
+  {
+    name: "xtc-probability",
+    kind: "number",
+    value: "p",
+    help: "now and then take out the likeliest tokens (0)",
+    ...words,
+  },
+  { name: "xtc-threshold", kind: "number", value: "p", help: "those at least so likely (0.1)", ...words },
   {
     name: "repetition-penalty",
     kind: "number",
@@ -122,8 +149,41 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "lowers them for each time generated (0)",
     ...generate,
   },
+  { name: "dry-multiplier", kind: "number", value: "x", help: "lowers what would go on a repetition (0)", ...words },
+  { name: "dry-base", kind: "number", value: "x", help: "to the power of its length (1.75)", ...words },
+  { name: "dry-allowed-length", kind: "number", value: "n", help: "tokens that may repeat (2)", ...words },
+  { name: "dry-range", kind: "number", value: "n", help: "tokens that are looked at (-1: all)", ...words },
+  {
+    name: "dry-breaker",
+    kind: "texts",
+    value: "text",
+    help: "nothing repeats across it; may be given again",
+    ...words,
+  },
+  {
+    name: "logit-bias",
+    kind: "texts",
+    value: "id:bias",
+    help: "added to a token's logit, -100 forbids; again",
+    ...words,
+  },
   { name: "seed", kind: "seed", value: "n", help: "the same seed gives the same text (random)", ...generate },
   { name: "stop", kind: "texts", value: "text", help: "end before this text; may be given again", ...generate },
+  {
+    name: "stop-ids",
+    kind: "numbers",
+    value: "n,...",
+    help: "ids that end the answer too",
+    range: [0, MOST_TOKENS],
+    ...generate,
+  },
+  { name: "json-answer", kind: "flag", help: "the answer is JSON", ...words },
+  { name: "json-schema", kind: "text", value: "path", help: "the answer is JSON of the schema in this file", ...words },
+  { name: "regex", kind: "text", value: "pattern", help: "the answer is one of this pattern", ...words },
+  { name: "choice", kind: "texts", value: "text", help: "the answer is this; may be given again", ...words },
+  { name: "grammar", kind: "text", value: "path", help: "the answer is of the GBNF grammar in this file", ...words },
+  { name: "speculate", kind: "text", value: "lookup", help: "guess what was seen before: faster copies", ...generate },
+  { name: "deadline", kind: "number", value: "ms", help: "an answer that takes longer is an error", ...generate },
   { name: "special-tokens", kind: "flag", help: "names of special tokens in a prompt are those tokens", ...generate },
   { name: "no-generation-config", kind: "flag", help: "without the defaults that the file asks for", of: ["run"] },
   { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...threads },
@@ -185,6 +245,13 @@ export const OPTIONS: readonly OptionRow[] = [
     value: "path[:scale]",
     help: "an adapter: PEFT's folder or a GGUF file (scale 1)",
     of: loads.of,
+  },
+  {
+    name: "prefix-cache",
+    kind: "text",
+    value: "bytes",
+    help: "kept of earlier turns; off: nothing (all)",
+    of: ["run"],
   },
   { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...loads },
   { name: "max-memory", kind: "text", value: "bytes", help: "refuse a model that needs more, as 8GiB", ...loads },

@@ -1,5 +1,7 @@
+import { checkOptions } from "../generate/options.ts";
 import type { ChatMessage, Generation, Model, ModelInfo } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
+import { readFormat } from "./answer-options.ts";
 import type { RunCommand } from "./arguments.ts";
 import { converse } from "./chat.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -9,12 +11,13 @@ import { printable, stylesOf, write } from "./terminal.ts";
 
 /** `wasmaverick [model] -p "..."`: one text or answer, or a conversation. */
 export async function run(asked: RunCommand, interrupts: Interrupts): Promise<void> {
+  const formatted = await withFormat(asked);
   const prompt = await choosePrompt(asked, interrupts.signal);
   const model = await openModel(asked, interrupts.signal);
-  const command = withEnd(asked, model.info);
+  const command = withEnd(formatted, model.info);
   try {
     if (prompt === null) {
-      await converse(model, begin(command), { ...command.generate, template: command.template }, interrupts);
+      await converse(model, begin(command), { ...command.generate, ...templateOf(command) }, interrupts);
       return;
     }
     if (prompt.isDefault) await write(process.stderr, `No -p "..." was given: continuing "${prompt.text}".\n`);
@@ -29,14 +32,25 @@ export async function run(asked: RunCommand, interrupts: Interrupts): Promise<vo
 const MAX_TOKENS = 256;
 
 function withEnd(command: RunCommand, { generationConfig }: ModelInfo): RunCommand {
-  const maxTokens = command.generate.maxTokens ?? generationConfig.maxTokens.value ?? MAX_TOKENS;
+  const { minTokens = 0, ...generate } = command.generate;
+  const maxTokens = generate.maxTokens ?? Math.max(minTokens, generationConfig.maxTokens.value ?? MAX_TOKENS);
   return { ...command, generate: { ...command.generate, maxTokens } };
 }
+
+async function withFormat(command: RunCommand): Promise<RunCommand> {
+  if (!command.format) return command;
+  const generate = { ...command.generate, responseFormat: await readFormat(command.format) };
+  // The model's limits are not known yet; these are wider.
+  checkOptions(generate, { vocab: Number.MAX_SAFE_INTEGER, context: Number.MAX_SAFE_INTEGER });
+  return { ...command, generate };
+}
+
+const templateOf = ({ template, variables }: RunCommand) => ({ template, variables });
 
 function start(model: Model, command: RunCommand, prompt: string, signal: AbortSignal): Generation {
   const options = { ...command.generate, signal };
   return command.chat
-    ? model.chat([...begin(command), { role: "user", content: prompt }], { ...options, template: command.template })
+    ? model.chat([...begin(command), { role: "user", content: prompt }], { ...options, ...templateOf(command) })
     : model.generate(prompt, options);
 }
 

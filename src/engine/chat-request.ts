@@ -6,7 +6,9 @@ import type { CheckedFormat } from "../grammar/format.ts";
 import {
   type ChatMessage,
   type ChatTemplates,
+  type MarkedText,
   openChatTemplates,
+  type Recalled,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";
@@ -35,7 +37,7 @@ export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, Ren
 export interface ChatRequest {
   readonly ids: readonly number[];
   /** As the template writes it. */
-  text(): string;
+  readonly text: MarkedText;
   /** The prompt ends in the caller's own words. */
   readonly open: boolean;
   readonly warnings: readonly string[];
@@ -46,13 +48,14 @@ export interface ChatRequest {
   readonly options: GenerateOptions;
 }
 
-/** Messages, tools and options of a chat -> its prompt, and what is looked for in the answer. */
+/** Messages, tools and options of a chat -> its prompt, and what is looked for in the answer. `recall`: what of the prompt has ids. */
 export function readChat(
   templates: ChatTemplates | null,
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
   options: ChatOptions | undefined,
   context: number,
+  recall?: (prompt: MarkedText) => Recalled,
 ): ChatRequest {
   checkPlain(options);
   if (!templates)
@@ -78,8 +81,10 @@ export function readChat(
   });
   const opened = constraint?.opened ?? null;
   const prompt = (said: readonly ChatMessage[]) => {
-    const made = chosen.prompt(tokenizer, said, asked);
-    return opened === null ? made : { ...made, ids: [...made.ids, tokenizer.specialId(opened)!] };
+    const made = chosen.prompt(tokenizer, said, asked, recall);
+    if (opened === null) return made;
+    const text = { ...made.text, text: made.text.text + opened };
+    return { ...made, text, ids: [...made.ids, tokenizer.specialId(opened)!] };
   };
   const all = input.messages as readonly ChatMessage[];
   const most =
@@ -88,10 +93,9 @@ export function readChat(
     fit === "drop-oldest" && Array.isArray(all)
       ? dropOldest(all, prompt, ({ ids }) => ids.length <= most)
       : { messages: all, dropped: 0, read: prompt(all) };
-  const { ids, open, warnings } = kept.read;
+  const { ids, text, open, warnings } = kept.read;
   const forgotten =
     kept.dropped === 0 ? [] : [`CHAT_DROPPED: the ${kept.dropped} oldest turns did not fit the context`];
-  const text = () => chosen.render(kept.messages, asked) + (opened ?? "");
   return {
     ids,
     text,

@@ -6,14 +6,18 @@ import { GenerationBatch } from "../generate/batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "../generate/batch-plan.ts";
 import { Candidates } from "../generate/candidates.ts";
 import { type Generation, missingTokenizer } from "../generate/generation.ts";
-import { type CheckedOptions, checkCall, checkSalt, type GenerateOptions } from "../generate/options.ts";
+import {
+  type CheckedOptions,
+  checkCall,
+  checkSalt,
+  type Formatted,
+  type GenerateOptions,
+} from "../generate/options.ts";
 import { Prefixes } from "../generate/prefixes.ts";
-import type { Prompt } from "../generate/prompt-ids.ts";
+import type { Prompt, PromptPlace } from "../generate/prompt-ids.ts";
 import { Scheduler } from "../generate/scheduler.ts";
-import { Session } from "../generate/session.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
-import { checkFunction, checkTokenIds, isRevoked, readOptions, wrong } from "../given.ts";
-import type { StandardSchema } from "../grammar/standard-schema.ts";
+import { checkFunction, checkTokenIds, isRevoked, readOptions } from "../given.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
 import { StoredLogits } from "../measure/logits-file.ts";
 import { type DivergenceOptions, type Measured, notReference, type PerplexityOptions } from "../measure/perplexity.ts";
@@ -27,7 +31,8 @@ import type { TapData } from "../model/run/tap-reader.ts";
 import type { ChatMessage, ChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
-import { type ChatOptions, type ChatRequest, readChat, readTemplates } from "./chat-request.ts";
+import { type ChatOptions, readTemplates } from "./chat-request.ts";
+import { Chats } from "./chats.ts";
 import { Guessing } from "./draft-models.ts";
 import { type CheckedEmbedding, checkEmbedding, type EmbedOptions, poolRows, readPrompts } from "./embedding.ts";
 import { readDefaults } from "./generation-config.ts";
@@ -36,11 +41,9 @@ import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { Measures } from "./measures.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import type { ScoreOptions } from "./prompt-options.ts";
+import { Session } from "./session.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
 import { wantedTaps } from "./wanted-taps.ts";
-
-/** Options whose format is a Standard Schema, which says what the value is. */
-export type Formatted<Options, Value> = Omit<Options, "responseFormat"> & { responseFormat: StandardSchema<Value> };
 
 const EMBED_NAMES = ["specialTokens", "pooling", "normalize", "adapter"] as const;
 
@@ -52,7 +55,7 @@ export class Model {
   readonly #scheduler: Scheduler;
   readonly #starter: Starter;
   readonly #tokenizer: Tokenizer | null;
-  readonly #chat: ChatTemplates | null;
+  readonly #chats: Chats;
   readonly #measures: Measures;
   readonly #guessing: Guessing;
   readonly #adapters: readonly string[];
@@ -84,7 +87,6 @@ export class Model {
       ids: (prompt, specialTokens) => this.#promptIds(prompt, "text", specialTokens),
       measurable: (adapter) => this.#measurable(adapter),
     });
-    this.#chat = chat;
     const adapter = this.#adapterOf(undefined);
     const { context, memory } = info;
     this.#guessing = new Guessing({
@@ -102,6 +104,7 @@ export class Model {
         this.#guessing.drafter(!isRevoked(model) && model instanceof Model ? model.#guessing : null, model),
       defaults: { ...defaults, adapter },
     });
+    this.#chats = new Chats(chat, this.#starter, info.context);
   }
 
   /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
@@ -179,7 +182,8 @@ export class Model {
   chat<Value>(messages: readonly ChatMessage[], options: Formatted<ChatOptions, Value>): Generation<Value>;
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
-    return this.#generation(this.#read(messages, options));
+    this.#refuseDisposed();
+    return this.#chats.answer(this.#chats.read(messages, options));
   }
 
   /** The prompt that `chat` would answer: as the template writes it, as ids, and what is to be said of it. */
@@ -187,20 +191,17 @@ export class Model {
     messages: readonly ChatMessage[],
     options?: ChatOptions,
   ): { text: string; ids: number[]; warnings: readonly string[] } {
-    const { text, ids, warnings } = this.#read(messages, options);
-    return { text: text(), ids: [...ids], warnings };
+    this.#refuseDisposed();
+    const { text, ids, warnings } = this.#chats.read(messages, options);
+    return { text: text.text, ids: [...ids], warnings };
   }
 
   /** Ids of a text as `generate` would read it, or of messages as `chat` would. */
   countTokens(prompt: string | readonly ChatMessage[], options?: ChatOptions & { specialTokens?: boolean }): number {
-    if (typeof prompt !== "string") return this.#read(prompt, options).ids.length;
+    this.#refuseDisposed();
+    if (typeof prompt !== "string") return this.#chats.read(prompt, options).ids.length;
     const { specialTokens } = checkCall(options, ["specialTokens"]);
     return this.#promptIds(prompt, "prompt", specialTokens).length;
-  }
-
-  #read(messages: readonly ChatMessage[], options: ChatOptions | undefined): ChatRequest {
-    this.#refuseDisposed();
-    return readChat(this.#chat, this.tokenizer, messages, options, this.info.context);
   }
 
   /**
@@ -211,13 +212,19 @@ export class Model {
     return await runTools((said, asked) => this.chat(said, asked), messages, options);
   }
 
-  /** A timeline of its own, computed with one adapter from its beginning to its end. `salt`, `adapter`: as in `generate`. */
+  /**
+   * A timeline that the caller keeps, generates with and chats with, computed with one adapter from its beginning to its end. `salt`,
+   * `adapter`: as in `generate`.
+   */
   session(options?: { salt?: string; adapter?: AdapterChoice }): Session {
     this.#refuseDisposed();
     const given = readOptions(options, ["salt", "adapter"]);
-    const [salt, adapter] = [checkSalt(given.salt), this.#adapterOf(given.adapter)];
-    const limits = { vocab: this.config.vocab, context: this.info.context };
-    return new Session(this.#scheduler, limits, { salt, adapter }, () => this.#refuseDisposed());
+    return new Session({
+      ...{ scheduler: this.#scheduler, starter: this.#starter, chats: this.#chats },
+      ...{ vocab: this.config.vocab, context: this.info.context },
+      kin: { salt: checkSalt(given.salt), adapter: this.#adapterOf(given.adapter) },
+      refuseDisposed: () => this.#refuseDisposed(),
+    });
   }
 
   /**
@@ -228,7 +235,7 @@ export class Model {
     const { signal, specialTokens, prompt, ...rest } = checkCall(options, ["specialTokens", "prompt", "adapter"]);
     const adapter = this.#adapterOf(rest.adapter);
     const before = prompt === undefined ? null : this.#promptIds(prompt, "prompt", specialTokens);
-    const own = this.#promptIds(text, "text", specialTokens, before === null);
+    const own = this.#promptIds(text, "text", specialTokens, before === null ? "begins" : "apart");
     const ids = this.#fitting([...(before ?? []), ...own]);
     return await scoreIds(this.#scheduler, ids, { signal, adapter, from: before?.length ?? 1 });
   }
@@ -363,10 +370,9 @@ export class Model {
     return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal, adapter), signal);
   }
 
-  /** `begins`: the begin-of-text id goes in front, as the file says. */
-  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined, begins = true): number[] {
+  #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined, place?: PromptPlace): number[] {
     this.#refuseDisposed();
-    return this.#starter.read(prompt, field, specialTokens, begins).ids;
+    return this.#starter.read(prompt, field, specialTokens, place).ids;
   }
 
   #fitting(ids: number[], field?: string): number[] {
@@ -374,22 +380,5 @@ export class Model {
     const { context } = this.info;
     if (ids.length > context) throw tooLong(ids.length, context, context, field);
     return ids;
-  }
-
-  /** Of ids that a template made: what is a control token in them is settled. */
-  #generation({ ids, open, warnings, calls, format, options }: ChatRequest): Generation {
-    this.#refuseDisposed();
-    if (options.specialTokens !== undefined) {
-      throw wrong(
-        "specialTokens",
-        "the control tokens of a chat are its template's",
-        "no such option",
-        "specialTokens",
-      );
-    }
-    const checked = this.#starter.check(options);
-    if (format) checked.responseFormat = format;
-    this.#starter.fits(ids);
-    return this.#starter.generation(ids, checked, { warnings, continues: open, calls });
   }
 }

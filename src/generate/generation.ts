@@ -14,6 +14,7 @@ import type { CheckedOptions } from "./options.ts";
 import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Seat } from "./seat.ts";
 import type { Seed } from "./seed.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
@@ -75,6 +76,7 @@ export interface GenerationResult<Value = unknown> {
 
 export interface GenerationStart {
   readonly scheduler: Scheduler;
+  readonly seat: Seat;
   /** null: ids only. */
   readonly tokenizer: Tokenizer | null;
   readonly prompt: readonly number[];
@@ -260,6 +262,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   #settle(end: End): void {
     this.#settled = true;
     this.#stopClock();
+    this.#start.seat.left?.(end === "done");
     this.#pieces.close(end);
     this.#parts.close(end);
   }
@@ -278,7 +281,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   }
 
   async #generate(): Promise<GenerationResult<Value>> {
-    const { scheduler, tokenizer, prompt, options, seed, vocab, context, constraint } = this.#start;
+    const { seat, tokenizer, prompt, options, seed, vocab, context, constraint } = this.#start;
     const writer = this.#writer;
     const reader = this.#calls;
     const dry = options.dry && new Dry(options.dry, tokenizer);
@@ -291,7 +294,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     let first = begun;
     let last = begun;
     let whole = false;
-    const signal = options.signal ? AbortSignal.any([cancelled, options.signal]) : cancelled;
+    const signal = anyOf([cancelled, options.signal, seat.signal]);
     const speculation = speculationOf(this.#start, signal);
     const request: Request = {
       ids: prompt,
@@ -325,7 +328,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     };
     this.#request = request;
     this.#stopClock = startDeadline(options.deadline, (error) => this.#end(error));
-    const cachedTokens = await scheduler.once(request, options).finally(() => speculation?.close());
+    const cachedTokens = await seat.run(request).finally(() => speculation?.close());
     const stopped = whole || writer.stoppedBy !== undefined;
     writer.end(constraint !== null && !stopped);
     reader?.end();
@@ -378,6 +381,11 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     this.#pieces.push(part.text);
     this.#pieceAt.push(this.#writer.drawn);
   }
+}
+
+function anyOf(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const given = signals.filter((signal) => signal !== undefined);
+  return given.length === 1 ? given[0] : AbortSignal.any(given);
 }
 
 export function missingTokenizer(): EngineError {

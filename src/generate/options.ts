@@ -1,6 +1,7 @@
 import { EngineError } from "../error.ts";
 import { checkPlain, checkTokenIds, isArray, isList, isPlain, readOptions, wrong } from "../given.ts";
 import { type CheckedFormat, checkFormat, type ResponseFormat } from "../grammar/format.ts";
+import type { StandardSchema } from "../grammar/standard-schema.ts";
 import { isSignal, ownSignal } from "../realm.ts";
 import { type AdapterChoice, checkAdapter } from "./adapter-choice.ts";
 import type { Drafter, DraftModel } from "./draft.ts";
@@ -83,6 +84,9 @@ export interface GenerateOptions {
   responseFormat?: ResponseFormat;
   signal?: AbortSignal;
 }
+
+/** Options whose format is a Standard Schema, which says what the value is. */
+export type Formatted<Options, Value> = Omit<Options, "responseFormat"> & { responseFormat: StandardSchema<Value> };
 
 /** The same with every value checked and every default filled in, but for the seed. */
 export interface CheckedOptions {

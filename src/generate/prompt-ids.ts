@@ -11,19 +11,26 @@ export interface ReadPrompt {
   readonly warnings: readonly string[];
 }
 
-/** `tokenizer` throws where there is none, which ids do not mind. `begins`: text gets the begin-of-text id as the file says. */
+/**
+ * Text at the beginning of a context gets the begin-of-text id as the file says. Behind other text it is a text of its own, or goes on
+ * where that ends: then it may be empty.
+ */
+export type PromptPlace = "begins" | "apart" | "continues";
+
+/** `tokenizer` throws where there is none, which ids do not mind. */
 export function readPrompt(
   prompt: Prompt,
   field: string,
   vocab: number,
   tokenizer: () => Tokenizer,
   specialTokens: boolean,
-  begins = true,
+  place: PromptPlace,
 ): ReadPrompt {
   if (typeof prompt === "string") {
     const { addBos } = tokenizer();
-    const ids = tokenizer().encode(prompt, { addBos: addBos && begins, specialTokens });
-    if (ids.length === 0)
+    const [begins, continues] = [place === "begins", place === "continues"];
+    const ids = tokenizer().encode(prompt, { addBos: addBos && begins, specialTokens, continues });
+    if (ids.length === 0 && !continues)
       throw new EngineError("REQ_EMPTY_PROMPT", "the text is empty and nothing goes in front of it", {
         at: { source: "prompt", field },
       });
@@ -37,7 +44,7 @@ export function readPrompt(
     });
   }
   const ids = checkTokenIds(prompt, vocab, { source: "prompt", field });
-  if (ids.length === 0) {
+  if (ids.length === 0 && place !== "continues") {
     throw new EngineError("REQ_EMPTY_PROMPT", "the prompt has no ids", { at: { source: "prompt", field } });
   }
   return { ids, warnings: [] };

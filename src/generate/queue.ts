@@ -97,11 +97,3 @@ function isBefore<Entry>(a: Line<Entry>, aRunning: number, b: Line<Entry>, bRunn
 }
 
 const urgency = ({ priority, passed }: { priority: number; passed: number }) => priority + Math.floor(passed / PASSED);
-
-export function queueFull(ahead: number): EngineError {
-  return new EngineError("QUEUE_FULL", "too many requests wait already", {
-    at: { source: "option", field: "maxWaiting" },
-    actual: `${ahead} ahead`,
-    limit: `fewer than ${ahead + 1}`,
-  });
-}

@@ -1,6 +1,6 @@
 import { EngineError, modelDisposed } from "../error.ts";
-import type { PageKind } from "../model/plan/pages.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
+import { Idle } from "./idle.ts";
 import { isFull, Jobs } from "./jobs.ts";
 import { Leaning } from "./leaning.ts";
 import { Pace } from "./pace.ts";
@@ -50,8 +50,8 @@ export class Scheduler {
   #running: Running[] = [];
   /** They gave their places up until somebody wants more of them; their pages are as those of the idle. Nobody may: then they are gone. */
   readonly #resting = new WeakMap<Request, Running>();
-  /** They hold pages that no step reads; least recently used first. */
-  readonly #idle = new Map<Sequence, number>();
+  /** They hold pages that no step reads. */
+  readonly #idle: Idle;
   /** Their pages are read or written by what is no step: nobody takes them until they are closed. */
   readonly #held = new Set<Sequence>();
   readonly #jobs = new Jobs();
@@ -75,7 +75,8 @@ export class Scheduler {
     this.#prefixes = prefixes;
     this.#maxWaiting = maxWaiting;
     this.#pace = new Pace(latency);
-    resident.cache.reclaim = (kind) => this.#reclaim(kind);
+    this.#idle = new Idle(prefixes);
+    resident.cache.reclaim = (kind) => this.#idle.reclaim(kind);
   }
 
   /** Sequences in one step at most; more wait. */
@@ -235,13 +236,9 @@ export class Scheduler {
       this.#running = this.#running.filter((other) => other !== entry);
       this.#resting.set(entry.request, entry);
       entry.request.signal?.addEventListener("abort", entry.onAbort, { once: true });
-      this.#setIdle(entry.sequence);
+      this.#idle.add(entry.sequence);
+      this.#freed++;
     }
-  }
-
-  #setIdle(sequence: Sequence): void {
-    this.#idle.set(sequence, this.#prefixes?.tick() ?? 0);
-    this.#freed++;
   }
 
   #admit(): void {
@@ -351,22 +348,6 @@ export class Scheduler {
     }
   }
 
-  /** Pages that nobody has used the longest: of a prefix, or of a sequence that nobody asks; false: there are none. */
-  #reclaim(kind: PageKind): boolean {
-    const [sequence, used] = this.#idle.entries().next().value ?? [];
-    if (this.#prefixes?.reclaim(kind, used)) return true;
-    if (!sequence) return false;
-    this.#idle.delete(sequence);
-    this.#giveUp(sequence);
-    return true;
-  }
-
-  /** Its pages stay as a prefix for as long as there is room. */
-  #giveUp(sequence: Sequence): void {
-    if (sequence.computed > 0) this.#prefixes?.insert(sequence, sequence.computed);
-    sequence.forget(0);
-  }
-
   /** No page is free: the sequence that came last waits, and is computed again when there is room. */
   #postpone(): void {
     const entry = this.#running.pop()!;
@@ -384,14 +365,16 @@ export class Scheduler {
     if (this.#postponed.includes(entry)) this.#postponed.splice(this.#postponed.indexOf(entry), 1);
     this.#leaveQueue(entry);
     if (sequence.closed) this.#release(sequence);
-    else if (sequence.computed > 0) this.#setIdle(sequence);
+    else if (sequence.computed > 0) {
+      this.#idle.add(sequence);
+      this.#freed++;
+    }
     if (end === "done") entry.resolve(entry.cached);
     else entry.reject(end.error);
   }
 
   #release(sequence: Sequence): void {
-    this.#idle.delete(sequence);
-    this.#giveUp(sequence);
+    this.#idle.giveUp(sequence);
     this.#freed++;
   }
 

@@ -6,8 +6,9 @@ import type { Candidates } from "./candidates.ts";
 import type { Drafter } from "./draft.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedOptions, checkOptions } from "./options.ts";
-import { type Prompt, type ReadPrompt, readPrompt } from "./prompt-ids.ts";
+import { type Prompt, type PromptPlace, type ReadPrompt, readPrompt } from "./prompt-ids.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Seat } from "./seat.ts";
 import { drawSeed, type Seed } from "./seed.ts";
 import { nameStops } from "./stop-tokens.ts";
 
@@ -38,6 +39,8 @@ interface Beside {
   readonly batch?: object;
   /** What calls look like. Default: none are looked for. */
   readonly calls?: CallRules | null;
+  /** Default: a sequence of its own, of the options' kin. */
+  readonly seat?: Seat | undefined;
 }
 
 /** Turns what callers give into generations of one model: prompts into ids, options into checked ones. */
@@ -62,12 +65,12 @@ export class Starter {
     if (checked.stop.length > 0) this.#stopNames(checked.stop);
     if (checked.responseFormat) this.#formats().compile(checked.responseFormat);
     // Text cannot be found in ids alone.
-    if (checked.dry?.sequenceBreakers?.length) this.#text();
+    if (checked.dry?.sequenceBreakers?.length) this.text();
     return checked;
   }
 
-  read(prompt: Prompt, field: string, specialTokens = false, begins = true): ReadPrompt {
-    return readPrompt(prompt, field, this.#parts.vocab, () => this.#text(), specialTokens, begins);
+  read(prompt: Prompt, field: string, specialTokens = false, place: PromptPlace = "begins"): ReadPrompt {
+    return readPrompt(prompt, field, this.#parts.vocab, () => this.text(), specialTokens, place);
   }
 
   /** Without reading it: a token stands for a byte at least, and a unit of text is three at most. A few may go in front. */
@@ -84,7 +87,7 @@ export class Starter {
   generation(
     prompt: readonly number[],
     options: CheckedOptions,
-    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch, calls = null }: Beside = {},
+    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch, calls = null, seat }: Beside = {},
   ): Generation {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
@@ -100,6 +103,7 @@ export class Starter {
     const constraint = options.responseFormat ? this.#formats().begin(options.responseFormat, endIds, strips) : null;
     return new Generation({
       scheduler,
+      seat: seat ?? { run: (request) => scheduler.once(request, options) },
       tokenizer,
       prompt,
       options,
@@ -117,21 +121,21 @@ export class Starter {
   }
 
   #formats(): Grammars {
-    const tokenizer = this.#text();
+    const tokenizer = this.text();
     this.#grammars ??= new Grammars({
       size: this.#parts.vocab,
-      bytesOf: (id) => (tokenizer.isSpecial(id) ? null : tokenizer.tokenBytes(id)),
+      bytesOf: (id) => tokenizer.textBytes(id),
     });
     return this.#grammars;
   }
 
   #stopNames(stops: readonly string[]): ReadonlyMap<number, string> {
-    return stops.length === 0 ? new Map() : nameStops(stops, this.#text());
+    return stops.length === 0 ? new Map() : nameStops(stops, this.text());
   }
 
   /** Those that have no text of their own; the others stand in the text. */
   #marks(names: readonly string[]): ReadonlyMap<number, string> {
-    const tokenizer = this.#text();
+    const tokenizer = this.text();
     const marks = new Map<number, string>();
     for (const name of names) {
       const id = tokenizer.specialId(name);
@@ -140,7 +144,8 @@ export class Starter {
     return marks;
   }
 
-  #text(): Tokenizer {
+  /** Throws TOKENIZER_MISSING where there is none. */
+  text(): Tokenizer {
     if (!this.#parts.tokenizer) throw missingTokenizer();
     return this.#parts.tokenizer;
   }

@@ -1,4 +1,5 @@
 import { bytes, choice, EMPTY, type Fragment, literal, NOTHING, optional, repeat, sequence } from "./fragment.ts";
+import { multiplesFragment } from "./multiples.ts";
 
 /**
  * Numbers between bounds, as decimal text. A number has at most 15 digits, so that what JSON.parse makes of it lies on the same side
@@ -16,11 +17,13 @@ const DIGITS = digit(0, 9);
 const some = (least: number, most: number): Fragment => (most <= 0 ? EMPTY : repeat(DIGITS, least, most));
 const MINUS = literal("-");
 
-export function integerFragment(low: Bound | null, high: Bound | null): Fragment {
+/** `factor` divides them. null: it cannot be followed. */
+export function integerFragment(low: Bound | null, high: Bound | null, factor = 1): Fragment | null {
   const most = 10 ** MOST_DIGITS - 1;
   const least = low ? Math.ceil(low.value) + (low.exclusive && Number.isInteger(low.value) ? 1 : 0) : -most;
   const last = high ? Math.floor(high.value) - (high.exclusive && Number.isInteger(high.value) ? 1 : 0) : most;
-  return signed(Math.max(least, -most), Math.min(last, most));
+  const [from, to] = [Math.max(least, -most), Math.min(last, most)];
+  return factor === 1 ? signed(from, to) : multiplesFragment(from, to, factor);
 }
 
 function signed(low: number, high: number): Fragment {

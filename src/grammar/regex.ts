@@ -1,6 +1,6 @@
 import { EngineError } from "../error.ts";
-import { type CodePoints, complement, covers, PLAIN, union, utf8, without } from "./code-points.ts";
-import { choice, choiceOf, EMPTY, type Fragment, literal, repeat, sequence, sequenceOf } from "./fragment.ts";
+import { type CodePoints, complement, covers, PLAIN, union, utf8 } from "./code-points.ts";
+import { choiceOf, EMPTY, type Fragment, repeat, sequence, sequenceOf } from "./fragment.ts";
 
 /**
  * Patterns: the part of ECMAScript's (flag u) that a finite automaton decides. Classes, groups, alternatives, repeats, and `^`, `$` at
@@ -293,22 +293,3 @@ class Reader {
 }
 
 const isPoint = (set: CodePoints) => set.length === 1 && set[0][0] === set[0][1];
-
-/** One code point of a set inside a JSON string: as it is where JSON allows that, else escaped. */
-export function writeInJson(set: CodePoints): Fragment {
-  const escaped: Fragment[] = [];
-  for (const [first, last] of set) {
-    for (let point = first; point <= Math.min(last, 0x5c); point++) {
-      if (point < 0x20 || point === 0x22 || point === 0x5c) {
-        escaped.push(literal(JSON.stringify(String.fromCodePoint(point)).slice(1, -1)));
-      }
-    }
-  }
-  return choice(utf8(without(set, NEEDS_ESCAPE)), ...escaped);
-}
-
-const NEEDS_ESCAPE: CodePoints = [
-  [0, 0x1f],
-  [0x22, 0x22],
-  [0x5c, 0x5c],
-];

@@ -143,6 +143,12 @@ const KEYWORDS: Readonly<Record<string, Judge>> = {
   maximum: number,
   exclusiveMinimum: number,
   exclusiveMaximum: number,
+  multipleOf: (value, pointer) => {
+    number(value, pointer, 0);
+    if ((value as number) <= 0) throw invalid(pointer, "not a divisor", "a number > 0", value);
+    // Of decimal fractions no double is a multiple: validators disagree about 0.07 and 0.01.
+    if (!Number.isSafeInteger(value)) throw unsupported(pointer, "enforced of whole numbers alone");
+  },
   $ref: text,
 };
 

@@ -63,6 +63,12 @@ export function mergeSchemas(a: Schema, b: Schema, pointer: string, spend: () =>
       case "exclusiveMaximum":
         merged[name] = least(mine, value);
         break;
+      case "multipleOf": {
+        const both = mine === undefined ? (value as number) : leastCommonMultiple(mine as number, value as number);
+        if (!Number.isSafeInteger(both)) throw cannot(pointer, name);
+        merged.multipleOf = both;
+        break;
+      }
       case "items":
         if ("prefixItems" in a || "prefixItems" in b) {
           if (mine !== undefined || "prefixItems" in a) throw cannot(pointer, name);
@@ -100,6 +106,12 @@ export function mergeSchemas(a: Schema, b: Schema, pointer: string, spend: () =>
 
 const cannot = (pointer: string, name: string) =>
   unsupported(`${pointer}/${name}`, "two schemas of this keyword that hold together are not made one", name);
+
+function leastCommonMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y > 0) [x, y] = [y, x % y];
+  return (a / x) * b;
+}
 
 /** An integer is a number. */
 function meet(a: string[], b: string[]): string[] {

@@ -13,8 +13,11 @@ import {
   sequence,
   words,
 } from "./fragment.ts";
-import { COLON, COMMA, FREE_TEXT, inString, otherNames, QUOTE, textOf } from "./json-text.ts";
+import { JSON_NOTATION } from "./json-text.ts";
+import { COMMA, type Notation, patterned, QUOTE, textOf } from "./notation.ts";
 import { type Bound, integerFragment, numberFragment } from "./numbers.ts";
+import { productFragment, type Sought } from "./product.ts";
+import { PYTHON_NOTATION } from "./python-text.ts";
 import { patternFragment } from "./regex.ts";
 import { refuseAlike } from "./schema-branches.ts";
 import {
@@ -24,12 +27,12 @@ import {
   type Json,
   type JsonObject,
   limit,
-  pointerPart,
   readSchema,
   type Schema,
   unsupported,
 } from "./schema-keywords.ts";
 import { canonical, kindOf, mergeSchemas, same, typesOf } from "./schema-merge.ts";
+import { ARGUMENTS, type Members, membersOf, objectFragment } from "./schema-object.ts";
 import { TEXT_FORMATS } from "./text-formats.ts";
 
 /**
@@ -38,16 +41,27 @@ import { TEXT_FORMATS } from "./text-formats.ts";
  * digits, and between tokens there is at most one space, behind a colon or a comma.
  */
 export function schemaFragment(given: unknown): Fragment {
-  return new Translator(readSchema(given)).root();
+  return new Translator(readSchema(given), JSON_NOTATION).root();
 }
 
 /** Any JSON value. */
-export const jsonFragment = (): Fragment => new Translator(true).root();
+export const jsonFragment = (): Fragment => new Translator(true, JSON_NOTATION).root();
+
+/** Objects that a schema accepts as arguments of a call in Python: `a=1, b="x"`. */
+export function argumentsFragment(given: unknown): Fragment {
+  return new Translator(readSchema(given), PYTHON_NOTATION).arguments();
+}
 
 const MOST_MERGES = 20_000;
 
+/** What is written of a schema: its values, or its objects as arguments of a call. */
+type Form = "value" | "arguments";
+
 class Translator {
   readonly #root: Schema;
+  readonly #notation: Notation;
+  readonly #members: Members;
+  readonly #freeText: Fragment;
   readonly #rules = new Map<Json, Rule>();
   readonly #values = new Map<Schema, Fragment>();
   /** Rules and what their bodies are to be. */
@@ -59,12 +73,22 @@ class Translator {
   #depth = 0;
   #merges = 0;
 
-  constructor(root: Schema) {
+  constructor(root: Schema, notation: Notation) {
     this.#root = root;
+    this.#notation = notation;
+    this.#members = membersOf(notation);
+    this.#freeText = textOf(notation, 0, Number.POSITIVE_INFINITY);
   }
 
   root(): Fragment {
-    const root = call(this.#rule(this.#root, ""));
+    return this.#whole(call(this.#rule(this.#root, "")));
+  }
+
+  arguments(): Fragment {
+    return this.#whole(this.#value(this.#root, "", "arguments"));
+  }
+
+  #whole(root: Fragment): Fragment {
     // One after the other, not one within the other: a schema of long chains is no deep stack.
     for (const { made, schema, pointer } of this.#open) {
       this.#depth = 0;
@@ -87,24 +111,24 @@ class Translator {
     if (++this.#merges > MOST_MERGES) throw limit("", "the schema has too many combinations", MOST_MERGES);
   };
 
-  #value(schema: Schema, pointer: string): Fragment {
-    const known = this.#values.get(schema);
+  #value(schema: Schema, pointer: string, form: Form = "value"): Fragment {
+    const known = form === "value" ? this.#values.get(schema) : undefined;
     if (known) return known;
     if (++this.#depth > 128) throw limit(pointer, "the schema nests too deep, or never ends", 64);
-    const made = this.#make(schema, pointer);
+    const made = this.#make(schema, pointer, form);
     this.#depth--;
-    this.#values.set(schema, made);
+    if (form === "value") this.#values.set(schema, made);
     return made;
   }
 
-  #make(schema: Schema, pointer: string): Fragment {
+  #make(schema: Schema, pointer: string, form: Form): Fragment {
     if (schema === false) return NOTHING;
-    if (schema === true) return this.#typed(ANYTHING, pointer);
+    if (schema === true) return this.#typed(ANYTHING, pointer, form);
     if (schema.$ref !== undefined) {
       const { $ref, ...rest } = schema;
       const [target, where] = this.#resolve($ref as string, pointer);
-      if (!asserts(rest)) return call(this.#rule(target, where));
-      return this.#value(mergeSchemas(target, rest, pointer, this.#spend), pointer);
+      if (asserts(rest)) return this.#value(mergeSchemas(target, rest, pointer, this.#spend), pointer, form);
+      return form === "value" ? call(this.#rule(target, where)) : this.#value(target, where, form);
     }
     if (schema.allOf !== undefined) {
       const { allOf, ...rest } = schema;
@@ -112,7 +136,7 @@ class Translator {
       for (const part of allOf as Schema[]) {
         merged = mergeSchemas(merged, this.#followed(part, pointer), pointer, this.#spend);
       }
-      return this.#value(merged, pointer);
+      return this.#value(merged, pointer, form);
     }
     for (const keyword of ["anyOf", "oneOf"]) {
       if (schema[keyword] === undefined) continue;
@@ -122,10 +146,10 @@ class Translator {
         return mergeSchemas(rest, this.#followed(branch, `${pointer}/${keyword}/${at}`), pointer, this.#spend);
       });
       if (keyword === "oneOf") refuseAlike(branches, `${pointer}/oneOf`, (branch) => this.#followed(branch, pointer));
-      return choice(...branches.map((branch, at) => this.#value(branch, `${pointer}/${keyword}/${at}`)));
+      return choice(...branches.map((branch, at) => this.#value(branch, `${pointer}/${keyword}/${at}`, form)));
     }
-    if (schema.const !== undefined || schema.enum !== undefined) return this.#listed(schema, pointer);
-    return this.#typed(schema, pointer);
+    if (schema.const !== undefined || schema.enum !== undefined) return this.#listed(schema, pointer, form);
+    return this.#typed(schema, pointer, form);
   }
 
   /** A reference replaced by what it means. */
@@ -167,7 +191,7 @@ class Translator {
     return [found, reference.slice(1)];
   }
 
-  #listed(schema: JsonObject, pointer: string): Fragment {
+  #listed(schema: JsonObject, pointer: string, form: Form): Fragment {
     const values = schema.const !== undefined ? [schema.const] : (schema.enum as Json[]);
     const { const: _, enum: __, ...rest } = schema;
     const kept =
@@ -175,7 +199,16 @@ class Translator {
         ? values.filter((value) => (schema.enum as Json[]).some((other) => same(other, value)))
         : values;
     const admitted = kept.filter((value) => this.#admits(rest, value, pointer));
-    return words([...new Map(admitted.map((value) => [canonical(value), JSON.stringify(value)])).values()]);
+    const distinct = [...new Map(admitted.map((value) => [canonical(value), value])).values()];
+    if (form === "value") return words(distinct.map((value) => this.#notation.value(value)));
+    return words(distinct.filter(isObject).map((value) => this.#given(value, pointer)));
+  }
+
+  #given(value: JsonObject, pointer: string): string {
+    const members = Object.entries(value).map(
+      ([name, member]) => `${ARGUMENTS.name(name, pointer)}=${this.#notation.value(member)}`,
+    );
+    return members.join(", ");
   }
 
   #admits(schema: JsonObject, value: Json, pointer: string): boolean {
@@ -185,6 +218,8 @@ class Translator {
       if (name === "type") {
         const types = typesOf(bound);
         if (!types.includes(kind) && !(kind === "integer" && types.includes("number"))) return false;
+      } else if (name === "multipleOf") {
+        if (typeof value === "number" && value % (bound as number) !== 0) return false;
       } else if (/imum$/.test(name)) {
         if (typeof value !== "number") continue;
         const limit = bound as number;
@@ -201,7 +236,9 @@ class Translator {
         if (name === "minLength" ? length < (bound as number) : length > (bound as number)) return false;
       } else if (name === "pattern" || name === "format") {
         if (typeof value !== "string") continue;
-        if (!matches(this.#judge(name, bound as string, pointer), new TextEncoder().encode(JSON.stringify(value))))
+        if (
+          !matches(this.#judge(name, bound as string, pointer), new TextEncoder().encode(this.#notation.value(value)))
+        )
           return false;
       } else if (typeof value === "object" && value !== null) {
         throw unsupported(`${pointer}/${name}`, "not beside a list of values that are objects or arrays", name);
@@ -217,23 +254,34 @@ class Translator {
     return judge;
   }
 
-  #typed(schema: JsonObject, pointer: string): Fragment {
+  #typed(schema: JsonObject, pointer: string, form: Form): Fragment {
     const types = schema.type === undefined ? impliedTypes(schema) : typesOf(schema.type);
+    const object = (members: Members) =>
+      objectFragment(schema, pointer, members, this.#notation, (value, where) => this.#child(value, where));
+    if (form === "arguments") return types.includes("object") ? object(ARGUMENTS) : NOTHING;
     const parts: Fragment[] = [];
     for (const type of types) {
-      if (type === "null") parts.push(literal("null"));
-      else if (type === "boolean") parts.push(words(["true", "false"]));
+      if (type === "null") parts.push(literal(this.#notation.null));
+      else if (type === "boolean") parts.push(words([this.#notation.true, this.#notation.false]));
       else if (type === "integer") {
-        if (!types.includes("number")) parts.push(integerFragment(...boundsOf(schema)));
+        if (!types.includes("number")) parts.push(this.#integer(schema, pointer));
       } else if (type === "number") parts.push(this.#number(schema, pointer));
       else if (type === "string") parts.push(this.#string(schema, pointer));
       else if (type === "array") parts.push(this.#array(schema, pointer));
-      else parts.push(this.#object(schema, pointer));
+      else parts.push(object(this.#members));
     }
     return parts.length === 0 ? NOTHING : choice(...parts);
   }
 
+  #integer(schema: JsonObject, pointer: string): Fragment {
+    const made = integerFragment(...boundsOf(schema), schema.multipleOf as number | undefined);
+    if (made) return made;
+    throw unsupported(`${pointer}/multipleOf`, "a number that leaves too many rests");
+  }
+
   #number(schema: JsonObject, pointer: string): Fragment {
+    // Whole numbers have whole multiples alone.
+    if (schema.multipleOf !== undefined) return this.#integer(schema, pointer);
     const made = numberFragment(...boundsOf(schema));
     if (made) return made;
     const name = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"].find((one) => one in schema);
@@ -244,21 +292,28 @@ class Translator {
     const { pattern, format, minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema;
     if (pattern === undefined && format === undefined) {
       return minLength === 0 && maxLength === Number.POSITIVE_INFINITY
-        ? FREE_TEXT
-        : textOf(minLength as number, maxLength as number);
+        ? this.#freeText
+        : textOf(this.#notation, minLength as number, maxLength as number);
     }
-    for (const name of ["minLength", "maxLength", ...(format === undefined ? [] : ["pattern"])]) {
-      if (schema[name] !== undefined)
-        throw unsupported(`${pointer}/${name}`, `not beside ${format === undefined ? "pattern" : "format"}`, name);
-    }
-    return this.#ruled(schema, pointer);
+    const several = pattern !== undefined && format !== undefined;
+    if (!several && schema.minLength === undefined && schema.maxLength === undefined)
+      return this.#ruled(schema, pointer);
+    const sought: Sought[] = [];
+    if (pattern !== undefined) sought.push({ pattern: pattern as string, whole: false, field: `${pointer}/pattern` });
+    if (format !== undefined) sought.push({ pattern: TEXT_FORMATS[format as string], whole: true, field: pointer });
+    const { write } = this.#notation;
+    const product = productFragment(sought, minLength as number, maxLength as number, write);
+    if (product === "implied") return this.#ruled(schema, pointer);
+    if (product) return sequence(QUOTE, product, QUOTE);
+    const name = ["maxLength", "minLength", "pattern"].find((one) => schema[one] !== undefined)!;
+    throw unsupported(`${pointer}/${name}`, `too much beside ${format === undefined ? "pattern" : "format"}`, name);
   }
 
   #ruled({ pattern, format }: JsonObject, pointer: string): Fragment {
     if (format !== undefined) {
       return sequence(QUOTE, patternFragment(TEXT_FORMATS[format as string], { field: pointer }), QUOTE);
     }
-    return sequence(QUOTE, inString(pattern as string, `${pointer}/pattern`), QUOTE);
+    return patterned(this.#notation, pattern as string, `${pointer}/pattern`);
   }
 
   #array(schema: JsonObject, pointer: string): Fragment {
@@ -287,48 +342,6 @@ class Translator {
     return sequence(literal("["), tail, literal("]"));
   }
 
-  #object(schema: JsonObject, pointer: string): Fragment {
-    const properties = (schema.properties ?? {}) as JsonObject;
-    const patterns = Object.entries((schema.patternProperties ?? {}) as JsonObject);
-    const required = new Set((schema.required ?? []) as string[]);
-    const { additionalProperties: more } = schema;
-    if (patterns.length > 1) throw unsupported(`${pointer}/patternProperties`, "more than one pattern");
-    if (patterns.length > 0 && more !== undefined && more !== false)
-      throw unsupported(`${pointer}/additionalProperties`, "not beside patternProperties, unless false");
-    const [pattern, patterned] = patterns[0] ?? [];
-    const at = `${pointer}/patternProperties/${pointerPart(pattern ?? "")}`;
-    const named = pattern === undefined ? null : sequence(QUOTE, inString(pattern, at), QUOTE);
-    const members = new Map<string, Schema>(Object.entries(properties) as [string, Schema][]);
-    const naming = named && new Automaton(named);
-    const isPatterned = (name: string) =>
-      naming !== null && matches(naming, new TextEncoder().encode(JSON.stringify(name)));
-    if ([...members.keys()].some(isPatterned)) throw unsupported(at, "a pattern that a name of properties matches");
-    for (const name of required) {
-      if (members.has(name) || isPatterned(name)) continue;
-      members.set(name, (pattern === undefined || more === false ? (more ?? true) : true) as Schema);
-    }
-    if ([...required].some(isPatterned)) throw unsupported(at, "a pattern that a required name matches");
-    let extra: Fragment | null = null;
-    if (named) extra = sequence(named, COLON, this.#child(patterned as Schema, at));
-    else if (more !== false && (more !== undefined || members.size === 0)) {
-      const name = members.size === 0 ? FREE_TEXT : sequence(QUOTE, otherNames([...members.keys()]), QUOTE);
-      extra = sequence(name, COLON, this.#child((more ?? true) as Schema, `${pointer}/additionalProperties`));
-    }
-    let rest: Fragment = extra ? repeat(sequence(COMMA, extra), 0, Number.POSITIVE_INFINITY) : EMPTY;
-    let first: Fragment = extra ? optional(sequence(extra, rest)) : EMPTY;
-    for (const [name, value] of [...members].reverse()) {
-      const key = literal(JSON.stringify(name));
-      const member =
-        value === false
-          ? NOTHING
-          : sequence(key, COLON, this.#child(value, `${pointer}/properties/${pointerPart(name)}`));
-      const [begun, next] = [sequence(member, rest), sequence(COMMA, member, rest)];
-      first = required.has(name) ? begun : choice(begun, first);
-      rest = required.has(name) ? next : choice(next, rest);
-    }
-    return sequence(literal("{"), first, literal("}"));
-  }
-
   /** Values inside values are rules, so that they may hold themselves. */
   #child(schema: Schema, pointer: string): Fragment {
     if (schema === false) return NOTHING;
@@ -339,14 +352,14 @@ class Translator {
 const ANYTHING: JsonObject = Object.freeze(Object.create(null));
 
 const ASSERTS =
-  /^(type|enum|const|properties|patternProperties|additionalProperties|items|prefixItems|anyOf|oneOf|allOf|required|(min|max)(Items|Length)|pattern|format|minimum|maximum|exclusive(Minimum|Maximum)|\$ref)$/;
+  /^(type|enum|const|properties|patternProperties|additionalProperties|items|prefixItems|anyOf|oneOf|allOf|required|(min|max)(Items|Length)|pattern|format|minimum|maximum|exclusive(Minimum|Maximum)|multipleOf|\$ref)$/;
 const asserts = (schema: JsonObject) => Object.keys(schema).some((name) => ASSERTS.test(name));
 
 /** Keywords say of which type they speak; others would be let pass by the schema, and are not written. */
 function impliedTypes(schema: JsonObject): string[] {
   const types: string[] = [];
   const has = (names: RegExp) => Object.keys(schema).some((name) => names.test(name));
-  if (has(/^(minimum|maximum|exclusive)/)) types.push("number");
+  if (has(/^(minimum|maximum|exclusive|multipleOf)/)) types.push("number");
   if (has(/^(minLength|maxLength|pattern|format)$/)) types.push("string");
   if (has(/[iI]tems$/)) types.push("array");
   if (has(/[pP]roperties$|^required$/)) types.push("object");

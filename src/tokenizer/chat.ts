@@ -39,14 +39,29 @@ export interface ChatOptions {
   readonly template?: string;
 }
 
+/** A prompt as the template writes it; `marks` = [start, end, ...]: these characters are the caller's, not the template's own. */
+export interface MarkedText {
+  readonly text: string;
+  readonly marks: readonly number[];
+}
+
 /** What a model is given of a chat. */
 export interface ChatPrompt {
   readonly ids: number[];
+  readonly text: MarkedText;
   /** The prompt ends in the caller's own words: the answer goes on where they stop. */
   readonly open: boolean;
   /** What was asked and comes to nothing, or is read in another way than it looks. */
   readonly warnings: readonly string[];
 }
+
+/** How much of a prompt has ids from before, and which. */
+export interface Recalled {
+  readonly length: number;
+  readonly ids: readonly number[];
+}
+
+const NOTHING: Recalled = { length: 0, ids: [] };
 
 const TOOLS_TEMPLATE = "tool_use";
 const MOST_NAMED = 16;
@@ -93,13 +108,22 @@ export class ChatTemplate {
     return this.prompt(tokenizer, messages, options).ids;
   }
 
-  /** The same, with what is to be known of it. */
-  prompt(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): ChatPrompt {
-    const { text, marks } = this.#run(messages, options);
-    const ids = tokenizer.encode(text, { specialTokens: true, plain: marks });
-    const begun = tokenizer.bos === null ? ids : withOneBos(ids, tokenizer.bos, tokenizer.addBos);
+  /** The same, with what is to be known of it. What `recall` knows is not made into tokens again. */
+  prompt(
+    tokenizer: Tokenizer,
+    messages: readonly ChatMessage[],
+    options: ChatOptions = {},
+    recall: (prompt: MarkedText) => Recalled = () => NOTHING,
+  ): ChatPrompt {
+    const whole = this.#run(messages, options);
+    const { text, marks } = whole;
+    const known = recall(whole);
+    const rest = whole.slice(known.length, text.length);
+    const more = tokenizer.encode(rest.text, { specialTokens: true, plain: rest.marks, continues: known.length > 0 });
+    const begins = known.length === 0 && tokenizer.bos !== null;
+    const ids = begins ? withOneBos(more, tokenizer.bos!, tokenizer.addBos) : [...known.ids, ...more];
     const warnings = [...unread(this.#names, messages, options), ...this.#wordsForMarks(tokenizer, text, marks)];
-    return { ids: begun, open: text !== "" && marks.at(-1) === text.length, warnings };
+    return { ids, text: whole, open: text !== "" && marks.at(-1) === text.length, warnings };
   }
 
   /** A template's own marks may be words of its vocabulary, as in TinyLlama's; what it names end of turn should not be. */

@@ -29,6 +29,8 @@ export interface EncodeOptions {
   addEos?: boolean;
   /** With `specialTokens`: ranges [start, end, start, end, ...], ascending, in which they are text all the same. */
   plain?: readonly number[];
+  /** The text goes on after other text: the space that Llama 2 vocabularies put before a text is not put. */
+  continues?: boolean;
 }
 
 export interface DecodeOptions {
@@ -43,6 +45,9 @@ export interface TokenStream {
   push(id: number): string;
   end(): string;
 }
+
+/** Of a span from one marker to the next: a text begins with it, it stands behind a marker, or goes on what came before. */
+type Place = "first" | "later" | "within";
 
 export class Tokenizer {
   /** Number of ids, equal to the rows of the model's embedding. */
@@ -94,22 +99,23 @@ export class Tokenizer {
 
   /** Throws REQ_PARAM where text or an option is of another kind, PROMPT_UNICODE where it holds half a surrogate pair. */
   encode(text: string, options?: EncodeOptions): number[] {
-    const given = readOptions(options, ["specialTokens", "addBos", "addEos", "plain"]);
+    const given = readOptions(options, ["specialTokens", "addBos", "addEos", "plain", "continues"]);
     const specialTokens = checkFlag(given.specialTokens, "specialTokens", false);
     const addBos = checkFlag(given.addBos, "addBos", false);
     const addEos = checkFlag(given.addEos, "addEos", false);
     const plain = checkRanges(given.plain);
+    const begins = !checkFlag(given.continues, "continues", false);
     checkWellFormed(checkString(text, "text"));
     const ids: number[] = [];
     if (addBos && this.bos !== null) ids.push(this.bos);
     let done = 0;
     this.#markers.scan(text, specialTokens, plain, (start, end, id) => {
-      this.#span(text, done, start, ids);
+      this.#span(text, done, start, begins, ids);
       // The text brings its own begin token.
       if (start > 0 || id !== this.bos || ids.length === 0) ids.push(id);
       done = Math.max(done, end);
     });
-    this.#span(text, done, text.length, ids);
+    this.#span(text, done, text.length, begins, ids);
     if (addEos && this.eos !== null) ids.push(this.eos);
     return ids;
   }
@@ -151,6 +157,11 @@ export class Tokenizer {
     return this.#bytes(id).slice();
   }
 
+  /** @internal The bytes of an id that stands for text, no copy; null of others. */
+  textBytes(id: number): Uint8Array | null {
+    return this.isSpecial(id) ? null : this.#bytes(id);
+  }
+
   /** Whether the id stands for something other than text: control, unknown and unused tokens. */
   isSpecial(id: number): boolean {
     this.#check(id);
@@ -163,32 +174,31 @@ export class Tokenizer {
     return this.#vocabulary.markers.get(checkString(text, "text")) ?? null;
   }
 
-  /** Where `text` spells control tokens, as `specialTokens` reads them: [start, end) and id of each, in order. */
-  controlTokens(text: string): { start: number; end: number; id: number }[] {
+  /** Where `text` spells control tokens, as `specialTokens` and `plain` read them: [start, end) and id of each, in order. */
+  controlTokens(text: string, plain?: readonly number[]): { start: number; end: number; id: number }[] {
     const found: { start: number; end: number; id: number }[] = [];
-    this.#markers.scan(text, true, [], (start, end, id) => {
+    this.#markers.scan(text, true, checkRanges(plain), (start, end, id) => {
       if (this.isSpecial(id)) found.push({ start, end, id });
     });
     return found;
   }
 
-  /** Text from one marker to the next, in which late ones are still to be found. */
-  #span(text: string, start: number, end: number, ids: number[]): void {
+  /** Text from one marker to the next, in which late ones are still to be found. `begins`: the first of them begins a text. */
+  #span(text: string, start: number, end: number, begins: boolean, ids: number[]): void {
     if (start >= end) return;
+    const place = start > 0 ? "later" : begins ? "first" : "within";
     if (this.#late.empty) {
-      this.#words(text, start, end, start === 0, ids);
+      this.#words(text, start, end, place, ids);
       return;
     }
     const { normalised } = this.#vocabulary.lateMarkers;
     const part = text.slice(start, end);
-    const span = normalised
-      ? (this.#prefixed(text, start, start === 0) ? SPACE : "") + part.replaceAll(" ", SPACE)
-      : part;
+    const span = normalised ? (this.#prefixed(text, start, place) ? SPACE : "") + part.replaceAll(" ", SPACE) : part;
     let done = 0;
     const upTo = (at: number) => {
       if (done >= at) return;
       if (normalised) this.#pieces.encode(span, done, at, ids);
-      else this.#words(span, done, at, start === 0 && done === 0, ids);
+      else this.#words(span, done, at, done === 0 ? place : "later", ids);
     };
     this.#late.scan(span, false, [], (from, to, id) => {
       upTo(from);
@@ -199,15 +209,15 @@ export class Tokenizer {
   }
 
   /** Ordinary text. */
-  #words(text: string, start: number, end: number, first: boolean, ids: number[]): void {
-    if (this.#prefixed(text, start, first)) this.#pieces.encode(` ${text.slice(start, end)}`, 0, end - start + 1, ids);
+  #words(text: string, start: number, end: number, place: Place, ids: number[]): void {
+    if (this.#prefixed(text, start, place)) this.#pieces.encode(` ${text.slice(start, end)}`, 0, end - start + 1, ids);
     else this.#pieces.encode(text, start, end, ids);
   }
 
   /** Whether a space goes in front of the span that starts there. */
-  #prefixed(text: string, start: number, first: boolean): boolean {
+  #prefixed(text: string, start: number, place: Place): boolean {
     const { spans, doubled } = this.#vocabulary.spacePrefix;
-    const wanted = spans === "every" || (spans === "first" && first);
+    const wanted = place !== "within" && (spans === "every" || (spans === "first" && place === "first"));
     return wanted && (doubled || !isSpace(text.charCodeAt(start)));
   }
 

@@ -1,1 +1,0 @@
-export function validates(schema: unknown, value: unknown): boolean;
