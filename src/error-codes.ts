@@ -22,8 +22,7 @@ const SAID = Object.freeze({
   SESSION_MOVED: "The session holds something else than when the answer was asked for. Ask again.",
   SCHEMA_INVALID: "A keyword of a JSON schema has a value that it cannot have; the field is its JSON pointer.",
   SCHEMA_UNSUPPORTED: "A JSON schema asks for what is not enforced; the field is its JSON pointer.",
-  SCHEMA_SOURCE:
-    "A schema object offers no JSON Schema, or validates otherwise than the standard says. Give the schema as JSON, or a library that does.",
+  SCHEMA_SOURCE: "A schema object offers no JSON Schema, or validates otherwise than the standard says.",
   SCHEMA_VALUE: "The schema object refused the value; the message has its first complaint.",
   GRAMMAR_SYNTAX: "A pattern or grammar is not well-formed.",
   GRAMMAR_UNSUPPORTED: "A pattern or grammar uses what no automaton of this kind can follow.",

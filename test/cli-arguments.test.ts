@@ -117,7 +117,7 @@ describe("options of the answer", () => {
     ["--logit-bias 7", '--logit-bias has a bad value, got "7", expected id:bias'],
     ["--logit-bias 7:x", "--logit-bias has a bad value"],
     ["--logit-bias 7:1 --logit-bias 7:2", "--logit-bias is given twice for 7, expected once"],
-    ["--speculate all", '--speculate has a bad value, got "all", expected "lookup" or false'],
+    ["--speculate all", '--speculate has a bad value, got "all", expected "lookup", { draft: a model } or false'],
     ["--chat-variable a=1", "--chat-variable without a conversation, expected --chat beside it"],
     ["--chat --chat-variable a", '--chat-variable has a bad value, got "a", expected name=value'],
     ["--prefix-cache lots", '--prefix-cache has a bad value, got "lots"'],

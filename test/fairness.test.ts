@@ -65,6 +65,7 @@ describe("a step", () => {
           next: count - 1,
           leader: null,
           drafted: 0,
+          request: {},
         }) as unknown as Running,
     );
   const rows = (composed: ReturnType<typeof compose>) => composed.map(({ part }) => part.inputs.length);

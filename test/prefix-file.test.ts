@@ -40,7 +40,7 @@ afterAll(async () => {
 it.each([
   ["two threads, the plain build", { threads: 2, build: "simd" }],
   ["the caller's thread", { threads: 0 }],
-  ["layers over two memories", { threads: 1, memoryLimit: 3_450_000 }],
+  ["layers over two memories", { threads: 1, memoryLimit: 3_520_000 }],
 ] as [string, CreateOptions][])(
   "another model begins behind it, with the bits of one that computed all: %s",
   async (_, options) => {
