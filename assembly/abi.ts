@@ -159,9 +159,7 @@ export const MAX_THREADS = 64;
 
 export const STATUS_DONE = 0;
 /** At a STOP op (a tap): run again to go on. */
-export const STATUS_STOPPED = 1;
-export const STATUS_ABORTED = 2;
-export const STATUS_FAULT = 3;
+export const STATUS_STOPPED = 1, STATUS_ABORTED = 2, STATUS_FAULT = 3;
 /** Deadline passed: run again to go on. */
 export const STATUS_YIELD = 4;
 
@@ -247,14 +245,15 @@ export const OP_ADD = 14;
 export const OP_CONVERT = 15;
 /** The largest logits of every span, where WORD_PEAKS says that somebody looks. */
 export const OP_PEAKS = 16;
-export const OPCODES = 17;
+/** Over the patches of pictures. */
+export const OP_PLACE = 17, OP_GRID_ANGLES = 18, OP_SHUFFLE = 19;
+export const OPCODES = 20;
 
 export const EMBED_ROWS_AT = 1; // row table
 export const EMBED_TYPE = 2, EMBED_WEIGHT_AT = 3, EMBED_VOCAB = 4, EMBED_COLS = 5;
 export const EMBED_OUT_AT = 6; // [rows][cols] f32
 export const EMBED_AREA_AT = 7; // [area rows][cols] f32
-export const EMBED_AREA_ROWS = 8;
-export const EMBED_WORDS = 9;
+export const EMBED_AREA_ROWS = 8, EMBED_WORDS = 9;
 
 export const ANGLES_ROWS_AT = 1;
 export const ANGLES_FREQUENCIES_AT = 2; // [pairs] f32
@@ -268,26 +267,25 @@ export const ANGLES_WORDS = 8;
 export const PANEL_SEGMENTS_AT = 1;
 export const PANEL_GATHER_AT = 2; // [entries] u32 source rows; 0: entry i reads row i
 export const PANEL_SOURCE_AT = 3; // [rows][stride] f32
-export const PANEL_STRIDE = 4;
-export const PANEL_COLS = 5;
-export const PANEL_TRANSFORM = 6;
+export const PANEL_STRIDE = 4, PANEL_COLS = 5, PANEL_TRANSFORM = 6;
 export const PANEL_WEIGHT_AT = 7; // norm weight [cols] f32
 export const PANEL_EPS = 8; // f32 bits
 export const PANEL_SCORES_AT = 9; // [entries] f32 on gate and up of SwiGLU; 0: none
 export const PANEL_OUT_AT = 10; // [entries][cols] f32; 0: not wanted
 export const PANEL_FORM = 11;
 export const PANEL_AT = 12; // 0: no panel, out only
-export const PANEL_SCALE_AT = 13;
-export const PANEL_SUM_AT = 14;
+export const PANEL_SCALE_AT = 13, PANEL_SUM_AT = 14;
 export const PANEL_FLOAT_AT = 15; // a second panel of FORM_F32; 0: not wanted
 export const PANEL_TILE_ROWS = 16;
 export const PANEL_OWN = 17; // entries from one thread's own panels to the next one's, in steps of few rows; 0: they share one
-export const PANEL_WORDS = 18;
+export const PANEL_BIAS_AT = 18; // of layer norm [cols] f32
+export const PANEL_WORDS = 19;
 
 export const TRANSFORM_COPY = 0;
 export const TRANSFORM_NORM = 1;
 /** Source rows hold gate [cols] then up [cols]. */
 export const TRANSFORM_SWIGLU = 2;
+export const TRANSFORM_LAYER_NORM = 3, TRANSFORM_GELU = 4;
 
 export const MATMUL_MATRICES = 1;
 export const MATMUL_WORDS = 2; // then MATRIX_WORDS each
@@ -324,17 +322,11 @@ export const ROPE_EPS = 8; // f32 bits
 export const ROPE_ANGLES_AT = 9;
 export const ROPE_TEMPERATURE_AT = 10; // [rows] f32; 0: none
 export const ROPE_CHUNKED = 11; // which page table
-export const ROPE_TABLE_BLOCKS = 12;
-export const ROPE_CACHE_TYPE = 13;
+export const ROPE_TABLE_BLOCKS = 12, ROPE_CACHE_TYPE = 13;
 export const ROPE_CACHE_AT = 14; // of this layer: page p of kv head h lies at cacheAt + h * headBytes + p * pageBytes
-export const ROPE_PAGE_BYTES = 15;
-export const ROPE_PAGES = 16;
-export const ROPE_HEAD_BYTES = 17;
-export const ROPE_WORDS = 18;
+export const ROPE_PAGE_BYTES = 15, ROPE_PAGES = 16, ROPE_HEAD_BYTES = 17, ROPE_WORDS = 18;
 
-export const ATTEND_TASKS_AT = 1;
-export const ATTEND_ROWS_AT = 2;
-export const ATTEND_QKV_AT = 3;
+export const ATTEND_TASKS_AT = 1, ATTEND_ROWS_AT = 2, ATTEND_QKV_AT = 3;
 export const ATTEND_HEADS = 4, ATTEND_KV_HEADS = 5, ATTEND_HEAD_SIZE = 6;
 export const ATTEND_SCALE = 7; // f32 bits
 export const ATTEND_CHUNK = 8; // 0: full
@@ -351,27 +343,23 @@ export const ATTEND_WORDS = 20;
 export const MERGE_LIST_AT = 1, MERGE_HEADS = 2, MERGE_HEAD_SIZE = 3, MERGE_PARTIALS_AT = 4, MERGE_OUT_AT = 5, MERGE_WORDS = 6;
 
 export const ROUTE_LOGITS_AT = 1; // [rows][experts] f32
-export const ROUTE_EXPERTS = 2;
-export const ROUTE_USED = 3;
+export const ROUTE_EXPERTS = 2, ROUTE_USED = 3;
 export const ROUTE_SOFTMAX = 4; // 0: sigmoid
 export const ROUTE_PICKS_AT = 5; // [rows][used] u32: the entry of each pick, experts ascending
 export const ROUTE_SCORES_AT = 6; // [entries] f32
 export const ROUTE_GATHER_AT = 7; // [entries] u32: the row of each entry
-export const ROUTE_SEGMENTS_AT = 8;
-export const ROUTE_WORDS = 9;
+export const ROUTE_SEGMENTS_AT = 8, ROUTE_WORDS = 9;
 
 export const COMBINE_X_AT = 1; // [rows][cols] f32: the residual; 0: the branch alone
 export const COMBINE_COLS = 2;
 export const COMBINE_SHARED_AT = 3; // [rows][cols] f32; 0: none
 export const COMBINE_EXPERTS_AT = 4; // [entries][cols] f32
-export const COMBINE_USED = 5;
-export const COMBINE_PICKS_AT = 6;
+export const COMBINE_USED = 5, COMBINE_PICKS_AT = 6;
 export const COMBINE_SCORES_AT = 7; // 0: scores went to the input
 export const COMBINE_OUT_AT = 8; // [rows][cols] f32
 export const COMBINE_WORDS = 9;
 
-export const PACK_SOURCE_AT = 1;
-export const PACK_SOURCE_TYPE = 2;
+export const PACK_SOURCE_AT = 1, PACK_SOURCE_TYPE = 2;
 export const PACK_OUTPUT_STRIDE = 3; // elements
 export const PACK_INPUT_STRIDE = 4;
 export const PACK_AT = 5; // the packed matrix
@@ -386,11 +374,19 @@ export const PACK_SCALES_AT = 13; // [rows] f32 that outputs are multiplied by; 
 export const PACK_WORDS = 14;
 
 export const PROBABILITIES_OUT_AT = 20; // after the words of ATTEND: [heads][rows][keys] f32
-export const PROBABILITIES_KEYS = 21;
-export const PROBABILITIES_WORDS = 22;
+export const PROBABILITIES_KEYS = 21, PROBABILITIES_WORDS = 22;
 
 /** One segment: the rows; logits [rows][cols] f32; out [rows][ceil(cols / PEAK)] f32. */
 export const PEAKS_SEGMENTS_AT = 1, PEAKS_LOGITS_AT = 2, PEAKS_COLS = 3, PEAKS_OUT_AT = 4, PEAKS_WORDS = 5;
 
 /** x, branch and out [rows][cols] f32; out may be x. */
 export const ADD_X_AT = 1, ADD_BRANCH_AT = 2, ADD_COLS = 3, ADD_OUT_AT = 4, ADD_WORDS = 5;
+
+// x [rows][cols] f32, table [tokens][cols] f32
+export const PLACE_X_AT = 1, PLACE_TABLE_AT = 2, PLACE_TOKENS = 3, PLACE_COLS = 4, PLACE_WORDS = 5;
+
+// a side has so many patches; frequencies [pairs] f32, of one axis; out [rows][2 pairs][cos, sin] f32
+export const GRID_ANGLES_SIDE = 1, GRID_ANGLES_FREQUENCIES_AT = 2, GRID_ANGLES_PAIRS = 3, GRID_ANGLES_OUT_AT = 4, GRID_ANGLES_WORDS = 5;
+
+// source [rows][cols] f32, out [rows][4 cols] f32; the side is even
+export const SHUFFLE_SOURCE_AT = 1, SHUFFLE_COLS = 2, SHUFFLE_SIDE = 3, SHUFFLE_OUT_AT = 4, SHUFFLE_WORDS = 5;

@@ -18,6 +18,8 @@ export { decode_q4_0, decode_q4_1, decode_q5_0, decode_q5_1, decode_q8_0, encode
 export { decode_q2_k, decode_q3_k, decode_q4_k, decode_q5_k, decode_q6_k } from "./stored/k";
 export { decode_iq4_nl, decode_iq4_xs, decode_mxfp4 } from "./stored/iq4";
 export { decode_tq1_0, decode_tq2_0 } from "./stored/ternary";
+export { gelu_f32 } from "./kernels/gelu";
+export { layernorm_f32 } from "./kernels/layernorm";
 export { rmsnorm_f32 } from "./kernels/norm";
 export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
 export { combine_f32, route_f32, swiglu_f32 } from "./kernels/feedforward";

@@ -10,7 +10,7 @@
 
 import {
   FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER, FAULT_TOKEN, FAULT_WEIGHT, FEW_ROWS, FOR_ITSELF, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE,
-  OP_CONVERT, OP_EMBED, OP_END, OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PEAKS, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_STOP, PACK_ROW_BEGIN,
+  OP_CONVERT, OP_EMBED, OP_END, OP_GRID_ANGLES, OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PEAKS, OP_PLACE, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_SHUFFLE, OP_STOP, PACK_ROW_BEGIN,
   PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, WORD_ABORT, WORD_ARRIVED,
   WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PEAKS, WORD_PROBABILITIES, WORD_PROFILE_AT,
   WORD_PROFILE_FROM, WORD_PROFILE_WORDS, WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
@@ -18,6 +18,7 @@ import {
 import { attend, attend_units, merge, merge_blocks, probabilities } from "./ops/attend";
 import { angles, embed } from "./ops/embed";
 import { rope } from "./ops/enter";
+import { grid_angles, place, shuffle, shuffle_units } from "./ops/grid";
 import { matmul, matmul_least, matmul_most, matmul_units } from "./ops/matmul";
 import { convert_rows, pack } from "./ops/pack";
 import { panel, panel_units } from "./ops/panel";
@@ -195,8 +196,11 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
     case OP_EMBED:
     case OP_ANGLES:
     case OP_COMBINE:
+    case OP_PLACE:
+    case OP_GRID_ANGLES:
     case OP_ADD: return rows;
     case OP_PEAKS: return word(control, WORD_PEAKS) !== 0 ? peaks_units(at) : 0;
+    case OP_SHUFFLE: return shuffle_units(at, rows);
     case OP_PROBABILITIES: return word(control, WORD_PROBABILITIES) !== 0 ? rows : 0;
     case OP_PACK:
     case OP_CONVERT: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
@@ -221,6 +225,9 @@ function run_units(control: usize, opcode: u32, at: usize, scratchAt: usize, own
     case OP_PROBABILITIES: return probabilities(at, scratchAt, <i32>word(control, WORD_ROWS), begin, end);
     case OP_ADD: add(at, begin, end); return -1;
     case OP_PEAKS: peaks(at, begin, end); return -1;
+    case OP_PLACE: place(at, begin, end); return -1;
+    case OP_GRID_ANGLES: grid_angles(at, begin, end); return -1;
+    case OP_SHUFFLE: shuffle(at, begin, end); return -1;
     default: return 0;
   }
 }

@@ -15,7 +15,9 @@ declare class EngineError extends Error {
 
 declare function createModel(config: CreateConfig, options?: CreateOptions): Promise<Model>;
 
-declare function inspect(source: CheckpointLike): Promise<Inspection>;
+declare function inspect(source: CheckpointLike, options?: {
+    vision?: CheckpointLike | false;
+}): Promise<Inspection>;
 
 declare function inspectAdapter(source: CheckpointLike): Promise<AdapterInspection>;
 
@@ -123,7 +125,7 @@ type CacheType = "f32" | "q8";
 
 interface ChatMessage {
     readonly role: string;
-    readonly content?: string | readonly TextPart[] | null;
+    readonly content?: string | readonly (TextPart | ImagePart)[] | null;
     readonly [field: string]: unknown;
 }
 
@@ -275,7 +277,7 @@ interface EncodeOptions {
     continues?: boolean;
 }
 
-type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "DRAFT_CIRCLE" | "DRAFT_DISPOSED" | "DRAFT_VOCAB" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "GRAMMAR_EMPTY" | "GRAMMAR_LIMIT" | "GRAMMAR_RECURSION" | "GRAMMAR_STUCK" | "GRAMMAR_SYNTAX" | "GRAMMAR_UNSUPPORTED" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_PROCESSOR" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SCHEMA_INVALID" | "SCHEMA_SOURCE" | "SCHEMA_UNSUPPORTED" | "SCHEMA_VALUE" | "SESSION_BUSY" | "SESSION_EMPTY" | "SESSION_MOVED" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
+type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "DRAFT_CIRCLE" | "DRAFT_DISPOSED" | "DRAFT_VOCAB" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "GRAMMAR_EMPTY" | "GRAMMAR_LIMIT" | "GRAMMAR_RECURSION" | "GRAMMAR_STUCK" | "GRAMMAR_SYNTAX" | "GRAMMAR_UNSUPPORTED" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_PROCESSOR" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PICTURE_DATA" | "PICTURE_DECODER" | "PICTURE_KIND" | "PICTURE_LIMIT" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SCHEMA_INVALID" | "SCHEMA_SOURCE" | "SCHEMA_UNSUPPORTED" | "SCHEMA_VALUE" | "SESSION_BUSY" | "SESSION_EMPTY" | "SESSION_MOVED" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "VISION_FILE" | "VISION_MISSING" | "VISION_ROWS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
 
 interface ErrorDetail {
     at?: Omit<ErrorPlace, "offset"> & {
@@ -395,6 +397,11 @@ interface GenerationResult<Value = unknown> {
 
 type HostName = "node" | "deno" | "bun" | "browser" | "workerd";
 
+interface ImagePart {
+    readonly type: "image";
+    readonly image: unknown;
+}
+
 interface Inspection extends ModelInspection, TextInspection {
     readonly generationConfig: GenerationConfig;
 }
@@ -426,6 +433,7 @@ interface LoadOptions {
     maxMemory?: number | string;
     memoryLimit?: number | string;
     generationConfig?: boolean;
+    vision?: CheckpointLike | false;
     adapters?: readonly AdapterOptions[];
     onProgress?: (progress: LoadProgress) => void;
     signal?: AbortSignal;
@@ -483,11 +491,7 @@ declare class Model {
     score(text: Prompt, options?: ScoreOptions): Promise<Score>;
     perplexity(prompt: Prompt, options?: PerplexityOptions): Promise<Perplexity & Measured>;
     divergence(prompt: Prompt, reference: Model | StoredLogits, options?: DivergenceOptions): Promise<Divergence & Measured>;
-    trace(ids: ArrayLike<number>, options?: {
-        taps?: readonly string[];
-        adapter?: AdapterChoice;
-        signal?: AbortSignal;
-    }): Promise<Record<string, TapData>>;
+    trace(ids: ArrayLike<number>, options?: TraceOptions): Promise<Record<string, TapData>>;
     embed(prompt: Prompt, options?: EmbedOptions & {
         pooling?: "mean" | "last";
     }): Promise<Float32Array>;
@@ -593,6 +597,7 @@ interface ModelInspection {
     }[];
     readonly fileBytes: number;
     readonly layerMap: string;
+    readonly vision: VisionInspection | null;
     readonly memory: {
         readonly weights: number;
         readonly cachePer1024: Readonly<Record<"f32" | "q8", {
@@ -640,6 +645,11 @@ interface PerplexityProgress {
     readonly done: number;
     readonly total: number;
     readonly meanNll: number;
+}
+
+interface PixelValues {
+    readonly shape: readonly number[];
+    readonly data: ArrayLike<number>;
 }
 
 type Pooling = "mean" | "last" | "none";
@@ -778,6 +788,7 @@ declare class Session {
     get ids(): readonly number[];
     sync(ids: ArrayLike<number>, options?: {
         signal?: AbortSignal;
+        pixelValues?: PixelValues;
     }): Promise<void>;
     logits(): Promise<Float32Array>;
     rewind(length: number): Promise<void>;
@@ -938,11 +949,48 @@ interface ToolRun {
     readonly warnings: readonly string[];
 }
 
+interface TraceOptions {
+    taps?: readonly string[];
+    adapter?: AdapterChoice;
+    pixelValues?: PixelValues;
+    signal?: AbortSignal;
+}
+
 interface Tuning {
     readonly choices: Choices;
     readonly gains: Readonly<Partial<Record<StoredType, number>>>;
     readonly ms: number;
     readonly reason: string;
+}
+
+interface VisionConfig {
+    readonly tileSize: number;
+    readonly patchSize: number;
+    readonly side: number;
+    readonly tokens: number;
+    readonly rows: number;
+    readonly hidden: number;
+    readonly heads: number;
+    readonly headSize: number;
+    readonly width: number;
+    readonly layers: number;
+    readonly adapterWidth: number;
+    readonly eps: number;
+    readonly ropeTheta: number;
+    readonly patchId: number;
+}
+
+interface VisionInspection {
+    readonly name: string;
+    readonly config: VisionConfig;
+    readonly parameters: number;
+    readonly types: readonly string[];
+    readonly positionsPerTile: number;
+    readonly memory: {
+        readonly weights: number;
+        readonly total: number;
+        readonly tiles: number;
+    };
 }
 
 interface WindowRule {
@@ -956,4 +1004,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
-export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, Tuning, WindowRule, XtcOptions };
+export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, ImagePart, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, PixelValues, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, TraceOptions, Tuning, VisionConfig, VisionInspection, WindowRule, XtcOptions };

@@ -152,6 +152,37 @@ function packBf16(from, to) {
   });
 }
 
+/** A multimodal model under its released names, what its processor gives and what each prompt's taps are, by prompt. */
+function packVision(from, to) {
+  const folder = join(from, "vision-v");
+  const pack = new Pack();
+  for (const [name, { shape, bytes }] of readSafetensors(join(folder, "model.safetensors")))
+    pack.add(`model/${name}`, "f32", shape, bytes, 4);
+  for (const prompt of ["one", "two", "grid"]) {
+    for (const [tap, tensor] of readSafetensors(join(folder, `golden-${prompt}.safetensors`))) {
+      if (tap === "pixel_values") pack.add(`${prompt}/${tap}`, "f32", tensor.shape, tensor.bytes, 4);
+      else if (tap === "logits") pack.add(`${prompt}/${tap}`, "f32", tensor.shape, tensor.bytes, 4);
+      else pack.addTap(`${prompt}/${tap}`, tensor);
+    }
+  }
+  pack.write(join(to, "vision-v.gz"), { texts: texts(folder), sha256: hashes(folder, "") });
+}
+
+/** What the processor makes of drawn pictures, widened from bf16. */
+function packImages(from, to) {
+  const folder = join(from, "vision-v", "images");
+  const pack = new Pack();
+  for (const [name, { shape, bytes }] of readSafetensors(join(folder, "images.safetensors"))) {
+    const wide = Buffer.alloc(bytes.length * 2);
+    for (let i = 0; i < bytes.length / 2; i++) wide.writeUInt16LE(bytes.readUInt16LE(2 * i), 4 * i + 2);
+    pack.addTap(name, { dtype: "F32", shape, bytes: wide });
+  }
+  pack.write(join(to, "vision-images.gz"), {
+    texts: { "images.json": readFileSync(join(folder, "images.json"), "utf8") },
+    sha256: {},
+  });
+}
+
 const from = process.argv[2];
 if (from === undefined) {
   console.error("usage: node scripts/pack-golden.mjs SHARED_GOLDEN_DIR");
@@ -161,5 +192,7 @@ const to = fileURLToPath(new URL("../test/golden/", import.meta.url));
 mkdirSync(to, { recursive: true });
 for (const name of [...CASES, ...LLAMA_CASES]) packCase(from, to, name);
 packBf16(from, to);
+packVision(from, to);
+packImages(from, to);
 for (const name of readdirSync(to).filter((file) => file.endsWith(".gz")))
   console.log(`${(statSync(join(to, name)).size / 1e6).toFixed(2).padStart(6)} MB  ${name}`);

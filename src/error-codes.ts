@@ -49,6 +49,14 @@ const SAID = Object.freeze({
   TEMPLATE_MISSING: "The checkpoint has no chat template. Use `generate`.",
   TOOLS_UNSUPPORTED: "A call that must come, or a strict tool, in a form of calls that cannot be enforced.",
   TRACE_KEYS: "Probabilities of so many positions are too many to trace. Fewer ids, or other taps.",
+  VISION_MISSING: "A picture for a model without a vision tower. The message says what to load.",
+  VISION_ROWS: "The ids of a text have other places for pictures than its tiles have rows.",
+  VISION_FILE: "What was given as a vision tower holds none, or none of this model.",
+  PICTURE_KIND: "What was given as a picture is none that is read: no PNG, JPEG, WebP, GIF or pixels.",
+  PICTURE_LIMIT: "A picture has more pixels, bytes or scans than are read. The message says how many.",
+  PICTURE_DECODER:
+    "The package that decodes this kind of picture is not installed here, or the runtime cannot load it.",
+  PICTURE_DATA: "A picture is damaged, or not what its header says.",
 
   THREADS_UNSUPPORTED: "This host cannot share memory between threads. Load with `threads: 0`, or isolate the page.",
   WASM_MISSING: "This host has no WebAssembly: V8 runs with --jitless, or the browser is in a lockdown mode.",

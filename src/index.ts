@@ -7,6 +7,8 @@ import { openSource, type SourceLike } from "./checkpoint/source.ts";
 import { type GenerationConfig, readDefaults } from "./engine/generation-config.ts";
 import { type AdapterInspection, describeAdapter } from "./engine/inspect-adapter.ts";
 import { inspectCheckpoint, type ModelInspection } from "./engine/inspect-model.ts";
+import { openTower, type TowerSearch } from "./engine/vision.ts";
+import { readOptions } from "./given.ts";
 import { StoredLogits } from "./measure/logits-file.ts";
 import { readStoredGeneration } from "./model/config/stored-generation.ts";
 import { inspectText, type TextInspection } from "./tokenizer/inspect.ts";
@@ -28,7 +30,7 @@ export type { EmbedOptions, Pooling } from "./engine/embedding.ts";
 export type { DefaultOption, GenerationConfig } from "./engine/generation-config.ts";
 export type { ModelInfo } from "./engine/info.ts";
 export type { AdapterInspection } from "./engine/inspect-adapter.ts";
-export type { ModelInspection } from "./engine/inspect-model.ts";
+export type { ModelInspection, VisionInspection } from "./engine/inspect-model.ts";
 export type { LoadOptions } from "./engine/load-options.ts";
 export type { Model } from "./engine/model.ts";
 export { type CreateOptions, createModel, loadModel } from "./engine/open.ts";
@@ -37,6 +39,7 @@ export type { PromptOptions, ScoreOptions } from "./engine/prompt-options.ts";
 export type { Session, SessionChatOptions, SessionGenerateOptions } from "./engine/session.ts";
 export type { ClassSum, TensorClass } from "./engine/tensor-classes.ts";
 export type { RunnableTool, RunToolsOptions, ToolContext, ToolRun } from "./engine/tool-rounds.ts";
+export type { TraceOptions } from "./engine/tracing.ts";
 export { EngineError, type ErrorDetail, type ErrorPlace, type PartialAnswer } from "./error.ts";
 export { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
 export type { AdapterChoice } from "./generate/adapter-choice.ts";
@@ -51,6 +54,7 @@ export type { PrefixStats } from "./generate/prefixes.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
 export type { SampledToken, TokenProbability } from "./generate/sampler.ts";
 export type { Seed } from "./generate/seed.ts";
+export type { PixelValues } from "./generate/sight.ts";
 export type { XtcOptions } from "./generate/xtc.ts";
 export type { ResponseFormat } from "./grammar/format.ts";
 export type { StandardResult, StandardSchema } from "./grammar/standard-schema.ts";
@@ -70,7 +74,8 @@ export type { LoadProgress } from "./model/run/load.ts";
 export type { OpTime } from "./model/run/resident.ts";
 export type { TapData } from "./model/run/tap-reader.ts";
 export type { Tuning } from "./model/run/tune.ts";
-export type { ChatMessage, ChatOptions as RenderOptions, TextPart } from "./tokenizer/chat.ts";
+export type { VisionConfig } from "./model/vision/config.ts";
+export type { ChatMessage, ChatOptions as RenderOptions, ImagePart, TextPart } from "./tokenizer/chat.ts";
 export type { NamedId, TemplateInspection, TextInspection, TokenizerInspection } from "./tokenizer/inspect.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tokenizer/tokenizer.ts";
 export type { AnswerPart, ToolCall } from "./tools/call.ts";
@@ -84,11 +89,17 @@ export interface Inspection extends ModelInspection, TextInspection {
   readonly generationConfig: GenerationConfig;
 }
 
-/** What is in a checkpoint and what it would need, without loading it. */
-export async function inspect(source: CheckpointLike): Promise<Inspection> {
+/** What is in a checkpoint and what it would need, without loading it; `vision` as in `loadModel`. */
+export async function inspect(
+  source: CheckpointLike,
+  options?: { vision?: CheckpointLike | false },
+): Promise<Inspection> {
+  const { vision } = readOptions(options, ["vision"]);
   const checkpoint = await openCheckpoint(source);
+  let search: TowerSearch | undefined;
   try {
-    const model = await inspectCheckpoint(checkpoint);
+    search = await openTower(vision, source, checkpoint, undefined);
+    const model = await inspectCheckpoint(checkpoint, search);
     const text = await inspectText(checkpoint, model.config.vocab);
     const limits = { vocab: model.config.vocab, context: model.memory.context };
     const defaults = readDefaults(readStoredGeneration(checkpoint), limits, undefined);
@@ -99,6 +110,7 @@ export async function inspect(source: CheckpointLike): Promise<Inspection> {
       warnings: [...model.warnings, ...text.warnings, ...defaults.warnings],
     };
   } finally {
+    if (search?.tower && !search.tower.ofModel) await search.tower.checkpoint.close();
     await checkpoint.close();
   }
 }

@@ -4,12 +4,10 @@
  * What each case exercises, how it is stored and what the taps mean: test/golden/README.md. Model files are written
  * to a temporary folder when a test first asks for their path, and removed when the process ends.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
+import { join } from "node:path";
 import { networkOrder } from "./divergence.ts";
+import { materialise, once } from "./golden-files.ts";
+import { readPack } from "./golden-pack.ts";
 import { llamaTensors } from "./hf-llama.ts";
 import {
   type Gguf,
@@ -191,87 +189,4 @@ function roundedToBf16(gguf: Gguf): Gguf {
     ([name, { shape, data }]) => [name, { shape, data: roundToBf16(data) }] as const,
   );
   return { ...gguf, tensors: new Map(rounded) };
-}
-
-// -- the packed file -------------------------------------------------------------------------------------------------
-
-interface PackHeader {
-  /** The case whose weights these are, rounded to bfloat16. */
-  readonly weights?: CaseName;
-  readonly texts: Record<string, string>;
-  readonly sha256: Record<string, string>;
-  readonly tensors: Record<string, PackedTensor>;
-}
-interface PackedTensor {
-  readonly type: "f32" | "i32" | "i16";
-  readonly shape: number[];
-  readonly at: number;
-  readonly bytes: number;
-  /** i16 only: the magnitude of 32767. */
-  readonly max?: number;
-}
-
-function readPack(name: CaseName) {
-  const file = gunzipSync(readFileSync(fileURLToPath(new URL(`./golden/${name}.gz`, import.meta.url))));
-  const dataAt = 4 + file.readUInt32LE(0);
-  const header: PackHeader = JSON.parse(file.toString("utf8", 4, dataAt));
-
-  const elements = (tensor: string): Uint8Array<ArrayBuffer> => {
-    const { type, at, bytes } = header.tensors[tensor];
-    const width = type === "i16" ? 2 : 4;
-    const count = bytes / width;
-    const out = new Uint8Array(bytes);
-    for (let plane = 0, from = dataAt + at; plane < width; plane++)
-      for (let i = 0; i < count; i++) out[i * width + plane] = file[from++];
-    return out;
-  };
-  const tensor = (tap: string): Tensor => {
-    const { type, shape, max } = header.tensors[tap];
-    const { buffer } = elements(tap);
-    if (type === "f32") return { shape, data: new Float32Array(buffer) };
-    return { shape, data: Float32Array.from(new Int16Array(buffer), (steps) => (steps / 32767) * max!) };
-  };
-  return {
-    header,
-    names: () => Object.keys(header.tensors).filter((tap) => !/^long\.|^model|^input_ids$/.test(tap)),
-    has: (tap: string) => tap in header.tensors,
-    tensor,
-    ids: (tap: string) => [...new Int32Array(elements(tap).buffer)],
-    gguf: () => Buffer.from(elements("model-f32.gguf").buffer),
-  };
-}
-
-// -- files on disk ---------------------------------------------------------------------------------------------------
-
-let root: string | null = null;
-
-function materialise(folder: string, files: Iterable<[string, string | Buffer]>): string {
-  root ??= temporaryRoot();
-  const path = join(root, folder);
-  for (const [name, content] of files) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), content);
-  }
-  return path;
-}
-
-function temporaryRoot(): string {
-  const path = mkdtempSync(join(tmpdir(), "wasmaverick-golden-"));
-  const remove = () => rmSync(path, { recursive: true, force: true });
-  process.once("exit", remove);
-  // A signal skips "exit", and vitest ends its forks with SIGTERM.
-  for (const signal of ["SIGTERM", "SIGINT"] as const)
-    process.once(signal, () => {
-      remove();
-      process.kill(process.pid, signal);
-    });
-  return path;
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | null = null;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
 }

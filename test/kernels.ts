@@ -30,6 +30,7 @@ export const SEED = Number(process.env.SEED ?? 20260117);
 /** The exports by the file that tests them; `memory` is no kernel. structure.test.ts holds this against the builds. */
 export const TESTED_IN = {
   "kernels-norm.test.ts": "exp_f32 rmsnorm_f32",
+  "kernels-vision.test.ts": "layernorm_f32 gelu_f32",
   "kernels-float.test.ts":
     "dequantize_f16 dequantize_bf16 gemv4_f32_f32 gemv4_f32_f32_fused gemv4_f16_f32 gemv4_f16_f32_fused gemv4_bf16_f32 gemv4_bf16_f32_fused row_fits_f16 embed_float pack_float tile2_f32 tile2_f32_fused tile_f32 tile_f32_fused panel_f32",
   "kernels-peaks.test.ts": "peaks_f32",

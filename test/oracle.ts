@@ -123,6 +123,27 @@ export function rmsNorm(x: Numbers, weight: Numbers | null, eps: number): Float6
   return Float64Array.from({ length: x.length }, (_, i) => x[i] * inverse * (weight ? weight[i] : 1));
 }
 
+/** With mean and bias; the variance is that of the row itself. */
+export function layerNorm(x: Numbers, weight: Numbers, bias: Numbers, eps: number): Float64Array {
+  let mean = 0;
+  for (let i = 0; i < x.length; i++) mean += x[i] / x.length;
+  let variance = 0;
+  for (let i = 0; i < x.length; i++) variance += (x[i] - mean) ** 2 / x.length;
+  const inverse = 1 / Math.sqrt(variance + eps);
+  return Float64Array.from({ length: x.length }, (_, i) => (x[i] - mean) * inverse * weight[i] + bias[i]);
+}
+
+/** z Phi(z), by the trapezoid rule over the density: good to 1e-12. */
+export function gelu(z: number): number {
+  const steps = 20_000;
+  const least = -12;
+  if (z <= least) return 0;
+  const width = (z - least) / steps;
+  let sum = 0;
+  for (let i = 0; i <= steps; i++) sum += (i % steps === 0 ? 0.5 : 1) * Math.exp(-((least + i * width) ** 2) / 2);
+  return (z * sum * width) / Math.sqrt(2 * Math.PI);
+}
+
 /** [pairs][cos, sin] of a position. Below 65,536 the product is rounded to f32, as the models' own code rounds it. */
 export function angles(frequencies: Numbers, position: number): Float64Array {
   return Float64Array.from({ length: frequencies.length * 2 }, (_, i) => {

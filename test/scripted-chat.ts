@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { type ChatOptions, readChat } from "../src/engine/chat-request.ts";
+import { Pictures } from "../src/engine/pictures.ts";
 import { Candidates } from "../src/generate/candidates.ts";
 import type { Generation } from "../src/generate/generation.ts";
 import { DEFAULT_OPTIONS } from "../src/generate/options.ts";
@@ -86,7 +87,7 @@ export function scripted(name: string, answers: readonly string[], marks: readon
         calls,
         format,
         options: rest,
-      } = readChat(found, tokenizer, messages, options, 1 << 20);
+      } = readChat(found, tokenizer, messages, options, 1 << 20, new Pictures(null, null, null));
       const checked = starter.check(rest);
       if (format) checked.responseFormat = format;
       return starter.generation(ids, checked, { warnings, continues: open, calls });

@@ -1,15 +1,17 @@
 /**
- * The PANEL op: rows of f32 -> (gather) -> (norm | SwiGLU) -> rows and / or panels for the matmul that follows.
+ * The PANEL op: rows of f32 -> (gather) -> (norm | SwiGLU | GELU) -> rows and / or panels for the matmul that follows.
  *
  * A unit is one tile of rows of one segment, so no two threads write into one tile. In a step of few rows every thread makes panels of its own.
  */
 
 import {
-  BLOCK, PANEL_AT, PANEL_COLS, PANEL_EPS, FORM_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT, PANEL_OWN,
+  BLOCK, PANEL_AT, PANEL_BIAS_AT, PANEL_COLS, PANEL_EPS, FORM_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT, PANEL_OWN,
   FORM_Q16_PAIRS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS,
-  PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_NORM, TRANSFORM_SWIGLU,
+  PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_GELU, TRANSFORM_LAYER_NORM, TRANSFORM_NORM, TRANSFORM_SWIGLU,
 } from "../abi";
 import { swiglu_f32 } from "../kernels/feedforward";
+import { gelu_f32 } from "../kernels/gelu";
+import { layernorm_f32 } from "../kernels/layernorm";
 import { rmsnorm_f32 } from "../kernels/norm";
 import { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_quads } from "../kernels/quantize";
 import { Segments, Tiles } from "../tiles";
@@ -65,6 +67,10 @@ function transform_row(opAt: usize, intoAt: usize, wanted: bool, entry: i32): us
   } else if (transform === TRANSFORM_SWIGLU) {
     const scoresAt = <usize>word(opAt, PANEL_SCORES_AT);
     swiglu_f32(intoAt, sourceAt, scoresAt !== 0 ? load<f32>(scoresAt + (<usize>entry << 2)) : 1, cols);
+  } else if (transform === TRANSFORM_LAYER_NORM) {
+    layernorm_f32(intoAt, <usize>word(opAt, PANEL_WEIGHT_AT), <usize>word(opAt, PANEL_BIAS_AT), sourceAt, reinterpret<f32>(word(opAt, PANEL_EPS)), cols);
+  } else if (transform === TRANSFORM_GELU) {
+    gelu_f32(intoAt, sourceAt, cols);
   } else {
     if (!wanted) return sourceAt;
     memory.copy(intoAt, sourceAt, <usize>cols << 2);

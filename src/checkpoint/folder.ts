@@ -21,6 +21,7 @@ const JSON_FILES: Record<string, JsonLimits> = {
   "special_tokens_map.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
   "added_tokens.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
   "chat_template.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
+  "preprocessor_config.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
   "processor_config.json": { bytes: 2 ** 20, depth: 32, values: 2 ** 18 },
 };
 

@@ -18,6 +18,8 @@ export interface RunCommand {
   readonly chat: boolean;
   /** Only beside `chat`. */
   readonly system: string | undefined;
+  /** Only beside `chat`: files of pictures before the question. */
+  readonly images: readonly string[];
   /** Only beside `chat`: the template of that name, and its variables. */
   readonly template: string | undefined;
   readonly variables: ChatOptions["variables"];
@@ -113,7 +115,7 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const text = (option: string) => values.get(option) as string | undefined;
   const chat = values.has("chat");
-  for (const option of ["system", "chat-template", "chat-variable"])
+  for (const option of ["system", "chat-template", "chat-variable", "image"])
     if (values.has(option) && !chat)
       throw new UsageError(`--${option} without a conversation, expected --chat beside it`);
   if (chat && values.has("special-tokens"))
@@ -121,7 +123,8 @@ export function parseCommand(argv: readonly string[]): Command {
   const variables = chatVariables(values.get("chat-variable"));
   const format = formatFile(values);
   if (format) refuseStdio(format.path, `--${format.option}`);
-  const told = { prompt: text("prompt"), chat, system: text("system"), template: text("chat-template") };
+  const images = (values.get("image") as string[] | undefined) ?? [];
+  const told = { prompt: text("prompt"), images, chat, system: text("system"), template: text("chat-template") };
   return { name, ...about, ...told, variables, format, verbose, ...engineOptions(values) };
 }
 

@@ -28,6 +28,7 @@ export async function printInspection(command: InspectCommand): Promise<void> {
     shape(inspection.config),
     words(inspection),
     layers(inspection),
+    ...vision(inspection),
     ...defaults(inspection),
     memory(inspection),
   ];
@@ -99,6 +100,19 @@ function words({ tokenizer, template, templates }: Inspection): string {
   }
   if (templates.length > 1) rows.push(["", `by name: ${templates.map((name) => printable(name)).join(", ")}`]);
   return labelled(rows);
+}
+
+function vision({ vision: tower }: Inspection): string[] {
+  if (!tower) return [];
+  const { name, config, parameters: count, types, positionsPerTile, memory: bytes } = tower;
+  const { tileSize, patchSize, layers: depth, hidden, heads } = config;
+  return [
+    labelled([
+      ["vision", `${printable(name)}, ${formatCount(count)} parameters, ${types.join(" and ")}`],
+      ["tiles", `${tileSize} x ${tileSize} pixels in patches of ${patchSize}; ${positionsPerTile} positions each`],
+      ["", `${depth} layers, hidden ${formatCount(hidden)}, ${heads} heads; ${formatBytes(bytes.total)} of the memory`],
+    ]),
+  ];
 }
 
 /** Of generation, those that the file asks for; no section where it asks for none. */

@@ -80,6 +80,13 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "chat", kind: "flag", help: "use the chat template; without -p, a conversation", of: ["run"] },
   { name: "system", kind: "text", value: "text", help: "with --chat, what the model is told first", of: ["run"] },
   {
+    name: "image",
+    kind: "texts",
+    value: "file",
+    help: "with --chat and a question, a picture before it",
+    of: ["run"],
+  },
+  {
     name: "chat-template",
     kind: "text",
     value: "name",
@@ -253,6 +260,7 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "kept of earlier turns; off: nothing (all)",
     of: ["run"],
   },
+  { name: "vision", kind: "text", value: "file", help: "the mmproj file of a model that sees", ...loads },
   { name: "activations", kind: "text", value: "q8|f32", help: "type that meets quantised weights (q8)", ...loads },
   { name: "max-memory", kind: "text", value: "bytes", help: "refuse a model that needs more, as 8GiB", ...loads },
   { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...loads },

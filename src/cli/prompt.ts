@@ -19,6 +19,7 @@ export async function choosePrompt(command: RunCommand, signal: AbortSignal): Pr
   if (isPiped()) return { text: await readStdin(signal), isDefault: false };
   if (!command.chat) return { text: DEFAULT_PROMPT, isDefault: true };
   if (!process.stdin.isTTY) throw new UsageError('--chat without a terminal, expected -p "..." or a message on stdin');
+  if (command.images.length > 0) throw new UsageError('--image with a conversation, expected -p "..." beside it');
   if (command.json) throw new UsageError('--json with a conversation, expected -p "..." beside it');
   return null;
 }

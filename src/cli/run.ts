@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
+import { quoteName } from "../error.ts";
 import { checkOptions } from "../generate/options.ts";
-import type { ChatMessage, Generation, Model, ModelInfo } from "../index.ts";
+import type { ChatMessage, Generation, ImagePart, Model, ModelInfo } from "../index.ts";
 import { printAnswer, printClosingLine } from "./answer.ts";
 import { readFormat } from "./answer-options.ts";
 import type { RunCommand } from "./arguments.ts";
@@ -7,6 +9,7 @@ import { converse } from "./chat.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { openModel } from "./open-model.ts";
 import { choosePrompt } from "./prompt.ts";
+import { UsageError } from "./split.ts";
 import { printable, stylesOf, write } from "./terminal.ts";
 
 /** `wasmaverick [model] -p "..."`: one text or answer, or a conversation. */
@@ -47,11 +50,21 @@ async function withFormat(command: RunCommand): Promise<RunCommand> {
 
 const templateOf = ({ template, variables }: RunCommand) => ({ template, variables });
 
-function start(model: Model, command: RunCommand, prompt: string, signal: AbortSignal): Generation {
+async function start(model: Model, command: RunCommand, prompt: string, signal: AbortSignal): Promise<Generation> {
   const options = { ...command.generate, signal };
-  return command.chat
-    ? model.chat([...begin(command), { role: "user", content: prompt }], { ...options, ...templateOf(command) })
-    : model.generate(prompt, options);
+  if (!command.chat) return model.generate(prompt, options);
+  const images = await Promise.all(command.images.map(readImage));
+  const content = images.length === 0 ? prompt : [...images, { type: "text", text: prompt } as const];
+  return model.chat([...begin(command), { role: "user", content }], { ...options, ...templateOf(command) });
+}
+
+async function readImage(path: string): Promise<ImagePart> {
+  try {
+    return { type: "image", image: new Uint8Array(await readFile(path)) };
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new UsageError(`--image ${quoteName(path)} cannot be read (${why}), expected a PNG, JPEG, WebP or GIF`);
+  }
 }
 
 /** What stands before the first question. */
@@ -60,7 +73,7 @@ function begin({ system }: RunCommand): ChatMessage[] {
 }
 
 async function printText(model: Model, command: RunCommand, prompt: string, interrupts: Interrupts): Promise<void> {
-  const generation = start(model, command, prompt, interrupts.signal);
+  const generation = await start(model, command, prompt, interrupts.signal);
   // In a terminal prompt and continuation read as one text; stdout has only the continuation.
   const together = !command.chat && process.stderr.isTTY && process.stdout.isTTY;
   if (together) await write(process.stderr, stylesOf(process.stderr).dim(printable(prompt)));
@@ -70,7 +83,7 @@ async function printText(model: Model, command: RunCommand, prompt: string, inte
 
 /** Nothing where the generation was stopped: half an object is none. */
 async function printJson(model: Model, command: RunCommand, prompt: string, signal: AbortSignal): Promise<void> {
-  const { logProbabilities: _, seed, ...result } = await start(model, command, prompt, signal).result();
+  const { logProbabilities: _, seed, ...result } = await (await start(model, command, prompt, signal)).result();
   const { name, architecture, build, threads, context, cache, activations } = model.info;
   const about = { name, architecture, build: build.name, threads: threads.used, context, cache, activations };
   // Not every reader of JSON keeps a number above 2^53.

@@ -11,7 +11,7 @@ import {
   type Recalled,
   type ChatOptions as RenderOptions,
 } from "../tokenizer/chat.ts";
-import { readChatInput } from "../tokenizer/chat-input.ts";
+import { type ChatPicture, readChatInput } from "../tokenizer/chat-input.ts";
 import { readTools } from "../tokenizer/messages.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { CallRules } from "../tools/call-reader.ts";
@@ -19,6 +19,7 @@ import { type CallConstraint, constraintFor } from "../tools/constraint.ts";
 import type { ToolFormat } from "../tools/dialect.ts";
 import { type Offer, readOffer, rulesOf, type ToolChoice } from "../tools/offer.ts";
 import { dropOldest, roomForAnswer } from "./conversation.ts";
+import type { Pictures } from "./pictures.ts";
 
 /** Control tokens of a chat are the template's. */
 export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, RenderOptions {
@@ -35,7 +36,9 @@ export interface ChatOptions extends Omit<GenerateOptions, "specialTokens">, Ren
 }
 
 export interface ChatRequest {
+  /** A token in the place of each picture. */
   readonly ids: readonly number[];
+  readonly pictures: readonly ChatPicture[];
   /** As the template writes it. */
   readonly text: MarkedText;
   /** The prompt ends in the caller's own words. */
@@ -55,6 +58,7 @@ export function readChat(
   messages: readonly ChatMessage[],
   options: ChatOptions | undefined,
   context: number,
+  pictures: Pictures,
   recall?: (prompt: MarkedText) => Recalled,
 ): ChatRequest {
   checkPlain(options);
@@ -81,7 +85,7 @@ export function readChat(
   });
   const opened = constraint?.opened ?? null;
   const prompt = (said: readonly ChatMessage[]) => {
-    const made = chosen.prompt(tokenizer, said, asked, recall);
+    const made = { ...chosen.prompt(tokenizer, said, asked, recall), said };
     if (opened === null) return made;
     const text = { ...made.text, text: made.text.text + opened };
     return { ...made, text, ids: [...made.ids, tokenizer.specialId(opened)!] };
@@ -91,13 +95,16 @@ export function readChat(
     context - roomForAnswer(context, typeof rest.maxTokens === "number" ? rest.maxTokens : Number.POSITIVE_INFINITY);
   const kept =
     fit === "drop-oldest" && Array.isArray(all)
-      ? dropOldest(all, prompt, ({ ids }) => ids.length <= most)
+      ? dropOldest(all, prompt, ({ ids, said }) => ids.length + picturesOf(said).length * pictures.most <= most)
       : { messages: all, dropped: 0, read: prompt(all) };
   const { ids, text, open, warnings } = kept.read;
   const forgotten =
     kept.dropped === 0 ? [] : [`CHAT_DROPPED: the ${kept.dropped} oldest turns did not fit the context`];
+  const seen = picturesOf(kept.messages).map((index) => input.pictures[index]);
+  pictures.check(seen);
   return {
     ids,
+    pictures: seen,
     text,
     open,
     warnings: [...warnings, ...forgotten, ...more],
@@ -105,6 +112,12 @@ export function readChat(
     format: constraint ? { ...constraint, value: async () => undefined } : undefined,
     options: rest,
   };
+}
+
+/** Numbers of the pictures in messages, in order. */
+function picturesOf(messages: readonly ChatMessage[]): number[] {
+  const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? content : []));
+  return parts.flatMap((part) => (part.type === "image" && typeof part.image === "number" ? [part.image] : []));
 }
 
 /** What cannot be demanded is refused, not left to luck. */

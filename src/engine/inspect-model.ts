@@ -5,8 +5,13 @@ import { matricesOf } from "../model/plan/layout.ts";
 import { blocksOf, pageLayerBytes } from "../model/plan/pages.ts";
 import { planModel } from "../model/plan/sizes.ts";
 import { type Matrix, type ModelWeights, mapWeights } from "../model/plan/weights.ts";
+import { towerBytes, type Vision } from "../model/run/kernels.ts";
 import { readVector } from "../model/run/load.ts";
+import type { VisionConfig } from "../model/vision/config.ts";
+import { planTower, type TowerPlan } from "../model/vision/tower.ts";
+import { matricesOfVision } from "../model/vision/weights.ts";
 import { type ClassSum, sumByClass } from "./tensor-classes.ts";
+import { ownTower, readTower } from "./vision.ts";
 
 /** What is in a checkpoint and what it would need, without loading it. */
 export interface ModelInspection {
@@ -22,6 +27,8 @@ export interface ModelInspection {
   readonly fileBytes: number;
   /** One letter a layer: d dense, m mixture; upper case where attention sees everything (NoPE or full). */
   readonly layerMap: string;
+  /** The tower that reads pictures, in the checkpoint or beside it; null: there is none. */
+  readonly vision: VisionInspection | null;
   readonly memory: {
     readonly weights: number;
     /** Bytes of cache for 1,024 positions, by kind of layer and cache type. */
@@ -36,18 +43,51 @@ export interface ModelInspection {
   readonly warnings: readonly string[];
 }
 
-export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelInspection> {
+/** The tower that a model sees with. */
+export interface VisionInspection {
+  /** Where it is: the checkpoint itself, or the file beside it. */
+  readonly name: string;
+  readonly config: VisionConfig;
+  readonly parameters: number;
+  /** Types of its matrices, as stored. */
+  readonly types: readonly string[];
+  /** Positions that a tile takes in the context. */
+  readonly positionsPerTile: number;
+  /** Bytes of its memory: packed weights, and all of it with the activations of so many tiles at a time. */
+  readonly memory: { readonly weights: number; readonly total: number; readonly tiles: number };
+}
+
+function describeVision({ config, weights }: Vision, { name }: Checkpoint, plan: TowerPlan): VisionInspection {
+  const { vectors, sizes } = plan.layout;
+  const matrices = matricesOfVision(weights);
+  const numbers = vectors.reduce((sum, { vector }) => sum + vector.length, 0);
+  return {
+    name,
+    config,
+    parameters: matrices.reduce((sum, { rows, cols }) => sum + rows * cols, numbers),
+    types: [...new Set(matrices.map(({ stored }) => stored.type))],
+    positionsPerTile: config.rows,
+    memory: { ...towerBytes(plan), tiles: sizes.tiles },
+  };
+}
+
+export async function inspectCheckpoint(
+  checkpoint: Checkpoint,
+  search = ownTower(checkpoint),
+): Promise<ModelInspection> {
   const { config, warnings } = readConfig(checkpoint);
-  const mapped = mapWeights(checkpoint, config);
+  const { vision, warnings: ofVision } = readTower(search, checkpoint, config);
+  const mapped = mapWeights(checkpoint, config, vision !== null);
   const { weights } = mapped;
+  const assumed = { wide: false, activations: "q8", threads: 2 } as const;
+  const tower = vision && planTower(vision.config, vision.weights, config, assumed);
   const plan = planModel(config, weights, {
-    wide: false,
+    ...assumed,
     context: undefined,
     cache: "f32",
-    activations: "q8",
-    threads: 2,
     maxMemory: undefined,
     memoryLimit: undefined,
+    tower: tower && towerBytes(tower),
   });
   const tensors = [...checkpoint.tensors.values()].map(({ name, type, shape, bytes }) => ({
     name,
@@ -79,6 +119,7 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
     classes: sumByClass(tensors),
     tensors,
     fileBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+    vision: vision && tower && describeVision(vision, search.tower!.checkpoint, tower),
     layerMap: config.layers.map(({ moe, chunked }) => (chunked ? (moe ? "m" : "d") : moe ? "M" : "D")).join(""),
     memory: {
       weights: plan.memory.weights,
@@ -92,6 +133,7 @@ export async function inspectCheckpoint(checkpoint: Checkpoint): Promise<ModelIn
       ...checkpoint.warnings,
       ...warnings,
       ...mapped.warnings,
+      ...ofVision,
       ...plan.warnings,
       ...(await oldScaling(config, weights)),
     ],

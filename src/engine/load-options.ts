@@ -1,4 +1,5 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
+import type { CheckpointLike } from "../checkpoint/open.ts";
 import { EngineError } from "../error.ts";
 import { checkSignal } from "../generate/options.ts";
 import { checkPlain, isFunction, isPlain, outOfRange } from "../given.ts";
@@ -60,6 +61,11 @@ export interface LoadOptions {
    * `general.sampling.*` of a GGUF file); `model.info.generationConfig` shows them. false: as the engine's defaults say.
    */
   generationConfig?: boolean;
+  /**
+   * The vision tower: the mmproj file of a GGUF model or a multimodal folder, where it is not found by itself (in the folder of the model,
+   * or as the one mmproj file beside it). false: the model reads text only.
+   */
+  vision?: CheckpointLike | false;
   /** Adapters of low rank (LoRA), applied beside the weights: every call chooses one by its option `adapter`. */
   adapters?: readonly AdapterOptions[];
   onProgress?: (progress: LoadProgress) => void;
@@ -84,6 +90,7 @@ export interface CheckedLoadOptions {
   readonly maxMemory: number | undefined;
   readonly memoryLimit: number | undefined;
   readonly generationConfig: boolean;
+  readonly vision: CheckpointLike | false | undefined;
   readonly adapters: readonly AdapterOptions[];
   readonly onProgress: ((progress: LoadProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -111,6 +118,7 @@ const NAMES = [
   "maxMemory",
   "memoryLimit",
   "generationConfig",
+  "vision",
   "adapters",
   "onProgress",
   "signal",
@@ -153,6 +161,8 @@ export function checkLoadOptions(options: LoadOptions | undefined, extra: readon
     maxMemory: bytes("maxMemory", given["maxMemory"]),
     memoryLimit: bytes("memoryLimit", given["memoryLimit"]),
     generationConfig: oneOf("generationConfig", given["generationConfig"], [true, false] as const) ?? true,
+    // What is no source is refused where it is opened.
+    vision: given["vision"] as CheckpointLike | false | undefined,
     adapters: checkAdapters(given["adapters"]),
     onProgress: progress(given["onProgress"]),
     signal: checkSignal(given["signal"]),

@@ -16,6 +16,7 @@ import {
 import { Prefixes } from "../generate/prefixes.ts";
 import type { Prompt, PromptPlace } from "../generate/prompt-ids.ts";
 import { Scheduler } from "../generate/scheduler.ts";
+import { Sight } from "../generate/sight.ts";
 import { Starter, tooLong } from "../generate/starter.ts";
 import { checkFunction, checkTokenIds, isRevoked, readOptions } from "../given.ts";
 import type { Divergence, Measurable, Perplexity } from "../measure/divergence.ts";
@@ -28,6 +29,7 @@ import { mapWeights } from "../model/plan/weights.ts";
 import { openResident } from "../model/run/open.ts";
 import type { OpTime, ResidentModel } from "../model/run/resident.ts";
 import type { TapData } from "../model/run/tap-reader.ts";
+import type { PictureConfig } from "../model/vision/processor.ts";
 import type { ChatMessage, ChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
@@ -39,11 +41,13 @@ import { readDefaults } from "./generation-config.ts";
 import { describeModel, type ModelInfo } from "./info.ts";
 import { type CheckedLoadOptions, chooseThreads } from "./load-options.ts";
 import { Measures } from "./measures.ts";
+import { Pictures } from "./pictures.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import type { ScoreOptions } from "./prompt-options.ts";
 import { Session } from "./session.ts";
 import { type RunToolsOptions, runTools, type ToolRun } from "./tool-rounds.ts";
-import { wantedTaps } from "./wanted-taps.ts";
+import { type TraceOptions, traceModel } from "./tracing.ts";
+import { readTower, type TowerSearch } from "./vision.ts";
 
 const EMBED_NAMES = ["specialTokens", "pooling", "normalize", "adapter"] as const;
 
@@ -58,6 +62,8 @@ export class Model {
   readonly #chats: Chats;
   readonly #measures: Measures;
   readonly #guessing: Guessing;
+  readonly #sight: Sight | null;
+  readonly #pictures: Pictures;
   readonly #adapters: readonly string[];
   #disposed = false;
 
@@ -67,6 +73,7 @@ export class Model {
     chat: ChatTemplates | null,
     defaults: Readonly<CheckedOptions>,
     info: ModelInfo,
+    pictures: PictureConfig | null,
     { prefixCache, maxWaiting, latency }: CheckedLoadOptions,
   ) {
     this.config = resident.config;
@@ -74,6 +81,8 @@ export class Model {
     this.#resident = resident;
     const prefixes = prefixCache === 0 ? null : new Prefixes(resident.cache, prefixCache);
     this.#scheduler = new Scheduler(resident, { prefixes, maxWaiting, latency });
+    this.#sight = resident.tower && new Sight(resident.tower, this.#scheduler);
+    this.#pictures = new Pictures(this.#sight, pictures, tokenizer);
     this.#adapters = info.adapters.map(({ name }) => name);
     this.cache = new PrefixCache({
       ...{ resident, scheduler: this.#scheduler, prefixes, adapters: this.#adapters },
@@ -104,24 +113,26 @@ export class Model {
         this.#guessing.drafter(!isRevoked(model) && model instanceof Model ? model.#guessing : null, model),
       defaults: { ...defaults, adapter },
     });
-    this.#chats = new Chats(chat, this.#starter, info.context);
+    this.#chats = new Chats(chat, this.#starter, info.context, this.#pictures);
   }
 
   /** @internal Header -> config -> weights -> plan and budget -> memories and workers -> tensors -> programs. */
   static async open(
     checkpoint: Checkpoint,
+    search: TowerSearch,
     adapters: readonly OpenedAdapter[],
     options: CheckedLoadOptions,
     openTokens: (vocab: number) => Tokenizer | null,
   ): Promise<Model> {
     const { config, warnings } = readConfig(checkpoint);
-    const mapped = mapWeights(checkpoint, config);
+    const seen = readTower(search, checkpoint, config);
+    const mapped = mapWeights(checkpoint, config, seen.vision !== null || options.vision === false);
     const adapted = mapAdapters(adapters, config);
     const { count: threads, reason } = chooseThreads(options.threads, host.threads());
     const tokenizer = openTokens(config.vocab);
     const chat = readTemplates(checkpoint);
     const weights = { ...mapped.weights, adapters: adapted.adapters };
-    const opened = await openResident(config, weights, { ...options, threads });
+    const opened = await openResident(config, weights, { ...options, vision: seen.vision, threads });
     const defaults = readDefaults(
       options.generationConfig ? readStoredGeneration(checkpoint) : null,
       { vocab: config.vocab, context: opened.plan.sizes.context },
@@ -132,13 +143,14 @@ export class Model {
       ...checkpoint.warnings,
       ...warnings,
       ...mapped.warnings,
+      ...seen.warnings,
       ...adapted.warnings,
       ...opened.warnings,
       ...(tokenizer?.warnings ?? []),
       ...defaults.warnings,
       ...(tokenizer ? chat.warnings : []),
     ]);
-    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info, options);
+    return new Model(opened.resident, tokenizer, chat.templates, defaults.options, info, seen.pictures, options);
   }
 
   /** Throws TOKENIZER_MISSING where the checkpoint has none. */
@@ -192,14 +204,17 @@ export class Model {
     options?: ChatOptions,
   ): { text: string; ids: number[]; warnings: readonly string[] } {
     this.#refuseDisposed();
-    const { text, ids, warnings } = this.#chats.read(messages, options);
-    return { text: text.text, ids: [...ids], warnings };
+    const { text, ids, pictures, warnings } = this.#chats.read(messages, options);
+    return { text: text.text, ids: [...this.#pictures.measure(ids, pictures)], warnings };
   }
 
   /** Ids of a text as `generate` would read it, or of messages as `chat` would. */
   countTokens(prompt: string | readonly ChatMessage[], options?: ChatOptions & { specialTokens?: boolean }): number {
     this.#refuseDisposed();
-    if (typeof prompt !== "string") return this.#chats.read(prompt, options).ids.length;
+    if (typeof prompt !== "string") {
+      const { ids, pictures } = this.#chats.read(prompt, options);
+      return this.#pictures.measure(ids, pictures).length;
+    }
     const { specialTokens } = checkCall(options, ["specialTokens"]);
     return this.#promptIds(prompt, "prompt", specialTokens).length;
   }
@@ -221,7 +236,7 @@ export class Model {
     const given = readOptions(options, ["salt", "adapter"]);
     return new Session({
       ...{ scheduler: this.#scheduler, starter: this.#starter, chats: this.#chats },
-      ...{ vocab: this.config.vocab, context: this.info.context },
+      ...{ vocab: this.config.vocab, context: this.info.context, sight: this.#sight },
       kin: { salt: checkSalt(given.salt), adapter: this.#adapterOf(given.adapter) },
       refuseDisposed: () => this.#refuseDisposed(),
     });
@@ -271,17 +286,13 @@ export class Model {
    * Intermediate tensors of every row, by name (`embed`, `layers.3.attn.q`, `layers.0.ffn_out`, `norm`, `logits`, ...); all of
    * them where `taps` is absent. The same kernels through the unfused program: the same bits.
    */
-  async trace(
-    ids: ArrayLike<number>,
-    options?: { taps?: readonly string[]; adapter?: AdapterChoice; signal?: AbortSignal },
-  ): Promise<Record<string, TapData>> {
+  async trace(ids: ArrayLike<number>, options?: TraceOptions): Promise<Record<string, TapData>> {
     const checked = this.#fitting(checkTokenIds(ids, this.config.vocab, { source: "prompt", field: "ids" }));
     if (checked.length === 0)
       throw new EngineError("REQ_EMPTY_PROMPT", "no ids to trace", { at: { source: "prompt" } });
-    const { taps, signal, ...rest } = checkCall(options, ["taps", "adapter"]);
-    const adapter = this.#adapterOf(rest.adapter);
-    const wanted = wantedTaps(taps, this.#resident.tapNames, this.config.layers.length);
-    return Object.fromEntries(await this.#trace(checked, (name) => wanted.has(name), adapter, signal));
+    const given = checkCall(options, ["taps", "adapter", "pixelValues"]);
+    const parts = { resident: this.#resident, scheduler: this.#scheduler, sight: this.#sight };
+    return await traceModel(parts, checked, given, this.#adapterOf(given.adapter));
   }
 
   /**
@@ -326,7 +337,9 @@ export class Model {
   ) {
     this.#refuseDisposed();
     signal?.throwIfAborted();
-    return poolRows((await this.#trace(ids, (name) => name === "norm", adapter, signal)).get("norm")!, wanted);
+    const norm = (name: string) => name === "norm";
+    const taps = await this.#scheduler.alone(() => this.#resident.trace(ids, norm, signal, adapter));
+    return poolRows(taps.get("norm")!, wanted);
   }
 
   /**
@@ -359,15 +372,6 @@ export class Model {
 
   #refuseDisposed(): void {
     if (this.#disposed) throw modelDisposed();
-  }
-
-  #trace(
-    ids: readonly number[],
-    wanted: (name: string) => boolean,
-    adapter: number | null,
-    signal: AbortSignal | undefined,
-  ) {
-    return this.#scheduler.alone(() => this.#resident.trace(ids, wanted, signal, adapter), signal);
   }
 
   #promptIds(prompt: Prompt, field: string, specialTokens: boolean | undefined, place?: PromptPlace): number[] {

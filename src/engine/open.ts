@@ -8,6 +8,7 @@ import type { StoredType } from "../weight-types.ts";
 import { closeAdapters, openAdapters } from "./adapters.ts";
 import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.ts";
 import { Model } from "./model.ts";
+import { openTower } from "./vision.ts";
 
 /** The doors to a model: from what is stored somewhere, or from sizes alone. */
 
@@ -17,7 +18,7 @@ export async function loadModel(source: CheckpointLike, options?: LoadOptions): 
   checked.signal?.throwIfAborted();
   const checkpoint = await orAborted(openCheckpoint(source, checked.signal), checked.signal, (late) => late.close());
   try {
-    return await openWith(checkpoint, checked, (vocab) => openTokenizer(checkpoint, vocab));
+    return await openWith(checkpoint, source, checked, (vocab) => openTokenizer(checkpoint, vocab));
   } catch (error) {
     // A source that was told to stop by the same signal fails in its own words.
     checked.signal?.throwIfAborted();
@@ -27,19 +28,26 @@ export async function loadModel(source: CheckpointLike, options?: LoadOptions): 
   }
 }
 
-/** With its adapters, which are closed again. */
+/** With its tower and adapters, which are closed again. `source`: where the checkpoint is; null: nowhere. */
 async function openWith(
   checkpoint: Checkpoint,
+  source: CheckpointLike | null,
   checked: CheckedLoadOptions,
   openTokens: (vocab: number) => Tokenizer | null,
 ): Promise<Model> {
-  const adapters = await openAdapters(checked.adapters, checked.signal);
+  const search = await openTower(checked.vision, source, checkpoint, checked.signal);
+  const beside = search.tower && !search.tower.ofModel ? [search.tower.checkpoint] : [];
   try {
-    const model = await Model.open(checkpoint, adapters, checked, openTokens);
-    await verify([checkpoint, ...adapters.map((adapter) => adapter.checkpoint)], model);
-    return model;
+    const adapters = await openAdapters(checked.adapters, checked.signal);
+    try {
+      const model = await Model.open(checkpoint, search, adapters, checked, openTokens);
+      await verify([checkpoint, ...beside, ...adapters.map((adapter) => adapter.checkpoint)], model);
+      return model;
+    } finally {
+      await closeAdapters(adapters);
+    }
   } finally {
-    await closeAdapters(adapters);
+    for (const tower of beside) await tower.close();
   }
 }
 
@@ -69,5 +77,5 @@ export async function createModel(config: CreateConfig, options?: CreateOptions)
   const { seed = 0, type = "f32" } = given;
   if (!Number.isSafeInteger(seed)) throw outOfRange("seed", seed, "a safe integer");
   const checkpoint = randomModelCheckpoint(config, seed, type);
-  return await openWith(checkpoint, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
+  return await openWith(checkpoint, null, checked, (vocab) => (vocab >= 260 ? byteTokenizer(vocab) : null));
 }

@@ -4,7 +4,9 @@ import { checkCall, type Formatted, type GenerateOptions } from "../generate/opt
 import type { Prompt } from "../generate/prompt-ids.ts";
 import type { Scheduler } from "../generate/scheduler.ts";
 import type { Seat } from "../generate/seat.ts";
+import type { Seen } from "../generate/seen.ts";
 import type { Kin, Sequence } from "../generate/sequence.ts";
+import { type PixelValues, type Sight, sightless } from "../generate/sight.ts";
 import type { Starter } from "../generate/starter.ts";
 import { checkPlain, checkTokenIds, tell } from "../given.ts";
 import type { ChatMessage } from "../tokenizer/chat.ts";
@@ -19,10 +21,14 @@ interface SessionParts {
   readonly chats: Chats;
   readonly vocab: number;
   readonly context: number;
+  /** null: the model reads text only. */
+  readonly sight: Sight | null;
   readonly kin: Kin;
   /** Throws when the model is gone. */
   readonly refuseDisposed: () => void;
 }
+
+const TEXT: ReadonlyMap<number, Float32Array> = new Map();
 
 /** Salt and adapter are the session's. */
 export type SessionGenerateOptions = Omit<GenerateOptions, "salt" | "adapter">;
@@ -42,6 +48,8 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #sequence: Sequence;
   #ids: readonly number[] = [];
+  /** Of the pictures in them. */
+  #rows = TEXT;
   /** Logits after the last id; null where they must be computed again. */
   #logits: Float32Array | null = null;
   readonly #turns = new Turns();
@@ -63,15 +71,22 @@ export class Session {
 
   /** The ids that the timeline holds: a copy. While an answer is computed, those before it. */
   get ids(): readonly number[] {
-    return this.#ids.slice();
+    return this.#plain(this.#ids);
   }
 
-  /** Makes the timeline equal `ids`. After an abort or an error it holds a prefix of them, or what it held where nothing began. */
-  async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<void> {
+  #plain(ids: readonly number[]): number[] {
+    return ids.map((id) => (this.#rows.has(id) ? this.#parts.sight!.patchId : id));
+  }
+
+  /**
+   * Makes the timeline equal `ids`, with the pictures of `pixelValues` in the places of patches. After an abort or an error it holds a
+   * prefix of them, or what it held where nothing began.
+   */
+  async sync(ids: ArrayLike<number>, options?: { signal?: AbortSignal; pixelValues?: PixelValues }): Promise<void> {
     this.#refuseEnded();
     const wanted = checkTokenIds(ids, this.#parts.vocab, { source: "prompt", field: "ids" });
-    const { signal } = checkCall(options);
-    const { context } = this.#parts;
+    const { signal, pixelValues } = checkCall(options, ["pixelValues"]);
+    const { context, sight } = this.#parts;
     if (wanted.length > context) {
       throw new EngineError("CONTEXT_LENGTH", "the ids do not fit the context", {
         at: { source: "prompt", field: "ids" },
@@ -79,7 +94,14 @@ export class Session {
         limit: `at most ${context}`,
       });
     }
-    return this.#then(() => this.#sync(wanted, signal));
+    if (!sight && pixelValues !== undefined) throw sightless("pixelValues");
+    const tiles = sight?.read(wanted, pixelValues) ?? [];
+    return this.#then(async () => {
+      await this.#sync(
+        tiles.length > 0 ? await sight!.see(wanted, tiles, signal) : { ids: wanted, rows: TEXT },
+        signal,
+      );
+    });
   }
 
   /** A copy of the logits after the last id, [vocab]. */
@@ -87,7 +109,7 @@ export class Session {
     return this.#then(async () => {
       if (this.#ids.length === 0)
         throw new EngineError("SESSION_EMPTY", "no logits before the first id", { at: { source: "prompt" } });
-      if (!this.#logits) await this.#sync(this.#ids, undefined);
+      if (!this.#logits) await this.#sync({ ids: this.#ids, rows: this.#rows }, undefined);
       return this.#logits!.slice();
     });
   }
@@ -124,7 +146,10 @@ export class Session {
     const { ids, warnings } = starter.read(more, "prompt", checked.specialTokens, place);
     const prompt = [...held, ...ids];
     starter.fits(prompt, "prompt");
-    return this.#answer(prompt, held, (seat) => starter.generation(prompt, checked, { warnings, seat }));
+    const rows = this.#rows;
+    const plain = this.#plain(prompt);
+    const see = rows.size === 0 ? undefined : async () => ({ prompt: plain, ids: prompt, rows });
+    return this.#answer(prompt, held, (seat) => starter.generation(plain, checked, { warnings, seat, see }));
   }
 
   /**
@@ -141,7 +166,16 @@ export class Session {
     const { chats } = this.#parts;
     const history = this.#history ?? new ChatHistory(chats.tokenizer);
     const request = chats.read(messages, options, (prompt) => history.recall(prompt));
-    const { text, ids, open } = request;
+    const { text, ids, open, pictures } = request;
+    if (pictures.length > 0)
+      throw new EngineError(
+        "REQ_UNSUPPORTED_CONTENT",
+        "a session's chat reads text: prefixes of model.chat are shared",
+        {
+          at: { source: "prompt", field: pictures[0].field },
+          limit: "model.chat, or pixelValues of sync",
+        },
+      );
     return this.#answer(
       ids,
       null,
@@ -185,7 +219,7 @@ export class Session {
     return generation;
   }
 
-  async #sync(wanted: readonly number[], signal: AbortSignal | undefined): Promise<void> {
+  async #sync({ ids: wanted, rows }: Seen, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (this.#logits && isSame(wanted, this.#ids)) return;
     if (wanted.length === 0) return this.#keep(0);
@@ -194,6 +228,7 @@ export class Session {
     try {
       await this.#scheduler.run(sequence, {
         ids: wanted,
+        rows: rows.size > 0 ? rows : undefined,
         logitsFrom: wanted.length - 1,
         signal,
         onLogits: (last) => {
@@ -203,7 +238,10 @@ export class Session {
       });
     } finally {
       const begun = isSame(wanted, sequence.ids);
-      if (begun) this.#ids = wanted.slice(0, logits ? wanted.length : sequence.computed);
+      if (begun) {
+        this.#ids = wanted.slice(0, logits ? wanted.length : sequence.computed);
+        this.#rows = rows;
+      }
       if (begun || logits) this.#logits = logits;
     }
   }

@@ -16,6 +16,7 @@ import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Seat } from "./seat.ts";
 import type { Seed } from "./seed.ts";
+import type { SeenPrompt } from "./seen.ts";
 import { Writer, type WriterRules } from "./writer.ts";
 
 /** `tool-calls`: it was stopped, and nothing stands behind its last call. */
@@ -80,6 +81,8 @@ export interface GenerationStart {
   /** null: ids only. */
   readonly tokenizer: Tokenizer | null;
   readonly prompt: readonly number[];
+  /** Of a prompt with pictures: they are seen when it runs, and take their places in the ids. */
+  readonly see: ((signal: AbortSignal) => Promise<SeenPrompt>) | undefined;
   readonly options: CheckedOptions;
   readonly seed: Seed;
   readonly rules: WriterRules;
@@ -114,6 +117,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   readonly #writer: Writer;
   readonly #calls: CallReader | null;
   #running: Promise<GenerationResult<Value>> | null = null;
+  #prompt: readonly number[];
   /** Somebody asked for the result: it goes on without readers. */
   #awaited = false;
   #settled = false;
@@ -130,6 +134,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   /** @internal */
   constructor(start: GenerationStart) {
     this.#start = start;
+    this.#prompt = start.prompt;
     const stream = start.tokenizer?.stream({ continues: start.continues }) ?? null;
     const calls = this.#reader();
     this.#calls = calls;
@@ -143,7 +148,7 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   get partial(): PartialAnswer {
     const { ids } = this.#writer;
     const { text } = this.#calls ?? this.#writer;
-    const usage = { promptTokens: this.#start.prompt.length, completionTokens: ids.length };
+    const usage = { promptTokens: this.#prompt.length, completionTokens: ids.length };
     return { ids: ids.slice(), text, usage };
   }
 
@@ -281,23 +286,27 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   }
 
   async #generate(): Promise<GenerationResult<Value>> {
-    const { seat, tokenizer, prompt, options, seed, vocab, context, constraint } = this.#start;
+    const { seat, see, tokenizer, options, seed, vocab, context, constraint } = this.#start;
     const writer = this.#writer;
     const reader = this.#calls;
+    const begun = performance.now();
+    const signal = anyOf([this.#cancel.signal, options.signal, seat.signal]);
+    this.#stopClock = startDeadline(options.deadline, (error) => this.#end(error));
+    const seen = see && (await see(signal));
+    if (seen) this.#prompt = seen.prompt;
+    const prompt = this.#prompt;
     const dry = options.dry && new Dry(options.dry, tokenizer);
     const sampler = new Sampler({ ...options, seed }, vocab, this.#start.candidates, dry);
     sampler.observePrompt(prompt);
     const room = context - prompt.length;
     const most = Math.min(options.maxTokens, room);
-    const cancelled = this.#cancel.signal;
-    const begun = performance.now();
     let first = begun;
     let last = begun;
     let whole = false;
-    const signal = anyOf([cancelled, options.signal, seat.signal]);
     const speculation = speculationOf(this.#start, signal);
     const request: Request = {
-      ids: prompt,
+      ids: seen?.ids ?? prompt,
+      rows: seen?.rows,
       logitsFrom: prompt.length - 1,
       signal,
       caller: this.#start.batch,
@@ -327,13 +336,11 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       },
     };
     this.#request = request;
-    this.#stopClock = startDeadline(options.deadline, (error) => this.#end(error));
     const cachedTokens = await seat.run(request).finally(() => speculation?.close());
     const stopped = whole || writer.stoppedBy !== undefined;
     writer.end(constraint !== null && !stopped);
     reader?.end();
     const limit = options.maxTokens <= room ? "maxTokens" : "context";
-    const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
     return {
       ids: writer.ids,
       text: reader ? reader.text : writer.text,
@@ -363,15 +370,10 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
   }
 
   #reader(): CallReader | null {
-    const { calls, seed, prompt } = this.#start;
-    return (
-      calls &&
-      new CallReader(
-        calls,
-        (index) => callId(seed, prompt.length, index),
-        (part) => this.#tell(part),
-      )
-    );
+    const { calls, seed } = this.#start;
+    if (!calls) return null;
+    const id = (index: number) => callId(seed, this.#prompt.length, index);
+    return new CallReader(calls, id, (part) => this.#tell(part));
   }
 
   #tell(part: AnswerPart): void {
@@ -382,6 +384,8 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     this.#pieceAt.push(this.#writer.drawn);
   }
 }
+
+const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
 
 function anyOf(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
   const given = signals.filter((signal) => signal !== undefined);

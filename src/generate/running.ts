@@ -9,6 +9,8 @@ import type { Costs, StepCost } from "./step-cost.ts";
 /** What a sequence is to hold, and whose logits are wanted. */
 export interface Request {
   readonly ids: readonly number[];
+  /** Of a text with pictures: seen.ts. */
+  readonly rows?: ReadonlyMap<number, Float32Array> | undefined;
   /** Logits are wanted behind the id of this index and all that follow; `ids.length`: of none. */
   readonly logitsFrom: number;
   readonly signal: AbortSignal | undefined;
@@ -104,7 +106,10 @@ export async function draft(
     const { sequence, request } = entry;
     try {
       // Those of one tick ask together, so that they share the steps of another model.
-      const guesses = await request.draft!(sequence.ids, most, costs);
+      const all = await request.draft!(sequence.ids, most, costs);
+      // No model writes a picture.
+      const row = all.findIndex((id) => sequence.rows?.has(id));
+      const guesses = row < 0 ? all : all.slice(0, row);
       sequence.ids.push(...guesses);
       entry.drafted = guesses.length;
       entry.wrong = false;
@@ -146,8 +151,9 @@ export function compose(
 }
 
 function partOf({ sequence, next, request }: Running, rows: number): StepPart {
-  const { timeline, ids, computed: position, adapter } = sequence;
-  const inputs = ids.slice(position, position + rows);
+  const { timeline, ids, computed: position, adapter, rows: pictures } = sequence;
+  const some = ids.slice(position, position + rows);
+  const inputs = pictures ? some.map((id) => pictures.get(id) ?? id) : some;
   const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - next));
   return { timeline, position, inputs, logits, adapter, peaks: logits > 0 && request.peaks === true };
 }

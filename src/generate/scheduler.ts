@@ -250,7 +250,7 @@ export class Scheduler {
       entry.request.signal?.removeEventListener("abort", entry.onAbort);
       const { sequence, request } = entry;
       this.#idle.delete(sequence);
-      if (!entry.begun) sequence.take(request.ids, request.logitsFrom);
+      if (!entry.begun) sequence.take(request.ids, request.logitsFrom, request.rows);
       this.#running.push(entry);
       if (this.#prefixes && !entry.begun) follow(entry, this.#running, this.#prefixes);
       if (!entry.leader) this.#start(entry);

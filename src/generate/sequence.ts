@@ -15,6 +15,8 @@ export interface Kin {
 export class Sequence {
   /** What it holds, or is to hold. */
   ids: number[] = [];
+  /** Embedding rows behind those of `ids` that are none of tokens: seen.ts. */
+  rows: ReadonlyMap<number, Float32Array> | undefined;
   /** How many of them are in the cache. */
   computed = 0;
   /** Whole blocks of it that prefixes keep. */
@@ -36,10 +38,11 @@ export class Sequence {
   }
 
   /** Makes it stand for `ids`: what it has computed of them stays, of rows before `rowsFrom` alone. */
-  take(ids: readonly number[], rowsFrom: number): void {
+  take(ids: readonly number[], rowsFrom: number, rows?: ReadonlyMap<number, Float32Array>): void {
     this.forget(commonLength(ids, 0, this.ids, Math.min(this.computed, rowsFrom)));
     this.kept = 0;
     this.ids = ids.slice();
+    this.rows = rows;
   }
 
   /** Gives back the chunked pages that no id to come can see. */

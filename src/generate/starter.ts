@@ -10,6 +10,7 @@ import { type Prompt, type PromptPlace, type ReadPrompt, readPrompt } from "./pr
 import type { Scheduler } from "./scheduler.ts";
 import type { Seat } from "./seat.ts";
 import { drawSeed, type Seed } from "./seed.ts";
+import type { SeenPrompt } from "./seen.ts";
 import { nameStops } from "./stop-tokens.ts";
 
 export interface StarterParts {
@@ -37,6 +38,7 @@ interface Beside {
   readonly seed?: Seed;
   /** The batch that it is of: all of one share their turns. */
   readonly batch?: object;
+  readonly see?: (signal: AbortSignal) => Promise<SeenPrompt>;
   /** What calls look like. Default: none are looked for. */
   readonly calls?: CallRules | null;
   /** Default: a sequence of its own, of the options' kin. */
@@ -87,7 +89,7 @@ export class Starter {
   generation(
     prompt: readonly number[],
     options: CheckedOptions,
-    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch, calls = null, seat }: Beside = {},
+    { warnings = [], continues = true, seed = options.seed ?? drawSeed(), batch, calls = null, seat, see }: Beside = {},
   ): Generation {
     const { scheduler, tokenizer, vocab, context, candidates, stopIds } = this.#parts;
     const rules = {
@@ -106,6 +108,7 @@ export class Starter {
       seat: seat ?? { run: (request) => scheduler.once(request, options) },
       tokenizer,
       prompt,
+      see,
       options,
       seed,
       rules,

@@ -46,6 +46,19 @@ export const host: Host = {
     }
   },
 
+  /** The page's own decoder. What is half transparent goes through a canvas, which may change it by one step. */
+  async decode(bytes, kind) {
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: `image/${kind}` }), {
+      colorSpaceConversion: "none",
+      premultiplyAlpha: "none",
+    });
+    const { width, height } = bitmap;
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
+    context.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    return { width, height, data: context.getImageData(0, 0, width, height).data, turned: true };
+  },
+
   turn: messageTurn,
 };
 

@@ -1,5 +1,6 @@
 import type { Build } from "./build.ts";
 import type { Answer, HostName, ThreadChoice } from "./host-facts.ts";
+import type { Decode } from "./picture.ts";
 import type { Spawned, WorkerStart } from "./worker-start.ts";
 
 /**
@@ -23,6 +24,8 @@ export interface Host {
   wide(): Answer;
   /** The signal ends a fetch. */
   compile(build: Build, wide: boolean, signal?: AbortSignal): Promise<WebAssembly.Module>;
+  /** PNG, JPEG, the first frame of a GIF, WebP. */
+  readonly decode: Decode;
   /** A turn of the event loop, as short as this runtime has. */
   turn(): Promise<void>;
   /** Work of the caller's thread between two turns, in milliseconds of performance.now(); 0: a turn after every step. */

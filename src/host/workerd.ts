@@ -1,3 +1,4 @@
+import { decodeWith } from "./decoders.ts";
 import type { Host } from "./host.ts";
 import relaxed from "./relaxed.wasm";
 import simd from "./simd.wasm";
@@ -20,5 +21,11 @@ export const host: Host = {
   relaxed: validateRelaxed,
   wide: noWide,
   compile: async (build) => (build === "simd" ? simd : relaxed),
+  // Named, so that the bundle of a worker holds them. WebP's is wasm, and none is compiled while workerd runs.
+  decode: decodeWith({
+    png: () => import("fast-png"),
+    jpeg: async () => (await import("jpeg-js")).default,
+    webp: () => Promise.reject(new Error("workerd compiles no wasm while it runs")),
+  }),
   turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
 };

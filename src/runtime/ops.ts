@@ -1,4 +1,13 @@
-import { BLOCK, GROUP, TILE_ROWS, TRANSFORM_COPY, TRANSFORM_NORM, TRANSFORM_SWIGLU } from "../../assembly/abi.ts";
+import {
+  BLOCK,
+  GROUP,
+  TILE_ROWS,
+  TRANSFORM_COPY,
+  TRANSFORM_GELU,
+  TRANSFORM_LAYER_NORM,
+  TRANSFORM_NORM,
+  TRANSFORM_SWIGLU,
+} from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
 import { choiceWords, defaultCacheStreams, defaultChoice } from "./kernels.ts";
@@ -8,7 +17,12 @@ import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./p
 
 /** The ops that take many operands: what they are given, and the words of it. */
 
-export type Transform = { norm: Tensor; eps: number } | { swiglu: true; scores: Tensor | null } | null;
+/** A norm with a bias is a layer norm, one without an RMS norm. */
+export type Transform =
+  | { norm: Tensor; bias?: Tensor; eps: number }
+  | { swiglu: true; scores: Tensor | null }
+  | { gelu: true }
+  | null;
 
 export interface PanelOp {
   segments: Tensor;
@@ -219,6 +233,7 @@ export function panelOperands({
 }: PanelOp): Operands<"PANEL"> {
   const norm = transform && "norm" in transform ? transform : null;
   if (norm) expectShape("norm weight", norm.norm.shape[0], cols);
+  if (norm?.bias) expectShape("norm bias", norm.bias.shape[0], cols);
   const swiglu = transform && "swiglu" in transform ? transform : null;
   if (swiglu) expectAtMost("gate and up", cols * 2, source.shape[1]);
   if (panel) expectAtMost("panel", cols, panel.cols);
@@ -234,7 +249,7 @@ export function panelOperands({
     SOURCE_AT: source.at,
     STRIDE: source.shape[1],
     COLS: cols,
-    TRANSFORM: norm ? TRANSFORM_NORM : swiglu ? TRANSFORM_SWIGLU : TRANSFORM_COPY,
+    TRANSFORM: transformWord(transform),
     WEIGHT_AT: norm?.norm.at ?? 0,
     EPS: norm ? bits(norm.eps) : 0,
     SCORES_AT: swiglu?.scores?.at ?? 0,
@@ -246,7 +261,15 @@ export function panelOperands({
     FLOAT_AT: float?.values.at ?? 0,
     TILE_ROWS: (panel ?? float)?.tileRows ?? TILE_ROWS,
     OWN: (panel ?? float)?.own ?? 0,
+    BIAS_AT: norm?.bias?.at ?? 0,
   };
+}
+
+function transformWord(transform: Transform): number {
+  if (transform === null) return TRANSFORM_COPY;
+  if ("swiglu" in transform) return TRANSFORM_SWIGLU;
+  if ("gelu" in transform) return TRANSFORM_GELU;
+  return transform.bias ? TRANSFORM_LAYER_NORM : TRANSFORM_NORM;
 }
 
 const floatBits = new Float32Array(1);

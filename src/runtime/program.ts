@@ -268,6 +268,25 @@ export class Program {
     this.#emit("ADD", { X_AT: x.at, BRANCH_AT: branch.at, COLS: x.shape[1], OUT_AT: out.at });
   }
 
+  /** x += table, over and over: what each patch of a tile, and its class row, begins with. */
+  place(x: Tensor, table: Tensor): void {
+    expectShape("table", table.shape[1], x.shape[1]);
+    this.#emit("PLACE", { X_AT: x.at, TABLE_AT: table.at, TOKENS: table.shape[0], COLS: x.shape[1] });
+  }
+
+  /** Angles of patches, by column and by row. `side`: patches of a tile's side. */
+  gridAngles(side: number, frequencies: Tensor, out: Tensor): void {
+    const pairs = frequencies.shape[0];
+    expectShape("angles out", out.shape[1], pairs * 4);
+    this.#emit("GRID_ANGLES", { SIDE: side, FREQUENCIES_AT: frequencies.at, PAIRS: pairs, OUT_AT: out.at });
+  }
+
+  /** Four patches each become one row of `out`; class rows go. */
+  shuffle(source: Tensor, side: number, out: Tensor): void {
+    expectShape("shuffled", out.shape[1], 4 * source.shape[1]);
+    this.#emit("SHUFFLE", { SOURCE_AT: source.at, COLS: source.shape[1], SIDE: side, OUT_AT: out.at });
+  }
+
   /** Stored elements of a matrix -> its packed form: outputs [rowBegin, rowEnd), inputs [colBegin, colEnd) lie at `source`. */
   pack(piece: StoredPiece, to: Packed): void {
     this.#emit("PACK", pieceOperands(piece, to.at.at, to));

@@ -6,8 +6,17 @@ import { checkFlag, isPlain, isRevoked, tell, wrong } from "../given.ts";
 const MOST_VALUES = 2 ** 20;
 const MOST_DEPTH = 128;
 
+/** A picture as a part of a message gave it. */
+export interface ChatPicture {
+  readonly image: unknown;
+  /** Of the part, for messages. */
+  readonly field: string;
+}
+
 export interface ChatInput<Options> {
+  /** In the place of each picture its number. */
   readonly messages: unknown;
+  readonly pictures: readonly ChatPicture[];
   readonly options: Options;
 }
 
@@ -28,8 +37,10 @@ interface ReadOptions {
 
 /** Throws REQ_MESSAGE where messages or tools hold what JSON cannot, REQ_PARAM where an option is of another kind. */
 export function readChatInput(messages: unknown, given: GivenOptions): ChatInput<ReadOptions> {
+  const pictures: ChatPicture[] = [];
   return {
-    messages: copyJson(messages, "/messages"),
+    messages: copyJson(messages, "/messages", pictures),
+    pictures,
     options: {
       tools: copyJson(given.tools, "/tools"),
       addGenerationPrompt: checkFlag(given.addGenerationPrompt, "addGenerationPrompt", true),
@@ -39,7 +50,10 @@ export function readChatInput(messages: unknown, given: GivenOptions): ChatInput
   };
 }
 
-function copyJson(value: unknown, field: string): unknown {
+const PART = /^\/messages\/\d+\/content\/\d+$/;
+
+/** `pictures`: where what stands in image parts is put aside. */
+function copyJson(value: unknown, field: string, pictures: ChatPicture[] = []): unknown {
   let left = MOST_VALUES;
   const refuse = (what: string, field: string, actual: unknown) =>
     new EngineError("REQ_MESSAGE", what, { at: { source: "prompt", field }, actual: tell(actual) });
@@ -56,7 +70,11 @@ function copyJson(value: unknown, field: string): unknown {
     }
     // Of a Map, a Date or bytes nothing would be left.
     if (Object.prototype.toString.call(value) !== "[object Object]") throw refuse("not a JSON value", field, value);
-    const entries = Object.entries(value).map(([key, item]) => [key, copy(item, `${field}/${key}`, depth + 1)]);
+    const isPicture = PART.test(field) && "image" in value && (value as { type?: unknown }).type === "image";
+    const entries = Object.entries(value).map(([key, item]) => {
+      if (!isPicture || key !== "image") return [key, copy(item, `${field}/${key}`, depth + 1)];
+      return [key, pictures.push({ image: item, field: `${field}/${key}` }) - 1];
+    });
     return Object.fromEntries(entries);
   };
   return copy(value, field, 0);

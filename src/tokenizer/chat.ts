@@ -20,9 +20,15 @@ export interface TextPart {
   readonly text: string;
 }
 
+/** A picture: PNG, JPEG, WebP or the first frame of a GIF in bytes, a Blob or a data URL; pixels; what a page draws on. */
+export interface ImagePart {
+  readonly type: "image";
+  readonly image: unknown;
+}
+
 export interface ChatMessage {
   readonly role: string;
-  readonly content?: string | readonly TextPart[] | null;
+  readonly content?: string | readonly (TextPart | ImagePart)[] | null;
   /** `tool_calls`, `name`, `tool_call_id` and whatever else the template reads. */
   readonly [field: string]: unknown;
 }

@@ -10,6 +10,8 @@ import { checkWellFormed } from "./tokenizer.ts";
 const LIMITS = { messages: 1024, parts: 1024, tools: 1024, depth: 64 };
 const RESERVED = new Set(["messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "documents"]);
 
+const NO_PLACE = "the chat template takes text alone";
+
 function fault(code: ErrorCode, what: string, field: string, actual?: string | number): EngineError {
   return new EngineError(code, what, { at: { source: "prompt", field }, actual });
 }
@@ -52,31 +54,36 @@ function readContent(content: unknown, field: string, keepParts: boolean): Value
   if (!Array.isArray(content)) throw fault("REQ_MESSAGE", "content is neither a string nor a list of parts", field);
   if (content.length > LIMITS.parts)
     throw fault("REQ_MESSAGE", `more than ${LIMITS.parts} parts`, field, content.length);
-  const texts = content.map((part: unknown, index): Text => {
+  const values = content.map((part: unknown, index): Text | null => {
     const at = `${field}/${index}`;
     if (!isRecord(part) || typeof part["type"] !== "string")
       throw fault("REQ_MESSAGE", "a part is an object with a type", at);
+    if (part["type"] === "image" && "image" in part && keepParts) return null;
     if (part["type"] !== "text") {
-      throw fault("REQ_UNSUPPORTED_CONTENT", "only text parts are supported", `${at}/type`, part["type"]);
+      const what = part["type"] !== "image" || keepParts ? "only parts of text and images are read" : NO_PLACE;
+      throw fault("REQ_UNSUPPORTED_CONTENT", what, `${at}/type`, part["type"]);
     }
     if (typeof part["text"] !== "string") throw fault("REQ_MESSAGE", "text is not a string", `${at}/text`);
     return toValue(part["text"], `${at}/text`) as Text;
   });
-  if (!keepParts) return Text.foreign(texts.map((part) => part.text).join(""));
+  if (!keepParts) return Text.foreign(values.map((text) => text!.text).join(""));
+  const type = new Text("type");
   return Parts.from(
-    texts,
+    values,
     (text): Value =>
-      new Mapping([
-        [new Text("type"), new Text("text")],
-        [new Text("text"), text],
-      ]),
+      text
+        ? new Mapping([
+            [type, new Text("text")],
+            [new Text("text"), text],
+          ])
+        : new Mapping([[type, new Text("image")]]),
   );
 }
 
 function isEmpty(content: Value): boolean {
   if (content instanceof Text) return content.text === "";
   if (!Array.isArray(content)) return true;
-  return content.every((part) => ((part as Mapping).named("text") as Text).text === "");
+  return content.every((part) => ((part as Mapping).named("text") as Text | undefined)?.text === "");
 }
 
 function readCalls(calls: unknown, field: string): Value {

@@ -5,7 +5,8 @@ import { WEIGHT_TYPES } from "../../weight-types.ts";
 import { MOST_RANK, readAdapterConfig } from "../config/adapter.ts";
 import { architectureOf, GGUF_NAMES, type Part } from "../config/architectures.ts";
 import type { ModelConfig } from "../config/config.ts";
-import { type Matrix, plainName, printShape, type Vector } from "./weights.ts";
+import { plainName, printShape } from "./shelf.ts";
+import type { Matrix, Vector } from "./weights.ts";
 
 /**
  * An adapter of low rank (LoRA, arXiv 2106.09685): y = W x + s B (A x) beside matrices of a model. Where its A and B lie in its

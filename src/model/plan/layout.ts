@@ -205,7 +205,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     const pageBytes = pageLayerBytes(config, sizes.cache);
     cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [layers, sizes.pages[kind], pageBytes]);
   }
-  const loader = reserveLoader(plan, weights);
+  const loader = reserveLoader(plan, [...matricesOfModel(weights), ...adapterMatrices(weights)]);
   const packed = reserveWeights(plan, weights, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
   const adapters = reserveAdapters(plan, config, weights, sizes, range);
@@ -325,8 +325,8 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
 /** A half of the staging ring where no piece needs more; smaller for models whose matrices are. */
 const STAGING_BYTES = 768 * 1024;
 
-function reserveLoader(plan: MemoryPlan, weights: ModelWeights): LoaderPlace {
-  const matrices = [...matricesOfModel(weights), ...adapterMatrices(weights)];
+/** For all of these. */
+export function reserveLoader(plan: MemoryPlan, matrices: readonly Matrix[]): LoaderPlace {
   const most = (values: readonly number[]) => values.reduce((largest, value) => Math.max(largest, value), 0);
   const half = Math.max(most(matrices.map(leastPieceBytes)), Math.min(STAGING_BYTES, most(matrices.map(storedBytes))));
   const scaled = matrices.filter((matrix) => matrix.scales !== null);

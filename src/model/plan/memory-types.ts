@@ -6,8 +6,10 @@ import type { FeedForward, Matrix, ModelWeights } from "./weights.ts";
 
 /** f16 matrices become f32: for weights that have no packed f16. */
 export function widenF16(weights: ModelWeights): ModelWeights {
-  return eachMatrix(weights, (matrix) => (matrix.type === "f16" ? { ...matrix, type: "f32" } : matrix));
+  return eachMatrix(weights, widenMatrix);
 }
+
+export const widenMatrix = (matrix: Matrix): Matrix => (matrix.type === "f16" ? { ...matrix, type: "f32" } : matrix);
 
 /** Float matrices get the types of a recipe; those that are quantised in the file stay what they are. */
 export function quantizeWeights(

@@ -29,6 +29,14 @@ export interface SizeOptions {
   readonly maxMemory: number | undefined;
   /** Bytes of one wasm memory at most: layers that do not fit go to a further one. */
   readonly memoryLimit: number | undefined;
+  /** The memory of a vision tower, which counts with the others. */
+  readonly tower?: BesideBytes | null;
+}
+
+/** Of a memory that no layer of the text lies in: all of it, and the packed weights in it. */
+export interface BesideBytes {
+  readonly total: number;
+  readonly weights: number;
 }
 
 const DEFAULT_CONTEXT = 8192;
@@ -51,6 +59,7 @@ export interface ModelPlan {
 /** Bytes: of each memory and of all of them, to the byte; weights as packed; cache; whatever is neither. */
 export interface PlannedBytes {
   readonly total: number;
+  /** A vision tower has the last. */
   readonly memories: readonly number[];
   readonly weights: number;
   readonly cache: number;
@@ -71,7 +80,10 @@ export function planModel(config: ModelConfig, weights: ModelWeights, options: S
     const layout = layoutMemory(config, weights, sizes, range);
     return { layout, programs: placePrograms(config, layout, sizes, options.fused ?? allFloat(weights)) };
   });
-  const memory = bytesOf(placed.map(({ layout }) => layout));
+  const memory = bytesOf(
+    placed.map(({ layout }) => layout),
+    options.tower ?? null,
+  );
   if (options.maxMemory !== undefined && memory.total > options.maxMemory) {
     throw new EngineError("MODEL_TOO_LARGE", "the model, its cache and its activations need more than maxMemory", {
       at: { source: "option", field: "maxMemory" },
@@ -85,12 +97,14 @@ export function planModel(config: ModelConfig, weights: ModelWeights, options: S
   return { sizes, placed, warnings, memory };
 }
 
-function bytesOf(layouts: readonly Layout[]): PlannedBytes {
+function bytesOf(layouts: readonly Layout[], tower: BesideBytes | null): PlannedBytes {
   const sum = (count: (layout: Layout) => number) => layouts.reduce((bytes, layout) => bytes + count(layout), 0);
-  const total = sum(({ plan }) => plan.memoryBytes);
-  const weights = sum(({ matrices }) => matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
-  const cache = sum(({ cacheAt }) => cacheAt.full.bytes + cacheAt.chunked.bytes);
   const memories = layouts.map(({ plan }) => plan.memoryBytes);
+  if (tower) memories.push(tower.total);
+  const total = memories.reduce((bytes, memory) => bytes + memory, 0);
+  const packed = sum(({ matrices }) => matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0));
+  const weights = packed + (tower?.weights ?? 0);
+  const cache = sum(({ cacheAt }) => cacheAt.full.bytes + cacheAt.chunked.bytes);
   return { total, memories, weights, cache, activations: total - weights - cache };
 }
 

@@ -5,29 +5,56 @@ import { adapterMatrices } from "../plan/adapter-layout.ts";
 import { matricesOfModel } from "../plan/layout.ts";
 import { allFloat, type ModelPlan, planModel, type SizeOptions } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
+import type { VisionConfig } from "../vision/config.ts";
+import { planTower, type TowerPlan } from "../vision/tower.ts";
+import { matricesOfVision, type VisionWeights } from "../vision/weights.ts";
 import { findWideDifference } from "./proof.ts";
+
+/** What a model sees with. */
+export interface Vision {
+  readonly config: VisionConfig;
+  readonly weights: VisionWeights;
+}
 
 /** The kernels, wide where that was wished for and proves to change no bit, and the plan of a model laid out for them. */
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: SizeOptions & {
+  options: Omit<SizeOptions, "tower"> & {
+    readonly vision?: Vision | null;
     readonly build: Build | undefined;
     readonly signal?: AbortSignal;
   },
-): Promise<{ kernels: Kernels; plan: ModelPlan }> {
+): Promise<{ kernels: Kernels; plan: ModelPlan; tower: TowerPlan | null }> {
+  const { vision = null } = options;
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, options.signal);
-    return { kernels, plan: planModel(config, weights, { ...options, wide: kernels.wide.on }) };
+    const assumed = { ...options, wide: kernels.wide.on };
+    const tower = vision && planTower(vision.config, vision.weights, config, assumed);
+    return { kernels, plan: planModel(config, weights, { ...assumed, tower: tower && towerBytes(tower) }), tower };
   };
   const wide = await open(options.wide);
   if (!wide.kernels.wide.on) return wide;
   const { activations, cache } = options;
   const types = new Set([...matricesOfModel(weights), ...adapterMatrices(weights)].map(({ type }) => type));
-  const fused = wide.kernels.build === "relaxed" && allFloat(weights);
-  const difference = await findWideDifference(wide.kernels, { types, activations, cache, fused });
+  const checks = [{ types, fused: allFloat(weights) }];
+  if (wide.tower) {
+    const seen = new Set(matricesOfVision(vision!.weights).map(({ type }) => type));
+    checks.push({ types: seen, fused: wide.tower.layout.sizes.fused });
+  }
+  let difference: string | undefined;
+  for (const check of checks) {
+    const fused = wide.kernels.build === "relaxed" && check.fused;
+    difference ??= await findWideDifference(wide.kernels, { types: check.types, activations, cache, fused });
+  }
   if (difference === undefined) return wide;
   const narrow = await open(false);
   const reason = `paired vectors gave other bits than single ones (${difference})`;
   return { ...narrow, kernels: { ...narrow.kernels, wide: { on: false, reason } } };
+}
+
+/** What a plan of the text counts of a tower. */
+export function towerBytes({ layout }: TowerPlan): { total: number; weights: number } {
+  const weights = layout.matrices.reduce((bytes, { to }) => bytes + to.at.bytes, 0);
+  return { total: layout.plan.memoryBytes, weights };
 }

@@ -26,9 +26,12 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
+/** What is to be filled. */
+type Filled = Pick<Layout, "vectors" | "tablesOf" | "matrices">;
+
 /** Fills the memories with their vectors, tables and matrices. */
 export async function loadWeights(
-  placed: readonly { readonly layout: Layout; readonly loader: Loader }[],
+  placed: readonly { readonly layout: Filled; readonly loader: Loader }[],
   options: LoadOptions,
 ): Promise<void> {
   const matrices = placed.flatMap(({ layout }) => layout.matrices);
@@ -47,7 +50,7 @@ export async function loadWeights(
 }
 
 /** Addresses of the weights that an op reaches by index: those reserved together with the first. */
-function writeTable(memory: Memory, layout: Layout, first: Packed, table: Tensor): void {
+function writeTable(memory: Memory, layout: Filled, first: Packed, table: Tensor): void {
   const at = layout.matrices.findIndex(({ to }) => to === first);
   memory.u32(table).set(layout.matrices.slice(at, at + table.shape[0]).map(({ to }) => to.at.at));
 }

@@ -4,18 +4,21 @@ import type { Build } from "../../host/build.ts";
 import type { Kernels } from "../../runtime/module.ts";
 import type { Choices } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
-import { quantizeWeights, widenF16 } from "../plan/memory-types.ts";
+import { quantizeWeights, widenF16, widenMatrix } from "../plan/memory-types.ts";
 import type { Recipe } from "../plan/recipes.ts";
 import type { ModelPlan, SizeOptions } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
-import { planKernels } from "./kernels.ts";
+import { mapMatrices } from "../vision/weights.ts";
+import { planKernels, type Vision } from "./kernels.ts";
 import { type LoadOptions, UNPACKABLE_F16 } from "./load.ts";
 import { ResidentModel } from "./resident.ts";
 import type { Tuning } from "./tune.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
-export interface OpenOptions extends SizeOptions, LoadOptions {
+export interface OpenOptions extends Omit<SizeOptions, "tower">, LoadOptions {
+  /** What the model sees with; null: it reads text only. */
+  readonly vision?: Vision | null;
   readonly build: Build | undefined;
   /** Kernels by type of weights; the others are measured. */
   readonly choices?: Choices | undefined;
@@ -32,9 +35,10 @@ export interface Opened {
 }
 
 export async function openResident(config: ModelConfig, weights: ModelWeights, options: OpenOptions): Promise<Opened> {
-  const open = async (weights: ModelWeights, warnings: readonly string[]): Promise<Opened> => {
-    const { kernels, plan } = await orAborted(planKernels(config, weights, options), options.signal);
-    const resident = await ResidentModel.load({ ...options, kernels, config, weights, plan });
+  const open = async (weights: ModelWeights, vision: Vision | null, warnings: readonly string[]): Promise<Opened> => {
+    const planned = await orAborted(planKernels(config, weights, { ...options, vision }), options.signal);
+    const { kernels, plan } = planned;
+    const resident = await ResidentModel.load({ ...options, ...planned, config, weights });
     try {
       const tuning = await tuneResident(resident, kernels, options);
       return { resident, kernels, plan, tuning, warnings: [...plan.warnings, ...warnings] };
@@ -45,11 +49,13 @@ export async function openResident(config: ModelConfig, weights: ModelWeights, o
   };
   const kept = options.quantize ? quantizeWeights(weights, options.quantize) : { weights, warnings: [] };
   try {
-    return await open(kept.weights, kept.warnings);
+    return await open(kept.weights, options.vision ?? null, kept.warnings);
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== UNPACKABLE_F16) throw error;
     const where = error.at?.field;
-    return await open(widenF16(kept.weights), [
+    const { vision = null } = options;
+    const widened = vision && { ...vision, weights: mapMatrices(vision.weights, widenMatrix) };
+    return await open(widenF16(kept.weights), widened, [
       ...kept.warnings,
       `f16 weights of 128 and more (${where}): f16 matrices are kept as f32`,
     ]);

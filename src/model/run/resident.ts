@@ -9,26 +9,25 @@ import {
   WORD_PROFILE_FROM,
   WORD_PROFILE_WORDS,
   WORD_ROWS,
-  WORD_SCRATCH_AT,
-  WORD_SCRATCH_BYTES,
 } from "../../../assembly/abi.ts";
 import { EngineError } from "../../error.ts";
 import type { Crossing } from "../../host/worker-start.ts";
-import { Memory, type Tensor } from "../../runtime/memory.ts";
+import type { Memory, Tensor } from "../../runtime/memory.ts";
 import type { Kernels } from "../../runtime/module.ts";
 import type { Program } from "../../runtime/program.ts";
 import { type Fault, type RunResult, startAt, Threads } from "../../runtime/threads.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
-import type { Layout, Sizes } from "../plan/layout.ts";
+import type { Sizes } from "../plan/layout.ts";
 import type { PageKind } from "../plan/pages.ts";
-import type { Programs } from "../plan/programs.ts";
 import { allFloat, type ModelPlan, type PlannedMemory } from "../plan/sizes.ts";
 import type { ModelWeights } from "../plan/weights.ts";
+import { makeTowerMemory, Tower, type TowerPlan } from "../vision/tower.ts";
 import { Cache } from "./cache.ts";
 import { KernelChoices } from "./choices.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
+import { makeMemory } from "./make-memory.ts";
 import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
 import { type TapData, TapReader } from "./tap-reader.ts";
 
@@ -61,6 +60,8 @@ export interface ResidentOptions extends LoadOptions {
   readonly config: ModelConfig;
   readonly weights: ModelWeights;
   readonly plan: ModelPlan;
+  /** Absent: the model reads text only. */
+  readonly tower?: TowerPlan | null;
   readonly threads: number;
 }
 
@@ -69,6 +70,8 @@ export class ResidentModel {
   readonly sizes: Sizes;
   readonly cache: Cache;
   readonly threads: Threads;
+  /** null: the model reads text only. Runs between two steps. */
+  readonly tower: Tower | null;
   /** Ops of one step, and those of them behind which threads wait in one of few rows; all memories. */
   readonly ops: number;
   readonly barriers: number;
@@ -83,7 +86,9 @@ export class ResidentModel {
     { config, plan, kernels, weights }: ResidentOptions,
     placed: readonly Placed[],
     threads: Threads,
+    tower: Tower | null,
   ) {
+    this.tower = tower;
     this.config = config;
     this.sizes = plan.sizes;
     this.threads = threads;
@@ -107,7 +112,7 @@ export class ResidentModel {
   }
 
   static async load(options: ResidentOptions): Promise<ResidentModel> {
-    const { config, weights, plan, kernels } = options;
+    const { config, weights, plan, kernels, tower } = options;
     const memories = plan.placed.map(({ layout, programs }) => makeMemory(layout, programs));
     const crossings = plan.placed.map(({ layout }, index): Crossing | null =>
       index === 0
@@ -119,6 +124,8 @@ export class ResidentModel {
             rowsWord: WORD_ROWS,
           },
     );
+    // Behind all others: no step walks it.
+    if (tower) crossings[memories.push(makeTowerMemory(tower)) - 1] = null;
     const threads = await Threads.start(options.threads, kernels.module, memories, crossings, options.signal);
     try {
       const placed = plan.placed.map((planned, index): Placed => {
@@ -130,8 +137,10 @@ export class ResidentModel {
         : ropeDivisors(config);
       const frequencies = ropeFrequencies(config, divisors);
       for (const { layout, memory } of placed) memory.f32(layout.frequencies).set(frequencies);
-      await loadWeights(placed, options);
-      return new ResidentModel(options, placed, threads);
+      const index = placed.length;
+      const loader = tower ? new Loader(memories[index], tower.layout.loader, index, threads) : null;
+      await loadWeights(loader ? [...placed, { layout: tower!.layout, loader }] : placed, options);
+      return new ResidentModel(options, placed, threads, loader && new Tower(tower!, loader.memory, threads, index));
     } catch (error) {
       await threads.dispose();
       throw error;
@@ -147,7 +156,7 @@ export class ResidentModel {
     return this.#placed.flatMap(({ programs }) => programs.trace.taps.flatMap((taps) => taps.map(({ name }) => name)));
   }
 
-  /** Bytes of every wasm memory. */
+  /** Bytes of every wasm memory of the text model. */
   get memoryBytes(): number[] {
     return this.#placed.map(({ memory }) => memory.wasm.buffer.byteLength);
   }
@@ -386,13 +395,4 @@ export class ResidentModel {
   async dispose(): Promise<void> {
     await this.threads.dispose();
   }
-}
-
-/** A memory of its planned size with its programs in it. */
-function makeMemory(layout: Layout, { forward, trace, logits }: Programs): Memory {
-  const memory = new Memory(layout.plan);
-  for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])]) memory.u32(at).set(program.words());
-  memory.control[WORD_SCRATCH_AT] = layout.scratch.at;
-  memory.control[WORD_SCRATCH_BYTES] = layout.scratch.shape[1];
-  return memory;
 }
