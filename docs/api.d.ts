@@ -25,6 +25,16 @@ declare function openLogits(source: SourceLike): Promise<StoredLogits>;
 
 declare function quantize(source: CheckpointLike, target: string | WritableStream<Uint8Array>, options: QuantizeOptions): Promise<Quantized>;
 
+declare class Activity {
+    #private;
+    private constructor();
+    get load(): {
+        readonly running: number;
+        readonly waiting: number;
+    };
+    onStep(listener: (step: StepReport) => void): () => void;
+}
+
 type AdapterChoice = string | number | null;
 
 interface AdapterInfo {
@@ -336,6 +346,7 @@ declare class Generation<Value = unknown> implements AsyncIterable<string> {
     #private;
     private constructor();
     get partial(): PartialAnswer;
+    get sampled(): readonly SampledToken[];
     result(): Promise<GenerationResult<Value>>;
     text(): Promise<string>;
     [Symbol.asyncIterator](): AsyncIterableIterator<string>;
@@ -456,6 +467,7 @@ declare class Model {
     readonly config: ModelConfig;
     readonly info: ModelInfo;
     readonly cache: PrefixCache;
+    readonly activity: Activity;
     private constructor();
     get tokenizer(): Tokenizer;
     get wakes(): number[];
@@ -538,6 +550,7 @@ interface ModelConfig {
 interface ModelInfo {
     readonly name: string;
     readonly architecture: string;
+    readonly fingerprint: string;
     readonly host: HostName;
     readonly build: {
         readonly name: Build;
@@ -764,10 +777,12 @@ interface Score {
     readonly nll: Float64Array;
     readonly meanNll: number;
     readonly perplexity: number;
+    readonly top?: readonly (readonly TokenProbability[])[];
 }
 
 interface ScoreOptions extends PromptOptions {
     prompt?: Prompt;
+    logProbabilities?: number;
 }
 
 type Seed = number | string;
@@ -814,6 +829,12 @@ interface StandardSchema<Output = unknown> {
             readonly output: Output;
         } | undefined;
     };
+}
+
+interface StepReport {
+    readonly milliseconds: number;
+    readonly rows: number;
+    readonly sequences: number;
 }
 
 type StopReason = "eos" | "stopId" | "stopString" | "format" | "maxTokens" | "context";
@@ -956,4 +977,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
-export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, Tuning, WindowRule, XtcOptions };
+export type { Activity, AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StepReport, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, Tuning, WindowRule, XtcOptions };
