@@ -13,7 +13,7 @@ const BUDGET = { packed: 510_000, unpacked: 1_800_000 };
 
 /** What may lie in the package. */
 const WANTED =
-  /^(package\.json|README\.md|LICENSE|dist\/wasmaverick\.d\.ts|dist\/assembly\/abi\.js|dist\/src\/.*\.(js|wasm)|dist\/src\/host\/worker-web\.d\.ts)$/;
+  /^(package\.json|README\.md|LICENSE|dist\/(wasmaverick|server)\.d\.ts|dist\/assembly\/abi\.js|dist\/src\/.*\.(js|wasm)|dist\/src\/host\/worker-web\.d\.ts)$/;
 
 /** The tarball of the project as it is built, made without its scripts: they would build it again. */
 export async function pack(folder) {
