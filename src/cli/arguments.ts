@@ -7,6 +7,7 @@ import { checkOptions, type GenerateOptions } from "../generate/options.ts";
 import type { ChatOptions, Recipe } from "../index.ts";
 import { answerOptions, chatVariables, type FormatFile, formatFile } from "./answer-options.ts";
 import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
+import { type ServeCommand, serveOptions } from "./serve-arguments.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
 /** The command line as a command, checked before anything is opened. */
@@ -87,6 +88,7 @@ export type Command =
   | PerplexityCommand
   | QuantizeCommand
   | BenchCommand
+  | ServeCommand
   | { name: "help"; of: CommandName }
   | { name: "version" };
 
@@ -110,6 +112,11 @@ export function parseCommand(argv: readonly string[]): Command {
   const verbose = values.has("verbose");
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
+  if (name === "serve") {
+    const load = loadOptions(name, values);
+    if (values.has("no-generation-config")) load.generationConfig = false;
+    return { name, ...about, verbose, ...checked(() => serveOptions(values, load)) };
+  }
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const text = (option: string) => values.get(option) as string | undefined;
   const chat = values.has("chat");

@@ -9,6 +9,7 @@ import { Interrupts } from "./interrupts.ts";
 import { perplexity } from "./perplexity.ts";
 import { quantizeFile } from "./quantize.ts";
 import { run } from "./run.ts";
+import { serve } from "./serve.ts";
 import { UsageError } from "./split.ts";
 import { printable, write } from "./terminal.ts";
 
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<void> {
       await printInspection(command);
     } else if (command.name === "perplexity") await perplexity(command, interrupts);
     else if (command.name === "quantize") await quantizeFile(command, interrupts);
+    else if (command.name === "serve") await serve(command, interrupts);
     else if (command.name === "bench") await bench(command, interrupts);
     else await run(command, interrupts);
   } catch (error) {
