@@ -7,7 +7,7 @@ import { afterEach, expect, it } from "vitest";
 import { parseCommand } from "../src/cli/arguments.ts";
 import { VERSION } from "../src/server/version.ts";
 import { end, run, start } from "./command-line.ts";
-import { PROJECT } from "./runtimes.ts";
+import { MODEL, PROJECT } from "./runtimes.ts";
 
 const children: ChildProcess[] = [];
 afterEach(() => {
@@ -22,7 +22,8 @@ interface Serving {
 
 async function serving(...args: string[]): Promise<Serving> {
   const port = args.includes("--port") ? [] : ["--port", "0"];
-  const child = start(["serve", ...port, "--threads", "0", "--context", "512", ...args]);
+  const load = args.includes("--config") ? [] : ["--threads", "0", "--context", "512"];
+  const child = start(["serve", ...port, ...load, ...args]);
   children.push(child);
   const ended = end(child);
   let said = "";
@@ -106,6 +107,37 @@ it("takes keys from a file with limits, and from the environment, and tells none
     const { stdout, stderr } = await ended;
     expect(stdout + stderr).not.toContain("file-key");
     expect(stderr).toContain('"key":"second"');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it("serves the models of a file, loads them when they are asked for, and reads it again on SIGHUP", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "wasmaverick-models-"));
+  const path = join(folder, "models.json");
+  const write = (names: string[]) => {
+    const model = { source: MODEL, load: { context: 256, threads: 0 } };
+    writeFileSync(path, JSON.stringify({ models: Object.fromEntries(names.map((name) => [name, model])) }));
+  };
+  write(["first"]);
+  try {
+    const { url, child, ended } = await serving("--config", path);
+    const names = async () => (await (await fetch(`${url}/v1/models`)).json()).data.map(({ id }: { id: string }) => id);
+    expect(await names()).toEqual(["first"]);
+    expect((await complete(url, { model: "first" })).status).toBe(200);
+    write(["second", "third"]);
+    child.kill("SIGHUP");
+    await expect.poll(names).toEqual(["second", "third"]);
+    writeFileSync(path, "{");
+    child.kill("SIGHUP");
+    expect((await complete(url, { model: "third" })).status).toBe(200);
+    expect((await complete(url, { model: "first" })).status).toBe(404);
+    child.kill("SIGTERM");
+    const { code, stderr } = await ended;
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/reloaded: second, third\n[\s\S]*not reloaded: --config is no JSON/),
+    ]);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -115,7 +115,10 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "serve") {
     const load = loadOptions(name, values);
     if (values.has("no-generation-config")) load.generationConfig = false;
-    return { name, ...about, verbose, ...checked(() => serveOptions(values, load)) };
+    const command = { name, ...about, verbose, ...checked(() => serveOptions(values, load)) };
+    if (command.config !== undefined && command.model !== undefined)
+      throw new UsageError("a model beside --config, which names the models, expected one of them");
+    return command;
   }
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const text = (option: string) => values.get(option) as string | undefined;

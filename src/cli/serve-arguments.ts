@@ -7,6 +7,8 @@ import { UsageError, type Value } from "./split.ts";
 export interface ServeCommand {
   readonly name: "serve";
   readonly model: string | undefined;
+  /** Of several models, in place of one. */
+  readonly config: string | undefined;
   /** In requests; undefined: that of its file. */
   readonly served: string | undefined;
   readonly host: string;
@@ -41,9 +43,25 @@ export function serveOptions(
     );
   if (values.has("log-prompts") && values.has("no-log"))
     throw new UsageError("--log-prompts beside --no-log, expected one of them");
+  const alone = [
+    "name",
+    "threads",
+    "context",
+    "cache",
+    "quantize",
+    "lora",
+    "activations",
+    "max-memory",
+    "build",
+    "narrow",
+  ];
+  const stray = values.has("config") ? alone.find((name) => values.has(name)) : undefined;
+  if (stray !== undefined)
+    throw new UsageError(`--${stray} beside --config, which says it for each model, expected one of them`);
   checkLoadOptions(load);
   const seconds = number("deadline");
   return {
+    config: text("config"),
     served: text("name"),
     host,
     port: number("port") ?? 8080,

@@ -36,6 +36,13 @@ export const SERVE_OPTIONS: readonly OptionRow[] = [
     ...serve,
   },
   { name: "allow-origin", kind: "texts", value: "origin", help: "pages of this origin may ask", ...serve },
+  {
+    name: "config",
+    kind: "text",
+    value: "path",
+    help: "several models, loaded on demand; SIGHUP reads it again",
+    ...serve,
+  },
   { name: "name", kind: "text", value: "name", help: "of the model in requests (that of its file)", ...serve },
   {
     name: "deadline",

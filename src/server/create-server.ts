@@ -6,6 +6,7 @@ import { Requests } from "./requests.ts";
 import { checkServerOptions, type ServerOptions } from "./server-options.ts";
 import { StoredResponses } from "./stored-responses.ts";
 
+export { ModelPool, type PooledModel } from "./model-pool.ts";
 export type { Lease, Models, ModelsLike } from "./models.ts";
 export type { RequestReport, ServedChat, ServedModel, ServerKey, ServerOptions } from "./server-options.ts";
 
