@@ -6,6 +6,7 @@ import { EngineError, quoteName } from "../error.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
 import type { ChatOptions, Recipe } from "../index.ts";
 import { answerOptions, chatVariables, type FormatFile, formatFile } from "./answer-options.ts";
+import { type BatchCommand, batchOptions } from "./batch-arguments.ts";
 import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
 import { type ServeCommand, serveOptions } from "./serve-arguments.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
@@ -87,6 +88,7 @@ export type Command =
   | InspectCommand
   | PerplexityCommand
   | QuantizeCommand
+  | BatchCommand
   | BenchCommand
   | ServeCommand
   | { name: "help"; of: CommandName }
@@ -107,6 +109,12 @@ export function parseCommand(argv: readonly string[]): Command {
   refuseStrangers(split);
   if (values.has("help")) return { name: "help", of: name };
   if (values.has("version")) return { name: "version" };
+  if (name === "batch") {
+    const load = loadOptions(name, values);
+    if (values.has("no-generation-config")) load.generationConfig = false;
+    const told = { json: values.has("json"), verbose: values.has("verbose") };
+    return { name, ...told, ...checked(() => batchOptions(split.positionals, values, load)) };
+  }
   const about = { model: onlyModel(split.positionals, name), json: values.has("json") };
   if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
   const verbose = values.has("verbose");

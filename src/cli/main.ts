@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { EngineError } from "../error.ts";
 import { parseCommand } from "./arguments.ts";
+import { batch } from "./batch.ts";
 import { bench } from "./bench.ts";
 import { helpText } from "./help.ts";
 import { printInspection } from "./inspect.ts";
@@ -31,6 +32,7 @@ async function main(argv: readonly string[]): Promise<void> {
     } else if (command.name === "perplexity") await perplexity(command, interrupts);
     else if (command.name === "quantize") await quantizeFile(command, interrupts);
     else if (command.name === "serve") await serve(command, interrupts);
+    else if (command.name === "batch") await batch(command, interrupts);
     else if (command.name === "bench") await bench(command, interrupts);
     else await run(command, interrupts);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { OptionRow } from "./options.ts";
 
-/** What `wasmaverick serve` knows beside the options of loading. */
+/** What `wasmaverick serve` and `wasmaverick batch` know beside the options of loading. */
 
 const serve = { of: ["serve"] } as const;
 const SECONDS = [1, 86_400] as const;
@@ -55,4 +55,12 @@ export const SERVE_OPTIONS: readonly OptionRow[] = [
   { name: "drain", kind: "number", value: "s", help: "what runs may end after SIGTERM (10)", range: SECONDS, ...serve },
   { name: "log-prompts", kind: "flag", help: "with the bodies of requests: what people wrote", ...serve },
   { name: "no-log", kind: "flag", help: "without a line for each request", ...serve },
+];
+
+const batch = { of: ["batch"] } as const;
+
+export const BATCH_OPTIONS: readonly OptionRow[] = [
+  { name: "model", short: "m", kind: "text", value: "path", help: "the model that answers", ...batch },
+  { name: "errors", kind: "text", value: "path", help: "what went wrong (errors.jsonl beside the output)", ...batch },
+  { name: "ordered", kind: "flag", help: "results in the order of the lines, not as they end", ...batch },
 ];
