@@ -1,4 +1,6 @@
 /** Streams and their ends: readers that leave or take nothing, errors in the middle, full queues, closing; what is counted and told. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, loadModel, type Model } from "../dist/src/index.js";
 import { createServer, type RequestReport } from "../dist/src/server/create-server.js";
@@ -207,4 +209,24 @@ it("lm-eval's way: ids as prompts, echo and one alternative: the sum of a contin
   expect(sum).toBe(-nll.reduce((all, one) => all + one, 0));
   for (const [index, logprob] of logprobs.entries())
     if (index > 0) expect(Math.max(...(Object.values(top[index]) as number[]))).toBeGreaterThanOrEqual(logprob);
+});
+
+it("nothing of a request is kept: the heap is as large after a thousand as after a few hundred", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  await using small = await createModel(byteModel(32), { threads: 0, seed: 1 });
+  const handler = await createServer(small);
+  const heapAfter = async (rounds: number) => {
+    for (let round = 0; round < rounds; round++) {
+      const asked = Array.from({ length: 100 }, (_, index) =>
+        post(handler, TEXT, { prompt: `x${index}`, stream: true }),
+      );
+      await Promise.all(asked.map(async (response) => await (await response).text()));
+    }
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await heapAfter(3);
+  // An answer that is kept, with its pieces, is 20 kB; collections differ by one megabyte.
+  expect((await heapAfter(10)) - before).toBeLessThan(3_000_000);
 });
