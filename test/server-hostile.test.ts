@@ -104,10 +104,10 @@ const CASES: Case[] = [
     said({
       response_format: {
         type: "json_schema",
-        json_schema: { name: "a", schema: { properties: { b: { multipleOf: 2 } } } },
+        json_schema: { name: "a", schema: { properties: { b: { propertyNames: {} } } } },
       },
     }),
-    ...([400, "SCHEMA_UNSUPPORTED", "response_format.json_schema.schema.properties.b.multipleOf"] as const),
+    ...([400, "SCHEMA_UNSUPPORTED", "response_format.json_schema.schema.properties.b.propertyNames"] as const),
   ],
   [
     "X14 a pattern that is none",
