@@ -27,6 +27,16 @@ declare function openLogits(source: SourceLike): Promise<StoredLogits>;
 
 declare function quantize(source: CheckpointLike, target: string | WritableStream<Uint8Array>, options: QuantizeOptions): Promise<Quantized>;
 
+declare class Activity {
+    #private;
+    private constructor();
+    get load(): {
+        readonly running: number;
+        readonly waiting: number;
+    };
+    onStep(listener: (step: StepReport) => void): () => void;
+}
+
 type AdapterChoice = string | number | null;
 
 interface AdapterInfo {
@@ -277,7 +287,7 @@ interface EncodeOptions {
     continues?: boolean;
 }
 
-type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "DRAFT_CIRCLE" | "DRAFT_DISPOSED" | "DRAFT_VOCAB" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "GRAMMAR_EMPTY" | "GRAMMAR_LIMIT" | "GRAMMAR_RECURSION" | "GRAMMAR_STUCK" | "GRAMMAR_SYNTAX" | "GRAMMAR_UNSUPPORTED" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_PROCESSOR" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PICTURE_DATA" | "PICTURE_DECODER" | "PICTURE_KIND" | "PICTURE_LIMIT" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SCHEMA_INVALID" | "SCHEMA_SOURCE" | "SCHEMA_UNSUPPORTED" | "SCHEMA_VALUE" | "SESSION_BUSY" | "SESSION_EMPTY" | "SESSION_MOVED" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "VISION_FILE" | "VISION_MISSING" | "VISION_ROWS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
+type ErrorCode = "ADAPTER_ALONE" | "ADAPTER_CONFIG" | "ADAPTER_MISSING" | "ADAPTER_TENSOR" | "BATCH_READ" | "BUILD_UNSUPPORTED" | "CACHE_FULL" | "CACHE_SEQUENCES" | "CHECKPOINT_EMPTY" | "CHECKPOINT_LONE_FILE" | "CHECKPOINT_SEVERAL" | "CONFIG_ARCH" | "CONFIG_HEADS" | "CONFIG_LAYERS" | "CONFIG_MISSING" | "CONFIG_MOE" | "CONFIG_QUANT" | "CONFIG_RANGE" | "CONFIG_ROPE" | "CONFIG_TOKEN_ID" | "CONFIG_UNSUPPORTED" | "CONFIG_VOCAB" | "CONTEXT_LENGTH" | "DEADLINE" | "DISPOSED" | "DRAFT_CIRCLE" | "DRAFT_DISPOSED" | "DRAFT_VOCAB" | "FILE_CHANGED" | "FILE_DENIED" | "FILE_EXISTS" | "FILE_IO" | "FILE_MISSING" | "FILE_NOT_REGULAR" | "FILE_TOO_LARGE" | "GENERATION_LEFT" | "GGUF_ALIGNMENT" | "GGUF_ARCH" | "GGUF_ARRAY_LEN" | "GGUF_ARRAY_NESTED" | "GGUF_ARRAY_TYPE" | "GGUF_BLOCK" | "GGUF_BOOL" | "GGUF_COUNT" | "GGUF_DATA_BYTES" | "GGUF_DIM" | "GGUF_ENDIAN" | "GGUF_HEADER_SIZE" | "GGUF_KEY_CHARS" | "GGUF_KEY_DUPLICATE" | "GGUF_KEY_EMPTY" | "GGUF_KV_TYPE" | "GGUF_MAGIC" | "GGUF_NDIMS" | "GGUF_SPLIT" | "GGUF_STRING_LEN" | "GGUF_TENSOR_BYTES" | "GGUF_TENSOR_NAME" | "GGUF_TENSOR_OFFSET" | "GGUF_TENSOR_RANGE" | "GGUF_TENSOR_TYPE" | "GGUF_TRUNCATED" | "GGUF_TYPE" | "GGUF_VERSION" | "GRAMMAR_EMPTY" | "GRAMMAR_LIMIT" | "GRAMMAR_RECURSION" | "GRAMMAR_STUCK" | "GRAMMAR_SYNTAX" | "GRAMMAR_UNSUPPORTED" | "HOST_CRYPTO" | "INDEX_PATH" | "INDEX_SHAPE" | "INDEX_SHARDS" | "INDEX_TENSOR" | "JSON_DEPTH" | "JSON_SIZE" | "JSON_SYNTAX" | "KERNELS_INVALID" | "KERNELS_MISSING" | "KERNEL_FAULT" | "KERNEL_INDEX" | "KV_PAGE" | "LOGITS_FORMAT" | "LOGITS_IDS" | "LOGITS_PROCESSOR" | "LOGITS_SIZE" | "LOGITS_VALUE" | "LOGITS_VERSION" | "LOGITS_VOCAB" | "LOGITS_WINDOWS" | "MEMORY_PLAN" | "MODEL_LOGITS" | "MODEL_NONFINITE" | "MODEL_TENSOR" | "MODEL_TOKENS" | "MODEL_TOO_LARGE" | "OOM_MEMORY" | "OPTION_RANGE" | "OPTION_TAPS" | "OPTION_UNKNOWN" | "PEER_MISSING" | "PICTURE_DATA" | "PICTURE_DECODER" | "PICTURE_KIND" | "PICTURE_LIMIT" | "PREFIX_DATA" | "PREFIX_FORMAT" | "PREFIX_MODEL" | "PREFIX_OFF" | "PROGRAM_OPERANDS" | "PROGRAM_SHAPE" | "PROMPT_UNICODE" | "QUANTIZE_AGAIN" | "QUANTIZE_TARGET" | "QUEUE_FULL" | "REMOTE_CHANGED" | "REMOTE_FAILED" | "REMOTE_RANGE" | "REMOTE_SHORT" | "REMOTE_STATUS" | "REQ_EMPTY_PROMPT" | "REQ_MESSAGE" | "REQ_PARAM" | "REQ_TOKEN_ID" | "REQ_UNSUPPORTED_CONTENT" | "REQ_UNSUPPORTED_PARAM" | "SAMPLE_NO_CANDIDATE" | "SCHEMA_INVALID" | "SCHEMA_SOURCE" | "SCHEMA_UNSUPPORTED" | "SCHEMA_VALUE" | "SERVER_LISTEN" | "SESSION_BUSY" | "SESSION_EMPTY" | "SESSION_MOVED" | "SHARD_MISSING" | "SHARD_NOT_FILE" | "SOURCE_KIND" | "SOURCE_SHAPE" | "STEP_EMBEDDINGS" | "STEP_ROWS" | "ST_COUNT" | "ST_COVER" | "ST_DEPTH" | "ST_DTYPE" | "ST_DUPLICATE_KEY" | "ST_FIELD" | "ST_HEADER_LEN" | "ST_HEADER_START" | "ST_HOLE" | "ST_INTEGER" | "ST_JSON" | "ST_METADATA" | "ST_MISALIGNED" | "ST_NDIMS" | "ST_OFFSETS" | "ST_OVERLAP" | "ST_TENSOR_BYTES" | "ST_TRUNCATED" | "ST_UTF8" | "TEMPLATE_MISSING" | "TEMPLATE_NAME" | "THREADS_UNSUPPORTED" | "TOKENIZER_MISSING" | "TOK_ADDED" | "TOK_BYTE" | "TOK_COMPONENT" | "TOK_ID" | "TOK_ID_RANGE" | "TOK_LENGTH" | "TOK_MERGE" | "TOK_PROTOBUF" | "TOK_REGEX" | "TOK_SCORE" | "TOK_SPECIAL" | "TOK_TYPE" | "TOOLS_UNSUPPORTED" | "TPL_ATTR" | "TPL_CYCLE" | "TPL_DEPTH" | "TPL_FUEL" | "TPL_OUTPUT" | "TPL_RAISED" | "TPL_SIZE" | "TPL_SYNTAX" | "TPL_UNSUPPORTED" | "TPL_VALUE" | "TRACE_KEYS" | "VISION_FILE" | "VISION_MISSING" | "VISION_ROWS" | "WASM_MISSING" | "WEIGHT_F16_RANGE" | "WEIGHT_NONFINITE" | "WORKER_ABORTED" | "WORKER_EXIT" | "WORKER_START";
 
 interface ErrorDetail {
     at?: Omit<ErrorPlace, "offset"> & {
@@ -338,6 +348,7 @@ declare class Generation<Value = unknown> implements AsyncIterable<string> {
     #private;
     private constructor();
     get partial(): PartialAnswer;
+    get sampled(): readonly SampledToken[];
     result(): Promise<GenerationResult<Value>>;
     text(): Promise<string>;
     [Symbol.asyncIterator](): AsyncIterableIterator<string>;
@@ -464,6 +475,7 @@ declare class Model {
     readonly config: ModelConfig;
     readonly info: ModelInfo;
     readonly cache: PrefixCache;
+    readonly activity: Activity;
     private constructor();
     get tokenizer(): Tokenizer;
     get wakes(): number[];
@@ -542,6 +554,7 @@ interface ModelConfig {
 interface ModelInfo {
     readonly name: string;
     readonly architecture: string;
+    readonly fingerprint: string;
     readonly host: HostName;
     readonly build: {
         readonly name: Build;
@@ -774,10 +787,12 @@ interface Score {
     readonly nll: Float64Array;
     readonly meanNll: number;
     readonly perplexity: number;
+    readonly top?: readonly (readonly TokenProbability[])[];
 }
 
 interface ScoreOptions extends PromptOptions {
     prompt?: Prompt;
+    logProbabilities?: number;
 }
 
 type Seed = number | string;
@@ -825,6 +840,12 @@ interface StandardSchema<Output = unknown> {
             readonly output: Output;
         } | undefined;
     };
+}
+
+interface StepReport {
+    readonly milliseconds: number;
+    readonly rows: number;
+    readonly sequences: number;
 }
 
 type StopReason = "eos" | "stopId" | "stopString" | "format" | "maxTokens" | "context";
@@ -1004,4 +1025,4 @@ interface XtcOptions {
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
-export type { AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, ImagePart, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, PixelValues, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, TraceOptions, Tuning, VisionConfig, VisionInspection, WindowRule, XtcOptions };
+export type { Activity, AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, ImagePart, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, PixelValues, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StepReport, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, TraceOptions, Tuning, VisionConfig, VisionInspection, WindowRule, XtcOptions };

@@ -14,6 +14,9 @@ const SAID = Object.freeze({
   SOURCE_KIND: "What was given as a source is nothing that can be read.",
   SOURCE_SHAPE: "A ByteSource of the caller lacks a member, or one has another type.",
 
+  SERVER_LISTEN: "The server cannot listen on that address: another program has it, or it is none of this machine.",
+  PEER_MISSING: "A package that the server needs is not installed. The message has the line that installs it.",
+
   DISPOSED: "The model or session was disposed, or the file of logits closed.",
   GENERATION_LEFT: "The reader of a generation left, or `cancel` was called, before its end.",
   BATCH_READ: "A batch was read too late: what came before is gone. Begin all loops and `results()` in one turn.",

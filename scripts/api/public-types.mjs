@@ -7,27 +7,41 @@ import { API, NodeBuilderFlags, SymbolFlags } from "typescript/unstable/sync";
  * Members marked `@internal` are left out, and a class whose constructor is so marked is one that nobody constructs.
  */
 
-export const TYPES = fileURLToPath(new URL("../../dist/wasmaverick.d.ts", import.meta.url));
-export const REPORT = fileURLToPath(new URL("../../docs/api.d.ts", import.meta.url));
+const at = (place) => fileURLToPath(new URL(place, import.meta.url));
+export const TYPES = at("../../dist/wasmaverick.d.ts");
+export const REPORT = at("../../docs/api.d.ts");
+/** Of `wasmaverick/server`, which speaks of the package's own types by their names there. */
+export const SERVER_TYPES = at("../../dist/server.d.ts");
 
 const CONFIG = fileURLToPath(new URL("./tsconfig.json", import.meta.url));
-const ENTRY = fileURLToPath(new URL("../../dist/src/index.d.ts", import.meta.url));
+const ENTRY = at("../../dist/src/index.d.ts");
+const SERVER_ENTRY = at("../../dist/src/server/create-server.d.ts");
 const OURS = fileURLToPath(new URL("../../dist/", import.meta.url)).toLowerCase();
 const SPELLED = NodeBuilderFlags.NoTruncation | NodeBuilderFlags.InTypeAlias;
 const HEAD = '/// <reference lib="esnext.disposable" preserve="true" />\n';
 
 /** `unexported`: names that public types reach and a user cannot name, each with one that reaches it. */
 export function publicTypes() {
+  return typesOf(ENTRY);
+}
+
+export function serverTypes() {
+  return typesOf(SERVER_ENTRY, ENTRY);
+}
+
+/** `known`: an entry whose types are imported from the package, not written again. */
+function typesOf(entryPath, known) {
   const api = new API();
   try {
     const [{ program, checker }] = api.updateSnapshot({ openProjects: [CONFIG] }).getProjects();
-    const entry = program.getSourceFile(ENTRY);
+    const entry = program.getSourceFile(entryPath);
+    const exportsOf = (path) => checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(path)));
     /** `keyof typeof TABLE` says nothing to who has no table: what it comes to is said instead. */
     const spelled = (symbol, declaration) =>
       /\btypeof\b/.test(declaration.getText())
         ? checker.typeToString(checker.getDeclaredTypeOfSymbol(symbol), undefined, SPELLED)
         : undefined;
-    const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(entry));
+    const exported = exportsOf(entryPath);
     const values = valuesOf(entry.text);
     /** By symbol: its public name, and its declarations. */
     const found = new Map();
@@ -45,6 +59,8 @@ export function publicTypes() {
       const declarations = symbol.declarations.map((one) => read(wholeOf(one.resolve()), symbol));
       found.set(symbol.id, { name, declarations });
     };
+    const elsewhere = new Map((known ? exportsOf(known) : []).map((symbol) => [resolve(symbol).id, symbol.name]));
+    const imported = new Set();
     for (const symbol of exported) add(resolve(symbol), symbol.name);
     // A Map gives what is added to it while it is walked.
     for (const { name, declarations } of found.values()) {
@@ -54,6 +70,12 @@ export function publicTypes() {
           const target = symbol && resolve(symbol);
           if (!target || !isOwn(target)) continue;
           const { node } = identifiers[index];
+          const theirs = elsewhere.get(target.id);
+          if (theirs !== undefined) {
+            imported.add(theirs);
+            identifiers[index].instead = theirs;
+            continue;
+          }
           if (!found.has(target.id)) unexported.push(`${node.text}, which ${name} reaches`);
           add(target, node.text);
           identifiers[index].instead = found.get(target.id).name;
@@ -61,7 +83,8 @@ export function publicTypes() {
       }
     }
     const named = new Set(exported.map(({ name }) => name));
-    return { text: HEAD + write([...found.values()], values, named), unexported };
+    const head = known ? `import type { ${[...imported].sort().join(", ")} } from "wasmaverick";\n\n` : HEAD;
+    return { text: head + write([...found.values()], values, named), unexported };
   } finally {
     api.close();
   }

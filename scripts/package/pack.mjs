@@ -7,13 +7,13 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
  * Bytes. Close above what the package has: growth is a decision, made here. The template engine is in it since no dependency
- * is (that one had 414 kB unpacked), and q5_1 has kernels of its own.
+ * is (that one had 414 kB unpacked), q5_1 has kernels of its own, and the server, which no bundle of the engine holds, has 130 kB.
  */
-const BUDGET = { packed: 510_000, unpacked: 1_800_000 };
+const BUDGET = { packed: 560_000, unpacked: 1_960_000 };
 
 /** What may lie in the package. */
 const WANTED =
-  /^(package\.json|README\.md|LICENSE|dist\/wasmaverick\.d\.ts|dist\/assembly\/abi\.js|dist\/src\/.*\.(js|wasm)|dist\/src\/host\/worker-web\.d\.ts)$/;
+  /^(package\.json|README\.md|LICENSE|dist\/(wasmaverick|server)\.d\.ts|dist\/assembly\/abi\.js|dist\/src\/.*\.(js|wasm)|dist\/src\/host\/worker-web\.d\.ts)$/;
 
 /** The tarball of the project as it is built, made without its scripts: they would build it again. */
 export async function pack(folder) {

@@ -6,7 +6,9 @@ import { EngineError, quoteName } from "../error.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
 import type { ChatOptions, Recipe } from "../index.ts";
 import { answerOptions, chatVariables, type FormatFile, formatFile } from "./answer-options.ts";
+import { type BatchCommand, batchOptions } from "./batch-arguments.ts";
 import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
+import { type ServeCommand, serveOptions } from "./serve-arguments.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
 /** The command line as a command, checked before anything is opened. */
@@ -88,7 +90,9 @@ export type Command =
   | InspectCommand
   | PerplexityCommand
   | QuantizeCommand
+  | BatchCommand
   | BenchCommand
+  | ServeCommand
   | { name: "help"; of: CommandName }
   | { name: "version" };
 
@@ -107,11 +111,25 @@ export function parseCommand(argv: readonly string[]): Command {
   refuseStrangers(split);
   if (values.has("help")) return { name: "help", of: name };
   if (values.has("version")) return { name: "version" };
+  if (name === "batch") {
+    const load = loadOptions(name, values);
+    if (values.has("no-generation-config")) load.generationConfig = false;
+    const told = { json: values.has("json"), verbose: values.has("verbose") };
+    return { name, ...told, ...checked(() => batchOptions(split.positionals, values, load)) };
+  }
   const about = { model: onlyModel(split.positionals, name), json: values.has("json") };
   if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
   const verbose = values.has("verbose");
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
+  if (name === "serve") {
+    const load = loadOptions(name, values);
+    if (values.has("no-generation-config")) load.generationConfig = false;
+    const command = { name, ...about, verbose, ...checked(() => serveOptions(values, load)) };
+    if (command.config !== undefined && command.model !== undefined)
+      throw new UsageError("a model beside --config, which names the models, expected one of them");
+    return command;
+  }
   if (name === "bench") return { name, ...about, verbose, ...benchOptions(values) };
   const text = (option: string) => values.get(option) as string | undefined;
   const chat = values.has("chat");

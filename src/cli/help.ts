@@ -10,6 +10,8 @@ const USAGE: Readonly<Record<CommandName, string>> = {
 
   wasmaverick [model] [-p "Once upon a time"] [options]   continue a text
   wasmaverick [model] --chat [-p "Hello"] [options]       talk to the model
+  wasmaverick serve [model] [options]                     OpenAI's API
+  wasmaverick batch in.jsonl out.jsonl -m model           lines of requests
   wasmaverick inspect [model] [--tensors] [--json]        what is in a file
   wasmaverick perplexity [model] --file text.txt          how well it predicts
   wasmaverick quantize [model] -t q4_k_m -o new.gguf      fewer bits
@@ -19,6 +21,24 @@ The model is a GGUF file (the first one where it is split) or a Hugging Face
 folder; without one, the storyteller that comes with the sources. Where there
 is no -p, the prompt is what is piped in. Only the generated text goes to
 stdout, and a newline.
+`,
+  serve: `wasmaverick serve: OpenAI's API (and Anthropic's messages) over a model.
+
+  wasmaverick serve [model] [options]
+  wasmaverick serve model.gguf --host 0.0.0.0 --api-key-file keys.txt
+
+Listens on this machine alone; elsewhere only with a key. When requests are
+taken, stdout has one line, "ready http://...", with --json an object. stderr
+has a line of JSON for each request that ended. SIGTERM and SIGINT: nothing new
+is taken, what runs may end, exit code 0. More in docs/server.md.
+`,
+  batch: `wasmaverick batch: many requests, a line each, as OpenAI's batches have them.
+
+  wasmaverick batch in.jsonl out.jsonl --model model.gguf [options]
+
+Lines are { custom_id, method: "POST", url, body } for chat completions,
+completions and embeddings. What is in the output already is not asked again: a
+batch that was stopped, however, goes on where it ended.
 `,
   inspect: `wasmaverick inspect: what is in a checkpoint and what it would need.
 

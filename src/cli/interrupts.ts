@@ -5,6 +5,8 @@ export class Interrupts {
   /** Nothing can be written to stdout any more. */
   stdoutGone = false;
   readonly #command = new AbortController();
+  /** Whoever serves was asked to end. */
+  #asked: (() => void) | null = null;
   #answer: AbortController | null = null;
 
   constructor() {
@@ -25,6 +27,13 @@ export class Interrupts {
     this.#command.abort();
   }
 
+  /** Of a service, which runs until it is asked to end, and ends well: the first SIGINT or SIGTERM asks, the next one ends the process. */
+  untilAsked(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#asked = resolve;
+    });
+  }
+
   /** While `work` runs the first SIGINT ends only its signal, the next one the command. */
   async duringAnswer<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
     this.#answer = new AbortController();
@@ -36,6 +45,11 @@ export class Interrupts {
   }
 
   #interrupt(exitCode: number): void {
+    if (this.#asked) {
+      this.#asked();
+      this.#asked = () => process.exit(exitCode);
+      return;
+    }
     const answer = this.#answer;
     // Asked a second time: at once, whatever is pending.
     if (this.signal.aborted || answer?.signal.aborted) process.exit(exitCode);

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { EngineError } from "../error.ts";
 import { parseCommand } from "./arguments.ts";
+import { batch } from "./batch.ts";
 import { bench } from "./bench.ts";
 import { helpText } from "./help.ts";
 import { printInspection } from "./inspect.ts";
@@ -9,6 +10,7 @@ import { Interrupts } from "./interrupts.ts";
 import { perplexity } from "./perplexity.ts";
 import { quantizeFile } from "./quantize.ts";
 import { run } from "./run.ts";
+import { serve } from "./serve.ts";
 import { UsageError } from "./split.ts";
 import { printable, write } from "./terminal.ts";
 
@@ -29,6 +31,8 @@ async function main(argv: readonly string[]): Promise<void> {
       await printInspection(command);
     } else if (command.name === "perplexity") await perplexity(command, interrupts);
     else if (command.name === "quantize") await quantizeFile(command, interrupts);
+    else if (command.name === "serve") await serve(command, interrupts);
+    else if (command.name === "batch") await batch(command, interrupts);
     else if (command.name === "bench") await bench(command, interrupts);
     else await run(command, interrupts);
   } catch (error) {

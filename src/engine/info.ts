@@ -12,6 +12,8 @@ import type { CheckedLoadOptions } from "./load-options.ts";
 export interface ModelInfo {
   readonly name: string;
   readonly architecture: string;
+  /** Of configuration and weights (samples of every matrix), 32 hexadecimal digits: against mistakes, not against malice. */
+  readonly fingerprint: string;
   /** The JavaScript runtime. */
   readonly host: HostName;
   readonly build: { readonly name: Build; readonly reason: string };
@@ -55,6 +57,7 @@ export function describeModel(
   return {
     name,
     architecture: resident.config.architecture,
+    fingerprint: [...resident.fingerprint(null)].map((word) => word.toString(16).padStart(8, "0")).join(""),
     host: host.name,
     build: { name: kernels.build, reason: kernels.reason },
     wide: kernels.wide,

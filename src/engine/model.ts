@@ -10,6 +10,7 @@ import {
   type CheckedOptions,
   checkCall,
   checkSalt,
+  checkWhole,
   type Formatted,
   type GenerateOptions,
 } from "../generate/options.ts";
@@ -32,6 +33,7 @@ import type { TapData } from "../model/run/tap-reader.ts";
 import type { PictureConfig } from "../model/vision/processor.ts";
 import type { ChatMessage, ChatTemplates } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { Activity } from "./activity.ts";
 import { describeAdapters, mapAdapters, type OpenedAdapter } from "./adapters.ts";
 import { type ChatOptions, readTemplates } from "./chat-request.ts";
 import { Chats } from "./chats.ts";
@@ -55,6 +57,7 @@ export class Model {
   readonly config: ModelConfig;
   readonly info: ModelInfo;
   readonly cache: PrefixCache;
+  readonly activity: Activity;
   readonly #resident: ResidentModel;
   readonly #scheduler: Scheduler;
   readonly #starter: Starter;
@@ -83,6 +86,7 @@ export class Model {
     this.#scheduler = new Scheduler(resident, { prefixes, maxWaiting, latency });
     this.#sight = resident.tower && new Sight(resident.tower, this.#scheduler);
     this.#pictures = new Pictures(this.#sight, pictures, tokenizer);
+    this.activity = new Activity(this.#scheduler);
     this.#adapters = info.adapters.map(({ name }) => name);
     this.cache = new PrefixCache({
       ...{ resident, scheduler: this.#scheduler, prefixes, adapters: this.#adapters },
@@ -247,12 +251,14 @@ export class Model {
    * alone: the begin-of-text id goes in front of the prompt as the file says, and the text is tokenised by itself.
    */
   async score(text: Prompt, options?: ScoreOptions): Promise<Score> {
-    const { signal, specialTokens, prompt, ...rest } = checkCall(options, ["specialTokens", "prompt", "adapter"]);
+    const names = ["specialTokens", "prompt", "logProbabilities", "adapter"] as const;
+    const { signal, specialTokens, prompt, ...rest } = checkCall(options, names);
     const adapter = this.#adapterOf(rest.adapter);
+    const top = checkWhole("logProbabilities", rest.logProbabilities, [0, 20]) ?? 0;
     const before = prompt === undefined ? null : this.#promptIds(prompt, "prompt", specialTokens);
     const own = this.#promptIds(text, "text", specialTokens, before === null ? "begins" : "apart");
     const ids = this.#fitting([...(before ?? []), ...own]);
-    return await scoreIds(this.#scheduler, ids, { signal, adapter, from: before?.length ?? 1 });
+    return await scoreIds(this.#scheduler, ids, { signal, adapter, from: before?.length ?? 1, top });
   }
 
   /** Perplexity of a text of any length, in windows. */

@@ -13,4 +13,6 @@ export interface PromptOptions {
 export interface ScoreOptions extends PromptOptions {
   /** What the text goes on: not scored. */
   prompt?: Prompt;
+  /** So many likeliest ids of each place, 0 to 20, in `top`. Default 0. */
+  logProbabilities?: number;
 }

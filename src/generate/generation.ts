@@ -152,6 +152,11 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     return { ids: ids.slice(), text, usage };
   }
 
+  /** Of each id drawn so far, as `logProbabilities` asks; ids whose text was not told yet may turn out to lie behind a stop string. */
+  get sampled(): readonly SampledToken[] {
+    return this.#writer.probabilities;
+  }
+
   /** Resolves at the end. Rejects as the generation failed, with the signal's reason when it was aborted. */
   result(): Promise<GenerationResult<Value>> {
     this.#awaited = true;

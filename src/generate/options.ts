@@ -343,7 +343,11 @@ function checkSpeculate(value: unknown, { drafterOf }: OptionLimits): CheckedOpt
   throw wrong("speculate", "no such guesses", '"lookup", { draft: a model } or false', value);
 }
 
-function checkWhole(field: string, value: unknown, [least, most]: readonly [number, number]): number | undefined {
+export function checkWhole(
+  field: string,
+  value: unknown,
+  [least, most]: readonly [number, number],
+): number | undefined {
   if (value === undefined) return undefined;
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
   throw wrong(field, "out of range", `an integer in [${least}, ${most}]`, value);

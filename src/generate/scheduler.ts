@@ -20,22 +20,15 @@ import {
   show,
   withdraw,
 } from "./running.ts";
+import type { SchedulerOptions } from "./scheduler-options.ts";
 import { type Kin, Sequence } from "./sequence.ts";
 import { StepCost } from "./step-cost.ts";
+import { StepReports } from "./step-reports.ts";
 
 /**
  * Owner of all sequences, and the only caller of steps: every step takes one row of each sequence that decodes and fills up with
  * rows of prompts. A sequence's bits do not depend on its company: the rows of a step never touch each other.
  */
-
-export interface SchedulerOptions {
-  /** null: nothing is kept for others. */
-  readonly prefixes?: Prefixes | null;
-  /** Requests that may wait; Infinity by default. */
-  readonly maxWaiting?: number;
-  /** Milliseconds between two tokens of a sequence that prompts of others may take; Infinity by default. */
-  readonly latency?: number;
-}
 
 export class Scheduler {
   readonly leaning = new Leaning();
@@ -45,6 +38,7 @@ export class Scheduler {
   readonly #maxWaiting: number;
   readonly #pace: Pace;
   readonly #stepCost = new StepCost();
+  readonly steps = new StepReports();
   /** They gave their pages back and are next, the last first. */
   readonly #postponed: Running[] = [];
   #running: Running[] = [];
@@ -77,6 +71,10 @@ export class Scheduler {
     this.#pace = new Pace(latency);
     this.#idle = new Idle(prefixes);
     resident.cache.reclaim = (kind) => this.#idle.reclaim(kind);
+  }
+
+  get load(): { running: number; waiting: number } {
+    return { running: this.#running.length, waiting: this.#waiting.size + this.#postponed.length };
   }
 
   /** Sequences in one step at most; more wait. */
@@ -327,6 +325,7 @@ export class Scheduler {
       const ms = performance.now() - begun;
       this.#pace.took(prompts, ms);
       if (prompts === 0) this.#stepCost.took(composed.length, rows - composed.length, ms);
+      this.steps.tell(ms, composed);
       for (const { entry, part } of composed) {
         entry.sequence.computed += part.inputs.length;
         // Wrong guesses were computed as well; the id in the place of the first is still to be.

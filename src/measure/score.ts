@@ -1,6 +1,8 @@
 import { EngineError } from "../error.ts";
 import { exp, log } from "../exact.ts";
+import { Candidates } from "../generate/candidates.ts";
 import type { Request } from "../generate/running.ts";
+import type { TokenProbability } from "../generate/sampler.ts";
 import type { Scheduler } from "../generate/scheduler.ts";
 import { nothingToScore } from "./windows.ts";
 
@@ -12,6 +14,8 @@ export interface Score {
   readonly nll: Float64Array;
   readonly meanNll: number;
   readonly perplexity: number;
+  /** Of each entry of `nll` the likeliest ids, the likeliest first, where `logProbabilities` asked for some. */
+  readonly top?: readonly (readonly TokenProbability[])[];
 }
 
 export interface ScoreParts {
@@ -19,27 +23,37 @@ export interface ScoreParts {
   readonly adapter?: number | null;
   /** The first id that is scored, 1 at least. */
   readonly from?: number;
+  /** Of each id, so many likeliest ones are told. Default 0: none. */
+  readonly top?: number;
 }
 
 /** Negative log-likelihood of `ids` from index `from` on, in as few steps as they fit: no other logits are computed. */
 export async function scoreIds(
   scheduler: Scheduler,
   ids: readonly number[],
-  { signal, adapter = null, from = 1 }: ScoreParts = {},
+  { signal, adapter = null, from = 1, top = 0 }: ScoreParts = {},
 ): Promise<Score> {
   if (ids.length <= from) throw nothingToScore(ids.length, from + 1);
   const nll = new Float64Array(ids.length - from);
+  const likeliest: TokenProbability[][] = [];
+  let candidates: Candidates | undefined;
   const request: Request = {
     ids: ids.slice(0, -1),
     logitsFrom: from - 1,
     signal,
     onLogits: (logits, index) => {
-      nll[index + 1 - from] = negativeLogLikelihood(logits, logSumExp(logits), ids[index + 1]);
+      const total = logSumExp(logits);
+      nll[index + 1 - from] = negativeLogLikelihood(logits, total, ids[index + 1]);
+      if (top === 0) return null;
+      candidates ??= new Candidates(logits.length);
+      candidates.load(logits);
+      // As `nll` has them, to the bit.
+      likeliest.push(candidates.best(top).map(([id, value]) => ({ id, logProbability: value - total })));
       return null;
     },
   };
   await scheduler.once(request, { adapter });
-  return scoreOf(nll);
+  return top > 0 ? { ...scoreOf(nll), top: likeliest } : scoreOf(nll);
 }
 
 export function scoreOf(nll: Float64Array): Score {

@@ -1,0 +1,116 @@
+/**
+ * A server under load: streams that come at random, some of which leave, some of which read slowly. Every one that ends must be, to the
+ * character, what the model writes alone; afterwards nothing may be left of them.
+ *
+ *   npm run server-load -- [--model PATH] [--streams 1064] [--seconds 20] [--tokens 32] [--seed 1] [--threads N] [--against URL]
+ *
+ * `--against` asks another server of OpenAI's API (llama-server with the same file, say) the same, for its times.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { loadModel } from "../dist/src/index.js";
+import { ask } from "./server-load/ask.mjs";
+import { plan } from "./server-load/plan.mjs";
+import { table } from "./server-load/table.mjs";
+
+const at = (place) => fileURLToPath(new URL(place, import.meta.url));
+const { values } = parseArgs({
+  options: {
+    model: { type: "string", default: at("../models/storyteller-q8_0.gguf") },
+    streams: { type: "string", default: "1064" },
+    seconds: { type: "string", default: "20" },
+    tokens: { type: "string", default: "32" },
+    seed: { type: "string", default: "1" },
+    threads: { type: "string" },
+    against: { type: "string" },
+  },
+});
+const number = (name) => Number(values[name]);
+const asked = plan({
+  streams: number("streams"),
+  seconds: number("seconds"),
+  tokens: number("tokens"),
+  seed: number("seed"),
+});
+
+const threads = values.threads === undefined ? [] : ["--threads", values.threads];
+const child = spawn(
+  process.execPath,
+  [at("../dist/src/cli/main.js"), "serve", values.model, "--port", "0", "--no-log", "--context", "1024", ...threads],
+  { stdio: ["ignore", "pipe", "inherit"] },
+);
+let failed = false;
+try {
+  const [line] = await once(child.stdout.setEncoding("utf8"), "data");
+  const url = line.trim().split(" ")[1];
+  // Once before: what a first load makes stays for all that follow; what a second one adds would be lost.
+  await load(url, asked);
+  const before = await settled(url);
+  const rows = [["this server", await load(url, asked)]];
+  const after = await settled(url);
+  const wrong = await compare(rows[0][1].finished);
+  if (values.against) rows.push([values.against, await load(values.against, asked)]);
+  console.log(table(rows));
+  console.log(`${rows[0][1].finished.length} streams ended, ${wrong.length} of them not as they are alone`);
+  console.log(`resident ${mib(before.rss)} -> ${mib(after.rss)} MiB, descriptors ${before.files} -> ${after.files}`);
+  for (const { seed, text, alone } of wrong.slice(0, 3)) console.log({ seed, text, alone });
+  failed = wrong.length > 0 || after.files > before.files || after.rss > before.rss * 1.25 + 32 * 2 ** 20;
+} finally {
+  child.kill("SIGTERM");
+  const [code] = await once(child, "close");
+  if (code !== 0) failed = true;
+}
+process.exitCode = failed ? 1 : 0;
+
+async function load(url, streams) {
+  const begun = performance.now();
+  const answers = await Promise.all(streams.map((one) => ask(url, one, begun)));
+  return {
+    seconds: (performance.now() - begun) / 1000,
+    finished: answers.filter(({ end }) => end === "done"),
+    left: answers.filter(({ end }) => end === "left").length,
+    refused: answers.filter(({ end }) => end === "refused").length,
+    errors: answers.filter(({ end }) => end === "error"),
+  };
+}
+
+/** Of the server's process. */
+function state() {
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  return { rss: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024, files: readdirSync(`/proc/${child.pid}/fd`).length };
+}
+
+/** When nothing runs, and connections that are kept alive are gone. */
+async function settled(url) {
+  for (let tries = 0; tries < 100; tries++) {
+    const text = await (await fetch(`${url}/metrics`, { headers: { connection: "close" } })).text();
+    if (/requests_active 1\n/.test(text) && /sequences_running\{[^}]*\} 0\n/.test(text)) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  return state();
+}
+
+async function compare(finished) {
+  const model = await loadModel(values.model, {
+    context: 1024,
+    threads: threads.length ? number("threads") : undefined,
+  });
+  try {
+    const wrong = [];
+    for (const { prompt, tokens, seed, text } of finished) {
+      const alone = await model.generate(prompt, { maxTokens: tokens, seed }).text();
+      if (alone !== text) wrong.push({ seed, text, alone });
+    }
+    return wrong;
+  } finally {
+    await model.dispose();
+  }
+}
+
+function mib(bytes) {
+  return Math.round(bytes / 2 ** 20);
+}

@@ -1,0 +1,33 @@
+import { dirname, join, resolve } from "node:path";
+import { checkLoadOptions, type LoadOptions } from "../engine/load-options.ts";
+import { UsageError, type Value } from "./split.ts";
+
+export interface BatchCommand {
+  readonly name: "batch";
+  readonly input: string;
+  readonly output: string;
+  readonly errors: string;
+  /** Results in the order of the lines. */
+  readonly ordered: boolean;
+  readonly model: string | undefined;
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly load: LoadOptions;
+}
+
+export function batchOptions(
+  paths: readonly string[],
+  values: ReadonlyMap<string, Value>,
+  load: LoadOptions,
+): Omit<BatchCommand, "name" | "json" | "verbose"> {
+  const [input, output] = paths;
+  if (paths.length !== 2 || !input || !output)
+    throw new UsageError(`${paths.length} paths, expected two: wasmaverick batch in.jsonl out.jsonl -m model.gguf`);
+  const errors = (values.get("errors") as string | undefined) ?? join(dirname(output), "errors.jsonl");
+  const places = [input, output, errors].map((path) => resolve(path));
+  if (new Set(places).size < 3)
+    throw new UsageError("one path for two things, expected three files: lines, results and errors");
+  checkLoadOptions(load);
+  const model = values.get("model") as string | undefined;
+  return { input, output, errors, ordered: values.has("ordered"), model, load };
+}

@@ -1,0 +1,105 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+
+/** The lines of a batch: read as there is room, and begun in an order in which what begins alike stands together. */
+
+export interface BatchLine {
+  /** From 0, empty lines not counted. */
+  readonly index: number;
+  /** For messages: from 1, as editors count. */
+  readonly number: number;
+  /** What tells it from the others: its custom_id, or its place where it has none. */
+  readonly key: string;
+  readonly customId: string | null;
+  readonly url: string;
+  readonly body: unknown;
+  /** What is wrong with the line; then it is not asked. */
+  readonly wrong: string | null;
+}
+
+/** Lines that are looked at together. */
+const WINDOW_LINES = 1024;
+const WINDOW_UNITS = 32 * 2 ** 20;
+
+/** Endpoints that a batch may ask. */
+const URLS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
+
+/** Without those that `isDone` knows; `onWindow` hears which lines come next, before the first of them does. */
+export async function* linesOf(
+  path: string,
+  isDone: (key: string) => boolean,
+  onWindow: (indices: readonly number[]) => void,
+): AsyncGenerator<BatchLine> {
+  let window: { line: BatchLine; order: string }[] = [];
+  let units = 0;
+  const next = () => {
+    onWindow(window.map(({ line }) => line.index));
+    return sorted(window);
+  };
+  for await (const { text, index, number } of textsOf(path)) {
+    const line = read(text, index, number);
+    if (isDone(line.key)) continue;
+    window.push({ line, order: orderOf(line) });
+    units += text.length;
+    if (window.length < WINDOW_LINES && units < WINDOW_UNITS) continue;
+    yield* next();
+    window = [];
+    units = 0;
+  }
+  yield* next();
+}
+
+/** How many lines there are, empty ones not counted. */
+export async function countLines(path: string): Promise<number> {
+  let count = 0;
+  for await (const _ of textsOf(path)) count++;
+  return count;
+}
+
+async function* textsOf(path: string): AsyncGenerator<{ text: string; index: number; number: number }> {
+  const stream = createReadStream(path, "utf8");
+  let number = 0;
+  let index = 0;
+  try {
+    for await (const text of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      number++;
+      if (text.trim() !== "") yield { text, index: index++, number };
+    }
+  } finally {
+    stream.destroy();
+  }
+}
+
+function sorted(window: readonly { line: BatchLine; order: string }[]): BatchLine[] {
+  const ordered = window.toSorted((a, b) =>
+    a.order < b.order ? -1 : a.order > b.order ? 1 : a.line.index - b.line.index,
+  );
+  return ordered.map(({ line }) => line);
+}
+
+/** What begins alike has neighbouring texts here. */
+function orderOf({ url, body }: BatchLine): string {
+  const { model = "", messages, prompt, tools } = (body ?? {}) as Record<string, unknown>;
+  return JSON.stringify([url, model, tools ?? null, messages ?? prompt ?? null]);
+}
+
+function read(text: string, index: number, number: number): BatchLine {
+  const place = `line ${number}`;
+  const none = { index, number, key: place, customId: null, url: "", body: null };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return { ...none, wrong: "no JSON" };
+  }
+  if (typeof parsed !== "object" || parsed === null) return { ...none, wrong: "no object" };
+  const { custom_id: id, method, url, body, ...rest } = parsed as Record<string, unknown>;
+  if (typeof id !== "string" || id === "") return { ...none, wrong: "no custom_id, expected text" };
+  const own = { ...none, key: `id ${id}`, customId: id, url: String(url), body };
+  const [stray] = Object.keys(rest);
+  if (stray !== undefined) return { ...own, wrong: `an unknown field, got ${stray}` };
+  if (method !== "POST") return { ...own, wrong: "another method, expected POST" };
+  if (!URLS.includes(url as string)) return { ...own, wrong: `another url, expected one of ${URLS.join(", ")}` };
+  if ((body as Record<string, unknown> | null)?.["stream"]) return { ...own, wrong: "stream in a batch" };
+  return { ...own, wrong: null };
+}
