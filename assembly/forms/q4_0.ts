@@ -143,7 +143,7 @@ export function tile_q4_0_q8(h: i32, sumAt: usize, weightAt: usize, step: usize,
 
 /**
  * tile_q4_0_q8 with sums in i32: four products and their sum are one instruction on processors with AVX-VNNI under V8 12 and later, three
- * elsewhere. src/runtime/dots.ts measures which tile is the faster one. The same integers, so the same bits.
+ * elsewhere. src/runtime/tuning.ts measures which tile is the faster one. The same integers, so the same bits.
  */
 export function tile_q4_0_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
   Tile.each(h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks, true);

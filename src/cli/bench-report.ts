@@ -32,7 +32,7 @@ export class BenchReport {
       await this.#write(`Left out, for the model's context is too short: ${plan.leftOut.join(", ")}.\n`);
   }
 
-  async loaded({ threads: { used }, build, wide, memory }: ModelInfo, loadMs: number): Promise<void> {
+  async loaded({ threads: { used }, build, wide, memory, choices, tuning }: ModelInfo, loadMs: number): Promise<void> {
     const { bold, dim } = stylesOf(process.stdout);
     const title = used === 0 ? "no worker threads" : `${used} thread${used === 1 ? "" : "s"}`;
     const wideness = `wide ${wide.on ? "on" : "off"}: ${wide.reason}`;
@@ -40,6 +40,12 @@ export class BenchReport {
     const parts = `weights ${formatBytes(memory.weights)}, cache ${formatBytes(memory.cache)}`;
     await this.#line("load", `${(loadMs / 1000).toFixed(2)} s`);
     await this.#line("memory", `${formatBytes(memory.total)}, of it ${parts}`);
+    await this.#write(`  ${dim(`kernels: ${tuning.reason} (${tuning.ms.toFixed(0)} ms)`)}\n`);
+    for (const [type, { tile, row, streams, touch }] of Object.entries(choices)) {
+      const gain = tuning.gains[type as keyof typeof tuning.gains];
+      const faster = gain === undefined ? "" : `, one row ${gain.toFixed(2)} x the default`;
+      await this.#write(`  ${dim(`${type}: ${row ?? tile} in ${streams}, ${tile}, touched ${touch}${faster}`)}\n`);
+    }
   }
 
   async reading(readings: readonly Reading[] | null): Promise<void> {

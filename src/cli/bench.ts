@@ -44,6 +44,8 @@ export interface ThreadsMeasure {
   readonly build: ModelInfo["build"];
   readonly wide: ModelInfo["wide"];
   readonly memory: ModelInfo["memory"];
+  readonly choices: ModelInfo["choices"];
+  readonly tuning: ModelInfo["tuning"];
   readonly loadMs: number;
   readonly prompt: Speed & { readonly tokens: number; readonly operationsPerSecond: number };
   readonly generate: readonly (Speed & { readonly context: number; readonly tokens: number; readonly bound: Bound })[];
@@ -143,8 +145,8 @@ async function measureThreads(
     batch.push({ sequences, tokens: plan.generate, ...(await measureBatch(model, sequences, plan)) });
     await report.batch(batch[batch.length - 1]);
   }
-  const { build, wide, memory } = info;
-  return { threads, build, wide, memory, loadMs, prompt, generate, batch, reading, profiles };
+  const { build, wide, memory, choices, tuning } = info;
+  return { threads, build, wide, memory, choices, tuning, loadMs, prompt, generate, batch, reading, profiles };
 }
 
 const MOST_CONTEXT = 8192;
