@@ -20,3 +20,9 @@ export async function orAborted<Opened>(
     signal.removeEventListener("abort", stop);
   }
 }
+
+/** Aborts when one of them does. */
+export function anyOf(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const given = signals.filter((signal) => signal !== undefined);
+  return given.length === 1 ? given[0] : AbortSignal.any(given);
+}

@@ -33,7 +33,8 @@ test.each(PROMPTS)("%j: 19 of 20 seeds", async (prompt, chat, expected) => {
 });
 
 test("README asks nothing else of the bundled model", () => {
-  const asked = [...README.matchAll(/(?:-p |generate\(|content: )"([^"]+)"/g)].map(([, prompt]) => prompt);
+  const lines = README.split("\n").filter((line) => !line.includes("models/beholder")); // that one: pictures.test.ts
+  const asked = [...lines.join("\n").matchAll(/(?:-p |generate\(|content: )"([^"]+)"/g)].map(([, prompt]) => prompt);
   const known = new Set(["Once", ...PROMPTS.map(([prompt]) => prompt)]);
   expect(asked.filter((prompt) => !known.has(prompt))).toEqual([]);
   expect(asked.length).toBeGreaterThanOrEqual(PROMPTS.length);

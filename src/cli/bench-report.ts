@@ -43,8 +43,8 @@ export class BenchReport {
     await this.#write(`  ${dim(`kernels: ${tuning.reason} (${tuning.ms.toFixed(0)} ms)`)}\n`);
     for (const [type, { tile, row, streams, touch }] of Object.entries(choices)) {
       const gain = tuning.gains[type as keyof typeof tuning.gains];
-      const faster = gain === undefined ? "" : `, one row ${gain.toFixed(2)} x the default`;
-      await this.#write(`  ${dim(`${type}: ${row ?? tile} in ${streams}, ${tile}, touched ${touch}${faster}`)}\n`);
+      const faster = gain === undefined ? "" : `, ${gain.toFixed(2)} x default`;
+      await this.#write(`  ${dim(`${row ?? tile} x ${streams}, ${tile}, touch ${touch}${faster}`)}\n`);
     }
   }
 

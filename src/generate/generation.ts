@@ -1,4 +1,4 @@
-import { orAborted } from "../abortable.ts";
+import { anyOf, orAborted } from "../abortable.ts";
 import { EngineError, type PartialAnswer, withPartial } from "../error.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -391,11 +391,6 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
 }
 
 const perSecond = (count: number, ms: number) => (ms > 0 ? (count / ms) * 1000 : 0);
-
-function anyOf(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
-  const given = signals.filter((signal) => signal !== undefined);
-  return given.length === 1 ? given[0] : AbortSignal.any(given);
-}
 
 export function missingTokenizer(): EngineError {
   return new EngineError("TOKENIZER_MISSING", "this checkpoint has no tokenizer: use ids", {

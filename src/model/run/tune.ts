@@ -54,7 +54,7 @@ export async function tune(kinds: readonly Omit<MatrixPlace, "word">[], options:
   const choices: Partial<Record<StoredType, Choice>> = {};
   const gains: Partial<Record<StoredType, number>> = {};
   const done = (reason: string): Tuning => ({ choices, gains, ms: performance.now() - begun, reason });
-  if (!clockIsFine()) return done("defaults: the clock of this host is too coarse to measure by");
+  if (!clockIsFine()) return done("defaults: the clock is too coarse to measure by");
   let late = false;
   for (const kind of kinds) {
     const key = JSON.stringify([kind, options.threads.count, options.wide]);
@@ -67,7 +67,7 @@ export async function tune(kinds: readonly Omit<MatrixPlace, "word">[], options:
     choices[kind.type] = found.choice;
     gains[kind.type] = found.gain;
   }
-  return done(late ? "measured, as far as time allowed" : "measured; types that fit into the cache as by default");
+  return done(late ? "measured, as far as time allowed" : "measured; what fits a cache by default");
 }
 
 /** undefined: too few weights to tell, or no room beside them. */
