@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { Session } from "../dist/src/engine/session.js";
 import { Scheduler } from "../dist/src/generate/scheduler.js";
-import { Session } from "../dist/src/generate/session.js";
 import { scoreIds } from "../dist/src/measure/score.js";
 import { piecesOf, planWindows, WindowWalk } from "../dist/src/measure/windows.js";
 import type { ResidentModel } from "../dist/src/model/run/resident.js";
@@ -30,7 +30,12 @@ beforeAll(async () => {
 });
 afterAll(() => resident.dispose());
 
-const session = () => new Session(scheduler, { vocab: 300, context: 512 }, {}, () => {});
+/** It neither reads text nor answers: of what the model lends it, sequences and sizes are all that it asks for. */
+const session = () =>
+  new Session({
+    ...{ scheduler, vocab: 300, context: 512, sight: null, refuseDisposed: () => {} },
+    ...({ kin: {} } as Pick<ConstructorParameters<typeof Session>[0], "kin" | "starter" | "chats">),
+  });
 
 /** Ids that follow `prompt`: always the likeliest. */
 async function grow(prompt: readonly number[], count: number, signal?: AbortSignal): Promise<number[]> {
