@@ -1,11 +1,19 @@
 /**
  * What `responseFormat` costs at a vocabulary of 202,048 ids (made up): compiling, a state that is new, a state that was seen.
- * node scripts/grammar-cost.mjs [--ids N]
+ * With a model, what a format costs its decode steps: node scripts/grammar-cost.mjs [--ids N] [--model FILE [--threads N] [--wide]]
  */
 
 import { checkFormat } from "../dist/src/grammar/format.js";
 import { Grammars } from "../dist/src/grammar/grammars.js";
+import { stepCost } from "./grammar/step-cost.mjs";
 import { makeVocabulary, randomOf } from "./grammar/vocabulary.mjs";
+
+const argumentOf = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
+const model = argumentOf("--model");
+if (model) {
+  await stepCost(model, Number(argumentOf("--threads") ?? 2), process.argv.includes("--wide"));
+  process.exit();
+}
 
 const size = Number(process.argv[process.argv.indexOf("--ids") + 1]) || 202_048;
 const texts = makeVocabulary(size);
