@@ -23,6 +23,8 @@ export const PEAK = 64;
 
 /** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
 export const VISIT_GROUPS = 4;
+/** From 32 bytes of a group to its next 32, where the four of a visit are woven (visits.ts). */
+export const VISIT_STEP = 128;
 
 // ---- activation panels: what a matmul reads; rows of a tile interleaved ----
 
@@ -307,11 +309,10 @@ export const MATRIX_RESIDUAL_AT = 14; // same shape and stride as out, may be ou
 export const MATRIX_BIAS_AT = 15; // [outputs] f32; 0: none
 export const MATRIX_TILES = 16; // tiles of rows that share a pass over a weight group
 export const MATRIX_TILE_ROWS = 17;
-export const MATRIX_WOVEN = 18; // 1: the groups of a visit are woven (visits.ts)
-export const MATRIX_STREAMS = 19; // visits that a row of integers takes together
-export const MATRIX_TOUCH = 20; // streams that read a visit ahead of few tiles; 0: none
-export const MATRIX_OWN = 21; // as PANEL_OWN
-export const MATRIX_WORDS = 22;
+export const MATRIX_STREAMS = 18; // visits that a row of integers takes together
+export const MATRIX_TOUCH = 19; // streams that read a visit ahead of few tiles; 0: none
+export const MATRIX_OWN = 20; // as PANEL_OWN
+export const MATRIX_WORDS = 21;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place

@@ -8,23 +8,35 @@
  * have fewer groups. A step is the distance between 32 bytes of a group and its next 32.
  */
 
-import { VISIT_GROUPS } from "./abi";
+import { GROUP, VISIT_GROUPS, VISIT_STEP } from "./abi";
 
-const UNIT: usize = 32;
+/** Bytes of a group before those of the next one. */
+const UNIT: usize = VISIT_STEP / VISIT_GROUPS;
 
 export class Visits {
-  /** Where group `group` begins. */
-  @inline static at(weightAt: usize, group: i32, groupBytes: usize, woven: bool): usize {
-    if (!woven) return weightAt + <usize>group * groupBytes;
-    const lane = group % VISIT_GROUPS;
-    return weightAt + <usize>(group - lane) * groupBytes + <usize>lane * UNIT;
+  /** Groups of `rows` outputs. */
+  @inline static groups(rows: i32): i32 {
+    return (rows + GROUP - 1) / GROUP;
   }
 
-  @inline static groups(group: i32, groups: i32): i32 {
+  /** Where group `lane` of a visit begins. */
+  @inline static lane(visitAt: usize, lane: i32, groupBytes: usize, woven: bool): usize {
+    return visitAt + <usize>lane * (woven ? UNIT : groupBytes);
+  }
+
+  /** Where group `group` of a matrix begins. */
+  @inline static at(weightAt: usize, group: i32, groupBytes: usize, woven: bool): usize {
+    const lane = group % VISIT_GROUPS;
+    return Visits.lane(weightAt + <usize>(group - lane) * groupBytes, lane, groupBytes, woven);
+  }
+
+  /** Groups of the visit that group `group` of `groups` stands in. */
+  @inline static beside(group: i32, groups: i32): i32 {
     return min(VISIT_GROUPS, groups - group + group % VISIT_GROUPS);
   }
 
-  @inline static step(group: i32, groups: i32): usize {
-    return <usize>Visits.groups(group, groups) * UNIT;
+  /** The step of a visit of so many groups. */
+  @inline static step(count: i32): usize {
+    return <usize>count * UNIT;
   }
 }

@@ -38,9 +38,21 @@ function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shif
     const bytes = kernels.group_bytes(BLOCKS[format.packed].type, cols);
     const [together, apart, direct] = [arena.out(256), arena.out(256), arena.inout(new Float32Array(64))];
     const operands = panelOperands(arena, format.form, [row]);
+    const panelBytes = format.form === abi.FORM_Q16_PAIRS ? 2 : 1;
     const [panel, scales, sums] = operands.length === 4 ? operands : [operands[0], operands[1], 0];
     const run = (out: number, visit: number, visits: number) =>
-      kernels.multiply_row(format.row, out, packed.at + visit * 4 * bytes, visits, bytes, panel, scales, sums, cols);
+      kernels.multiply_row(
+        format.row,
+        out,
+        packed.at + visit * 4 * bytes,
+        visits,
+        bytes,
+        panel,
+        panelBytes,
+        scales,
+        sums,
+        cols,
+      );
     run(together.at, 0, 2);
     for (const visit of [0, 1]) run(apart.at + 128 * visit, visit, 1);
     expectSameBits(arena.f32(apart), arena.f32(together), "visit after visit");
@@ -48,7 +60,7 @@ function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shif
       for (let block = 0; block < cols / 32; block += 8) {
         const at = packed.at + visit * 4 * bytes + (block * 4 * bytes * 32) / cols;
         const integers = format.form === abi.FORM_Q16_PAIRS ? [] : [sums + 4 * block];
-        const from = panel + block * 32 * (format.form === abi.FORM_Q16_PAIRS ? 2 : 1);
+        const from = panel + block * 32 * panelBytes;
         const few = Math.min(8, cols / 32 - block);
         kernels[format.gemv](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
       }

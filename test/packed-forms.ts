@@ -61,7 +61,7 @@ export interface Format {
 
 /** From 32 bytes of a group to its next 32: the groups of a visit are woven. */
 export const stepOf = (group: number, groups: number): number =>
-  32 * Math.min(abi.VISIT_GROUPS, groups - group + (group % abi.VISIT_GROUPS));
+  (abi.VISIT_STEP / abi.VISIT_GROUPS) * Math.min(abi.VISIT_GROUPS, groups - group + (group % abi.VISIT_GROUPS));
 
 /** Packs a stored matrix by the format's own kernel, group after group. */
 export function pack(

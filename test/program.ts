@@ -13,7 +13,7 @@ import {
 } from "../assembly/abi.ts";
 import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
 import { groupBytes } from "../src/runtime/packed.ts";
-import { candidatesOf, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPES, type weightType } from "../src/weight-types.ts";
+import { candidatesOf, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPES } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
 
 /** Operands by the names of abi.ts without their prefix; those that are not named are 0. */
@@ -34,11 +34,11 @@ export function matmul(...matrices: Words<"MATRIX">[]): number[] {
 
 /** Every choice for weights of a type and activations of a form: each tile with each row, rows by the tile, and all ways to read weights. */
 export function choicesOf(type: StoredType, form: number, cols: number, fused = false): Words<"MATRIX">[] {
-  const { word, integers } = WEIGHT_TYPES[type] as ReturnType<typeof weightType>;
+  const { word } = WEIGHT_TYPES[type];
   const float = form === abi.FORM_F32;
   const { tiles, rows } = candidatesOf(type, (["f32", "q16 pairs", "q8 quads"] as const)[form], fused)!;
   const fixed = {
-    ...{ GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: [4, 2, 1][form], WOVEN: integers ? 1 : 0 },
+    ...{ GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: [4, 2, 1][form] },
     ...{ DEQUANTIZE: float && type !== "f32" ? word : 0, STREAMS: 1 },
   };
   const kernels = Object.values(tiles).flatMap((TILE) =>

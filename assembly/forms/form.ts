@@ -58,7 +58,7 @@ export function is_woven(type: u32): bool {
 /** Where inputs from `col` on, whole blocks, of group `group` of `groups` lie. */
 export function packed_at(type: u32, weightAt: usize, group: i32, groups: i32, cols: i32, col: i32): usize {
   const woven = is_woven(type), before = group_bytes(type, col);
-  return Visits.at(weightAt, group, group_bytes(type, cols), woven) + (woven ? before * <usize>Visits.groups(group, groups) : before);
+  return Visits.at(weightAt, group, group_bytes(type, cols), woven) + (woven ? before * <usize>Visits.beside(group, groups) : before);
 }
 
 /** Whether a group is eight stored rows. */
@@ -133,8 +133,8 @@ function dequantize_stored(type: u32, intoAt: usize, groupAt: usize, cols: i32, 
 
 /** Row `row` of a packed matrix of `rows`, not of f32, f16 or bf16 -> out [cols] f32; scratch: twice ROWS_BYTES. */
 export function embed_packed(type: u32, outAt: usize, weightAt: usize, row: i32, rows: i32, cols: i32, scratchAt: usize): void {
-  const group = row / GROUP, groups = (rows + GROUP - 1) / GROUP, lane = <usize>(row % GROUP) << 2;
-  const groupAt = packed_at(type, weightAt, group, groups, cols, 0), step = Visits.step(group, groups);
+  const group = row / GROUP, groups = Visits.groups(rows), lane = <usize>(row % GROUP) << 2;
+  const groupAt = packed_at(type, weightAt, group, groups, cols, 0), step = Visits.step(Visits.beside(group, groups));
   for (let col = 0; col < cols; col += DEQUANTIZE_COLS) {
     const colEnd = min(col + DEQUANTIZE_COLS, cols);
     dequantize(type, scratchAt, groupAt, step, cols, col, colEnd, scratchAt + ROWS_BYTES);
@@ -189,19 +189,19 @@ export function has_row(row: u32, panelAt: usize, cols: i32): bool {
   return row !== 0;
 }
 
-/** One row and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory, eight blocks of each in turn. */
-export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, cols: i32): void {
+/** One row, `panelBytes` an input, and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory, eight blocks of each in turn. */
+export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, blockSumAt: usize, cols: i32): void {
   const visitBytes = groupBytes * VISIT_GROUPS, sumsEnd = sumAt + <usize>visits * VISIT_SUMS;
   if (row < <u32>KERNEL_INTEGER_ROW) {
     for (; sumAt < sumsEnd; sumAt += VISIT_SUMS, visitAt += visitBytes) float_row(row, sumAt, visitAt, panelAt, cols);
     return;
   }
   for (let at = sumAt; at < sumsEnd; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
-  const blocks = cols / BLOCK, turnBytes = groupBytes / <usize>blocks * (TURN * VISIT_GROUPS), panelBytes: usize = row === KERNEL_GEMV4_Q8_0_Q16 || row === KERNEL_GEMV4_IQ4_NL_Q16 ? TURN * BLOCK * 2 : TURN * BLOCK;
+  const blocks = cols / BLOCK, turnBytes = groupBytes / <usize>blocks * (TURN * VISIT_GROUPS);
   for (let left = blocks; left > 0; left -= TURN) {
     for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) integer_row(row, at, from, panelAt, scaleAt, blockSumAt, min(left, TURN));
     visitAt += turnBytes;
-    panelAt += panelBytes;
+    panelAt += <usize>(TURN * BLOCK) * panelBytes;
     scaleAt += TURN * 4;
     blockSumAt += TURN * 4;
   }

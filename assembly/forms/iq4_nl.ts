@@ -7,11 +7,14 @@
  * The table's values have eight signed bits: no 7-bit operand, so they are looked up and meet i16 as q8_0 does (q8_0.ts: exactness).
  */
 
-import { BLOCK, GROUP } from "../abi";
+import { BLOCK, GROUP, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 4;
+
+/** From a unit of a group to its next in a whole visit. */
+const STEP: usize = VISIT_STEP;
 
 class Tile {
   /** The table of ggml's non-linear 4-bit types. */
@@ -44,9 +47,9 @@ class Tile {
       let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
       let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
       const end = weightAt + UNITS * step;
-      let half: usize = 0;
+      let onward: usize = 16; // two pairs a unit, as q8_0
       while (weightAt < end) {
-        const codes = v128.load(weightAt + half);
+        const codes = v128.load(weightAt);
         let values = Tile.low(codes);
         let w0 = i16x8.extend_low_i8x16_s(values), w1 = i16x8.extend_high_i8x16_s(values);
         let x = v128.load32_splat(panelAt, 0);
@@ -66,8 +69,8 @@ class Tile {
         if (h > 3) { x = v128.load32_splat(highAt, 12); c30 = Tile.dot(x, w0, c30); c31 = Tile.dot(x, w1, c31); }
         if (h > 4) { x = v128.load32_splat(highAt, 16); c40 = Tile.dot(x, w0, c40); c41 = Tile.dot(x, w1, c41); }
         if (h > 5) { x = v128.load32_splat(highAt, 20); c50 = Tile.dot(x, w0, c50); c51 = Tile.dot(x, w1, c51); }
-        half ^= 16;
-        weightAt += half === 0 ? step : 0;
+        weightAt += onward;
+        onward = step - onward;
         panelAt += <usize>(h << 2);
       }
       const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
@@ -108,24 +111,24 @@ export function gemv4_iq4_nl_q16(sumAt: usize, at: usize, panelAt: usize, scaleA
   let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
   for (let block = 0; block < blocks; block++) {
     let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    const end = at + UNITS * 128;
-    let from = at;
+    const end = at + UNITS * STEP;
+    let onward: usize = 16;
     while (at < end) {
       const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 32);
-      const w0 = v128.load(from, 0), low0 = Tile.low(w0), high0 = Tile.high(w0);
+      const w0 = v128.load(at, 0), low0 = Tile.low(w0), high0 = Tile.high(w0);
       c0 = Tile.dot(x, i16x8.extend_low_i8x16_s(low0), c0); c1 = Tile.dot(x, i16x8.extend_high_i8x16_s(low0), c1);
       c0 = Tile.dot(y, i16x8.extend_low_i8x16_s(high0), c0); c1 = Tile.dot(y, i16x8.extend_high_i8x16_s(high0), c1);
-      const w1 = v128.load(from, 32), low1 = Tile.low(w1), high1 = Tile.high(w1);
+      const w1 = v128.load(at, 32), low1 = Tile.low(w1), high1 = Tile.high(w1);
       c2 = Tile.dot(x, i16x8.extend_low_i8x16_s(low1), c2); c3 = Tile.dot(x, i16x8.extend_high_i8x16_s(low1), c3);
       c2 = Tile.dot(y, i16x8.extend_low_i8x16_s(high1), c2); c3 = Tile.dot(y, i16x8.extend_high_i8x16_s(high1), c3);
-      const w2 = v128.load(from, 64), low2 = Tile.low(w2), high2 = Tile.high(w2);
+      const w2 = v128.load(at, 64), low2 = Tile.low(w2), high2 = Tile.high(w2);
       c4 = Tile.dot(x, i16x8.extend_low_i8x16_s(low2), c4); c5 = Tile.dot(x, i16x8.extend_high_i8x16_s(low2), c5);
       c4 = Tile.dot(y, i16x8.extend_low_i8x16_s(high2), c4); c5 = Tile.dot(y, i16x8.extend_high_i8x16_s(high2), c5);
-      const w3 = v128.load(from, 96), low3 = Tile.low(w3), high3 = Tile.high(w3);
+      const w3 = v128.load(at, 96), low3 = Tile.low(w3), high3 = Tile.high(w3);
       c6 = Tile.dot(x, i16x8.extend_low_i8x16_s(low3), c6); c7 = Tile.dot(x, i16x8.extend_high_i8x16_s(low3), c7);
       c6 = Tile.dot(y, i16x8.extend_low_i8x16_s(high3), c6); c7 = Tile.dot(y, i16x8.extend_high_i8x16_s(high3), c7);
-      from += 16;
-      if (from > at + 16) { at += 128; from = at; }
+      at += onward;
+      onward = STEP - onward;
       panelAt += 4;
     }
     panelAt += 32;
@@ -134,7 +137,7 @@ export function gemv4_iq4_nl_q16(sumAt: usize, at: usize, panelAt: usize, scaleA
     s2 = Tile.scale(s2, c2, row, v128.load(at, 32)); s3 = Tile.scale(s3, c3, row, v128.load(at, 48));
     s4 = Tile.scale(s4, c4, row, v128.load(at, 64)); s5 = Tile.scale(s5, c5, row, v128.load(at, 80));
     s6 = Tile.scale(s6, c6, row, v128.load(at, 96)); s7 = Tile.scale(s7, c7, row, v128.load(at, 112));
-    at += 128;
+    at += STEP;
     scaleAt += 4;
   }
   v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);

@@ -13,11 +13,14 @@
  * whole block: 8 steps x 2 x 127 x 15 = 30,480 fits. Exact in both builds; scaling as in q8_0.
  */
 
-import { BLOCK, GROUP } from "../abi";
+import { BLOCK, GROUP, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 4;
+
+/** From a unit of a group to its next in a whole visit. */
+const STEP: usize = VISIT_STEP;
 
 class Tile {
   /** s + (gathered - 8 * sum of x) * (row scale * output scales). */
@@ -155,7 +158,7 @@ export function gemv4_q4_0_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: 
   for (let block = 0; block < blocks; block++) {
     const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, false);
     let c0 = i16x8.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    const end = at + UNITS * 128;
+    const end = at + UNITS * STEP;
     while (at < end) {
       const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
       const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
@@ -170,7 +173,7 @@ export function gemv4_q4_0_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: 
       const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
       c6 = Tile.dot(x, v128.and(w6, mask), c6, false); c7 = Tile.dot(x, v128.and(w7, mask), c7, false);
       c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, false); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, false);
-      at += 128;
+      at += STEP;
       panelAt += 4;
     }
     const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), false);
@@ -185,7 +188,7 @@ export function gemv4_q4_0_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: 
     const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at, 96), false);
     const s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at, 112), false);
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
-    at += 128;
+    at += STEP;
     panelAt += 16;
     scaleAt += 4;
     blockSumAt += 4;

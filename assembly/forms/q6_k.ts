@@ -11,7 +11,7 @@
  * fit, 32,004 does) and are widened by a dot with their scale. Exact: |sum| <= 32 x 127 x 63 x 128 < 2^31; one conversion a block.
  */
 
-import { GROUP } from "../abi";
+import { GROUP, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 
 /** Of 32 bytes a group: d and scales of eight blocks; codes of a pair of quads, before its upper bits; a block; a super-block. */
@@ -19,8 +19,8 @@ const HEAD: usize = 5;
 const CODES: usize = 2;
 const BLOCK_UNITS: usize = 6;
 const UNITS: usize = HEAD + 8 * BLOCK_UNITS;
-/** From a unit of a group to its next in a visit of four. */
-const STEP: usize = 128;
+/** From a unit of a group to its next in a whole visit. */
+const STEP: usize = VISIT_STEP;
 
 class Tile {
   @inline static firstScales(pairs: v128): v128 {

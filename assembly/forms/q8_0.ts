@@ -18,11 +18,14 @@
  * register cost no more on the stack than in memory of ours.
  */
 
-import { BLOCK, GROUP } from "../abi";
+import { BLOCK, GROUP, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
+
+/** From a unit of a group to its next in a whole visit. */
+const STEP: usize = VISIT_STEP;
 
 class Tile {
   @inline static dot(x: v128, w: v128, sum: v128): v128 {
@@ -121,7 +124,7 @@ export function gemv4_q8_0_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt:
   for (let block = 0; block < blocks; block++) {
     const row = v128.load32_splat(scaleAt);
     let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    const end = at + UNITS * 128;
+    const end = at + UNITS * STEP;
     while (at < end) {
       const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4);
       c0 = Tile.dot(x, v128.load8x8_s(at, 0), c0); c1 = Tile.dot(x, v128.load8x8_s(at, 8), c1);
@@ -132,7 +135,7 @@ export function gemv4_q8_0_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt:
       c4 = Tile.dot(y, v128.load8x8_s(at, 80), c4); c5 = Tile.dot(y, v128.load8x8_s(at, 88), c5);
       c6 = Tile.dot(x, v128.load8x8_s(at, 96), c6); c7 = Tile.dot(x, v128.load8x8_s(at, 104), c7);
       c6 = Tile.dot(y, v128.load8x8_s(at, 112), c6); c7 = Tile.dot(y, v128.load8x8_s(at, 120), c7);
-      at += 128;
+      at += STEP;
       panelAt += 8;
     }
     const s0 = Tile.scale(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Tile.scale(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
@@ -143,7 +146,7 @@ export function gemv4_q8_0_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt:
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
     const s6 = Tile.scale(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Tile.scale(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
-    at += 128;
+    at += STEP;
     scaleAt += 4;
   }
 }

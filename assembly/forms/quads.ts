@@ -20,7 +20,7 @@
  * one row and many.
  */
 
-import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K } from "../abi";
+import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 
 /** Of 32 bytes a group: d, dmin and the scales of eight blocks. */
@@ -28,8 +28,8 @@ const SUPER_HEAD: usize = 6;
 /** Codes of a block. */
 export const CODES: usize = 4;
 
-/** From a unit of a group to its next in a visit of four. */
-const STEP: usize = 128;
+/** From a unit of a group to its next in a whole visit. */
+const STEP: usize = VISIT_STEP;
 
 export class Quads {
   @inline static supers(type: u32): bool {

@@ -8,10 +8,10 @@
 import {
   BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_DEQUANTIZE, MATRIX_GROUP_BYTES,
   MATRIX_OUT_AT, MATRIX_OWN, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
-  MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, MATRIX_WOVEN, SEGMENT_FIRST, SEGMENT_ROWS,
+  MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
 } from "../abi";
-import { dequantize, float_tile, has_row, integer_tile, meets_integers, multiply_row, ROWS_BYTES, SUM_BYTES } from "../forms/form";
+import { dequantize, float_tile, has_row, integer_tile, is_woven, meets_integers, multiply_row, ROWS_BYTES, SUM_BYTES } from "../forms/form";
 import { Segments, Tiles } from "../tiles";
 import { Visits } from "../visits";
 import { word } from "../words";
@@ -22,7 +22,7 @@ import { word } from "../words";
 }
 
 @inline function matrix_groups(matrixAt: usize): i32 {
-  return (<i32>word(matrixAt, MATRIX_ROWS) + GROUP - 1) / GROUP;
+  return Visits.groups(<i32>word(matrixAt, MATRIX_ROWS));
 }
 
 @inline function matrix_visits(matrixAt: usize): i32 {
@@ -117,12 +117,12 @@ function matmul_block(matrixAt: usize, scratchAt: usize, owner: i32, segment: i3
 /** Visits of one row by its own kernel, as many as the matrix wants together. Returns the first visit that is left. */
 function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, entry: i32, visit: i32, end: i32): i32 {
   const row = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
-  const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES);
+  const panelBytes = <usize>word(matrixAt, MATRIX_PANEL_BYTES), panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * panelBytes;
   const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
   if (!has_row(row, panelAt, cols)) return visit;
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
     const group = visit * VISIT_GROUPS, count = min(max(1, <i32>word(matrixAt, MATRIX_STREAMS)), whole - visit);
-    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
+    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
     write_groups(matrixAt, sumAt, GROUP * 4, first, 1, group, count * VISIT_GROUPS);
     visit += count;
   }
@@ -153,7 +153,7 @@ function touch(scratchAt: usize, at: usize, bytes: usize, streams: usize): void 
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
 function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
-  const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(group, group + count);
+  const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(count);
   const cols = <usize>word(matrixAt, MATRIX_COLS), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
@@ -163,7 +163,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
     const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
     const rowAt = panelAt + <usize>(entry + from) * rowBytes, scales = <usize>(entry + from) * (<usize>blocks << 2);
     for (let one = 0; one < count; one++) {
-      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.at(visitAt, one, 0, true), step, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
+      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.lane(visitAt, one, 0, true), step, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
   }
@@ -183,14 +183,14 @@ function float_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
-  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven = word(matrixAt, MATRIX_WOVEN) !== 0, stored = type === 0;
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven = is_woven(type), stored = type === 0;
   const pieceBytes = stored ? bytes : PIECE_BYTES;
   const rowsAt = scratchAt + <usize>VISIT_GROUPS * PIECE_BYTES, sumsAt = rowsAt + ROWS_BYTES;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * VISIT_BYTES);
   const step = stored && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
-    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, Visits.at(visitAt, one, bytes, woven), Visits.step(group, group + count), cols, col, colEnd, rowsAt);
+    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, Visits.lane(visitAt, one, bytes, woven), Visits.step(count), cols, col, colEnd, rowsAt);
     let sumAt = sumsAt;
     for (let tile = tileBegin; tile < tileEnd; tile++, sumAt += VISIT_BYTES) {
       const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);

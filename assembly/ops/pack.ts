@@ -21,7 +21,7 @@ import { word } from "../words";
 export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
   const type = word(at, PACK_TYPE), sourceType = word(at, PACK_SOURCE_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
   const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
-  const scaled = word(at, PACK_SCALES_AT) !== 0, groups = (rows + GROUP - 1) / GROUP;
+  const scaled = word(at, PACK_SCALES_AT) !== 0, groups = Visits.groups(rows);
   for (let unit = begin; unit < end; unit++) {
     const group = rowBegin / GROUP + unit;
     let finite = true;
@@ -35,7 +35,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
     } else if (!scaled && (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS))) {
       const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
       for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
-      pack_rows(type, sourceType, packed_at(type, packedAt, group, groups, cols, 0), Visits.step(group, groups), fromAt, rowBytes, lanes, cols);
+      pack_rows(type, sourceType, packed_at(type, packedAt, group, groups, cols, 0), Visits.step(Visits.beside(group, groups)), fromAt, rowBytes, lanes, cols);
     } else {
       finite = convert_group(at, scratchAt, group);
     }
@@ -47,7 +47,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
 /** One group of a piece by way of f32 rows, some inputs at a time. */
 function convert_group(at: usize, scratchAt: usize, group: i32): bool {
   const type = word(at, PACK_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS), colEnd = <i32>word(at, PACK_COL_END);
-  const groups = (rows + GROUP - 1) / GROUP, lanes = min(GROUP, rows - group * GROUP), storedAt = scratchAt + GROUP * CONVERT_COLS * 4;
+  const groups = Visits.groups(rows), lanes = min(GROUP, rows - group * GROUP), storedAt = scratchAt + GROUP * CONVERT_COLS * 4;
   for (let col = <i32>word(at, PACK_COL_BEGIN); col < colEnd; col += CONVERT_COLS) {
     const count = min(CONVERT_COLS, colEnd - col);
     if (!widen(at, scratchAt, group, lanes, col, count)) return false;
@@ -63,7 +63,7 @@ function convert_group(at: usize, scratchAt: usize, group: i32): bool {
     for (let lane: usize = 0; lane < <usize>lanes; lane++) {
       if (!encode_row(type, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
     }
-    pack_rows(type, type, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(group, groups), storedAt, rowBytes, lanes, count);
+    pack_rows(type, type, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(Visits.beside(group, groups)), storedAt, rowBytes, lanes, count);
   }
   return true;
 }

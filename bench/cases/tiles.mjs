@@ -33,7 +33,18 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
   const { integers } = weightType(type);
   const row = (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
     exports.multiply_row(
-      ...[Object.values(integers.rows)[0], sums, at, 1, GROUP_BYTES[type], panel, scales, blockSums, COLS],
+      ...[
+        Object.values(integers.rows)[0],
+        sums,
+        at,
+        1,
+        GROUP_BYTES[type],
+        panel,
+        MEETS[type] === "i16" ? 2 : 1,
+        scales,
+        blockSums,
+        COLS,
+      ],
     );
   return [
     ...Object.keys(integers.tiles).map((kernel) => [kernel, [type, 4, tile]]),

@@ -216,7 +216,6 @@ export function matrixOperands(op: MatrixOp, fused: boolean, wide: boolean): Ope
     BIAS_AT: bias?.at ?? 0,
     TILES: Math.min(MOST_TILES, Math.max(1, tiles)),
     TILE_ROWS: panel.tileRows,
-    WOVEN: weightType(type).integers ? 1 : 0,
     OWN: panel.own,
   };
 }
