@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
-import { CACHE_STREAMS } from "../src/runtime/kernels.ts";
+import { STREAMS } from "../src/weight-types.ts";
 import { CACHES, type Cache, headBytes, PAGE } from "./caches.ts";
 import { type Arena, expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
@@ -81,7 +81,7 @@ function step(
     CACHE_AT: cacheAt,
     PAGE_BYTES: pageBytes,
     HEAD_BYTES: headBytes(cache, d),
-    STREAMS: CACHE_STREAMS[(lengths.length + heads) & 3],
+    STREAMS: STREAMS[(lengths.length + heads) & 3],
     PAGES: pages,
     OUT_AT: out.at,
   };

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
-import { CACHE_STREAMS } from "../src/runtime/kernels.ts";
+import { STREAMS } from "../src/weight-types.ts";
 import { CACHES, type Cache, headBytes, PAGE, padded } from "./caches.ts";
 import { type Arena, expectSameBits, type Kernels, type Operand, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
@@ -144,25 +144,17 @@ describe.each(CACHES)(`attention, $cache cache, seed ${SEED}`, (cache) => {
             const { at } = stored(kernels, arena, cache, content, d, first, last);
             return [
               block(kernels, arena, cache, at, queries, spans),
-              ...CACHE_STREAMS.slice(1).map((streams) => block(kernels, arena, cache, at, queries, spans, streams)),
+              ...STREAMS.slice(1).map((streams) => block(kernels, arena, cache, at, queries, spans, streams)),
               ...queries.map((query, i) =>
-                block(
-                  kernels,
-                  arena,
-                  cache,
-                  at,
-                  [query],
-                  [spans[i]],
-                  CACHE_STREAMS[(round + i) % CACHE_STREAMS.length],
-                ),
+                block(kernels, arena, cache, at, [query], [spans[i]], STREAMS[(round + i) % STREAMS.length]),
               ),
             ];
           },
           (d + round) % 16,
         );
-        const alone = others.splice(CACHE_STREAMS.length - 1);
+        const alone = others.splice(STREAMS.length - 1);
         others.forEach((together, i) => {
-          expectSameBits(together, tile, `${CACHE_STREAMS[i + 1]} streams`);
+          expectSameBits(together, tile, `${STREAMS[i + 1]} streams`);
         });
         const [keys, values] = [content.keys.map(cache.kept), content.values.map(cache.kept)];
         spans.forEach(([begin, end], i) => {

@@ -1,5 +1,6 @@
 // Attention over one page of keys (64 positions, head size 128), and what is around it.
 
+import { STREAMS } from "../../dist/src/weight-types.js";
 import { noise, pattern } from "../arena.mjs";
 import { alongStream } from "../ceilings.mjs";
 import { EXP } from "./rows.mjs";
@@ -7,7 +8,6 @@ import { EXP } from "./rows.mjs";
 const D = 128;
 const PAGE = 64;
 const HEADS = 40;
-const CACHE_STREAMS = [1, 2, 4, 8];
 const CACHE = {
   f32: { code: 0, headBytes: PAGE * D * 8, values: (count) => noise(count), loop: "attendF32" },
   q8: { code: 1, headBytes: 2 * (PAGE * D + PAGE * 4), values: (count) => pattern(Int8Array, count), loop: "attendQ8" },
@@ -186,8 +186,8 @@ const COUNT = 2 * PAGE * D;
 export const attention = [
   ...[1, 2, 3, 4, 5, 6].map((h) => block("f32", h)),
   ...[1, 6].map((h) => block("q8", h)),
-  ...[1, 3].flatMap((h) => CACHE_STREAMS.map((streams) => fromMemory("f32", h, streams))),
-  ...CACHE_STREAMS.map((streams) => fromMemory("q8", 3, streams)),
+  ...[1, 3].flatMap((h) => STREAMS.map((streams) => fromMemory("f32", h, streams))),
+  ...STREAMS.map((streams) => fromMemory("q8", 3, streams)),
   merge,
   finish,
   stage,

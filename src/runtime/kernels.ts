@@ -1,45 +1,48 @@
 import { CACHE_F32 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
-import { type Choice, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
+import { type Candidates, type Choice, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
 
 /** Kernels as the words of a program name them. */
 
-/** A matrix of a program: where its record begins, and what it may be multiplied with. */
-export interface MatrixPlace {
-  readonly word: number;
+/** What kernels multiply a matrix is a matter of these. */
+export interface MatrixKind {
   readonly type: StoredType;
   readonly form: PanelForm;
   /** Float kernels round a multiply-add once where the build can. */
   readonly fused: boolean;
 }
 
-function candidatesAt({ type, form, fused }: Omit<MatrixPlace, "word">) {
+/** A matrix of a program: where its record begins. */
+export interface MatrixPlace extends MatrixKind {
+  readonly word: number;
+}
+
+/** All that may multiply it. */
+export function candidatesFor({ type, form, fused }: MatrixKind): Candidates {
   const candidates = candidatesOf(type, form, fused);
   if (!candidates) throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
   return candidates;
 }
 
 /** Where nothing was measured: tiles for 256-bit pairs where there are such; weights are read as one stream, line after line. */
-export function defaultChoice(place: Omit<MatrixPlace, "word">, wide: boolean): Choice {
-  const { tiles, rows, wide: paired } = candidatesAt(place);
+export function defaultChoice(place: MatrixKind, wide: boolean): Choice {
+  const { tiles, rows, wide: paired } = candidatesFor(place);
   const tile = (wide ? paired : undefined) ?? Object.keys(tiles)[0];
   return { tile, row: Object.keys(rows)[0] ?? null, streams: 1, touch: 1 };
 }
 
 /** The words of a matrix's record that say it. */
 export function choiceWords(
-  place: Omit<MatrixPlace, "word">,
+  place: MatrixKind,
   { tile, row, streams, touch }: Choice,
 ): { TILE: number; ROW: number; STREAMS: number; TOUCH: number } {
-  const { tiles, rows } = candidatesAt(place);
+  const { tiles, rows } = candidatesFor(place);
   return { TILE: tiles[tile], ROW: row === null ? 0 : rows[row], STREAMS: streams, TOUCH: touch };
 }
 
-/** Groups of a page of keys or values that a row alone reads at once (ATTEND_STREAMS): the same bits, one prefetcher likes few, another many. */
-export const CACHE_STREAMS: readonly Choice["streams"][] = [1, 2, 4, 8];
-
 /**
- * Where nothing was measured: what costs least where it is wrong. Two threads out of memory, f32: a Xeon read 10 GB/s in one stream and 20
+ * Groups of a page of keys or values that a row alone reads at once (ATTEND_STREAMS, one of STREAMS: the same bits), where nothing was
+ * measured: what costs least where it is wrong. Two threads out of memory, f32: a Xeon read 10 GB/s in one stream and 20
  * in four, Zen 4 20 in one and 16 in four. An 8-bit cache waits for arithmetic, which further streams interrupt.
  */
 export const defaultCacheStreams = (cacheType: number): Choice["streams"] => (cacheType === CACHE_F32 ? 4 : 1);

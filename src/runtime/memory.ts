@@ -26,8 +26,13 @@ export interface Tensor {
 const ELEMENT_BYTES: Record<ElementType, number> = { f32: 4, u32: 4, bytes: 1 };
 
 export class MemoryPlan {
-  #end = CONTROL_AT + CONTROL_BYTES;
+  #end: number;
   readonly tensors: Tensor[] = [];
+
+  /** `begin`: what lies before it is somebody else's. */
+  constructor(begin = CONTROL_AT + CONTROL_BYTES) {
+    this.#end = begin;
+  }
 
   get bytes(): number {
     return this.#end;

@@ -58,14 +58,6 @@ export interface PanelSizes {
 /** Without rows: none, for nobody. */
 export function reservePanel(
   plan: MemoryPlan,
-  ...panel: readonly [name: string, form: PanelForm, sizes: PanelSizes, rows: number, cols: number]
-): Panel {
-  return panelIn((...tensor) => plan.reserve(...tensor), ...panel);
-}
-
-/** A panel in places that `take` gives. */
-export function panelIn(
-  take: MemoryPlan["reserve"],
   name: string,
   form: PanelForm,
   { tileRows, threads, entries = 1 }: PanelSizes,
@@ -81,8 +73,8 @@ export function panelIn(
     cols,
     tileRows,
     own,
-    values: take(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
-    scales: form === "f32" ? null : take(`${name} scales`, "f32", [rows, blocks]),
-    sums: form === "q8 quads" ? take(`${name} sums`, "u32", [rows, blocks]) : null,
+    values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
+    scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
+    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,
   };
 }

@@ -54,7 +54,7 @@ export class Program {
   /** The part of the model that the next ops belong to, for profiles. */
   part = "";
   readonly #wide: boolean;
-  readonly #matrices: MatrixPlace[] = [];
+  readonly matrices: MatrixPlace[] = [];
   readonly #attends: number[] = [];
 
   /** `wide`: V8 pairs vectors into 256 bits. */
@@ -150,15 +150,9 @@ export class Program {
   #records(matrices: readonly MatrixOp[], fused: boolean): number[] {
     for (const [index, { weights, panel }] of matrices.entries()) {
       const word = this.#words.length + MATMUL_WORDS + index * MATRIX_WORDS;
-      this.#matrices.push({ word, type: weights[0].type, form: panel.form, fused });
+      this.matrices.push({ word, type: weights[0].type, form: panel.form, fused });
     }
     return matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#wide)));
-  }
-
-  /** Every kind of matrix in it, the first of each. */
-  get kinds(): Omit<MatrixPlace, "word">[] {
-    const kinds = this.#matrices.map(({ type, form, fused }) => ({ type, form, fused }));
-    return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
   }
 
   /** Reads the cache as so many streams from the next run on. */
@@ -168,7 +162,7 @@ export class Program {
 
   /** Takes these kernels from the next run on; `words`: the program where it lies. */
   choose(words: Uint32Array, choices: Choices): void {
-    for (const place of this.#matrices) {
+    for (const place of this.matrices) {
       const choice = choices[place.type];
       if (!choice) continue;
       const { TILE, ROW, STREAMS, TOUCH } = choiceWords(place, choice);

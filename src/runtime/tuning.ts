@@ -1,5 +1,5 @@
-import { type Choice, candidatesOf, STREAMS, TOUCHES } from "../weight-types.ts";
-import { defaultChoice, type MatrixPlace } from "./kernels.ts";
+import { type Choice, STREAMS, TOUCHES } from "../weight-types.ts";
+import { candidatesFor, defaultChoice, type MatrixKind } from "./kernels.ts";
 
 /**
  * Which choice is the fastest one here. That hangs on the processor (its prefetchers, AVX-VNNI), on what the compiler makes of a kernel and
@@ -18,11 +18,11 @@ const FASTER = 0.96;
 
 /** The fastest choice, and how many times faster than the default it is with one row. */
 export async function fastest(
-  place: Omit<MatrixPlace, "word">,
+  place: MatrixKind,
   wide: boolean,
   time: Timing,
 ): Promise<{ choice: Choice; gain: number }> {
-  const { tiles, rows } = candidatesOf(place.type, place.form, place.fused) ?? { tiles: {}, rows: {} };
+  const { tiles, rows } = candidatesFor(place);
   const start = defaultChoice(place, wide);
   // Float kernels of one row follow four groups whatever is asked.
   const ways = place.form === "f32" ? [] : STREAMS.map((streams) => ({ streams }));

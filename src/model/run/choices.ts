@@ -1,11 +1,10 @@
 import { outOfRange } from "../../given.ts";
-import { defaultChoice, type MatrixPlace } from "../../runtime/kernels.ts";
+import { candidatesFor, defaultChoice, type MatrixKind } from "../../runtime/kernels.ts";
 import type { Memory } from "../../runtime/memory.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Threads } from "../../runtime/threads.ts";
-import { type Choice, type Choices, candidatesOf, type StoredType } from "../../weight-types.ts";
+import type { Choice, Choices, StoredType } from "../../weight-types.ts";
 import type { Sizes } from "../plan/layout.ts";
-import type { CacheType } from "../plan/pages.ts";
 import type { PlannedMemory } from "../plan/sizes.ts";
 import { type Known, type Tuning, tune } from "./tune.ts";
 
@@ -16,27 +15,26 @@ const KNOWN = new WeakMap<WebAssembly.Module, Map<string, Known>>();
 
 export class KernelChoices {
   readonly #placed: readonly (PlannedMemory & { readonly memory: Memory })[];
-  readonly #wide: boolean;
-  readonly #cacheType: CacheType;
+  readonly #sizes: Sizes;
   #chosen: Choices = {};
 
-  constructor(placed: readonly (PlannedMemory & { readonly memory: Memory })[], { wide, cache }: Sizes) {
+  constructor(placed: readonly (PlannedMemory & { readonly memory: Memory })[], sizes: Sizes) {
     this.#placed = placed;
-    this.#wide = wide;
-    this.#cacheType = cache;
+    this.#sizes = sizes;
   }
 
-  /** Every kind of matrix in the steps. */
-  get kinds(): Omit<MatrixPlace, "word">[] {
-    const kinds = this.#placed.flatMap(({ programs }) => programs.forward.program.kinds);
+  /** Every kind of matrix in the steps, the first of each type. */
+  get kinds(): MatrixKind[] {
+    const matrices = this.#placed.flatMap(({ programs }) => programs.forward.program.matrices);
+    const kinds = matrices.map(({ type, form, fused }): MatrixKind => ({ type, form, fused }));
     return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
   }
 
   /** In force: as chosen, else as by default. */
   get all(): Choices {
-    const choiceOf = (kind: Omit<MatrixPlace, "word">): [StoredType, Choice] => [
+    const choiceOf = (kind: MatrixKind): [StoredType, Choice] => [
       kind.type,
-      this.#chosen[kind.type] ?? defaultChoice(kind, this.#wide),
+      this.#chosen[kind.type] ?? defaultChoice(kind, this.#sizes.wide),
     ];
     return Object.fromEntries(this.kinds.map(choiceOf));
   }
@@ -59,7 +57,7 @@ export class KernelChoices {
     const kind = this.kinds.find((kind) => kind.type === type);
     if (!kind)
       throw outOfRange("choices", type, `types of this model: ${this.kinds.map(({ type }) => type).join(", ")}`);
-    const { tiles, rows } = candidatesOf(type, kind.form, kind.fused) ?? { tiles: {}, rows: {} };
+    const { tiles, rows } = candidatesFor(kind);
     const among = (names: object) => `one of ${Object.keys(names).join(", ")}`;
     if (!Object.hasOwn(tiles, tile)) throw outOfRange(`choices.${type}.tile`, tile, among(tiles));
     if (row !== null && !Object.hasOwn(rows, row)) throw outOfRange(`choices.${type}.row`, row, `null, ${among(rows)}`);
@@ -69,7 +67,6 @@ export class KernelChoices {
   async tune(
     module: WebAssembly.Module,
     threads: Threads,
-    tileRows: number,
     except: readonly string[],
     signal?: AbortSignal,
   ): Promise<Tuning> {
@@ -78,13 +75,15 @@ export class KernelChoices {
     const known = KNOWN.get(module) ?? new Map<string, Known>();
     KNOWN.set(module, known);
     const { memory, layout } = this.#placed[index];
-    const options = { memory, layout, index, threads, tileRows, wide: this.#wide, known, signal };
+    const { tileRows, wide } = this.#sizes;
+    const options = { memory, layout, index, threads, tileRows, wide, known, signal };
     const kinds = this.kinds.filter(({ type }) => !except.includes(type));
     const tuning = await tune(kinds, options);
     this.take(tuning.choices);
     // Keys and values in f32 come out of memory like weights: where those like one stream best, so do these.
-    const [streams] = Object.values(tuning.choices).map((choice) => choice.streams);
-    if (streams !== undefined && this.#cacheType === "f32")
+    // Rows of floats follow four groups whatever is chosen, so theirs say nothing.
+    const [streams] = kinds.flatMap(({ type, form }) => (form === "f32" ? [] : (tuning.choices[type]?.streams ?? [])));
+    if (streams !== undefined && this.#sizes.cache === "f32")
       this.#write((program, words) => program.chooseCacheStreams(words, Math.min(streams, 4)));
     return tuning;
   }

@@ -64,11 +64,11 @@ export async function openResident(config: ModelConfig, weights: ModelWeights, o
 
 /** Kernels that were not asked for are measured; those that were are taken as they are. */
 async function tuneResident(
-  { choices, threads, sizes }: ResidentModel,
+  { choices, threads }: ResidentModel,
   { module }: Kernels,
   { choices: asked = {}, signal }: OpenOptions,
 ): Promise<Tuning> {
-  const tuning = await choices.tune(module, threads, sizes.tileRows, Object.keys(asked), signal);
+  const tuning = await choices.tune(module, threads, Object.keys(asked), signal);
   choices.take(asked);
   return tuning;
 }

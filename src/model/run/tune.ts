@@ -1,7 +1,7 @@
-import { GROUP, SEGMENT_ROWS, SEGMENT_WORDS, VISIT_GROUPS } from "../../../assembly/abi.ts";
-import type { MatrixPlace } from "../../runtime/kernels.ts";
-import type { Memory, Tensor } from "../../runtime/memory.ts";
-import { groupBytes, type Packed, panelIn } from "../../runtime/packed.ts";
+import { GROUP, SEGMENT_ROWS, SEGMENT_WORDS, VISIT_GROUPS, WORD_ROWS } from "../../../assembly/abi.ts";
+import type { MatrixKind } from "../../runtime/kernels.ts";
+import { type Memory, MemoryPlan } from "../../runtime/memory.ts";
+import { groupBytes, type Packed, reservePanel } from "../../runtime/packed.ts";
 import { Program } from "../../runtime/program.ts";
 import { startAt, type Threads } from "../../runtime/threads.ts";
 import { clockIsFine, fastest, type Rows, type Timing } from "../../runtime/tuning.ts";
@@ -49,18 +49,22 @@ export interface Known {
   readonly gain: number;
 }
 
-export async function tune(kinds: readonly Omit<MatrixPlace, "word">[], options: TuneOptions): Promise<Tuning> {
+export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): Promise<Tuning> {
   const begun = performance.now();
   const choices: Partial<Record<StoredType, Choice>> = {};
   const gains: Partial<Record<StoredType, number>> = {};
   const done = (reason: string): Tuning => ({ choices, gains, ms: performance.now() - begun, reason });
-  if (!clockIsFine()) return done("defaults: the clock is too coarse to measure by");
   let late = false;
+  let fine: boolean | undefined;
   for (const kind of kinds) {
-    const key = JSON.stringify([kind, options.threads.count, options.wide]);
+    const key = JSON.stringify([kind, options.threads.count]);
     const known = options.known.get(key);
     const time = known ? undefined : timing(kind, options);
-    if (!known && time) late ||= performance.now() - begun > MOST_MS;
+    if (time) {
+      fine ??= clockIsFine();
+      if (!fine) return done("defaults: the clock is too coarse to measure by");
+      late ||= performance.now() - begun > MOST_MS;
+    }
     const found = known ?? (time && !late ? await fastest(kind, options.wide, time) : undefined);
     if (!found) continue;
     options.known.set(key, found);
@@ -71,27 +75,29 @@ export async function tune(kinds: readonly Omit<MatrixPlace, "word">[], options:
 }
 
 /** undefined: too few weights to tell, or no room beside them. */
-function timing(kind: Omit<MatrixPlace, "word">, options: TuneOptions): Timing | undefined {
+function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
   const { memory, layout, index, threads, tileRows, wide, signal } = options;
   const slices = slicesOf(kind.type, layout);
   if (!slices) return undefined;
   const [{ cols }] = slices;
   const most = Math.max(...slices.map(({ rows }) => rows));
   const counts: Record<Rows, number> = { one: 1, few: 2, many: 4 * tileRows };
-  const room = new Room(layout.loader.staging);
-  const tables = slices.slice(0, SLICES).map((_, at) => room.take(`table ${at}`, "u32", [1]));
-  const segments = room.take("segments", "u32", [1 + SEGMENT_WORDS]);
-  const panel = panelIn(room.take, "panel", kind.form, { tileRows, threads: 0 }, counts.many, cols);
-  const out = room.take("out", "f32", [counts.many, most]);
-  const words = room.take("program", "u32", [256]);
-  if (room.full) return undefined;
-  memory.bytes.fill(0, layout.loader.staging.at, words.at);
+  const { staging } = layout.loader; // free, once everything is loaded
+  const plan = new MemoryPlan(staging.at);
+  const tables = slices.slice(0, SLICES).map((_, at) => plan.reserve(`table ${at}`, "u32", [1]));
+  const segments = plan.reserve("segments", "u32", [1 + SEGMENT_WORDS]);
+  const panel = reservePanel(plan, "panel", kind.form, { tileRows, threads: threads.count }, counts.many, cols);
+  const out = plan.reserve("out", "f32", [counts.many, most]);
+  const words = plan.reserve("program", "u32", [256]);
+  if (plan.bytes > staging.at + staging.bytes) return undefined;
+  memory.bytes.fill(0, staging.at, words.at);
   memory.u32(segments).set([1]);
   let next = 0;
   return async (choice, rows) => {
     const count = rows === "many" ? 1 : Math.min(SLICES, slices.length);
     let bytes = 0;
     memory.u32(segments)[1 + SEGMENT_ROWS] = counts[rows];
+    memory.control[WORD_ROWS] = counts[rows];
     const program = new Program(wide);
     program.matmul(
       Array.from({ length: count }, (_, at) => {
@@ -103,8 +109,7 @@ function timing(kind: Omit<MatrixPlace, "word">, options: TuneOptions): Timing |
       }),
       kind.fused,
     );
-    const written = program.words();
-    memory.u32(words).set(written);
+    memory.u32(words).set(program.words());
     program.choose(memory.u32(words), { [kind.type]: choice });
     startAt(memory, words.at);
     const begun = performance.now();
@@ -144,26 +149,4 @@ function few(slice: Packed): Packed {
   const visits = Math.max(1, Math.floor(MANY_BYTES / (VISIT_GROUPS * groupBytes(slice.type, slice.cols))));
   const rows = Math.min(slice.rows, visits * VISIT_GROUPS * GROUP);
   return { ...slice, rows, at: { ...slice.at, bytes: (slice.at.bytes * rows) / slice.rows } };
-}
-
-/** Places in a tensor that is free. */
-class Room {
-  #at: number;
-  readonly #end: number;
-
-  constructor({ at, bytes }: Tensor) {
-    this.#at = at;
-    this.#end = at + bytes;
-  }
-
-  get full(): boolean {
-    return this.#at > this.#end;
-  }
-
-  readonly take = (name: string, type: Tensor["type"], shape: readonly number[]): Tensor => {
-    const bytes = shape.reduce((product, size) => product * size, type === "bytes" ? 1 : 4);
-    const at = this.#at;
-    this.#at += Math.ceil(bytes / 64) * 64;
-    return { name, at, bytes, type, shape };
-  };
 }
