@@ -156,7 +156,7 @@ export interface Layout {
 }
 
 /** Every panel form that some weight of the model reads. */
-export function formsOf(weights: ModelWeights, activations: "q8" | "f32"): Set<PanelForm> {
+function formsOf(weights: ModelWeights, activations: "q8" | "f32"): Set<PanelForm> {
   const forms = new Set<PanelForm>(["f32"]);
   const add = (matrix: Matrix) => forms.add(formOf(matrix.type, activations));
   for (const layer of weights.layers) for (const matrix of matricesOf(layer)) add(matrix);

@@ -4,7 +4,7 @@ import { LARGEST_MEMORY } from "../../runtime/memory.ts";
 import { packedBytes } from "../../runtime/packed.ts";
 import { isFloat } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
-import { formsOf, type Layout, layerBytes, layoutMemory, matricesOfModel, type Sizes } from "./layout.ts";
+import { type Layout, layerBytes, layoutMemory, matricesOfModel, type Sizes } from "./layout.ts";
 import { blocksOf, type CacheType } from "./pages.ts";
 import { type LayerRange, placeLayers } from "./placement.ts";
 import { type Programs, placePrograms } from "./programs.ts";
@@ -74,7 +74,7 @@ export interface PlannedMemory {
 export function planModel(config: ModelConfig, weights: ModelWeights, options: SizeOptions): ModelPlan {
   const warnings: string[] = [];
   const context = chooseContext(config, options.context);
-  const sizes = chooseSizes(config, weights, context, options);
+  const sizes = chooseSizes(config, context, options);
   const limit = Math.min(options.memoryLimit ?? LARGEST_MEMORY, LARGEST_MEMORY);
   const placed = place(config, weights, sizes, limit).map((range): PlannedMemory => {
     const layout = layoutMemory(config, weights, sizes, range);
@@ -126,17 +126,12 @@ function chooseContext(config: ModelConfig, asked: number | undefined): number {
 /**
  * In 128 bits the sums and codes of 4 rows fill the registers. A fifth spills within the loop, onto a stack that V8 aligns to 8 bytes: what
  * crosses cache lines there hangs on the frames above, and one parameter more of a caller made 610 tokens/s 232 (prompts of `small`, q4_0,
- * EPYC, Zen 4, Node 20, two threads; of 4 rows 590 with either, q4_k 515 with 5 and 4, q8_0 390 and 500). In 256 bits there is room for 6.
+ * EPYC, Zen 4, Node 20, two threads; of 4 rows 590 with either, q4_k 515 with 5 and 4, q8_0 390 and 500; bf16 379 of 6, 393 of 4; f32 on
+ * Zen 5, alone, 33 GFLOP/s of 6 and 61 of 5). In 256 bits there is room for 6.
  */
-export const integerTileRows = (wide: boolean): number => (wide ? TILE_ROWS : 4);
+export const tileRowsFor = (wide: boolean): number => (wide ? TILE_ROWS : 4);
 
-/** Float tiles want 6 rows everywhere. Panels of one model share a height, since a router reads a float panel beside an integer one. */
-function chooseTileRows(weights: ModelWeights, { activations, wide }: SizeOptions): number {
-  const integers = [...formsOf(weights, activations)].some((form) => form !== "f32");
-  return integers ? integerTileRows(wide) : TILE_ROWS;
-}
-
-function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number, options: SizeOptions): Sizes {
+function chooseSizes(config: ModelConfig, context: number, options: SizeOptions): Sizes {
   const blocks = blocksOf(context);
   const rows = Math.min(STEP_ROWS, blocks * PAGE);
   const { sequences = SEQUENCES, cachePositions } = options;
@@ -162,7 +157,7 @@ function chooseSizes(config: ModelConfig, weights: ModelWeights, context: number
     pages: { full: blocks + spare, chunked: Math.min(blocks + spare, window + spare) },
     partials: Math.max(2 * blocks, 256),
     threads: options.threads,
-    tileRows: chooseTileRows(weights, options),
+    tileRows: tileRowsFor(options.wide),
     wide: options.wide,
     cache: options.cache,
     activations: options.activations,

@@ -13,7 +13,7 @@ import {
   reserveLoader,
 } from "../plan/layout.ts";
 import { blocksOf } from "../plan/pages.ts";
-import { integerTileRows } from "../plan/sizes.ts";
+import { tileRowsFor } from "../plan/sizes.ts";
 import type { Matrix, Vector } from "../plan/weights.ts";
 import { CHANNELS, type VisionConfig } from "./config.ts";
 import { matricesOfVision, type Norm, type VisionWeights } from "./weights.ts";
@@ -106,11 +106,10 @@ export function layoutTower(
 ): TowerLayout {
   const plan = new MemoryPlan();
   const matrices = matricesOfVision(weights);
-  const integers = matrices.some(({ type }) => formOf(type, options.activations) !== "f32");
   const sizes: TowerSizes = {
     ...options,
     tiles: Math.max(1, Math.min(MOST_TILES, Math.floor(RUN_ROWS / config.tokens))),
-    tileRows: integers ? integerTileRows(options.wide) : TILE_ROWS,
+    tileRows: tileRowsFor(options.wide),
     fused: matrices.every(({ type }) => isFloat(type)),
   };
   const { tiles } = sizes;
