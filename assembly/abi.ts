@@ -34,6 +34,8 @@ export const FORM_F32 = 0;
 export const FORM_Q16_PAIRS = 1;
 /** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows]: of the first and of the last 16 inputs, i16 each */
 export const FORM_Q8_QUADS = 2;
+/** As FORM_Q16_PAIRS, of 8 bits each: beside signed bytes where no dot takes quads of them (forms/bytes.ts). */
+export const FORM_Q8_PAIRS = 3;
 
 /** Rows of a step in which every thread does for itself what is work for one thread: waiting for another would take longer. */
 export const FEW_ROWS = 6;
@@ -61,6 +63,8 @@ export const TYPE_MXFP4 = 15, MXFP4_VALUES = 32, MXFP4_BYTES = 17, MXFP4_GROUP =
 export const TYPE_TQ1_0 = 16, TQ1_0_VALUES = 256, TQ1_0_BYTES = 54, TQ1_0_GROUP = 0;
 export const TYPE_TQ2_0 = 17, TQ2_0_VALUES = 256, TQ2_0_BYTES = 66, TQ2_0_GROUP = 0;
 export const TYPE_F8_E4M3 = 18, F8_E4M3_VALUES = 1, F8_E4M3_BYTES = 1, F8_E4M3_GROUP = 0;
+/** Packed for quads of activations instead of pairs, in as many bytes. */
+export const TYPE_Q8_0_QUADS = 19, TYPE_IQ4_NL_QUADS = 20;
 
 // ---- kernels of MATMUL: what MATRIX_TILE and MATRIX_ROW name; all of one form give the same bits ----
 
@@ -84,24 +88,27 @@ export const KERNEL_TILE_IQ4_NL_Q16 = 13;
 export const KERNEL_TILE_Q5_1_Q8 = 14;
 /** Two pairs a turn, for 256-bit pairs. */
 export const KERNEL_TILE_Q8_0_Q16_TWO = 15;
+/** Where the dot of bytes takes an unsigned one, or a signed one (forms/bytes.ts). */
+export const KERNEL_TILE_Q8_0_Q8 = 16, KERNEL_TILE_Q8_0_Q8_SIGNED = 17, KERNEL_TILE_IQ4_NL_Q8 = 18, KERNEL_TILE_IQ4_NL_Q8_SIGNED = 19;
 /** One row: four groups at a time. */
-export const KERNEL_GEMV4_F32_F32 = 16;
-export const KERNEL_GEMV4_F32_F32_FUSED = 17;
-export const KERNEL_GEMV4_F16_F32 = 18;
-export const KERNEL_GEMV4_F16_F32_FUSED = 19;
-export const KERNEL_GEMV4_BF16_F32 = 20;
-export const KERNEL_GEMV4_BF16_F32_FUSED = 21;
+export const KERNEL_GEMV4_F32_F32 = 32;
+export const KERNEL_GEMV4_F32_F32_FUSED = 33;
+export const KERNEL_GEMV4_F16_F32 = 34;
+export const KERNEL_GEMV4_F16_F32_FUSED = 35;
+export const KERNEL_GEMV4_BF16_F32 = 36;
+export const KERNEL_GEMV4_BF16_F32_FUSED = 37;
 /** From here on rows of integers. */
-export const KERNEL_INTEGER_ROW = 22;
-export const KERNEL_GEMV4_Q8_0_Q16 = 22;
-export const KERNEL_GEMV4_Q4_0_Q8 = 23;
-export const KERNEL_GEMV4_Q4_1_Q8 = 24;
-export const KERNEL_GEMV4_Q5_0_Q8 = 25;
-export const KERNEL_GEMV4_Q4_K_Q8 = 26;
-export const KERNEL_GEMV4_Q5_K_Q8 = 27;
-export const KERNEL_GEMV4_Q6_K_Q8 = 28;
-export const KERNEL_GEMV4_IQ4_NL_Q16 = 29;
-export const KERNEL_GEMV4_Q5_1_Q8 = 30;
+export const KERNEL_INTEGER_ROW = 38;
+export const KERNEL_GEMV4_Q8_0_Q16 = 38;
+export const KERNEL_GEMV4_Q4_0_Q8 = 39;
+export const KERNEL_GEMV4_Q4_1_Q8 = 40;
+export const KERNEL_GEMV4_Q5_0_Q8 = 41;
+export const KERNEL_GEMV4_Q4_K_Q8 = 42;
+export const KERNEL_GEMV4_Q5_K_Q8 = 43;
+export const KERNEL_GEMV4_Q6_K_Q8 = 44;
+export const KERNEL_GEMV4_IQ4_NL_Q16 = 45;
+export const KERNEL_GEMV4_Q5_1_Q8 = 46;
+export const KERNEL_GEMV4_Q8_0_Q8 = 47, KERNEL_GEMV4_Q8_0_Q8_SIGNED = 48, KERNEL_GEMV4_IQ4_NL_Q8 = 49, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED = 50;
 
 // ---- cache types ----
 

@@ -42,6 +42,17 @@ export class Lanes {
     return i32x4.add(sum, i32x4.dot_i16x8_s(Lanes.dotI8I7(a, b), i16x8.splat(1)));
   }
 
+  /**
+   * sum + four adjacent products, i32 lanes, exact: a signed, b a byte from 0 to 255, or with a sign where `signed`. In the relaxed build only
+   * where the processor's dot takes such bytes (forms/bytes.ts): elsewhere two products saturate.
+   */
+  @inline static dotAddBytes(signed: bool, a: v128, b: v128, sum: v128): v128 {
+    if (RELAXED) return i32x4.relaxed_dot_i8x16_i7x16_add_s(a, b, sum);
+    const even = signed ? i16x8.shr_s(i16x8.shl(b, 8), 8) : v128.and(b, i16x8.splat(255)), odd = signed ? i16x8.shr_s(b, 8) : i16x8.shr_u(b, 8);
+    const first = i32x4.dot_i16x8_s(i16x8.shr_s(i16x8.shl(a, 8), 8), even);
+    return i32x4.add(sum, i32x4.add(first, i32x4.dot_i16x8_s(i16x8.shr_s(a, 8), odd)));
+  }
+
   /** table[index] of every byte; indexes are 0..15. */
   @inline static lookup(table: v128, index: v128): v128 {
     if (RELAXED) return i8x16.relaxed_swizzle(table, index);

@@ -67,7 +67,7 @@ for (const threads of [1, 2])
     `bf16 folder, ${threads} threads: ${await withModel(files.bf16, { threads }, (model) => greedy(model, reference.prompts))}`,
   );
 for (const type of ["q8_0", "q4_0"]) {
-  for (const activations of ["f32", "q8"]) {
+  for (const activations of ["f32", "q16", ...(type === "q8_0" ? ["q8"] : [])]) {
     console.log(
       `${type}, ${activations} activations, against its own reference: ${await withModel(files[type], { threads: 2, activations }, (model) => greedy(model, reference[type]))}`,
     );
@@ -83,6 +83,7 @@ for (const [name, file, options] of [
   ["bf16, 8-bit cache", files.bf16, { cache: "q8" }],
   ["q8_0, f32 activations", files.q8_0, { activations: "f32" }],
   ["q8_0", files.q8_0, {}],
+  ["q8_0, 8-bit activations", files.q8_0, { activations: "q8" }],
   ["q8_0, 8-bit cache", files.q8_0, { cache: "q8" }],
   ["q4_0, f32 activations", files.q4_0, { activations: "f32" }],
   ["q4_0", files.q4_0, {}],

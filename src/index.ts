@@ -83,7 +83,7 @@ export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tok
 export type { AnswerPart, ToolCall } from "./tools/call.ts";
 export type { ToolFormat } from "./tools/dialect.ts";
 export type { ToolChoice } from "./tools/offer.ts";
-export type { Choice, Choices, StoredType } from "./weight-types.ts";
+export type { ActivationType, Choice, Choices, StoredType } from "./weight-types.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
 export interface Inspection extends ModelInspection, TextInspection {

@@ -4,8 +4,20 @@
  */
 import * as abi from "../assembly/abi.ts";
 
-/** What weights meet: f32, or integers of 16 bits (pairs) or 8 bits (quads). */
-export type PanelForm = "f32" | "q16 pairs" | "q8 quads";
+/** Bits of activations beside quantised weights. "q16" is for weights of signed bytes; others meet 8 bits then too. */
+export type ActivationType = "q8" | "q16" | "f32";
+
+/** What this host's dot of bytes makes of a weight beyond 0..127 (runtime/dot.ts). */
+export type ByteDot = "unsigned" | "signed" | "saturating";
+
+/** Which integers weights meet is a matter of these. */
+export interface Met {
+  readonly activations: ActivationType;
+  readonly dot: ByteDot;
+}
+
+/** What weights meet: f32, or integers of 16 bits or 8, pairs of them as i16 or quads as i8. */
+export type PanelForm = "f32" | "q16 pairs" | "q8 pairs" | "q8 quads";
 
 /** Kernels of one form by name, with their ids: all of them give the same bits. The first is taken where nothing speaks for another. */
 export interface Candidates {
@@ -45,7 +57,11 @@ interface TypeRow {
   readonly rows?: Candidates["rows"];
   readonly fusedRows?: Candidates["rows"];
   /** The integers that it meets unless activations are f32. */
-  readonly integers?: Candidates & { readonly panel: PanelForm };
+  readonly integers?: Candidates;
+  /** The same of weights of signed bytes: in pairs everywhere; in quads, packed as `word` says, where the dot of bytes is exact. */
+  readonly signedBytes?: Readonly<Record<"pairs" | Exclude<ByteDot, "saturating">, Candidates>> & {
+    readonly word: number;
+  };
 }
 
 export const WEIGHT_TYPES = {
@@ -100,15 +116,24 @@ export const WEIGHT_TYPES = {
   q8_0: {
     ...{ word: abi.TYPE_Q8_0, ggml: 8, fileType: 7, elements: abi.Q8_0_VALUES, bytes: abi.Q8_0_BYTES, recipe: true },
     group: abi.Q8_0_GROUP,
-    integers: {
-      panel: "q16 pairs",
-      tiles: { tile_q8_0_q16: abi.KERNEL_TILE_Q8_0_Q16, tile_q8_0_q16_two: abi.KERNEL_TILE_Q8_0_Q16_TWO },
-      wide: "tile_q8_0_q16_two",
-      rows: { gemv4_q8_0_q16: abi.KERNEL_GEMV4_Q8_0_Q16 },
+    signedBytes: {
+      word: abi.TYPE_Q8_0_QUADS,
+      pairs: {
+        tiles: { tile_q8_0_q16: abi.KERNEL_TILE_Q8_0_Q16, tile_q8_0_q16_two: abi.KERNEL_TILE_Q8_0_Q16_TWO },
+        wide: "tile_q8_0_q16_two",
+        rows: { gemv4_q8_0_q16: abi.KERNEL_GEMV4_Q8_0_Q16 },
+      },
+      unsigned: { tiles: { tile_q8_0_q8: abi.KERNEL_TILE_Q8_0_Q8 }, rows: { gemv4_q8_0_q8: abi.KERNEL_GEMV4_Q8_0_Q8 } },
+      signed: {
+        tiles: { tile_q8_0_q8_signed: abi.KERNEL_TILE_Q8_0_Q8_SIGNED },
+        rows: { gemv4_q8_0_q8_signed: abi.KERNEL_GEMV4_Q8_0_Q8_SIGNED },
+      },
     },
     digests: {
-      "q8, cache f32": 0x89de7d24,
-      "q8, cache q8": 0x92abc3c2,
+      "q8, cache f32": 0xe84a47e4,
+      "q8, cache q8": 0xf36e5162,
+      "q16, cache f32": 0x89de7d24,
+      "q16, cache q8": 0x92abc3c2,
       "f32, cache f32": 0xc67b5cab,
       "f32, cache q8": 0x7df5abc3,
     },
@@ -117,7 +142,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_0, ggml: 2, fileType: 2, elements: abi.Q4_0_VALUES, bytes: abi.Q4_0_BYTES, recipe: true },
     group: abi.Q4_0_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q4_0_q8: abi.KERNEL_TILE_Q4_0_Q8, tile_q4_0_q8_add: abi.KERNEL_TILE_Q4_0_Q8_ADD },
       rows: { gemv4_q4_0_q8: abi.KERNEL_GEMV4_Q4_0_Q8 },
     },
@@ -132,7 +156,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_1, ggml: 3, fileType: 3, elements: abi.Q4_1_VALUES, bytes: abi.Q4_1_BYTES, recipe: true },
     group: abi.Q4_1_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q4_1_q8: abi.KERNEL_TILE_Q4_1_Q8 },
       rows: { gemv4_q4_1_q8: abi.KERNEL_GEMV4_Q4_1_Q8 },
     },
@@ -151,7 +174,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_0, ggml: 6, fileType: 8, elements: abi.Q5_0_VALUES, bytes: abi.Q5_0_BYTES, recipe: true },
     group: abi.Q5_0_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q5_0_q8: abi.KERNEL_TILE_Q5_0_Q8 },
       rows: { gemv4_q5_0_q8: abi.KERNEL_GEMV4_Q5_0_Q8 },
     },
@@ -167,7 +189,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_1, ggml: 7, fileType: 9, elements: abi.Q5_1_VALUES, bytes: abi.Q5_1_BYTES, recipe: true },
     group: abi.Q5_1_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q5_1_q8: abi.KERNEL_TILE_Q5_1_Q8 },
       rows: { gemv4_q5_1_q8: abi.KERNEL_GEMV4_Q5_1_Q8 },
     },
@@ -205,7 +226,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_K, ggml: 12, fileType: 14, elements: abi.Q4_K_VALUES, bytes: abi.Q4_K_BYTES, recipe: true },
     group: abi.Q4_K_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8 },
       rows: { gemv4_q4_k_q8: abi.KERNEL_GEMV4_Q4_K_Q8 },
     },
@@ -224,7 +244,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_K, ggml: 13, fileType: 16, elements: abi.Q5_K_VALUES, bytes: abi.Q5_K_BYTES, recipe: true },
     group: abi.Q5_K_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8 },
       rows: { gemv4_q5_k_q8: abi.KERNEL_GEMV4_Q5_K_Q8 },
     },
@@ -243,7 +262,6 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q6_K, ggml: 14, fileType: 18, elements: abi.Q6_K_VALUES, bytes: abi.Q6_K_BYTES, recipe: true },
     group: abi.Q6_K_GROUP,
     integers: {
-      panel: "q8 quads",
       tiles: { tile_q6_k_q8: abi.KERNEL_TILE_Q6_K_Q8 },
       rows: { gemv4_q6_k_q8: abi.KERNEL_GEMV4_Q6_K_Q8 },
     },
@@ -258,15 +276,27 @@ export const WEIGHT_TYPES = {
   iq4_nl: {
     ...{ word: abi.TYPE_IQ4_NL, ggml: 20, elements: abi.IQ4_NL_VALUES, bytes: abi.IQ4_NL_BYTES },
     group: abi.IQ4_NL_GROUP,
-    integers: {
-      panel: "q16 pairs",
-      tiles: { tile_iq4_nl_q16: abi.KERNEL_TILE_IQ4_NL_Q16 },
-      rows: { gemv4_iq4_nl_q16: abi.KERNEL_GEMV4_IQ4_NL_Q16 },
+    signedBytes: {
+      word: abi.TYPE_IQ4_NL_QUADS,
+      pairs: {
+        tiles: { tile_iq4_nl_q16: abi.KERNEL_TILE_IQ4_NL_Q16 },
+        rows: { gemv4_iq4_nl_q16: abi.KERNEL_GEMV4_IQ4_NL_Q16 },
+      },
+      unsigned: {
+        tiles: { tile_iq4_nl_q8: abi.KERNEL_TILE_IQ4_NL_Q8 },
+        rows: { gemv4_iq4_nl_q8: abi.KERNEL_GEMV4_IQ4_NL_Q8 },
+      },
+      signed: {
+        tiles: { tile_iq4_nl_q8_signed: abi.KERNEL_TILE_IQ4_NL_Q8_SIGNED },
+        rows: { gemv4_iq4_nl_q8_signed: abi.KERNEL_GEMV4_IQ4_NL_Q8_SIGNED },
+      },
     },
     halves: [[0, 1 / 120]],
     digests: {
-      "q8, cache f32": 0x359316e4,
-      "q8, cache q8": 0x5ccfe422,
+      "q8, cache f32": 0x60e95edf,
+      "q8, cache q8": 0x706d55a7,
+      "q16, cache f32": 0x359316e4,
+      "q16, cache q8": 0x5ccfe422,
       "f32, cache f32": 0xb296ee41,
       "f32, cache q8": 0xf34ec09d,
     },
@@ -321,17 +351,31 @@ export const isQuantized = (type: StoredType): boolean => WEIGHT_TYPES[type].ele
 export const isFloat = (type: StoredType): boolean => type === "f32" || type === "f16" || type === "bf16";
 
 /** The form of activations that weights of a type are multiplied with. */
-export function formOf(type: StoredType, activations: "q8" | "f32"): PanelForm {
-  return activations === "q8" ? (weightType(type).integers?.panel ?? "f32") : "f32";
+export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {
+  const { integers, signedBytes } = weightType(type);
+  if (activations === "f32" || !(integers || signedBytes)) return "f32";
+  if (integers) return "q8 quads";
+  return activations === "q16" ? "q16 pairs" : dot === "saturating" ? "q8 pairs" : "q8 quads";
+}
+
+/** How weights are packed, as programs say it. */
+export function packedWord(type: StoredType, met: Met): number {
+  const { word, signedBytes } = weightType(type);
+  return signedBytes && formOf(type, met) === "q8 quads" ? signedBytes.word : word;
 }
 
 const FLOAT_TILES = { tile_f32: abi.KERNEL_TILE_F32, tile2_f32: abi.KERNEL_TILE2_F32 };
 const FUSED_TILES = { tile_f32_fused: abi.KERNEL_TILE_F32_FUSED, tile2_f32_fused: abi.KERNEL_TILE2_F32_FUSED };
 
 /** All kernels that may multiply weights of a type with activations of a form; `fused`: float ones round a multiply-add once. */
-export function candidatesOf(type: StoredType, form: PanelForm, fused: boolean): Candidates | undefined {
-  const { integers, rows = {}, fusedRows = {} } = weightType(type);
-  if (form !== "f32") return integers?.panel === form ? integers : undefined;
+export function candidatesOf(
+  type: StoredType,
+  form: PanelForm,
+  { fused, dot }: { readonly fused: boolean; readonly dot: ByteDot },
+): Candidates | undefined {
+  const { integers, signedBytes, rows = {}, fusedRows = {} } = weightType(type);
+  if (form === "q8 quads") return integers ?? (dot === "saturating" ? undefined : signedBytes?.[dot]);
+  if (form !== "f32") return signedBytes?.pairs;
   return fused
     ? { tiles: FUSED_TILES, rows: fusedRows, wide: "tile2_f32_fused" }
     : { tiles: FLOAT_TILES, rows, wide: "tile2_f32" };

@@ -78,7 +78,7 @@ function opsOf({ placed }: Plan, which: "forward" | "trace"): Op[] {
 
 const options = {
   ...({ context: 256, cache: "f32", threads: 3, maxMemory: undefined, memoryLimit: undefined } as const),
-  wide: false,
+  ...({ wide: false, dot: "saturating" } as const),
 };
 
 function planOf(checkpoint: Checkpoint, activations: "q8" | "f32" = "q8", adapters: readonly Checkpoint[] = []): Plan {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type Choice, createModel, type Model, type StoredType } from "../dist/src/index.js";
 import { fastest } from "../src/runtime/tuning.ts";
-import { candidatesOf, STREAMS, TOUCHES, weightType } from "../src/weight-types.ts";
+import { candidatesOf, formOf, STREAMS, TOUCHES, weightType } from "../src/weight-types.ts";
 import { byteModel } from "./small-models.ts";
 
 /** Layers wide enough for several visits, and more than a cache holds of one type. */
@@ -20,8 +20,8 @@ async function scores(model: Model): Promise<readonly number[]> {
 describe.each<StoredType>(["q8_0", "q4_0", "q4_k", "q6_k", "q5_0", "iq4_nl", "f16"])("%s", (type) => {
   it("every tile, row, number of streams and way to touch gives the bits of the default", async () => {
     const expected = await scores(await createModel(CONFIG, { type, threads: 0 }));
-    const { integers } = weightType(type);
-    const { tiles, rows } = candidatesOf(type, integers?.panel ?? "f32", type === "f16")!;
+    const form = formOf(type, { activations: "q16", dot: "saturating" });
+    const { tiles, rows } = candidatesOf(type, form, { fused: type === "f16", dot: "saturating" })!;
     const first: Choice = { tile: Object.keys(tiles)[0], row: Object.keys(rows)[0] ?? null, streams: 1, touch: 0 };
     const all: Choice[] = [
       ...Object.keys(tiles).map((tile) => ({ ...first, tile })),
@@ -40,7 +40,7 @@ describe.each<StoredType>(["q8_0", "q4_0", "q4_k", "q6_k", "q5_0", "iq4_nl", "f1
 it("a model whose weights leave the cache is measured at load: a choice among the candidates, the same bits", async () => {
   const measured = await createModel(LARGE, { type: "q8_0", threads: 1 });
   const { choices, tuning } = measured.info;
-  expect(Object.keys(weightType("q8_0").integers!.tiles)).toContain(choices.q8_0?.tile);
+  expect(Object.keys(weightType("q8_0").signedBytes!.pairs.tiles)).toContain(choices.q8_0?.tile);
   expect(tuning.gains.q8_0).toBeGreaterThanOrEqual(1);
   const choice: Choice = { tile: "tile_q8_0_q16", row: "gemv4_q8_0_q16", streams: 1, touch: 0 };
   const fixed = await createModel(LARGE, { type: "q8_0", threads: 1, choices: { q8_0: choice } });
@@ -49,7 +49,7 @@ it("a model whose weights leave the cache is measured at load: a choice among th
 });
 
 it("the choice is what a clock says is fastest: rows, touch and tile apart; differences within noise change nothing", async () => {
-  const kind = { type: "q4_0", form: "q8 quads", fused: false } as const;
+  const kind = { type: "q4_0", form: "q8 quads", fused: false, dot: "saturating" } as const;
   const costs = async (choice: Choice, rows: string) =>
     rows === "one"
       ? 10 / choice.streams

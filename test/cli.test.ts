@@ -98,7 +98,7 @@ describe("text", () => {
   test("--verbose tells what was chosen, on stderr", async () => {
     const { stdout, stderr } = await run("-p", "Once", "--verbose", "--cache", "q8", "--build", "simd", ...SHORT);
     expect(stderr).toMatch(/^build +simd: asked for$/m);
-    expect(stderr).toMatch(/^context +8,192 positions, cache q8, activations q8$/m);
+    expect(stderr).toMatch(/^context +8,192 positions, cache q8, activations q16$/m);
     expect(stdout.split("\n")).toHaveLength(2);
   });
 });

@@ -7,7 +7,7 @@ import { integerSums, termsOf, valuesOf } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { FORMATS, type Format, pack, panelOf, panelOperands, stepOf } from "./packed-forms.ts";
+import { arePairs, FORMATS, type Format, pack, panelOf, panelOperands, stepOf } from "./packed-forms.ts";
 import { storedBlocks } from "./stored-weights.ts";
 
 const random = new Random(SEED);
@@ -15,61 +15,69 @@ const HEIGHTS = [1, 2, 3, 4, 5, 6];
 
 /** One group of 8 outputs: [h][8]. */
 function tile(format: Format, stored: Uint8Array, rows: readonly oracle.QuantizedRow[], shift = 0): Float32Array {
-  return onBoth((kernels, arena) => {
-    const packed = pack(kernels, arena, format, stored, 8, rows[0].q.length);
-    const out = arena.out(rows.length * 32);
-    const operands = [rows.length, out.at, packed.at, stepOf(0, 1), ...panelOperands(arena, format.form, rows)];
-    kernels[format.tile](...operands);
-    const gathered = arena.f32(out).slice();
-    for (const other of format.others) {
-      const own = arena.out(rows.length * 32);
-      kernels[other](operands[0], own.at, ...operands.slice(2));
-      expectSameBits(arena.f32(own), gathered, other);
-    }
-    return gathered;
-  }, shift);
+  return onBoth(
+    (kernels, arena) => {
+      const packed = pack(kernels, arena, format, stored, 8, rows[0].q.length);
+      const out = arena.out(rows.length * 32);
+      const operands = [rows.length, out.at, packed.at, stepOf(0, 1), ...panelOperands(arena, format.form, rows)];
+      kernels[format.tile](...operands);
+      const gathered = arena.f32(out).slice();
+      for (const other of format.others) {
+        const own = arena.out(rows.length * 32);
+        kernels[other](operands[0], own.at, ...operands.slice(2));
+        expectSameBits(arena.f32(own), gathered, other);
+      }
+      return gathered;
+    },
+    shift,
+    format.dot,
+  );
 }
 
 /** Eight groups, two visits, by the kernel of one row: [64]. Both together, one after the other, and by the kernel itself: the same bits. */
 function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shift = 0): Float32Array {
-  return onBoth((kernels, arena) => {
-    const cols = row.q.length;
-    const packed = pack(kernels, arena, format, stored, 64, cols);
-    const bytes = kernels.group_bytes(BLOCKS[format.packed].type, cols);
-    const [together, apart, direct] = [arena.out(256), arena.out(256), arena.inout(new Float32Array(64))];
-    const operands = panelOperands(arena, format.form, [row]);
-    const panelBytes = format.form === abi.FORM_Q16_PAIRS ? 2 : 1;
-    const [panel, scales, sums] = operands.length === 4 ? operands : [operands[0], operands[1], 0];
-    const run = (out: number, visit: number, visits: number) =>
-      kernels.multiply_row(
-        format.row,
-        out,
-        packed.at + visit * 4 * bytes,
-        visits,
-        bytes,
-        panel,
-        panelBytes,
-        scales,
-        sums,
-        cols,
-      );
-    run(together.at, 0, 2);
-    for (const visit of [0, 1]) run(apart.at + 128 * visit, visit, 1);
-    expectSameBits(arena.f32(apart), arena.f32(together), "visit after visit");
-    for (const visit of [0, 1])
-      for (let block = 0; block < cols / 32; block += 8) {
-        const at = packed.at + visit * 4 * bytes + (block * 4 * bytes * 32) / cols;
-        const integers = format.form === abi.FORM_Q16_PAIRS ? [] : [sums + 4 * block];
-        const from = panel + block * 32 * panelBytes;
-        const few = Math.min(8, cols / 32 - block);
-        kernels[format.gemv](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
-      }
-    expectSameBits(arena.f32(direct), arena.f32(together), format.gemv);
-    return arena.f32(together);
-  }, shift);
+  return onBoth(
+    (kernels, arena) => {
+      const cols = row.q.length;
+      const packed = pack(kernels, arena, format, stored, 64, cols);
+      const bytes = kernels.group_bytes(format.word, cols);
+      const [together, apart, direct] = [arena.out(256), arena.out(256), arena.inout(new Float32Array(64))];
+      const operands = panelOperands(arena, format.form, [row]);
+      const panelBytes = arePairs(format.form) ? 2 : 1;
+      const [panel, scales, sums] = operands.length === 4 ? operands : [operands[0], operands[1], 0];
+      const run = (out: number, visit: number, visits: number) =>
+        kernels.multiply_row(
+          format.row,
+          out,
+          packed.at + visit * 4 * bytes,
+          visits,
+          bytes,
+          panel,
+          panelBytes,
+          scales,
+          sums,
+          cols,
+        );
+      run(together.at, 0, 2);
+      for (const visit of [0, 1]) run(apart.at + 128 * visit, visit, 1);
+      expectSameBits(arena.f32(apart), arena.f32(together), "visit after visit");
+      for (const visit of [0, 1])
+        for (let block = 0; block < cols / 32; block += 8) {
+          const at = packed.at + visit * 4 * bytes + (block * 4 * bytes * 32) / cols;
+          const integers = arePairs(format.form) ? [] : [sums + 4 * block];
+          const from = panel + block * 32 * panelBytes;
+          const few = Math.min(8, cols / 32 - block);
+          kernels[format.gemv](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
+        }
+      expectSameBits(arena.f32(direct), arena.f32(together), format.gemv);
+      return arena.f32(together);
+    },
+    shift,
+    format.dot,
+  );
 }
 
-describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
+describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (format) => {
   const { values: step, bytes: blockBytes } = BLOCKS[format.name];
   const terms = (stored: Uint8Array) => termsOf(format.name, stored, blockBytes);
 
@@ -137,11 +145,12 @@ describe.each<Format>(FORMATS)(`$name weights, seed ${SEED}`, (format) => {
 });
 
 const FORMS = [
-  { form: abi.FORM_Q16_PAIRS, bits: 16, most: 32767, bytes: 2 },
-  { form: abi.FORM_Q8_QUADS, bits: 8, most: 127, bytes: 1 },
+  { name: "q16 pairs", form: abi.FORM_Q16_PAIRS, most: 32767, bytes: 2 },
+  { name: "q8 pairs", form: abi.FORM_Q8_PAIRS, most: 127, bytes: 2 },
+  { name: "q8 quads", form: abi.FORM_Q8_QUADS, most: 127, bytes: 1 },
 ];
 
-describe.each(FORMS)(`activations of $bits bits, seed ${SEED}`, ({ form, most, bytes: size }) => {
+describe.each(FORMS)(`activations as $name, seed ${SEED}`, ({ form, most, bytes: size }) => {
   const quads = form === abi.FORM_Q8_QUADS;
   const quantize = (rows: readonly Float32Array[], shift: number) =>
     onBoth((kernels, arena) => {
@@ -150,6 +159,7 @@ describe.each(FORMS)(`activations of $bits bits, seed ${SEED}`, ({ form, most, b
       rows.forEach((row, lane) => {
         const x = arena.in(row);
         if (quads) kernels.quantize_f32_q8_quads(panel.at, scales.at, sums.at, x, cols, h, lane);
+        else if (form === abi.FORM_Q8_PAIRS) kernels.quantize_f32_q8_pairs(panel.at, scales.at, x, cols, h, lane);
         else kernels.quantize_f32_q16_pairs(panel.at, scales.at, x, cols, h, lane);
       });
       return [arena.u8(panel), arena.f32(scales), ...(quads ? [arena.u8(sums)] : [])] as const;

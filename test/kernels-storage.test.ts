@@ -14,14 +14,16 @@ import { decode, FINITE_SCALES, GENERIC, storedBlocks } from "./stored-weights.t
 const random = new Random(SEED);
 /** Twice: eight rows of a piece in f32. */
 const SCRATCH_BYTES = 2 * 8 * abi.DEQUANTIZE_COLS * 4;
-const KEPT: readonly { name: BlockName; packed: BlockName; own?: Format }[] = [
-  ...FORMATS.map((own) => ({ name: own.name, packed: own.packed, own })),
-  ...GENERIC.map((name) => ({ name, packed: name })),
+const KEPT: readonly { label: string; name: BlockName; packed: BlockName; own?: Format }[] = [
+  ...FORMATS.filter(
+    ({ word }, index) => FORMATS.findIndex((one) => one.word === word && one.name === FORMATS[index].name) === index,
+  ).map((own) => ({ label: `${own.name} (${own.met})`, name: own.name, packed: own.packed, own })),
+  ...GENERIC.map((name) => ({ label: name, name, packed: name })),
 ];
 
-describe.each(KEPT)(`$name weights, seed ${SEED}`, ({ name, packed, own }) => {
+describe.each(KEPT)(`$label weights, seed ${SEED}`, ({ name, packed, own }) => {
   const { values: step, bytes: blockBytes } = BLOCKS[name];
-  const [type, source] = [BLOCKS[packed].type, BLOCKS[name].type];
+  const [type, source] = [own?.word ?? BLOCKS[packed].type, BLOCKS[name].type];
   const rowBytes = (cols: number) => (cols / step) * blockBytes;
 
   /** By dispatch: all inputs at once, or (types with a form of their own) the first `cut` apart. */

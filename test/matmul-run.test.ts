@@ -27,6 +27,7 @@ describe.each([
   ["f32", abi.FORM_F32],
   ["q16 pairs", abi.FORM_Q16_PAIRS],
   ["q8 quads", abi.FORM_Q8_QUADS],
+  ["q8 pairs", abi.FORM_Q8_PAIRS],
 ])(`run: PANEL_FLOAT_AT beside a panel of %s, seed ${SEED}`, (_, form) => {
   it("holds the exact values of each row, tiles of 1..6 rows, gathered, plain and normed; cut at every claim: the same", () => {
     for (const rows of [[1], [2], [3], [4], [5], [6], [7, 1, 13], [2, 20, 6]]) {

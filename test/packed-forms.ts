@@ -2,7 +2,7 @@
  * The packed forms that integers meet, the kernels of each, and the panels of activations that those read.
  */
 import * as abi from "../assembly/abi.ts";
-import { WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
+import { type Candidates, type PanelForm, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import type { TermsName } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import type { Arena, KernelName, Kernels, Operand } from "./kernels.ts";
@@ -11,8 +11,11 @@ import type { QuantizedRow } from "./oracle.ts";
 /** Largest activation; NMSE of a tile against activations that nobody quantised. */
 const MET = {
   "q16 pairs": { form: abi.FORM_Q16_PAIRS, most: 32767, nmse: 1e-9 },
+  "q8 pairs": { form: abi.FORM_Q8_PAIRS, most: 127, nmse: 1e-4 },
   "q8 quads": { form: abi.FORM_Q8_QUADS, most: 127, nmse: 1e-4 },
 } as const;
+/** Two i16 lie beside each other, or four i8. */
+export const arePairs = (form: number): boolean => form === abi.FORM_Q16_PAIRS || form === abi.FORM_Q8_PAIRS;
 
 /** The bytes of a stored block that are integer scales, [begin, end). */
 const FINE: Partial<Record<TermsName, readonly [number, number]>> = {
@@ -22,28 +25,48 @@ const FINE: Partial<Record<TermsName, readonly [number, number]>> = {
   iq4_xs: [2, 8],
 };
 
-function formatOf(name: TermsName, packed: TermsName): Format {
-  const { integers } = weightType(packed);
-  const first = (kernels: object) => Object.keys(kernels)[0] as KernelName;
+function formatOf(
+  [name, packed]: readonly [TermsName, TermsName],
+  met: Exclude<PanelForm, "f32">,
+  { tiles, rows }: Candidates,
+  { word, dot }: { readonly word: number; readonly dot?: "unsigned" | "signed" },
+): Format {
+  const [tile, ...others] = Object.keys(tiles) as KernelName[];
+  const quads = dot ? "_quads" : "";
   return {
-    ...{ name, packed, fine: FINE[name], ...MET[integers?.panel as keyof typeof MET] },
-    ...{ pack: `pack_${name}` as KernelName, dequantize: `dequantize_${packed}` as KernelName },
-    ...{ tile: first(integers?.tiles ?? {}), others: Object.keys(integers?.tiles ?? {}).slice(1) as KernelName[] },
-    ...{ gemv: first(integers?.rows ?? {}) },
-    row: Object.values(integers?.rows ?? {})[0],
+    ...{ name, packed, met: dot ? `${met}, ${dot}` : met, word, dot, fine: FINE[name], ...MET[met], tile, others },
+    ...{ pack: `pack_${name}${quads}` as KernelName, dequantize: `dequantize_${packed}${quads}` as KernelName },
+    ...{ gemv: Object.keys(rows)[0] as KernelName, row: Object.values(rows)[0] },
   };
 }
 
+function formatsOf(name: TermsName, packed: TermsName): Format[] {
+  const { word, integers, signedBytes } = weightType(packed);
+  const names = [name, packed] as const;
+  if (integers) return [formatOf(names, "q8 quads", integers, { word })];
+  if (!signedBytes) return [];
+  return [
+    ...(["q16 pairs", "q8 pairs"] as const).map((met) => formatOf(names, met, signedBytes.pairs, { word })),
+    ...(["unsigned", "signed"] as const).map((dot) =>
+      formatOf(names, "q8 quads", signedBytes[dot], { word: signedBytes.word, dot }),
+    ),
+  ];
+}
+
 export const FORMATS: readonly Format[] = [
-  ...WEIGHT_TYPE_NAMES.filter((type) => weightType(type).integers).map((type) =>
-    formatOf(type as TermsName, type as TermsName),
-  ),
-  formatOf("iq4_xs", "iq4_nl"),
+  ...WEIGHT_TYPE_NAMES.flatMap((type) => formatsOf(type as TermsName, type as TermsName)),
+  ...formatsOf("iq4_xs", "iq4_nl"),
 ];
 
 export interface Format {
   readonly name: TermsName;
   readonly packed: TermsName;
+  /** What it meets, for names of tests. */
+  readonly met: string;
+  /** The packed type, as programs say it. */
+  readonly word: number;
+  /** What the dot of bytes must be. */
+  readonly dot?: "unsigned" | "signed" | undefined;
   readonly fine?: readonly [number, number] | undefined;
   readonly form: number;
   /** Largest activation. */
@@ -67,18 +90,17 @@ export const stepOf = (group: number, groups: number): number =>
 export function pack(
   kernels: Kernels,
   arena: Arena,
-  { name, packed, pack: own }: Format,
+  { name, word, pack: own }: Format,
   stored: Uint8Array,
   rows: number,
   cols: number,
 ): Operand {
   const rowBytes = (cols / BLOCKS[name].values) * BLOCKS[name].bytes;
-  const { type } = BLOCKS[packed];
   const groups = Math.ceil(rows / abi.GROUP);
-  const [to, from] = [arena.out(groups * kernels.group_bytes(type, cols)), arena.in(stored)];
+  const [to, from] = [arena.out(groups * kernels.group_bytes(word, cols)), arena.in(stored)];
   for (let group = 0; group < groups; group++)
     kernels[own](
-      ...[kernels.packed_at(type, to.at, group, groups, cols, 0), stepOf(group, groups)],
+      ...[kernels.packed_at(word, to.at, group, groups, cols, 0), stepOf(group, groups)],
       ...[from + 8 * group * rowBytes, rowBytes, Math.min(8, rows - 8 * group), cols],
     );
   return to;
@@ -91,8 +113,8 @@ export function panelOf(
 ): { values: Int16Array | Int8Array; scales: Float32Array; sums: Int16Array } {
   const h = rows.length;
   const cols = rows[0].q.length;
-  const run = form === abi.FORM_Q16_PAIRS ? 2 : 4;
-  const values = form === abi.FORM_Q16_PAIRS ? new Int16Array(h * cols) : new Int8Array(h * cols);
+  const run = arePairs(form) ? 2 : 4;
+  const values = arePairs(form) ? new Int16Array(h * cols) : new Int8Array(h * cols);
   const scales = new Float32Array((h * cols) / 32);
   const sums = new Int16Array(2 * scales.length);
   rows.forEach((row, lane) => {
@@ -110,6 +132,6 @@ export function panelOf(
 /** The operands of a tile or gemv after the weights: panel, scales, where the form has them sums, blocks. */
 export function panelOperands(arena: Arena, form: number, rows: readonly QuantizedRow[]): number[] {
   const { values, scales, sums } = panelOf(form, rows);
-  const places = [values, scales, ...(form === abi.FORM_Q8_QUADS ? [sums] : [])].map((array) => arena.in(array));
+  const places = [values, scales, ...(arePairs(form) ? [] : [sums])].map((array) => arena.in(array));
   return [...places, rows[0].scales.length];
 }

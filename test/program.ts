@@ -12,8 +12,8 @@ import {
   WORD_PC,
 } from "../assembly/abi.ts";
 import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
-import { groupBytes } from "../src/runtime/packed.ts";
-import { candidatesOf, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPES } from "../src/weight-types.ts";
+import { FORM_BYTES, groupBytes } from "../src/runtime/packed.ts";
+import { candidatesOf, type PanelForm, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPES } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
 
 /** Operands by the names of abi.ts without their prefix; those that are not named are 0. */
@@ -32,13 +32,15 @@ export function matmul(...matrices: Words<"MATRIX">[]): number[] {
   return opWords("MATMUL", { MATRICES: matrices.length }, records);
 }
 
+const FORMS = ["f32", "q16 pairs", "q8 quads", "q8 pairs"] as const satisfies readonly PanelForm[];
+
 /** Every choice for weights of a type and activations of a form: each tile with each row, rows by the tile, and all ways to read weights. */
 export function choicesOf(type: StoredType, form: number, cols: number, fused = false): Words<"MATRIX">[] {
   const { word } = WEIGHT_TYPES[type];
   const float = form === abi.FORM_F32;
-  const { tiles, rows } = candidatesOf(type, (["f32", "q16 pairs", "q8 quads"] as const)[form], fused)!;
+  const { tiles, rows } = candidatesOf(type, FORMS[form], { fused, dot: "saturating" })!;
   const fixed = {
-    ...{ GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: [4, 2, 1][form] },
+    ...{ GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: FORM_BYTES[FORMS[form]] },
     ...{ DEQUANTIZE: float && type !== "f32" ? word : 0, STREAMS: 1 },
   };
   const kernels = Object.values(tiles).flatMap((TILE) =>
@@ -139,7 +141,7 @@ export function panelRoom(
   entries: number,
   cols: number,
 ): [Words<"PANEL">, Words<"MATRIX">] {
-  const values = arena.out(entries * cols * [4, 2, 1][form]).at;
+  const values = arena.out(entries * cols * FORM_BYTES[FORMS[form]]).at;
   const [scales, sums] = form === abi.FORM_F32 ? [0, 0] : [0, 1].map(() => arena.out((entries * cols) / 8).at);
   const places = { SCALE_AT: scales, SUM_AT: sums };
   return [

@@ -24,14 +24,15 @@ const loopName = (type: string) => `matmul${SHORT[type] ?? type[0].toUpperCase()
 const lacking = (needs: Record<string, boolean>) => Object.keys(needs).filter((need) => !needs[need]);
 
 it.each(WEIGHT_TYPE_NAMES)("%s: a number, decoder, sizes, oracle, kernels, bench row, digest", (type) => {
-  const { word, elements, bytes, integers, digests = {} } = weightType(type);
+  const { word, elements, bytes, signedBytes, digests = {} } = weightType(type);
+  const integers = weightType(type).integers ?? signedBytes?.pairs;
   const cols = 1024;
   const wasm = on("simd", (kernels) => [kernels.row_bytes(word, cols), kernels.group_bytes(word, cols)]);
   const group = (weightType(type).group ?? 8 * bytes) * (cols / elements);
   const used = !STORED_ONLY.includes(type);
   const met = (["q8", "f32"] as const).flatMap((cache) =>
     (isFloat(type) ? [true, false] : [false]).flatMap((fused) =>
-      (["q8", "f32"] as const).map((activations) => metName(type, { activations, cache, fused })),
+      (["q8", "q16", "f32"] as const).map((activations) => metName(type, { activations, cache, fused })),
     ),
   );
   expect(
@@ -44,7 +45,7 @@ it.each(WEIGHT_TYPE_NAMES)("%s: a number, decoder, sizes, oracle, kernels, bench
       "an oracle": !integers || type in BLOCK_TERMS,
       "a tile": !integers || Object.keys(integers.tiles).length > 0,
       "a row kernel": !integers || Object.keys(integers.rows).length > 0,
-      "a float tile": candidatesOf(type, "f32", false) !== undefined,
+      "a float tile": candidatesOf(type, "f32", { fused: false, dot: "saturating" }) !== undefined,
       "its plain loops in the bench": !integers || LOOPS.every((text) => text.includes(` ${loopName(type)}`)),
       digests: !used || met.every((name) => name in digests),
     }),
@@ -56,14 +57,16 @@ it("kernel ids are distinct, and each belongs to a type or to all", () => {
     ([name]) => name.startsWith("KERNEL_") && name !== "KERNEL_INTEGER" && name !== "KERNEL_INTEGER_ROW",
   );
   const listed = WEIGHT_TYPE_NAMES.flatMap((type) =>
-    (["f32", "q16 pairs", "q8 quads"] as const).flatMap((form) =>
-      [true, false].flatMap((fused) => {
-        const { tiles = {}, rows = {} } = candidatesOf(type, form, fused) ?? {};
-        return [...Object.entries(tiles), ...Object.entries(rows)].map(([name, id]) => [
-          `KERNEL_${name.toUpperCase()}`,
-          id,
-        ]);
-      }),
+    (["f32", "q16 pairs", "q8 pairs", "q8 quads"] as const).flatMap((form) =>
+      [true, false].flatMap((fused) =>
+        (["saturating", "unsigned", "signed"] as const).flatMap((dot) => {
+          const { tiles = {}, rows = {} } = candidatesOf(type, form, { fused, dot }) ?? {};
+          return [...Object.entries(tiles), ...Object.entries(rows)].map(([name, id]) => [
+            `KERNEL_${name.toUpperCase()}`,
+            id,
+          ]);
+        }),
+      ),
     ),
   );
   expect(new Set(ids.map(([, id]) => id)).size).toBe(ids.length);

@@ -41,6 +41,7 @@ export async function openResident(source: Source, wish: Wish = {}): Promise<Res
       activations: "q8",
       threads: 2,
       wide: false,
+      dot: "saturating",
       maxMemory: undefined,
       memoryLimit: undefined,
       ...wish,

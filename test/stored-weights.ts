@@ -74,7 +74,7 @@ export function weightsFrom(random: Random): Weight[] {
     float("f32", (count) => elements(random.floats(count), (value) => value)),
     float("f16", (count) => elements(halves(random, count, 0x2800), oracle.fromF16)),
     float("bf16", (count) => elements(halves(random, count, 0x3e80), oracle.fromBf16)),
-    ...FORMATS.map(({ name, packed, form }) => blocks(name, packed, form)),
+    ...FORMATS.filter(({ dot }) => dot === undefined).map(({ name, packed, form }) => blocks(name, packed, form)),
     ...GENERIC.map((name) => blocks(name, name)),
   ];
 }

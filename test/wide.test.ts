@@ -5,7 +5,7 @@ import { afterEach, expect, it } from "vitest";
 import { loadModel } from "../dist/src/index.js";
 import { digestOf, metName } from "../dist/src/model/run/proof.js";
 import { openKernels } from "../dist/src/runtime/module.js";
-import { formOf, isFloat, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../dist/src/weight-types.js";
+import { isFloat, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../dist/src/weight-types.js";
 import { MODEL } from "./runtimes.ts";
 
 const node = Number.parseInt(process.versions.node, 10);
@@ -20,7 +20,8 @@ const CHECKS = WEIGHT_TYPE_NAMES.filter((type) => type !== "f8_e4m3" && type !==
   (["f32", "q8"] as const).flatMap((cache) => {
     const check = { type, cache, fused: false, activations: "q8" as const };
     if (isFloat(type)) return [check, { ...check, fused: true }];
-    return formOf(type, "q8") === "f32" ? [check] : [check, { ...check, activations: "f32" as const }];
+    const met = (["q8", "q16", "f32"] as const).map((activations) => ({ ...check, activations }));
+    return met.filter((one, index) => met.findIndex((other) => metName(type, other) === metName(type, one)) === index);
   }),
 );
 
@@ -39,6 +40,18 @@ it("every stored digest is what 128-bit code gives, both builds", async () => {
   }
 });
 
+it("whatever the dot of bytes takes, the same bits (simd build, which has all three)", async () => {
+  const kernels = await openKernels("simd", false);
+  for (const { type, ...check } of CHECKS)
+    for (const dot of weightType(type).signedBytes && check.activations === "q8"
+      ? (["unsigned", "signed"] as const)
+      : [])
+      expect([type, dot, await digestOf({ ...kernels, dot }, type, check)]).toEqual([
+        ...[type, dot],
+        weightType(type).digests?.[metName(type, check)],
+      ]);
+});
+
 it("wide is a wish: not asked for it is off, asked for it is on where V8 pairs, and says why", async () => {
   for (const wide of [undefined, true]) {
     const model = await loadModel(MODEL, { threads: 0, wide });
@@ -51,11 +64,11 @@ it("wide is a wish: not asked for it is off, asked for it is on where V8 pairs, 
 });
 
 it.runIf(pairs)("a digest that differs turns wide off and is named (needs Node 24 or 26)", async () => {
-  digests["q8, cache f32"] ^= 1;
+  digests["q16, cache f32"] ^= 1;
   const model = await loadModel(MODEL, { threads: 0, wide: true });
   await model.dispose();
   expect(model.info.wide).toEqual({
     on: false,
-    reason: "paired vectors gave other bits than single ones (q8_0 q8, cache f32)",
+    reason: "paired vectors gave other bits than single ones (q8_0 q16, cache f32)",
   });
 });

@@ -8,12 +8,12 @@ import {
   BF16_GROUP, BF16_VALUES, BLOCK, DEQUANTIZE_COLS, F16_GROUP, F16_VALUES, F32_GROUP, F32_VALUES, GROUP, IQ4_NL_GROUP, IQ4_NL_VALUES, KERNEL_INTEGER_ROW,
   KERNEL_GEMV4_BF16_F32, KERNEL_GEMV4_BF16_F32_FUSED, KERNEL_GEMV4_F16_F32, KERNEL_GEMV4_F16_F32_FUSED, KERNEL_GEMV4_F32_F32,
   KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV4_IQ4_NL_Q16, KERNEL_GEMV4_Q4_0_Q8, KERNEL_GEMV4_Q4_1_Q8, KERNEL_GEMV4_Q4_K_Q8, KERNEL_GEMV4_Q5_0_Q8,
-  KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, KERNEL_GEMV4_Q8_0_Q16, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
+  KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
-  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
+  KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
   Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
-  TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
-  TYPE_Q8_0, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
+  TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_NL_QUADS, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
+  TYPE_Q8_0, TYPE_Q8_0_QUADS, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
 import { decode_row, row_bytes } from "../stored/row";
 import { Visits } from "../visits";
@@ -21,7 +21,7 @@ import {
   dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused,
   row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./float";
-import { dequantize_iq4_nl, gemv4_iq4_nl_q16, pack_iq4_nl, pack_iq4_xs, tile_iq4_nl_q16 } from "./iq4_nl";
+import { dequantize_iq4_nl, gemv4_iq4_nl_q16, pack_iq4_nl, pack_iq4_nl_quads, pack_iq4_xs, pack_iq4_xs_quads, tile_iq4_nl_q16 } from "./iq4_nl";
 import { dequantize_q4_0, gemv4_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
 import { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./q4_1";
 import { dequantize_q4_k, gemv4_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./q4_k";
@@ -29,6 +29,8 @@ import { dequantize_q5_0, gemv4_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./q5_0"
 import { dequantize_q5_1, gemv4_q5_1_q8, pack_q5_1, tile_q5_1_q8 } from "./q5_1";
 import { dequantize_q5_k, gemv4_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./q5_k";
 import { dequantize_q6_k, gemv4_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./q6_k";
+import { dequantize_iq4_nl_quads, gemv4_iq4_nl_q8, gemv4_iq4_nl_q8_signed, tile_iq4_nl_q8, tile_iq4_nl_q8_signed } from "./iq4_nl_quads";
+import { dequantize_q8_0_quads, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q8, tile_q8_0_q8_signed } from "./q8_0_quads";
 import { dequantize_q8_0, gemv4_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
 
 /** Bytes of one packed group, or of inputs of it that are whole blocks. */
@@ -37,7 +39,7 @@ export function group_bytes(type: u32, cols: i32): usize {
     case TYPE_F32: return <usize>(cols / F32_VALUES) * F32_GROUP;
     case TYPE_F16: return <usize>(cols / F16_VALUES) * F16_GROUP;
     case TYPE_BF16: return <usize>(cols / BF16_VALUES) * BF16_GROUP;
-    case TYPE_Q8_0: return <usize>(cols / Q8_0_VALUES) * Q8_0_GROUP;
+    case TYPE_Q8_0: case TYPE_Q8_0_QUADS: return <usize>(cols / Q8_0_VALUES) * Q8_0_GROUP;
     case TYPE_Q4_0: return <usize>(cols / Q4_0_VALUES) * Q4_0_GROUP;
     case TYPE_Q4_1: return <usize>(cols / Q4_1_VALUES) * Q4_1_GROUP;
     case TYPE_Q5_0: return <usize>(cols / Q5_0_VALUES) * Q5_0_GROUP;
@@ -45,7 +47,7 @@ export function group_bytes(type: u32, cols: i32): usize {
     case TYPE_Q4_K: return <usize>(cols / Q4_K_VALUES) * Q4_K_GROUP;
     case TYPE_Q5_K: return <usize>(cols / Q5_K_VALUES) * Q5_K_GROUP;
     case TYPE_Q6_K: return <usize>(cols / Q6_K_VALUES) * Q6_K_GROUP;
-    case TYPE_IQ4_NL: return <usize>(cols / IQ4_NL_VALUES) * IQ4_NL_GROUP;
+    case TYPE_IQ4_NL: case TYPE_IQ4_NL_QUADS: return <usize>(cols / IQ4_NL_VALUES) * IQ4_NL_GROUP;
     default: return row_bytes(type, cols) * GROUP;
   }
 }
@@ -61,6 +63,11 @@ export function packed_at(type: u32, weightAt: usize, group: i32, groups: i32, c
   return Visits.at(weightAt, group, group_bytes(type, cols), woven) + (woven ? before * <usize>Visits.beside(group, groups) : before);
 }
 
+/** What is packed so, as it is stored. */
+export function stored_type(type: u32): u32 {
+  return type === TYPE_Q8_0_QUADS ? TYPE_Q8_0 : type === TYPE_IQ4_NL_QUADS ? TYPE_IQ4_NL : type;
+}
+
 /** Whether a group is eight stored rows. */
 export function kept_as_stored(type: u32): bool {
   return type === TYPE_Q2_K || type === TYPE_Q3_K || type === TYPE_MXFP4 || type === TYPE_TQ1_0 || type === TYPE_TQ2_0;
@@ -70,6 +77,7 @@ export function kept_as_stored(type: u32): bool {
 export function pack_rows(type: u32, sourceType: u32, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   switch (type) {
     case TYPE_Q8_0: pack_q8_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
+    case TYPE_Q8_0_QUADS: pack_q8_0_quads(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q4_0: pack_q4_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q4_1: pack_q4_1(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q5_0: pack_q5_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
@@ -80,6 +88,10 @@ export function pack_rows(type: u32, sourceType: u32, packedAt: usize, step: usi
     case TYPE_IQ4_NL:
       if (sourceType === TYPE_IQ4_XS) pack_iq4_xs(packedAt, step, sourceAt, rowBytes, lanes, cols);
       else pack_iq4_nl(packedAt, step, sourceAt, rowBytes, lanes, cols);
+      break;
+    case TYPE_IQ4_NL_QUADS:
+      if (sourceType === TYPE_IQ4_XS) pack_iq4_xs_quads(packedAt, step, sourceAt, rowBytes, lanes, cols);
+      else pack_iq4_nl_quads(packedAt, step, sourceAt, rowBytes, lanes, cols);
       break;
     default:
       for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
@@ -98,6 +110,7 @@ export function dequantize(type: u32, intoAt: usize, groupAt: usize, step: usize
     case TYPE_BF16: dequantize_bf16(intoAt, groupAt, col, colEnd); break;
     case TYPE_F16: dequantize_f16(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q8_0: dequantize_q8_0(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_Q8_0_QUADS: dequantize_q8_0_quads(intoAt, groupAt, step, col, colEnd); break;
     case TYPE_Q4_0: dequantize_q4_0(intoAt, groupAt, step, col, colEnd); break;
     case TYPE_Q4_1: dequantize_q4_1(intoAt, groupAt, step, col, colEnd); break;
     case TYPE_Q5_0: dequantize_q5_0(intoAt, groupAt, step, col, colEnd); break;
@@ -106,6 +119,7 @@ export function dequantize(type: u32, intoAt: usize, groupAt: usize, step: usize
     case TYPE_Q5_K: dequantize_q5_k(intoAt, groupAt, step, col, colEnd); break;
     case TYPE_Q6_K: dequantize_q6_k(intoAt, groupAt, step, col, colEnd); break;
     case TYPE_IQ4_NL: dequantize_iq4_nl(intoAt, groupAt, step, col, colEnd); break;
+    case TYPE_IQ4_NL_QUADS: dequantize_iq4_nl_quads(intoAt, groupAt, step, col, colEnd); break;
     default: dequantize_stored(type, intoAt, groupAt, cols, col, colEnd, rowsAt);
   }
 }
@@ -147,12 +161,16 @@ export function meets_integers(tile: u32): bool {
   return tile >= <u32>KERNEL_INTEGER;
 }
 
-/** One group and h <= 6 rows of integers: s [h][8] f32 = W x. Kernels of 16-bit activations have no sums of blocks. */
+/** One group and h <= 6 rows of integers: s [h][8] f32 = W x. Kernels of pairs read no sums of blocks. */
 export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
   switch (tile) {
     case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_Q8_0_Q16_TWO: tile_q8_0_q16_two(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q16: tile_iq4_nl_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q8: tile_q8_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q8_SIGNED: tile_q8_0_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_IQ4_NL_Q8: tile_iq4_nl_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_IQ4_NL_Q8_SIGNED: tile_iq4_nl_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
@@ -229,6 +247,10 @@ function integer_row(row: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt:
   switch (row) {
     case KERNEL_GEMV4_Q8_0_Q16: gemv4_q8_0_q16(sumAt, at, panelAt, scaleAt, blocks); break;
     case KERNEL_GEMV4_IQ4_NL_Q16: gemv4_iq4_nl_q16(sumAt, at, panelAt, scaleAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q8: gemv4_q8_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv4_q8_0_q8_signed(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_IQ4_NL_Q8: gemv4_iq4_nl_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_IQ4_NL_Q8_SIGNED: gemv4_iq4_nl_q8_signed(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8: gemv4_q4_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q4_1_Q8: gemv4_q4_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q5_0_Q8: gemv4_q5_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;

@@ -1,5 +1,5 @@
 /**
- * Weights stored as iq4_nl, v = d table[code]: pack, dequantise, and tiles that meet 16-bit activations (FORM_Q16_PAIRS).
+ * Weights stored as iq4_nl, v = d table[code]: pack, dequantise, and tiles that meet pairs of i16 (FORM_Q16_PAIRS, FORM_Q8_PAIRS).
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (160 bytes): [8 pairs][8 outputs][2 k] bytes, low nibbles pairs 0..7 of k, high
  * nibbles pairs 8..15; then [8 outputs] f32 scales. iq4_xs has the same table and, once its 6-bit scales are multiplied out, this form.
@@ -167,24 +167,28 @@ export function dequantize_iq4_nl(outAt: usize, groupAt: usize, step: usize, beg
   v128.store(outAt, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(odd_i16x8)), scales1), 48);
 }
 
-/** 16 bytes, byte j holding k = j low, k = j + 16 high, of one output -> its places in a packed block. */
-@inline function spreadCodes(toAt: usize, step: usize, fromAt: usize, alive: bool): void {
+/** 16 bytes, byte j holding k = j low, k = j + 16 high, of output `lane` -> its places in a packed block, in pairs or quads of bytes. */
+@inline function spreadCodes(quads: bool, toAt: usize, step: usize, lane: usize, fromAt: usize, alive: bool): void {
+  if (quads) {
+    for (let quad: usize = 0; quad < 4; quad++) store<u32>(toAt + quad * step + (lane << 2), alive ? load<u32>(fromAt + (quad << 2)) : 0x88888888);
+    return;
+  }
   // k = 2 pair, 2 pair + 1: pairs 0..7 are the low nibbles of all bytes, pairs 8..15 their high ones.
-  for (let pair: usize = 0; pair < 8; pair++) store<u16>(toAt + (pair >> 1) * step + ((pair & 1) << 4), alive ? load<u16>(fromAt + (pair << 1)) : 0x8888);
+  for (let pair: usize = 0; pair < 8; pair++) store<u16>(toAt + (pair >> 1) * step + ((pair & 1) << 4) + (lane << 1), alive ? load<u16>(fromAt + (pair << 1)) : 0x8888);
 }
 
 /**
  * `lanes` stored rows (18-byte blocks: f16 d, 16 bytes), `rowBytes` apart, of `cols` inputs -> the blocks of one group; further lanes
- * become zeros.
+ * become zeros. `quads`: as iq4_nl_quads.ts has them.
  */
-export function pack_iq4_nl(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+@inline function pack_nl(quads: bool, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt;
     for (let col = 0; col < cols; col += BLOCK, from += 18, to += (UNITS + 1) * step) {
       const scale = alive ? <u32>load<u16>(from) : 0;
       store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(scale));
-      spreadCodes(to + (lane << 1), step, from + 2, alive);
+      spreadCodes(quads, to, step, lane, from + 2, alive);
     }
   }
 }
@@ -193,7 +197,7 @@ export function pack_iq4_nl(packedAt: usize, step: usize, sourceAt: usize, rowBy
  * The same of iq4_xs (136-byte blocks of 256: f16 d, u16 of upper and 4 bytes of lower scale bits, 8 x 16 bytes): d (scale - 32) is
  * exact in f32, so nothing is rounded.
  */
-export function pack_iq4_xs(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+@inline function pack_xs(quads: bool, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt;
@@ -202,8 +206,24 @@ export function pack_iq4_xs(packedAt: usize, step: usize, sourceAt: usize, rowBy
       for (let block: u32 = 0; block < 8; block++, to += (UNITS + 1) * step) {
         const six = <i32>((lower >> (block << 2) & 15) | (upper >> (block << 1) & 3) << 4);
         store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(scale) * <f32>(six - 32));
-        spreadCodes(to + (lane << 1), step, from + 8 + (<usize>block << 4), alive);
+        spreadCodes(quads, to, step, lane, from + 8 + (<usize>block << 4), alive);
       }
     }
   }
+}
+
+export function pack_iq4_nl(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+  pack_nl(false, packedAt, step, sourceAt, rowBytes, lanes, cols);
+}
+
+export function pack_iq4_nl_quads(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+  pack_nl(true, packedAt, step, sourceAt, rowBytes, lanes, cols);
+}
+
+export function pack_iq4_xs(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+  pack_xs(false, packedAt, step, sourceAt, rowBytes, lanes, cols);
+}
+
+export function pack_iq4_xs_quads(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
+  pack_xs(true, packedAt, step, sourceAt, rowBytes, lanes, cols);
 }

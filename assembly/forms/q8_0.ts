@@ -1,5 +1,5 @@
 /**
- * Weights stored as q8_0: pack, dequantise, and the register tiles that meet 16-bit activations.
+ * Weights stored as q8_0: pack, dequantise, and the register tiles that meet pairs of i16.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (288 bytes):
  *
@@ -9,7 +9,7 @@
  *
  *   s  [h][8]            f32   written
  *   w  [blocks] of the form above
- *   x  [blocks][16][h]   pairs of i16 (FORM_Q16_PAIRS), scales [blocks][h] f32
+ *   x  [blocks][16][h]   pairs of i16 (FORM_Q16_PAIRS, or FORM_Q8_PAIRS of which 8 bits are used), scales [blocks][h] f32
  *
  * Four outputs stand in the four i32 lanes: no horizontal sums. Exactness: the dot product of a block is an exact integer
  * (at most 32 * 128 * 32767 < 2^28); its conversion to f32 and its scaling round, s = s + integer * (scale of x * scale of w),

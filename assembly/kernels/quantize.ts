@@ -37,14 +37,23 @@ export function panel_f32(panelAt: usize, xAt: usize, cols: i32, h: i32, lane: i
 
 /** FORM_Q16_PAIRS: element pair p of a block at (block * 16 + p) * h + lane, two i16. */
 export function quantize_f32_q16_pairs(panelAt: usize, scaleAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
+  quantize_pairs(32767, panelAt, scaleAt, xAt, cols, h, lane);
+}
+
+/** FORM_Q8_PAIRS: the integers of FORM_Q8_QUADS in the places of FORM_Q16_PAIRS. */
+export function quantize_f32_q8_pairs(panelAt: usize, scaleAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
+  quantize_pairs(127, panelAt, scaleAt, xAt, cols, h, lane);
+}
+
+@inline function quantize_pairs(most: f32, panelAt: usize, scaleAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
   const step = <usize>h << 2;
   let to = panelAt + (<usize>lane << 2);
   let scaleTo = scaleAt + (<usize>lane << 2);
   for (let col = 0; col < cols; col += BLOCK, scaleTo += step) {
     const blockAt = xAt + (<usize>col << 2);
     const largest = max_magnitude(blockAt);
-    const inverse = inverse_scale(largest, 32767);
-    store<f32>(scaleTo, largest / 32767);
+    const inverse = inverse_scale(largest, most);
+    store<f32>(scaleTo, largest / most);
     for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32) {
       const eight_i16x8 = i16x8.narrow_i32x4_s(quantize4(blockAt + k, inverse), quantize4(blockAt + k + 16, inverse));
       v128.store32_lane(to, eight_i16x8, 0);

@@ -9,7 +9,7 @@ import {
 } from "../abi";
 import { decode_row, encode_row, finite_row, row_bytes } from "../stored/row";
 import { pack_float } from "../forms/float";
-import { group_bytes, kept_as_stored, pack_rows, packed_at } from "../forms/form";
+import { group_bytes, kept_as_stored, stored_type, pack_rows, packed_at } from "../forms/form";
 import { Visits } from "../visits";
 import { word } from "../words";
 
@@ -19,7 +19,7 @@ import { word } from "../words";
 
 /** Returns -1 or the first output of a group with a weight that is no number (or has no packed form). */
 export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
-  const type = word(at, PACK_TYPE), sourceType = word(at, PACK_SOURCE_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
+  const type = word(at, PACK_TYPE), stored = stored_type(type), sourceType = word(at, PACK_SOURCE_TYPE), rows = <i32>word(at, PACK_ROWS), cols = <i32>word(at, PACK_COLS);
   const packedAt = <usize>word(at, PACK_AT), sourceAt = <usize>word(at, PACK_SOURCE_AT), rowBegin = <i32>word(at, PACK_ROW_BEGIN);
   const scaled = word(at, PACK_SCALES_AT) !== 0, groups = Visits.groups(rows);
   for (let unit = begin; unit < end; unit++) {
@@ -32,7 +32,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
         sourceAt + row_bytes(sourceType, group * GROUP - rowBegin) * outputStride, type, sourceType, min(GROUP, rows - group * GROUP),
         <i32>word(at, PACK_COL_END) - colBegin, outputStride, <usize>word(at, PACK_INPUT_STRIDE),
       );
-    } else if (!scaled && (type === sourceType || (type === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS))) {
+    } else if (!scaled && (stored === sourceType || (stored === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS))) {
       const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
       for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
       pack_rows(type, sourceType, packed_at(type, packedAt, group, groups, cols, 0), Visits.step(Visits.beside(group, groups)), fromAt, rowBytes, lanes, cols);
@@ -59,11 +59,11 @@ function convert_group(at: usize, scratchAt: usize, group: i32): bool {
       if (!encode_kept(at, scratchAt, group, lanes, col, count)) return false;
       continue;
     }
-    const rowBytes = row_bytes(type, count);
+    const stored = stored_type(type), rowBytes = row_bytes(stored, count);
     for (let lane: usize = 0; lane < <usize>lanes; lane++) {
-      if (!encode_row(type, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
+      if (!encode_row(stored, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
     }
-    pack_rows(type, type, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(Visits.beside(group, groups)), storedAt, rowBytes, lanes, count);
+    pack_rows(type, stored, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(Visits.beside(group, groups)), storedAt, rowBytes, lanes, count);
   }
   return true;
 }

@@ -285,11 +285,7 @@ class Converter {
     program.convert(
       { ...piece, at: this.#places.source.at, type: stored.type, outputStride, inputStride, scales },
       this.#places.out.at,
-      {
-        type,
-        rows,
-        cols,
-      },
+      { word: weightType(type).word, rows, cols },
     );
     this.#memory.u32(this.#places.program, 0, program.bytes / 4).set(program.words());
     startAt(this.#memory, this.#places.program.at);

@@ -3,7 +3,7 @@ import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
 import type { Opened } from "../model/run/open.ts";
 import type { Tuning } from "../model/run/tune.ts";
-import type { Choices } from "../weight-types.ts";
+import type { ActivationType, Choices } from "../weight-types.ts";
 import type { AdapterInfo } from "./adapters.ts";
 import type { GenerationConfig } from "./generation-config.ts";
 import type { CheckedLoadOptions } from "./load-options.ts";
@@ -21,7 +21,7 @@ export interface ModelInfo {
   readonly threads: { readonly asked: number | undefined; readonly used: number; readonly reason: string };
   readonly context: number;
   readonly cache: "f32" | "q8";
-  readonly activations: "q8" | "f32";
+  readonly activations: ActivationType;
   /** Kernels by type of weights. All candidates give the same bits; `tuning` says how these were found. */
   readonly choices: Choices;
   /** Milliseconds that measuring took, why, and how many times faster than by default one row is multiplied. */

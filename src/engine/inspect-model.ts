@@ -79,7 +79,7 @@ export async function inspectCheckpoint(
   const { vision, warnings: ofVision } = readTower(search, checkpoint, config);
   const mapped = mapWeights(checkpoint, config, vision !== null);
   const { weights } = mapped;
-  const assumed = { wide: false, activations: "q8", threads: 2 } as const;
+  const assumed = { wide: false, dot: "saturating", activations: "q16", threads: 2 } as const;
   const tower = vision && planTower(vision.config, vision.weights, config, assumed);
   const plan = planModel(config, weights, {
     ...assumed,

@@ -1,8 +1,22 @@
 import { CACHE_F32 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
-import { type Candidates, type Choice, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
+import {
+  type ByteDot,
+  type Candidates,
+  type Choice,
+  candidatesOf,
+  type PanelForm,
+  type StoredType,
+} from "../weight-types.ts";
 
 /** Kernels as the words of a program name them. */
+
+/** What this host does with vectors. */
+export interface Vectors {
+  /** V8 pairs them into 256 bits. */
+  readonly wide: boolean;
+  readonly dot: ByteDot;
+}
 
 /** What kernels multiply a matrix is a matter of these. */
 export interface MatrixKind {
@@ -10,6 +24,7 @@ export interface MatrixKind {
   readonly form: PanelForm;
   /** Float kernels round a multiply-add once where the build can. */
   readonly fused: boolean;
+  readonly dot: ByteDot;
 }
 
 /** A matrix of a program: where its record begins. */
@@ -18,8 +33,9 @@ export interface MatrixPlace extends MatrixKind {
 }
 
 /** All that may multiply it. */
-export function candidatesFor({ type, form, fused }: MatrixKind): Candidates {
-  const candidates = candidatesOf(type, form, fused);
+export function candidatesFor(kind: MatrixKind): Candidates {
+  const { type, form } = kind;
+  const candidates = candidatesOf(type, form, kind);
   if (!candidates) throw new EngineError("PROGRAM_SHAPE", `${type} weights do not read ${form} activations`);
   return candidates;
 }

@@ -2,6 +2,8 @@ import { host } from "#host";
 import { EngineError } from "../error.ts";
 import type { Build } from "../host/build.ts";
 import type { Answer } from "../host/host-facts.ts";
+import type { ByteDot } from "../weight-types.ts";
+import { byteDot } from "./dot.ts";
 
 /**
  * Which build of the kernels this host gets, and whether its compiler pairs their vectors. Wide is no build: it is V8's own pairing
@@ -14,6 +16,8 @@ export interface Kernels {
   /** Why this build, for `model.info`. */
   readonly reason: string;
   readonly wide: Answer;
+  /** Of the processor. */
+  readonly dot: ByteDot;
   readonly module: WebAssembly.Module;
 }
 
@@ -24,7 +28,7 @@ const RELAXED_PROBE = new Uint8Array([
   0, 253, 15, 253, 133, 2, 11,
 ]);
 
-const compiled = new Map<string, WebAssembly.Module>();
+const compiled = new Map<string, Pick<Kernels, "module" | "dot">>();
 
 /** `wanted` undefined: relaxed where the host has it, else simd. `wide` is a wish. */
 export async function openKernels(wanted: Build | undefined, wide: boolean, signal?: AbortSignal): Promise<Kernels> {
@@ -34,7 +38,7 @@ export async function openKernels(wanted: Build | undefined, wide: boolean, sign
   }
   const [build, reason] = await chooseBuild(wanted);
   const wideness = wide ? host.wide() : { on: false, reason: "not asked for" };
-  return { build, reason, wide: wideness, module: await compile(build, wideness.on, signal) };
+  return { build, reason, wide: wideness, ...(await compile(build, wideness.on, signal)) };
 }
 
 async function chooseBuild(wanted: Build | undefined): Promise<[Build, string]> {
@@ -49,9 +53,16 @@ async function chooseBuild(wanted: Build | undefined): Promise<[Build, string]> 
   });
 }
 
-async function compile(build: Build, wide: boolean, signal: AbortSignal | undefined): Promise<WebAssembly.Module> {
+async function compile(
+  build: Build,
+  wide: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Pick<Kernels, "module" | "dot">> {
   const name = wide ? `${build} wide` : build;
-  const module = compiled.get(name) ?? (await host.compile(build, wide, signal));
-  compiled.set(name, module);
-  return module;
+  const known = compiled.get(name);
+  if (known) return known;
+  const module = await host.compile(build, wide, signal);
+  const kernels = { module, dot: byteDot(module) };
+  compiled.set(name, kernels);
+  return kernels;
 }

@@ -10,7 +10,7 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { choiceWords, defaultCacheStreams, defaultChoice } from "./kernels.ts";
+import { choiceWords, defaultCacheStreams, defaultChoice, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
 import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
@@ -131,7 +131,7 @@ export interface StoredPiece {
 export function pieceOperands(
   piece: StoredPiece,
   to: number,
-  { type, rows, cols }: Pick<Packed, "type" | "rows" | "cols">,
+  { word, rows, cols }: Pick<Packed, "word" | "rows" | "cols">,
 ): Operands<"PACK"> {
   if (piece.rowBegin % GROUP !== 0)
     throw new EngineError("PROGRAM_SHAPE", "pieces start at whole groups", { actual: piece.rowBegin });
@@ -141,7 +141,7 @@ export function pieceOperands(
     OUTPUT_STRIDE: piece.outputStride,
     INPUT_STRIDE: piece.inputStride,
     AT: to,
-    TYPE: weightType(type).word,
+    TYPE: word,
     ROWS: rows,
     COLS: cols,
     ROW_BEGIN: piece.rowBegin,
@@ -183,9 +183,9 @@ const PANEL_CACHE_BYTES = 224 * 1024;
 export const MOST_TILES = 64;
 
 /** One matrix of a MATMUL with the kernels that are taken where nothing was measured. */
-export function matrixOperands(op: MatrixOp, fused: boolean, wide: boolean): Operands<"MATRIX"> {
+export function matrixOperands(op: MatrixOp, fused: boolean, { wide, dot }: Vectors): Operands<"MATRIX"> {
   const { segments, weights, table, panel, out, column = 0, residual, bias } = op;
-  const [{ name, type, rows, cols }] = weights;
+  const [{ name, type, word, rows, cols }] = weights;
   for (const weight of weights) {
     if (weight.type === type && weight.rows === rows && weight.cols === cols) continue;
     throw new EngineError("PROGRAM_SHAPE", `${weight.name} is not like ${name}`, {
@@ -196,7 +196,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, wide: boolean): Ope
   expectAtMost(`${name} inputs`, cols, panel.cols);
   expectAtMost(`${name} outputs`, column + rows, out.shape[1]);
   if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
-  const place = { type, form: panel.form, fused };
+  const place = { type, form: panel.form, fused, dot };
   const tiles = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[panel.form] * panel.tileRows));
   return {
     SEGMENTS_AT: segments.at,
@@ -205,7 +205,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, wide: boolean): Ope
     COLS: cols,
     GROUP_BYTES: groupBytes(type, cols),
     ...choiceWords(place, defaultChoice(place, wide)),
-    DEQUANTIZE: panel.form === "f32" && type !== "f32" ? weightType(type).word : 0,
+    DEQUANTIZE: panel.form === "f32" && type !== "f32" ? word : 0,
     PANEL_AT: panel.values.at,
     PANEL_BYTES: FORM_BYTES[panel.form],
     SCALE_AT: panel.scales?.at ?? 0,

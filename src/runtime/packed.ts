@@ -1,5 +1,5 @@
 import * as abi from "../../assembly/abi.ts";
-import { type PanelForm, type StoredType, weightType } from "../weight-types.ts";
+import { type Met, type PanelForm, packedWord, type StoredType, weightType } from "../weight-types.ts";
 import type { MemoryPlan, Tensor } from "./memory.ts";
 
 /** What a matmul reads: packed weights, and panels of activations in the form that those weights want. */
@@ -7,14 +7,17 @@ import type { MemoryPlan, Tensor } from "./memory.ts";
 export const FORM_WORDS: Record<PanelForm, number> = {
   f32: abi.FORM_F32,
   "q16 pairs": abi.FORM_Q16_PAIRS,
+  "q8 pairs": abi.FORM_Q8_PAIRS,
   "q8 quads": abi.FORM_Q8_QUADS,
 };
-export const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q16 pairs": 2, "q8 quads": 1 };
+export const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q16 pairs": 2, "q8 pairs": 2, "q8 quads": 1 };
 
 /** A packed matrix: y = W x. */
 export interface Packed {
   readonly name: string;
   readonly type: StoredType;
+  /** How it is packed. */
+  readonly word: number;
   readonly rows: number;
   readonly cols: number;
   readonly at: Tensor;
@@ -30,8 +33,21 @@ export function packedBytes(type: StoredType, rows: number, cols: number): numbe
   return Math.ceil(rows / abi.GROUP) * groupBytes(type, cols);
 }
 
-export function reservePacked(plan: MemoryPlan, name: string, type: StoredType, rows: number, cols: number): Packed {
-  return { name, type, rows, cols, at: plan.reserve(name, "bytes", [packedBytes(type, rows, cols)]) };
+export function reservePacked(
+  plan: MemoryPlan,
+  { name, type }: { readonly name: string; readonly type: StoredType },
+  rows: number,
+  cols: number,
+  met: Met,
+): Packed {
+  return {
+    name,
+    type,
+    word: packedWord(type, met),
+    rows,
+    cols,
+    at: plan.reserve(name, "bytes", [packedBytes(type, rows, cols)]),
+  };
 }
 
 /** Activations of up to `rows` rows as a matmul reads them. */

@@ -11,8 +11,8 @@ import {
   PEAK,
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
-import { type Choices, weightType } from "../weight-types.ts";
-import { choiceWords, type MatrixPlace } from "./kernels.ts";
+import type { Choices } from "../weight-types.ts";
+import { choiceWords, type MatrixPlace, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import { type Operands, type OpName, opWords, recordWords } from "./operands.ts";
 import {
@@ -53,13 +53,12 @@ export class Program {
   readonly places: OpPlace[] = [];
   /** The part of the model that the next ops belong to, for profiles. */
   part = "";
-  readonly #wide: boolean;
+  readonly #vectors: Vectors;
   readonly matrices: MatrixPlace[] = [];
   readonly #attends: number[] = [];
 
-  /** `wide`: V8 pairs vectors into 256 bits. */
-  constructor(wide = false) {
-    this.#wide = wide;
+  constructor(vectors: Vectors = { wide: false, dot: "saturating" }) {
+    this.#vectors = vectors;
   }
 
   /** Names of STOP ops by their order: taps. */
@@ -108,7 +107,7 @@ export class Program {
     expectShape("embed area", area.shape[1], weight.cols);
     this.#emitForItself("EMBED", {
       ROWS_AT: rows.at,
-      TYPE: weightType(weight.type).word,
+      TYPE: weight.word,
       WEIGHT_AT: weight.at.at,
       VOCAB: weight.rows,
       COLS: weight.cols,
@@ -150,9 +149,9 @@ export class Program {
   #records(matrices: readonly MatrixOp[], fused: boolean): number[] {
     for (const [index, { weights, panel }] of matrices.entries()) {
       const word = this.#words.length + MATMUL_WORDS + index * MATRIX_WORDS;
-      this.matrices.push({ word, type: weights[0].type, form: panel.form, fused });
+      this.matrices.push({ word, type: weights[0].type, form: panel.form, fused, dot: this.#vectors.dot });
     }
-    return matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#wide)));
+    return matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#vectors)));
   }
 
   /** Reads the cache as so many streams from the next run on. */
@@ -287,7 +286,7 @@ export class Program {
   }
 
   /** Stored elements of a matrix -> stored rows of another type at `to`. */
-  convert(piece: StoredPiece, to: number, shape: Pick<Packed, "type" | "rows" | "cols">): void {
+  convert(piece: StoredPiece, to: number, shape: Pick<Packed, "word" | "rows" | "cols">): void {
     this.#push("CONVERT", opWords("PACK", pieceOperands(piece, to, shape), [], "CONVERT"));
   }
 }

@@ -20,6 +20,8 @@ import type { Crossing, WorkerStart } from "../host/worker-start.ts";
 
 export interface Instance {
   run(control: number, thread: number): number;
+  /** Four equal products, a sum of them. */
+  byte_dot(activation: number, weight: number): number;
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Instance {

@@ -8,6 +8,7 @@ import {
   reservePacked,
   reservePanel,
 } from "../../runtime/packed.ts";
+import type { Met } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Adapter, AdapterPair } from "./adapter.ts";
 import type { LayerRange } from "./placement.ts";
@@ -62,7 +63,7 @@ export function reserveAdapters(
   plan: MemoryPlan,
   config: ModelConfig,
   { adapters }: ModelWeights,
-  sizes: PanelSizes & { readonly rows: number; readonly sequences: number },
+  sizes: PanelSizes & Met & { readonly rows: number; readonly sequences: number },
   range: LayerRange,
 ): AdapterLayout {
   const rows = new Map<string, AdapterRows>();
@@ -83,7 +84,7 @@ export function reserveAdapters(
     width: (matrix: Matrix) => [rows: number, cols: number],
   ): Packed[] => {
     const all = list.map((matrix, index) => {
-      const to = reservePacked(plan, matrix.name, matrix.type, ...width(matrix));
+      const to = reservePacked(plan, matrix, ...width(matrix), sizes);
       matrices.push({ matrix, to, adapter: members[index] });
       return to;
     });

@@ -53,7 +53,7 @@ export function panels(
   out?: Tensor,
   float = false,
 ): void {
-  const forms = new Set<PanelForm>(readers.map((weight) => formOf(weight.type, emit.sizes.activations)));
+  const forms = new Set<PanelForm>(readers.map((weight) => formOf(weight.type, emit.sizes)));
   const also = float && !forms.has("f32") ? set.get("f32") : undefined;
   [...forms].forEach((form, index) => {
     emit.program.panel({
@@ -75,7 +75,7 @@ interface MatrixWish {
 
 export function matrix(emit: Emit, weight: Packed, set: Panels, out: Tensor, wish: MatrixWish): MatrixOp {
   const { layout, sizes } = emit;
-  const form = wish.form ?? formOf(weight.type, sizes.activations);
+  const form = wish.form ?? formOf(weight.type, sizes);
   return {
     segments: wish.segments ?? layout.tables.segments,
     weights: wish.weights ?? [weight],

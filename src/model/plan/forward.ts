@@ -35,7 +35,7 @@ export function emitForward(
   fused: boolean,
   trace: boolean,
 ): Forward {
-  const emit: Emit = { program: new Program(sizes.wide), config, layout, sizes, fused, trace, taps: [] };
+  const emit: Emit = { program: new Program(sizes), config, layout, sizes, fused, trace, taps: [] };
   const { program } = emit;
   const { tables, activations } = layout;
   program.part = "input";
@@ -65,7 +65,7 @@ export function emitForward(
 
 /** norm and logits of the flagged rows alone: further pieces after the first. */
 export function emitLogits(config: ModelConfig, layout: Layout, sizes: Sizes, fused: boolean): Program {
-  const emit: Emit = { program: new Program(sizes.wide), config, layout, sizes, fused, trace: false, taps: [] };
+  const emit: Emit = { program: new Program(sizes), config, layout, sizes, fused, trace: false, taps: [] };
   logits(emit);
   return emit.program;
 }

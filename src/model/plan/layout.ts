@@ -15,7 +15,7 @@ import {
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import { MOST_TILES } from "../../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
-import { formOf, type PanelForm } from "../../weight-types.ts";
+import { type ActivationType, type ByteDot, formOf, type Met, type PanelForm } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { type AdapterLayout, adapterBytes, adapterMatrices, needsBranch, reserveAdapters } from "./adapter-layout.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./pages.ts";
@@ -48,7 +48,8 @@ export interface Sizes {
   readonly tileRows: number;
   readonly wide: boolean;
   readonly cache: CacheType;
-  readonly activations: "q8" | "f32";
+  readonly activations: ActivationType;
+  readonly dot: ByteDot;
   /** Rows and keys of one `trace` step. */
   readonly traceRows: number;
   readonly traceKeys: number;
@@ -156,9 +157,9 @@ export interface Layout {
 }
 
 /** Every panel form that some weight of the model reads. */
-function formsOf(weights: ModelWeights, activations: "q8" | "f32"): Set<PanelForm> {
+function formsOf(weights: ModelWeights, met: Met): Set<PanelForm> {
   const forms = new Set<PanelForm>(["f32"]);
-  const add = (matrix: Matrix) => forms.add(formOf(matrix.type, activations));
+  const add = (matrix: Matrix) => forms.add(formOf(matrix.type, met));
   for (const layer of weights.layers) for (const matrix of matricesOf(layer)) add(matrix);
   add(weights.output ?? weights.embedding);
   return forms;
@@ -193,7 +194,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   const plan = new MemoryPlan();
   const first = range.from === 0;
   const last = range.to === config.layers.length;
-  const forms = formsOf(weights, sizes.activations);
+  const forms = formsOf(weights, sizes);
   const tables = reserveTables(plan, config, sizes);
   const activations = reserveActivations(plan, config, sizes, forms, last, needsBranch(weights));
   const scratch = plan.reserve("scratch", "bytes", [Math.max(1, sizes.threads), scratchBytes(config, sizes)]);
@@ -206,7 +207,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [layers, sizes.pages[kind], pageBytes]);
   }
   const loader = reserveLoader(plan, [...matricesOfModel(weights), ...adapterMatrices(weights)]);
-  const packed = reserveWeights(plan, weights, range, first, last);
+  const packed = reserveWeights(plan, weights, sizes, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
   const adapters = reserveAdapters(plan, config, weights, sizes, range);
   return {
@@ -337,7 +338,14 @@ export function reserveLoader(plan: MemoryPlan, matrices: readonly Matrix[]): Lo
   };
 }
 
-function reserveWeights(plan: MemoryPlan, weights: ModelWeights, range: LayerRange, first: boolean, last: boolean) {
+function reserveWeights(
+  plan: MemoryPlan,
+  weights: ModelWeights,
+  met: Met,
+  range: LayerRange,
+  first: boolean,
+  last: boolean,
+) {
   const matrices: { matrix: Matrix; to: Packed }[] = [];
   const vectors: { vector: Vector; to: Tensor }[] = [];
   const tablesOf = new Map<Packed, Tensor>();
@@ -348,7 +356,7 @@ function reserveWeights(plan: MemoryPlan, weights: ModelWeights, range: LayerRan
     return to;
   };
   const matrix = (one: Matrix): Packed => {
-    const to = reservePacked(plan, one.name, one.type, one.rows, one.cols);
+    const to = reservePacked(plan, one, one.rows, one.cols, met);
     matrices.push({ matrix: one, to });
     if (one.bias) biasOf.set(to, vector(one.bias));
     return to;

@@ -2,7 +2,7 @@ import { PAGE, TILE_ROWS } from "../../../assembly/abi.ts";
 import { EngineError } from "../../error.ts";
 import { LARGEST_MEMORY } from "../../runtime/memory.ts";
 import { packedBytes } from "../../runtime/packed.ts";
-import { isFloat } from "../../weight-types.ts";
+import { type ActivationType, type ByteDot, isFloat } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { type Layout, layerBytes, layoutMemory, matricesOfModel, type Sizes } from "./layout.ts";
 import { blocksOf, type CacheType } from "./pages.ts";
@@ -15,10 +15,11 @@ import type { Matrix, ModelWeights } from "./weights.ts";
 export interface SizeOptions {
   readonly context: number | undefined;
   readonly cache: CacheType;
-  readonly activations: "q8" | "f32";
+  readonly activations: ActivationType;
   readonly threads: number;
   /** V8 pairs vectors into 256 bits. */
   readonly wide: boolean;
+  readonly dot: ByteDot;
   /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
   readonly fused?: boolean;
   /** Sequences in one step at most. */
@@ -161,6 +162,7 @@ function chooseSizes(config: ModelConfig, context: number, options: SizeOptions)
     wide: options.wide,
     cache: options.cache,
     activations: options.activations,
+    dot: options.dot,
     traceRows: Math.min(TRACE_ROWS, rows),
     traceKeys: Math.min(TRACE_KEYS, blocks * PAGE),
   };

@@ -26,7 +26,7 @@ export class KernelChoices {
   /** Every kind of matrix in the steps, the first of each type. */
   get kinds(): MatrixKind[] {
     const matrices = this.#placed.flatMap(({ programs }) => programs.forward.program.matrices);
-    const kinds = matrices.map(({ type, form, fused }): MatrixKind => ({ type, form, fused }));
+    const kinds = matrices.map(({ type, form, fused, dot }): MatrixKind => ({ type, form, fused, dot }));
     return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
   }
 
@@ -75,8 +75,7 @@ export class KernelChoices {
     const known = KNOWN.get(module) ?? new Map<string, Known>();
     KNOWN.set(module, known);
     const { memory, layout } = this.#placed[index];
-    const { tileRows, wide } = this.#sizes;
-    const options = { memory, layout, index, threads, tileRows, wide, known, signal };
+    const options = { memory, layout, index, threads, sizes: this.#sizes, known, signal };
     const kinds = this.kinds.filter(({ type }) => !except.includes(type));
     const tuning = await tune(kinds, options);
     this.take(tuning.choices);

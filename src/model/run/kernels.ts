@@ -20,7 +20,7 @@ export interface Vision {
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: Omit<SizeOptions, "tower"> & {
+  options: Omit<SizeOptions, "tower" | "dot"> & {
     readonly vision?: Vision | null;
     readonly build: Build | undefined;
     readonly signal?: AbortSignal;
@@ -29,7 +29,7 @@ export async function planKernels(
   const { vision = null } = options;
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, options.signal);
-    const assumed = { ...options, wide: kernels.wide.on };
+    const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot };
     const tower = vision && planTower(vision.config, vision.weights, config, assumed);
     return { kernels, plan: planModel(config, weights, { ...assumed, tower: tower && towerBytes(tower) }), tower };
   };

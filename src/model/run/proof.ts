@@ -1,5 +1,5 @@
 import type { Kernels } from "../../runtime/module.ts";
-import { formOf, isFloat, type StoredType, WEIGHT_TYPES, weightType } from "../../weight-types.ts";
+import { type ActivationType, formOf, isFloat, type StoredType, WEIGHT_TYPES, weightType } from "../../weight-types.ts";
 import { readConfig } from "../config/config.ts";
 import { type CreateConfig, randomModelCheckpoint } from "../config/random.ts";
 import type { CacheType } from "../plan/pages.ts";
@@ -17,7 +17,7 @@ import { ResidentModel } from "./resident.ts";
 
 interface WideCheck {
   readonly types: ReadonlySet<StoredType>;
-  readonly activations: "q8" | "f32";
+  readonly activations: ActivationType;
   readonly cache: CacheType;
   /** Float matrices fuse multiply and add. */
   readonly fused: boolean;
@@ -64,7 +64,8 @@ export async function findWideDifference(kernels: Kernels, check: WideCheck): Pr
 
 /** What the weights of a type meet, as the table of types names it beside a digest. */
 export function metName(type: StoredType, { activations, cache, fused }: Omit<WideCheck, "types">): string {
-  const met = formOf(type, activations) === "f32" ? "f32" : "q8";
+  const form = formOf(type, { activations, dot: "saturating" });
+  const met = form === "f32" ? "f32" : form === "q16 pairs" ? "q16" : "q8";
   return `${isFloat(type) ? (fused ? "fused" : "apart") : met}, cache ${cache}`;
 }
 
@@ -79,6 +80,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<W
     activations: check.activations,
     threads: 0,
     wide: kernels.wide.on,
+    dot: kernels.dot,
     fused: check.fused,
     maxMemory: undefined,
     memoryLimit: undefined,

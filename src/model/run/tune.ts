@@ -6,7 +6,7 @@ import { Program } from "../../runtime/program.ts";
 import { startAt, type Threads } from "../../runtime/threads.ts";
 import { clockIsFine, fastest, type Rows, type Timing } from "../../runtime/tuning.ts";
 import type { Choice, Choices, StoredType } from "../../weight-types.ts";
-import type { Layout } from "../plan/layout.ts";
+import type { Layout, Sizes } from "../plan/layout.ts";
 
 /**
  * Chooses kernels by timing them on the model's own weights, once they lie in memory, with the threads that will run: as many bytes
@@ -37,8 +37,7 @@ interface TuneOptions {
   /** Of the memory among those of the threads. */
   readonly index: number;
   readonly threads: Threads;
-  readonly tileRows: number;
-  readonly wide: boolean;
+  readonly sizes: Sizes;
   /** What was measured before in this process, with as many threads. */
   readonly known: Map<string, Known>;
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +64,7 @@ export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): 
       if (!fine) return done("defaults: the clock is too coarse to measure by");
       late ||= performance.now() - begun > MOST_MS;
     }
-    const found = known ?? (time && !late ? await fastest(kind, options.wide, time) : undefined);
+    const found = known ?? (time && !late ? await fastest(kind, options.sizes.wide, time) : undefined);
     if (!found) continue;
     options.known.set(key, found);
     choices[kind.type] = found.choice;
@@ -76,17 +75,24 @@ export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): 
 
 /** undefined: too few weights to tell, or no room beside them. */
 function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
-  const { memory, layout, index, threads, tileRows, wide, signal } = options;
+  const { memory, layout, index, threads, sizes, signal } = options;
   const slices = slicesOf(kind.type, layout);
   if (!slices) return undefined;
   const [{ cols }] = slices;
   const most = Math.max(...slices.map(({ rows }) => rows));
-  const counts: Record<Rows, number> = { one: 1, few: 2, many: 4 * tileRows };
+  const counts: Record<Rows, number> = { one: 1, few: 2, many: 4 * sizes.tileRows };
   const { staging } = layout.loader; // free, once everything is loaded
   const plan = new MemoryPlan(staging.at);
   const tables = slices.slice(0, SLICES).map((_, at) => plan.reserve(`table ${at}`, "u32", [1]));
   const segments = plan.reserve("segments", "u32", [1 + SEGMENT_WORDS]);
-  const panel = reservePanel(plan, "panel", kind.form, { tileRows, threads: threads.count }, counts.many, cols);
+  const panel = reservePanel(
+    plan,
+    "panel",
+    kind.form,
+    { tileRows: sizes.tileRows, threads: threads.count },
+    counts.many,
+    cols,
+  );
   const out = plan.reserve("out", "f32", [counts.many, most]);
   const words = plan.reserve("program", "u32", [256]);
   if (plan.bytes > staging.at + staging.bytes) return undefined;
@@ -98,7 +104,7 @@ function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
     let bytes = 0;
     memory.u32(segments)[1 + SEGMENT_ROWS] = counts[rows];
     memory.control[WORD_ROWS] = counts[rows];
-    const program = new Program(wide);
+    const program = new Program(sizes);
     program.matmul(
       Array.from({ length: count }, (_, at) => {
         const slice = slices[next++ % slices.length];

@@ -41,7 +41,7 @@ interface Emit {
 }
 
 export function emitTower(config: VisionConfig, layout: TowerLayout, trace: boolean): TowerForward {
-  const emit: Emit = { program: new Program(layout.sizes.wide), config, layout, trace, taps: [] };
+  const emit: Emit = { program: new Program(layout.sizes), config, layout, trace, taps: [] };
   const { program } = emit;
   program.part = "vision.input";
   patches(emit);
@@ -153,7 +153,7 @@ function panel(
   transform: Transform,
   more: Partial<Pick<PanelOp, "segments" | "out">> = {},
 ): void {
-  const forms = new Set(readers.map(({ type }) => formOf(type, layout.sizes.activations)));
+  const forms = new Set(readers.map(({ type }) => formOf(type, layout.sizes)));
   const op = { segments: layout.tables.segments, source, cols: source.shape[1], transform };
   [...forms].forEach((form, index) => {
     program.panel({ ...op, ...more, out: index === 0 ? more.out : undefined, panel: set.get(form) });
@@ -165,7 +165,7 @@ function matrix({ layout }: Emit, weight: Packed, set: Panels, out: Tensor): Mat
     segments: layout.tables.segments,
     weights: [weight],
     table: layout.tablesOf.get(weight)!,
-    panel: set.get(formOf(weight.type, layout.sizes.activations))!,
+    panel: set.get(formOf(weight.type, layout.sizes))!,
     out,
     bias: layout.biasOf.get(weight),
   };

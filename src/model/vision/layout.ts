@@ -2,7 +2,7 @@ import { CACHE_F32, GROUP, PAGE, ROW_WORDS, SEGMENT_WORDS, TASK_WORDS, TILE_ROWS
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import type { CachePlace } from "../../runtime/ops.ts";
 import { type Packed, type Panel, reservePacked, reservePanel } from "../../runtime/packed.ts";
-import { formOf, isFloat } from "../../weight-types.ts";
+import { type ActivationType, type ByteDot, formOf, isFloat, type Met } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import {
   attentionBytes,
@@ -27,7 +27,8 @@ export interface TowerSizes {
   readonly tileRows: number;
   /** 256-bit pairs. */
   readonly wide: boolean;
-  readonly activations: "q8" | "f32";
+  readonly activations: ActivationType;
+  readonly dot: ByteDot;
   /** Float matrices round a multiply-add once where the build can. */
   readonly fused: boolean;
 }
@@ -102,7 +103,7 @@ export function layoutTower(
   config: VisionConfig,
   weights: VisionWeights,
   text: ModelConfig,
-  options: Pick<TowerSizes, "threads" | "wide" | "activations">,
+  options: Pick<TowerSizes, "threads" | "wide" | "activations" | "dot">,
 ): TowerLayout {
   const plan = new MemoryPlan();
   const matrices = matricesOfVision(weights);
@@ -117,7 +118,7 @@ export function layoutTower(
   const { hidden, width, adapterWidth } = config;
   const f32 = (name: string, ...shape: number[]) => plan.reserve(name, "f32", shape);
   const panels = (name: string, count: number, cols: number, ...readers: Matrix[]): Panels => {
-    const forms = new Set(readers.map(({ type }) => formOf(type, options.activations)));
+    const forms = new Set(readers.map(({ type }) => formOf(type, options)));
     const panel = (form: Panel["form"]) => reservePanel(plan, `${name} panel`, form, sizes, count, cols);
     return new Map([...forms].map((form) => [form, panel(form)]));
   };
@@ -146,7 +147,7 @@ export function layoutTower(
     upPanels: panels("up", rows, width, ...layers.map(({ down }) => down)),
     shuffledPanels: panels("shuffled", textRows, 4 * hidden, weights.adapter[0]),
     adaptedPanels: panels("adapted", textRows, adapterWidth, weights.adapter[1], weights.projector),
-    ...reserveWeights(plan, config, weights),
+    ...reserveWeights(plan, config, weights, sizes),
   };
 }
 
@@ -176,7 +177,12 @@ function reserveCache(plan: MemoryPlan, { heads, headSize, tokens }: VisionConfi
   return { chunked: false, type: CACHE_F32, at, pageBytes, headBytes: pages * pageBytes, pages, tableBlocks };
 }
 
-function reserveWeights(plan: MemoryPlan, { tokens, hidden, headSize }: VisionConfig, weights: VisionWeights) {
+function reserveWeights(
+  plan: MemoryPlan,
+  { tokens, hidden, headSize }: VisionConfig,
+  weights: VisionWeights,
+  met: Met,
+) {
   const matrices: { matrix: Matrix; to: Packed }[] = [];
   const vectors: { vector: Vector; to: Tensor }[] = [];
   const tablesOf = new Map<Packed, Tensor>();
@@ -188,7 +194,7 @@ function reserveWeights(plan: MemoryPlan, { tokens, hidden, headSize }: VisionCo
   };
   const norm = ({ weight, bias }: Norm): PackedNorm => ({ norm: vector(weight), bias: vector(bias) });
   const matrix = (one: Matrix): Packed => {
-    const to = reservePacked(plan, one.name, one.type, one.rows, one.cols);
+    const to = reservePacked(plan, one, one.rows, one.cols, met);
     matrices.push({ matrix: one, to });
     tablesOf.set(to, plan.reserve(`${one.name} table`, "u32", [1]));
     if (one.bias) biasOf.set(to, vector(one.bias));

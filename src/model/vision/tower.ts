@@ -16,7 +16,7 @@ import type { ModelConfig } from "../config/config.ts";
 import { blocksOf } from "../plan/pages.ts";
 import { CHANNELS, type VisionConfig } from "./config.ts";
 import { emitTower, type TowerForward } from "./forward.ts";
-import { layoutTower, type TowerLayout } from "./layout.ts";
+import { layoutTower, type TowerLayout, type TowerSizes } from "./layout.ts";
 import type { VisionWeights } from "./weights.ts";
 
 /** A vision tower in a memory of its own: tiles of pixels in, rows of the text model out. */
@@ -34,7 +34,7 @@ export function planTower(
   config: VisionConfig,
   weights: VisionWeights,
   text: ModelConfig,
-  options: { readonly threads: number; readonly wide: boolean; readonly activations: "q8" | "f32" },
+  options: Pick<TowerSizes, "threads" | "wide" | "activations" | "dot">,
 ): TowerPlan {
   const layout = layoutTower(config, weights, text, options);
   const place = (name: string, forward: TowerForward) => ({
