@@ -91,12 +91,9 @@ export const KERNEL_TILE_Q8_0_Q16_TWO = 15;
 /** Where the dot of bytes takes an unsigned one, or a signed one (forms/bytes.ts). */
 export const KERNEL_TILE_Q8_0_Q8 = 16, KERNEL_TILE_Q8_0_Q8_SIGNED = 17, KERNEL_TILE_IQ4_NL_Q8 = 18, KERNEL_TILE_IQ4_NL_Q8_SIGNED = 19;
 /** One row: four groups at a time. */
-export const KERNEL_GEMV4_F32_F32 = 32;
-export const KERNEL_GEMV4_F32_F32_FUSED = 33;
-export const KERNEL_GEMV4_F16_F32 = 34;
-export const KERNEL_GEMV4_F16_F32_FUSED = 35;
-export const KERNEL_GEMV4_BF16_F32 = 36;
-export const KERNEL_GEMV4_BF16_F32_FUSED = 37;
+export const KERNEL_GEMV4_F32_F32 = 32, KERNEL_GEMV4_F32_F32_FUSED = 33;
+export const KERNEL_GEMV4_F16_F32 = 34, KERNEL_GEMV4_F16_F32_FUSED = 35;
+export const KERNEL_GEMV4_BF16_F32 = 36, KERNEL_GEMV4_BF16_F32_FUSED = 37;
 /** From here on rows of integers. */
 export const KERNEL_INTEGER_ROW = 38;
 export const KERNEL_GEMV4_Q8_0_Q16 = 38;
@@ -108,6 +105,9 @@ export const KERNEL_GEMV4_Q5_K_Q8 = 43;
 export const KERNEL_GEMV4_Q6_K_Q8 = 44;
 export const KERNEL_GEMV4_IQ4_NL_Q16 = 45;
 export const KERNEL_GEMV4_Q5_1_Q8 = 46;
+/** Sums in i32, of the further types. */
+export const KERNEL_TILE_Q4_1_Q8_ADD = 51, KERNEL_TILE_Q5_0_Q8_ADD = 52, KERNEL_TILE_Q5_1_Q8_ADD = 53, KERNEL_TILE_Q4_K_Q8_ADD = 54, KERNEL_TILE_Q5_K_Q8_ADD = 55, KERNEL_TILE_Q6_K_Q8_ADD = 56;
+export const KERNEL_GEMV4_Q4_0_Q8_ADD = 57;
 export const KERNEL_GEMV4_Q8_0_Q8 = 47, KERNEL_GEMV4_Q8_0_Q8_SIGNED = 48, KERNEL_GEMV4_IQ4_NL_Q8 = 49, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED = 50;
 
 // ---- cache types ----

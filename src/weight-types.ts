@@ -143,7 +143,7 @@ export const WEIGHT_TYPES = {
     group: abi.Q4_0_GROUP,
     integers: {
       tiles: { tile_q4_0_q8: abi.KERNEL_TILE_Q4_0_Q8, tile_q4_0_q8_add: abi.KERNEL_TILE_Q4_0_Q8_ADD },
-      rows: { gemv4_q4_0_q8: abi.KERNEL_GEMV4_Q4_0_Q8 },
+      rows: { gemv4_q4_0_q8: abi.KERNEL_GEMV4_Q4_0_Q8, gemv4_q4_0_q8_add: abi.KERNEL_GEMV4_Q4_0_Q8_ADD },
     },
     digests: {
       "q8, cache f32": 0xfe7ab41e,
@@ -156,7 +156,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_1, ggml: 3, fileType: 3, elements: abi.Q4_1_VALUES, bytes: abi.Q4_1_BYTES, recipe: true },
     group: abi.Q4_1_GROUP,
     integers: {
-      tiles: { tile_q4_1_q8: abi.KERNEL_TILE_Q4_1_Q8 },
+      tiles: { tile_q4_1_q8: abi.KERNEL_TILE_Q4_1_Q8, tile_q4_1_q8_add: abi.KERNEL_TILE_Q4_1_Q8_ADD },
       rows: { gemv4_q4_1_q8: abi.KERNEL_GEMV4_Q4_1_Q8 },
     },
     halves: [
@@ -174,7 +174,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_0, ggml: 6, fileType: 8, elements: abi.Q5_0_VALUES, bytes: abi.Q5_0_BYTES, recipe: true },
     group: abi.Q5_0_GROUP,
     integers: {
-      tiles: { tile_q5_0_q8: abi.KERNEL_TILE_Q5_0_Q8 },
+      tiles: { tile_q5_0_q8: abi.KERNEL_TILE_Q5_0_Q8, tile_q5_0_q8_add: abi.KERNEL_TILE_Q5_0_Q8_ADD },
       rows: { gemv4_q5_0_q8: abi.KERNEL_GEMV4_Q5_0_Q8 },
     },
     halves: [[0, 1 / 16]],
@@ -189,7 +189,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_1, ggml: 7, fileType: 9, elements: abi.Q5_1_VALUES, bytes: abi.Q5_1_BYTES, recipe: true },
     group: abi.Q5_1_GROUP,
     integers: {
-      tiles: { tile_q5_1_q8: abi.KERNEL_TILE_Q5_1_Q8 },
+      tiles: { tile_q5_1_q8: abi.KERNEL_TILE_Q5_1_Q8, tile_q5_1_q8_add: abi.KERNEL_TILE_Q5_1_Q8_ADD },
       rows: { gemv4_q5_1_q8: abi.KERNEL_GEMV4_Q5_1_Q8 },
     },
     halves: [
@@ -226,7 +226,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_K, ggml: 12, fileType: 14, elements: abi.Q4_K_VALUES, bytes: abi.Q4_K_BYTES, recipe: true },
     group: abi.Q4_K_GROUP,
     integers: {
-      tiles: { tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8 },
+      tiles: { tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8, tile_q4_k_q8_add: abi.KERNEL_TILE_Q4_K_Q8_ADD },
       rows: { gemv4_q4_k_q8: abi.KERNEL_GEMV4_Q4_K_Q8 },
     },
     halves: [
@@ -244,7 +244,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_K, ggml: 13, fileType: 16, elements: abi.Q5_K_VALUES, bytes: abi.Q5_K_BYTES, recipe: true },
     group: abi.Q5_K_GROUP,
     integers: {
-      tiles: { tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8 },
+      tiles: { tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8, tile_q5_k_q8_add: abi.KERNEL_TILE_Q5_K_Q8_ADD },
       rows: { gemv4_q5_k_q8: abi.KERNEL_GEMV4_Q5_K_Q8 },
     },
     halves: [
@@ -262,7 +262,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q6_K, ggml: 14, fileType: 18, elements: abi.Q6_K_VALUES, bytes: abi.Q6_K_BYTES, recipe: true },
     group: abi.Q6_K_GROUP,
     integers: {
-      tiles: { tile_q6_k_q8: abi.KERNEL_TILE_Q6_K_Q8 },
+      tiles: { tile_q6_k_q8: abi.KERNEL_TILE_Q6_K_Q8, tile_q6_k_q8_add: abi.KERNEL_TILE_Q6_K_Q8_ADD },
       rows: { gemv4_q6_k_q8: abi.KERNEL_GEMV4_Q6_K_Q8 },
     },
     halves: [[208, 1 / 4096]],

@@ -36,6 +36,18 @@ function tile(format: Format, stored: Uint8Array, rows: readonly oracle.Quantize
 
 /** Eight groups, two visits, by the kernel of one row: [64]. Both together, one after the other, and by the kernel itself: the same bits. */
 function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shift = 0): Float32Array {
+  const [sums, ...others] = format.rows.map((kernel) => gemvBy(kernel, format, stored, row, shift));
+  for (const [index, other] of others.entries()) expectSameBits(other, sums, format.rows[index + 1][0]);
+  return sums;
+}
+
+function gemvBy(
+  [kernel, id]: Format["rows"][number],
+  format: Format,
+  stored: Uint8Array,
+  row: oracle.QuantizedRow,
+  shift: number,
+): Float32Array {
   return onBoth(
     (kernels, arena) => {
       const cols = row.q.length;
@@ -47,7 +59,7 @@ function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shif
       const [panel, scales, sums] = operands.length === 4 ? operands : [operands[0], operands[1], 0];
       const run = (out: number, visit: number, visits: number) =>
         kernels.multiply_row(
-          format.row,
+          id,
           out,
           packed.at + visit * 4 * bytes,
           visits,
@@ -67,9 +79,9 @@ function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shif
           const integers = arePairs(format.form) ? [] : [sums + 4 * block];
           const from = panel + block * 32 * panelBytes;
           const few = Math.min(8, cols / 32 - block);
-          kernels[format.gemv](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
+          kernels[kernel](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
         }
-      expectSameBits(arena.f32(direct), arena.f32(together), format.gemv);
+      expectSameBits(arena.f32(direct), arena.f32(together), kernel);
       return arena.f32(together);
     },
     shift,

@@ -36,7 +36,7 @@ function formatOf(
   return {
     ...{ name, packed, met: dot ? `${met}, ${dot}` : met, word, dot, fine: FINE[name], ...MET[met], tile, others },
     ...{ pack: `pack_${name}${quads}` as KernelName, dequantize: `dequantize_${packed}${quads}` as KernelName },
-    ...{ gemv: Object.keys(rows)[0] as KernelName, row: Object.values(rows)[0] },
+    rows: Object.entries(rows) as [KernelName, number][],
   };
 }
 
@@ -77,9 +77,8 @@ export interface Format {
   readonly tile: KernelName;
   /** Further tiles of the form. */
   readonly others: readonly KernelName[];
-  readonly gemv: KernelName;
-  /** Its number. */
-  readonly row: number;
+  /** Kernels of one row, and their numbers. */
+  readonly rows: readonly (readonly [KernelName, number])[];
 }
 
 /** From 32 bytes of a group to its next 32: the groups of a visit are woven. */

@@ -289,7 +289,13 @@ describe("kernels", () => {
     // Those of packed forms go by the table: packed-forms.ts.
     const listed = new Set(
       uses.includes("FORMATS")
-        ? FORMATS.flatMap(({ pack, dequantize, tile, others, gemv }) => [pack, dequantize, tile, ...others, gemv])
+        ? FORMATS.flatMap(({ pack, dequantize, tile, others, rows }) => [
+            pack,
+            dequantize,
+            tile,
+            ...others,
+            ...rows.map(([name]) => name),
+          ])
         : [],
     );
     expect(names.split(" ").filter((name) => !called(name) && !listed.has(name as KernelName))).toEqual([]);

@@ -8,7 +8,10 @@ import {
   BF16_GROUP, BF16_VALUES, BLOCK, DEQUANTIZE_COLS, F16_GROUP, F16_VALUES, F32_GROUP, F32_VALUES, GROUP, IQ4_NL_GROUP, IQ4_NL_VALUES, KERNEL_INTEGER_ROW,
   KERNEL_GEMV4_BF16_F32, KERNEL_GEMV4_BF16_F32_FUSED, KERNEL_GEMV4_F16_F32, KERNEL_GEMV4_F16_F32_FUSED, KERNEL_GEMV4_F32_F32,
   KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV4_IQ4_NL_Q16, KERNEL_GEMV4_Q4_0_Q8, KERNEL_GEMV4_Q4_1_Q8, KERNEL_GEMV4_Q4_K_Q8, KERNEL_GEMV4_Q5_0_Q8,
-  KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
+  KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, 
+  KERNEL_TILE_Q4_1_Q8_ADD, KERNEL_TILE_Q5_0_Q8_ADD, KERNEL_TILE_Q5_1_Q8_ADD, KERNEL_TILE_Q4_K_Q8_ADD, KERNEL_TILE_Q5_K_Q8_ADD, KERNEL_TILE_Q6_K_Q8_ADD,
+  KERNEL_GEMV4_Q4_0_Q8_ADD,
+  KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
   KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
   Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
@@ -22,13 +25,13 @@ import {
   row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./float";
 import { dequantize_iq4_nl, gemv4_iq4_nl_q16, pack_iq4_nl, pack_iq4_nl_quads, pack_iq4_xs, pack_iq4_xs_quads, tile_iq4_nl_q16 } from "./iq4_nl";
-import { dequantize_q4_0, gemv4_q4_0_q8, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
-import { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8 } from "./q4_1";
-import { dequantize_q4_k, gemv4_q4_k_q8, pack_q4_k, tile_q4_k_q8 } from "./q4_k";
-import { dequantize_q5_0, gemv4_q5_0_q8, pack_q5_0, tile_q5_0_q8 } from "./q5_0";
-import { dequantize_q5_1, gemv4_q5_1_q8, pack_q5_1, tile_q5_1_q8 } from "./q5_1";
-import { dequantize_q5_k, gemv4_q5_k_q8, pack_q5_k, tile_q5_k_q8 } from "./q5_k";
-import { dequantize_q6_k, gemv4_q6_k_q8, pack_q6_k, tile_q6_k_q8 } from "./q6_k";
+import { dequantize_q4_0, gemv4_q4_0_q8, gemv4_q4_0_q8_add, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
+import { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8, tile_q4_1_q8_add } from "./q4_1";
+import { dequantize_q4_k, gemv4_q4_k_q8, pack_q4_k, tile_q4_k_q8, tile_q4_k_q8_add } from "./q4_k";
+import { dequantize_q5_0, gemv4_q5_0_q8, pack_q5_0, tile_q5_0_q8, tile_q5_0_q8_add } from "./q5_0";
+import { dequantize_q5_1, gemv4_q5_1_q8, pack_q5_1, tile_q5_1_q8, tile_q5_1_q8_add } from "./q5_1";
+import { dequantize_q5_k, gemv4_q5_k_q8, pack_q5_k, tile_q5_k_q8, tile_q5_k_q8_add } from "./q5_k";
+import { dequantize_q6_k, gemv4_q6_k_q8, pack_q6_k, tile_q6_k_q8, tile_q6_k_q8_add } from "./q6_k";
 import { dequantize_iq4_nl_quads, gemv4_iq4_nl_q8, gemv4_iq4_nl_q8_signed, tile_iq4_nl_q8, tile_iq4_nl_q8_signed } from "./iq4_nl_quads";
 import { dequantize_q8_0_quads, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q8, tile_q8_0_q8_signed } from "./q8_0_quads";
 import { dequantize_q8_0, gemv4_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
@@ -174,11 +177,17 @@ export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, st
     case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_1_Q8_ADD: tile_q4_1_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_0_Q8_ADD: tile_q5_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q5_1_Q8: tile_q5_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_1_Q8_ADD: tile_q5_1_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q4_K_Q8_ADD: tile_q4_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q5_K_Q8_ADD: tile_q5_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q6_K_Q8_ADD: tile_q6_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     default: unreachable();
   }
 }
@@ -252,6 +261,7 @@ function integer_row(row: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt:
     case KERNEL_GEMV4_IQ4_NL_Q8: gemv4_iq4_nl_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_IQ4_NL_Q8_SIGNED: gemv4_iq4_nl_q8_signed(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8: gemv4_q4_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv4_q4_0_q8_add(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q4_1_Q8: gemv4_q4_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q5_0_Q8: gemv4_q5_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
     case KERNEL_GEMV4_Q5_1_Q8: gemv4_q5_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;

@@ -154,39 +154,48 @@ export function tile_q4_0_q8_add(h: i32, sumAt: usize, weightAt: usize, step: us
 
 /** One row, a visit, at most eight blocks: sums [32] go on, as gemv4_q8_0_q16. The same sums in the same order as the tile of one row. */
 export function gemv4_q4_0_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  four(sumAt, at, panelAt, scaleAt, blockSumAt, blocks, false);
+}
+
+/** The same with sums in i32. */
+export function gemv4_q4_0_q8_add(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  four(sumAt, at, panelAt, scaleAt, blockSumAt, blocks, true);
+}
+
+@inline function four(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
   const mask = i8x16.splat(15), ones = i16x8.splat(1);
   for (let block = 0; block < blocks; block++) {
-    const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, false);
-    let c0 = i16x8.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+    const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, add);
+    let c0 = Tile.begin(blockSumAt, add), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
     const end = at + UNITS * STEP;
     while (at < end) {
       const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
       const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
-      c0 = Tile.dot(x, v128.and(w0, mask), c0, false); c1 = Tile.dot(x, v128.and(w1, mask), c1, false);
-      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, false); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, false);
+      c0 = Tile.dot(x, v128.and(w0, mask), c0, add); c1 = Tile.dot(x, v128.and(w1, mask), c1, add);
+      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, add); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, add);
       const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
-      c2 = Tile.dot(x, v128.and(w2, mask), c2, false); c3 = Tile.dot(x, v128.and(w3, mask), c3, false);
-      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, false); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, false);
+      c2 = Tile.dot(x, v128.and(w2, mask), c2, add); c3 = Tile.dot(x, v128.and(w3, mask), c3, add);
+      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, add); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, add);
       const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
-      c4 = Tile.dot(x, v128.and(w4, mask), c4, false); c5 = Tile.dot(x, v128.and(w5, mask), c5, false);
-      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, false); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, false);
+      c4 = Tile.dot(x, v128.and(w4, mask), c4, add); c5 = Tile.dot(x, v128.and(w5, mask), c5, add);
+      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, add); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, add);
       const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
-      c6 = Tile.dot(x, v128.and(w6, mask), c6, false); c7 = Tile.dot(x, v128.and(w7, mask), c7, false);
-      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, false); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, false);
+      c6 = Tile.dot(x, v128.and(w6, mask), c6, add); c7 = Tile.dot(x, v128.and(w7, mask), c7, add);
+      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, add); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, add);
       at += STEP;
       panelAt += 4;
     }
-    const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), false);
-    const s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at, 16), false);
+    const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), add);
+    const s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at, 16), add);
     v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at, 32), false);
-    const s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at, 48), false);
+    const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at, 32), add);
+    const s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at, 48), add);
     v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, v128.load(at, 64), false);
-    const s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, v128.load(at, 80), false);
+    const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, v128.load(at, 64), add);
+    const s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, v128.load(at, 80), add);
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at, 96), false);
-    const s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at, 112), false);
+    const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at, 96), add);
+    const s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at, 112), add);
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
     at += STEP;
     panelAt += 16;

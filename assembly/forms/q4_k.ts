@@ -8,7 +8,12 @@ import { TYPE_Q4_K } from "../abi";
 import { Quads } from "./quads";
 
 export function tile_q4_k_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.tile(TYPE_Q4_K, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+  Quads.tile(TYPE_Q4_K, false, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+}
+
+/** tile_q4_k_q8 with sums in i32, as tile_q4_0_q8_add. */
+export function tile_q4_k_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Quads.tile(TYPE_Q4_K, true, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
 }
 
 /** One row, a visit, at most eight blocks: sums [32] go on. */

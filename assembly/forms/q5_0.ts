@@ -9,7 +9,12 @@ import { Lanes } from "../lanes";
 import { CODES, Quads } from "./quads";
 
 export function tile_q5_0_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.tile(TYPE_Q5_0, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+  Quads.tile(TYPE_Q5_0, false, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+}
+
+/** tile_q5_0_q8 with sums in i32, as tile_q4_0_q8_add. */
+export function tile_q5_0_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  Quads.tile(TYPE_Q5_0, true, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
 }
 
 /** One row, a visit, at most eight blocks: sums [32] go on. */

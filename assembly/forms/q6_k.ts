@@ -150,6 +150,94 @@ class Tile {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
+  /** sum + x w + y u, i32. */
+  @inline static pair(x: v128, w: v128, y: v128, u: v128, sum: v128): v128 {
+    return Lanes.dotAddI8I7(y, u, Lanes.dotAddI8I7(x, w, sum));
+  }
+
+  /** `rows` with sums in i32: the inputs of one scale after those of the other, each multiplied by it once. */
+  @inline static rowsAdd(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+    let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
+    let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
+    const mask = i8x16.splat(15), upper = i8x16.splat(48), line = <usize>(h << 2);
+    for (let block = 0; block < blocks; ) {
+      const headAt = weightAt;
+      weightAt += HEAD * step;
+      for (const stop = block + 8; block < stop; block++) {
+        const pairsAt = headAt + (1 + <usize>(block >> 1 & 3)) * step + (<usize>(block & 1) << 4), codesAt = weightAt, end = weightAt + BLOCK_UNITS * step;
+        const p0 = v128.load8x8_s(pairsAt, 0), p1 = v128.load8x8_s(pairsAt, 8);
+        let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+        let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+        while (weightAt < end) {
+          const upperAt = weightAt + CODES * step, b0 = v128.load(upperAt, 0), b1 = v128.load(upperAt, 16);
+          const w0_ = v128.or(v128.and(v128.load(weightAt, 0), mask), v128.and(i16x8.shl(b0, 4), upper)), w1_ = v128.or(v128.and(v128.load(weightAt, 16), mask), v128.and(i16x8.shl(b1, 4), upper));
+          const u0_ = v128.or(v128.and(v128.load(weightAt + step, 0), mask), v128.and(b0, upper)), u1_ = v128.or(v128.and(v128.load(weightAt + step, 16), mask), v128.and(b1, upper));
+          let x: v128, y: v128;
+          const yAt = panelAt + line;
+          x = v128.load32_splat(panelAt, 0); y = v128.load32_splat(yAt, 0);
+          c00 = Tile.pair(x, w0_, y, u0_, c00); c01 = Tile.pair(x, w1_, y, u1_, c01);
+          if (h > 1) { x = v128.load32_splat(panelAt, 4); y = v128.load32_splat(yAt, 4); c10 = Tile.pair(x, w0_, y, u0_, c10); c11 = Tile.pair(x, w1_, y, u1_, c11); }
+          if (h > 2) { x = v128.load32_splat(panelAt, 8); y = v128.load32_splat(yAt, 8); c20 = Tile.pair(x, w0_, y, u0_, c20); c21 = Tile.pair(x, w1_, y, u1_, c21); }
+          if (h > 3) { x = v128.load32_splat(panelAt, 12); y = v128.load32_splat(yAt, 12); c30 = Tile.pair(x, w0_, y, u0_, c30); c31 = Tile.pair(x, w1_, y, u1_, c31); }
+          if (h > 4) { x = v128.load32_splat(panelAt, 16); y = v128.load32_splat(yAt, 16); c40 = Tile.pair(x, w0_, y, u0_, c40); c41 = Tile.pair(x, w1_, y, u1_, c41); }
+          if (h > 5) { x = v128.load32_splat(panelAt, 20); y = v128.load32_splat(yAt, 20); c50 = Tile.pair(x, w0_, y, u0_, c50); c51 = Tile.pair(x, w1_, y, u1_, c51); }
+          weightAt += (CODES + 1) * step;
+          panelAt += 2 * line;
+        }
+        let k0 = i32x4.shr_s(i32x4.shl(p0, 16), 16), k1 = i32x4.shr_s(i32x4.shl(p1, 16), 16);
+        let t00 = c00, t01 = c00, t10 = c00, t11 = c00, t20 = c00, t21 = c00, t30 = c00, t31 = c00, t40 = c00, t41 = c00, t50 = c00, t51 = c00;
+        t00 = i32x4.mul(c00, k0); t01 = i32x4.mul(c01, k1);
+        if (h > 1) { t10 = i32x4.mul(c10, k0); t11 = i32x4.mul(c11, k1); }
+        if (h > 2) { t20 = i32x4.mul(c20, k0); t21 = i32x4.mul(c21, k1); }
+        if (h > 3) { t30 = i32x4.mul(c30, k0); t31 = i32x4.mul(c31, k1); }
+        if (h > 4) { t40 = i32x4.mul(c40, k0); t41 = i32x4.mul(c41, k1); }
+        if (h > 5) { t50 = i32x4.mul(c50, k0); t51 = i32x4.mul(c51, k1); }
+        c00 = i32x4.splat(0); c01 = c00; c10 = c00; c11 = c00; c20 = c00; c21 = c00;
+        c30 = c00; c31 = c00; c40 = c00; c41 = c00; c50 = c00; c51 = c00;
+        weightAt = codesAt;
+        while (weightAt < end) {
+          const upperAt = weightAt + CODES * step, b0 = v128.load(upperAt, 0), b1 = v128.load(upperAt, 16);
+          const w0_ = v128.or(v128.and(i16x8.shr_u(v128.load(weightAt, 0), 4), mask), v128.and(i16x8.shl(b0, 2), upper)), w1_ = v128.or(v128.and(i16x8.shr_u(v128.load(weightAt, 16), 4), mask), v128.and(i16x8.shl(b1, 2), upper));
+          const u0_ = v128.or(v128.and(i16x8.shr_u(v128.load(weightAt + step, 0), 4), mask), v128.and(i16x8.shr_u(b0, 2), upper)), u1_ = v128.or(v128.and(i16x8.shr_u(v128.load(weightAt + step, 16), 4), mask), v128.and(i16x8.shr_u(b1, 2), upper));
+          let x: v128, y: v128;
+          const yAt = panelAt + line;
+          x = v128.load32_splat(panelAt, 0); y = v128.load32_splat(yAt, 0);
+          c00 = Tile.pair(x, w0_, y, u0_, c00); c01 = Tile.pair(x, w1_, y, u1_, c01);
+          if (h > 1) { x = v128.load32_splat(panelAt, 4); y = v128.load32_splat(yAt, 4); c10 = Tile.pair(x, w0_, y, u0_, c10); c11 = Tile.pair(x, w1_, y, u1_, c11); }
+          if (h > 2) { x = v128.load32_splat(panelAt, 8); y = v128.load32_splat(yAt, 8); c20 = Tile.pair(x, w0_, y, u0_, c20); c21 = Tile.pair(x, w1_, y, u1_, c21); }
+          if (h > 3) { x = v128.load32_splat(panelAt, 12); y = v128.load32_splat(yAt, 12); c30 = Tile.pair(x, w0_, y, u0_, c30); c31 = Tile.pair(x, w1_, y, u1_, c31); }
+          if (h > 4) { x = v128.load32_splat(panelAt, 16); y = v128.load32_splat(yAt, 16); c40 = Tile.pair(x, w0_, y, u0_, c40); c41 = Tile.pair(x, w1_, y, u1_, c41); }
+          if (h > 5) { x = v128.load32_splat(panelAt, 20); y = v128.load32_splat(yAt, 20); c50 = Tile.pair(x, w0_, y, u0_, c50); c51 = Tile.pair(x, w1_, y, u1_, c51); }
+          weightAt += (CODES + 1) * step;
+          panelAt += 2 * line;
+        }
+        k0 = i32x4.shr_s(p0, 16); k1 = i32x4.shr_s(p1, 16);
+        t00 = i32x4.add(t00, i32x4.mul(c00, k0)); t01 = i32x4.add(t01, i32x4.mul(c01, k1));
+        if (h > 1) { t10 = i32x4.add(t10, i32x4.mul(c10, k0)); t11 = i32x4.add(t11, i32x4.mul(c11, k1)); }
+        if (h > 2) { t20 = i32x4.add(t20, i32x4.mul(c20, k0)); t21 = i32x4.add(t21, i32x4.mul(c21, k1)); }
+        if (h > 3) { t30 = i32x4.add(t30, i32x4.mul(c30, k0)); t31 = i32x4.add(t31, i32x4.mul(c31, k1)); }
+        if (h > 4) { t40 = i32x4.add(t40, i32x4.mul(c40, k0)); t41 = i32x4.add(t41, i32x4.mul(c41, k1)); }
+        if (h > 5) { t50 = i32x4.add(t50, i32x4.mul(c50, k0)); t51 = i32x4.add(t51, i32x4.mul(c51, k1)); }
+        const d0 = v128.load(headAt, 0), d1 = v128.load(headAt, 16);
+        let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
+        s00 = Tile.finish(s00, t00, row, sums, p0, d0); s01 = Tile.finish(s01, t01, row, sums, p1, d1);
+        if (h > 1) { row = v128.load32_splat(scaleAt, 4); sums = v128.load32_splat(blockSumAt, 4); s10 = Tile.finish(s10, t10, row, sums, p0, d0); s11 = Tile.finish(s11, t11, row, sums, p1, d1); }
+        if (h > 2) { row = v128.load32_splat(scaleAt, 8); sums = v128.load32_splat(blockSumAt, 8); s20 = Tile.finish(s20, t20, row, sums, p0, d0); s21 = Tile.finish(s21, t21, row, sums, p1, d1); }
+        if (h > 3) { row = v128.load32_splat(scaleAt, 12); sums = v128.load32_splat(blockSumAt, 12); s30 = Tile.finish(s30, t30, row, sums, p0, d0); s31 = Tile.finish(s31, t31, row, sums, p1, d1); }
+        if (h > 4) { row = v128.load32_splat(scaleAt, 16); sums = v128.load32_splat(blockSumAt, 16); s40 = Tile.finish(s40, t40, row, sums, p0, d0); s41 = Tile.finish(s41, t41, row, sums, p1, d1); }
+        if (h > 5) { row = v128.load32_splat(scaleAt, 20); sums = v128.load32_splat(blockSumAt, 20); s50 = Tile.finish(s50, t50, row, sums, p0, d0); s51 = Tile.finish(s51, t51, row, sums, p1, d1); }
+        scaleAt += line;
+        blockSumAt += line;
+      }
+    }
+    v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16);
+    if (h > 1) { v128.store(sumAt, s10, 32); v128.store(sumAt, s11, 48); }
+    if (h > 2) { v128.store(sumAt, s20, 64); v128.store(sumAt, s21, 80); }
+    if (h > 3) { v128.store(sumAt, s30, 96); v128.store(sumAt, s31, 112); }
+    if (h > 4) { v128.store(sumAt, s40, 128); v128.store(sumAt, s41, 144); }
+    if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
+  }
+
   /** One row of a super-block, a visit (four groups woven): sums [32] go on. */
   @inline static four(sumAt: usize, headAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     const mask = i8x16.splat(15);
@@ -216,6 +304,18 @@ export function tile_q6_k_q8(h: i32, sumAt: usize, weightAt: usize, step: usize,
     case 4: Tile.rows(4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     case 5: Tile.rows(5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
     default: Tile.rows(6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+  }
+}
+
+/** tile_q6_k_q8 with sums in i32, as tile_q4_0_q8_add. */
+export function tile_q6_k_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  switch (h) {
+    case 1: Tile.rowsAdd(1, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 2: Tile.rowsAdd(2, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 3: Tile.rowsAdd(3, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 4: Tile.rowsAdd(4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case 5: Tile.rowsAdd(5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    default: Tile.rowsAdd(6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
   }
 }
 

@@ -103,11 +103,18 @@ export class Quads {
     return v128.or(codes, v128.and(i16x8.shr_u(v128.load(bitsAt), step), i8x16.splat(16)));
   }
 
-  @inline static dot(x: v128, w: v128, sum: v128): v128 {
-    return i16x8.add(sum, Lanes.dotI8I7(x, w));
+  /** Products gather in i16, or where `add` in i32. */
+  @inline static dot(add: bool, x: v128, w: v128, sum: v128): v128 {
+    return add ? Lanes.dotAddI8I7(x, w, sum) : i16x8.add(sum, Lanes.dotI8I7(x, w));
   }
 
-  @inline static widen(type: u32, sum: v128, gathered: v128, widener: v128): v128 {
+  /** Where products begin to gather: those in i32 go on with the block's sum. */
+  @inline static begin(add: bool, sum: v128): v128 {
+    return add ? sum : i16x8.splat(0);
+  }
+
+  @inline static widen(type: u32, add: bool, sum: v128, gathered: v128, widener: v128): v128 {
+    if (add) return gathered;
     const wide_i32x4 = i32x4.dot_i16x8_s(gathered, widener);
     return Quads.fives(type) ? i32x4.add(sum, wide_i32x4) : wide_i32x4;
   }
@@ -118,12 +125,27 @@ export class Quads {
       const dot = i32x4.sub(integers, i32x4.dot_i16x8_s(sums, i16x8.splat(16)));
       return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, scales)));
     }
-    const codes = f32x4.mul(scales, f32x4.convert_i32x4_s(integers));
+    return Quads.take(type, sum, f32x4.convert_i32x4_s(integers), row, sums, scales, mins, minScales);
+  }
+
+  /** The same of sums in i32, which meet the 6-bit scales here: at most 32 x 127 x 31 x 63 < 2^23, so nothing is rounded. */
+  @inline static finishAdd(type: u32, sum: v128, integers: v128, widener: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
+    const scaled = f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.convert_i32x4_s(v128.and(widener, i32x4.splat(0xffff))));
+    return Quads.take(type, sum, scaled, row, sums, scales, mins, minScales);
+  }
+
+  @inline static take(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
+    const codes = f32x4.mul(scales, integers);
     const least = f32x4.mul(minScales, f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(mins, sums)));
     return f32x4.add(sum, f32x4.mul(row, Quads.supers(type) ? f32x4.sub(codes, least) : f32x4.add(codes, least)));
   }
 
-  @inline static rows(type: u32, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  @inline static close(type: u32, add: bool, sum: v128, integers: v128, widener: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
+    if (add && Quads.supers(type)) return Quads.finishAdd(type, sum, integers, widener, row, sums, scales, mins, minScales);
+    return Quads.finish(type, sum, integers, row, sums, scales, mins, minScales);
+  }
+
+  @inline static rows(type: u32, add: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const mask = i8x16.splat(15);
@@ -141,39 +163,40 @@ export class Quads {
         const codesAt = weightAt, end = weightAt + CODES * step;
         let quad = 0;
         while (weightAt < end) {
-          let g00 = i16x8.splat(0), g01 = g00, g10 = g00, g11 = g00, g20 = g00, g21 = g00;
-          let g30 = g00, g31 = g00, g40 = g00, g41 = g00, g50 = g00, g51 = g00;
-          const part = Quads.fives(type) ? weightAt + CODES / 2 * step : end;
+          let g00 = Quads.begin(add, c00), g01 = Quads.begin(add, c01), g10 = Quads.begin(add, c10), g11 = Quads.begin(add, c11);
+          let g20 = Quads.begin(add, c20), g21 = Quads.begin(add, c21), g30 = Quads.begin(add, c30), g31 = Quads.begin(add, c31);
+          let g40 = Quads.begin(add, c40), g41 = Quads.begin(add, c41), g50 = Quads.begin(add, c50), g51 = Quads.begin(add, c51);
+          const part = Quads.fives(type) && !add ? weightAt + CODES / 2 * step : end;
           while (weightAt < part) {
             const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
             let low0 = Quads.fifthLow(type, v128.and(w0, mask), bitsAt, quad), low1 = Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad);
             let x = v128.load32_splat(panelAt, 0);
-            g00 = Quads.dot(x, low0, g00); g01 = Quads.dot(x, low1, g01);
-            if (h > 1) { x = v128.load32_splat(panelAt, 4); g10 = Quads.dot(x, low0, g10); g11 = Quads.dot(x, low1, g11); }
-            if (h > 2) { x = v128.load32_splat(panelAt, 8); g20 = Quads.dot(x, low0, g20); g21 = Quads.dot(x, low1, g21); }
-            if (h > 3) { x = v128.load32_splat(panelAt, 12); g30 = Quads.dot(x, low0, g30); g31 = Quads.dot(x, low1, g31); }
-            if (h > 4) { x = v128.load32_splat(panelAt, 16); g40 = Quads.dot(x, low0, g40); g41 = Quads.dot(x, low1, g41); }
-            if (h > 5) { x = v128.load32_splat(panelAt, 20); g50 = Quads.dot(x, low0, g50); g51 = Quads.dot(x, low1, g51); }
+            g00 = Quads.dot(add, x, low0, g00); g01 = Quads.dot(add, x, low1, g01);
+            if (h > 1) { x = v128.load32_splat(panelAt, 4); g10 = Quads.dot(add, x, low0, g10); g11 = Quads.dot(add, x, low1, g11); }
+            if (h > 2) { x = v128.load32_splat(panelAt, 8); g20 = Quads.dot(add, x, low0, g20); g21 = Quads.dot(add, x, low1, g21); }
+            if (h > 3) { x = v128.load32_splat(panelAt, 12); g30 = Quads.dot(add, x, low0, g30); g31 = Quads.dot(add, x, low1, g31); }
+            if (h > 4) { x = v128.load32_splat(panelAt, 16); g40 = Quads.dot(add, x, low0, g40); g41 = Quads.dot(add, x, low1, g41); }
+            if (h > 5) { x = v128.load32_splat(panelAt, 20); g50 = Quads.dot(add, x, low0, g50); g51 = Quads.dot(add, x, low1, g51); }
             low0 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt, quad);
             low1 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad);
             const highAt = panelAt + high;
             x = v128.load32_splat(highAt, 0);
-            g00 = Quads.dot(x, low0, g00); g01 = Quads.dot(x, low1, g01);
-            if (h > 1) { x = v128.load32_splat(highAt, 4); g10 = Quads.dot(x, low0, g10); g11 = Quads.dot(x, low1, g11); }
-            if (h > 2) { x = v128.load32_splat(highAt, 8); g20 = Quads.dot(x, low0, g20); g21 = Quads.dot(x, low1, g21); }
-            if (h > 3) { x = v128.load32_splat(highAt, 12); g30 = Quads.dot(x, low0, g30); g31 = Quads.dot(x, low1, g31); }
-            if (h > 4) { x = v128.load32_splat(highAt, 16); g40 = Quads.dot(x, low0, g40); g41 = Quads.dot(x, low1, g41); }
-            if (h > 5) { x = v128.load32_splat(highAt, 20); g50 = Quads.dot(x, low0, g50); g51 = Quads.dot(x, low1, g51); }
+            g00 = Quads.dot(add, x, low0, g00); g01 = Quads.dot(add, x, low1, g01);
+            if (h > 1) { x = v128.load32_splat(highAt, 4); g10 = Quads.dot(add, x, low0, g10); g11 = Quads.dot(add, x, low1, g11); }
+            if (h > 2) { x = v128.load32_splat(highAt, 8); g20 = Quads.dot(add, x, low0, g20); g21 = Quads.dot(add, x, low1, g21); }
+            if (h > 3) { x = v128.load32_splat(highAt, 12); g30 = Quads.dot(add, x, low0, g30); g31 = Quads.dot(add, x, low1, g31); }
+            if (h > 4) { x = v128.load32_splat(highAt, 16); g40 = Quads.dot(add, x, low0, g40); g41 = Quads.dot(add, x, low1, g41); }
+            if (h > 5) { x = v128.load32_splat(highAt, 20); g50 = Quads.dot(add, x, low0, g50); g51 = Quads.dot(add, x, low1, g51); }
             weightAt += step;
             panelAt += <usize>(h << 2);
             quad++;
           }
-          c00 = Quads.widen(type, c00, g00, k0); c01 = Quads.widen(type, c01, g01, k1);
-          if (h > 1) { c10 = Quads.widen(type, c10, g10, k0); c11 = Quads.widen(type, c11, g11, k1); }
-          if (h > 2) { c20 = Quads.widen(type, c20, g20, k0); c21 = Quads.widen(type, c21, g21, k1); }
-          if (h > 3) { c30 = Quads.widen(type, c30, g30, k0); c31 = Quads.widen(type, c31, g31, k1); }
-          if (h > 4) { c40 = Quads.widen(type, c40, g40, k0); c41 = Quads.widen(type, c41, g41, k1); }
-          if (h > 5) { c50 = Quads.widen(type, c50, g50, k0); c51 = Quads.widen(type, c51, g51, k1); }
+          c00 = Quads.widen(type, add, c00, g00, k0); c01 = Quads.widen(type, add, c01, g01, k1);
+          if (h > 1) { c10 = Quads.widen(type, add, c10, g10, k0); c11 = Quads.widen(type, add, c11, g11, k1); }
+          if (h > 2) { c20 = Quads.widen(type, add, c20, g20, k0); c21 = Quads.widen(type, add, c21, g21, k1); }
+          if (h > 3) { c30 = Quads.widen(type, add, c30, g30, k0); c31 = Quads.widen(type, add, c31, g31, k1); }
+          if (h > 4) { c40 = Quads.widen(type, add, c40, g40, k0); c41 = Quads.widen(type, add, c41, g41, k1); }
+          if (h > 5) { c50 = Quads.widen(type, add, c50, g50, k0); c51 = Quads.widen(type, add, c51, g51, k1); }
         }
         const d0 = Quads.scales(type, headAt, codesAt, step, 0), d1 = Quads.scales(type, headAt, codesAt, step, 1);
         const e0 = Quads.minScales(type, headAt, codesAt, step, 0), e1 = Quads.minScales(type, headAt, codesAt, step, 1);
@@ -181,26 +204,26 @@ export class Quads {
         weightAt = bitsAt + Quads.blockUnits(type) * step;
         panelAt += high;
         let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
-        s00 = Quads.finish(type, s00, c00, row, sums, d0, m0, e0); s01 = Quads.finish(type, s01, c01, row, sums, d1, m1, e1);
+        s00 = Quads.close(type, add, s00, c00, k0, row, sums, d0, m0, e0); s01 = Quads.close(type, add, s01, c01, k1, row, sums, d1, m1, e1);
         if (h > 1) {
           row = v128.load32_splat(scaleAt, 4); sums = v128.load32_splat(blockSumAt, 4);
-          s10 = Quads.finish(type, s10, c10, row, sums, d0, m0, e0); s11 = Quads.finish(type, s11, c11, row, sums, d1, m1, e1);
+          s10 = Quads.close(type, add, s10, c10, k0, row, sums, d0, m0, e0); s11 = Quads.close(type, add, s11, c11, k1, row, sums, d1, m1, e1);
         }
         if (h > 2) {
           row = v128.load32_splat(scaleAt, 8); sums = v128.load32_splat(blockSumAt, 8);
-          s20 = Quads.finish(type, s20, c20, row, sums, d0, m0, e0); s21 = Quads.finish(type, s21, c21, row, sums, d1, m1, e1);
+          s20 = Quads.close(type, add, s20, c20, k0, row, sums, d0, m0, e0); s21 = Quads.close(type, add, s21, c21, k1, row, sums, d1, m1, e1);
         }
         if (h > 3) {
           row = v128.load32_splat(scaleAt, 12); sums = v128.load32_splat(blockSumAt, 12);
-          s30 = Quads.finish(type, s30, c30, row, sums, d0, m0, e0); s31 = Quads.finish(type, s31, c31, row, sums, d1, m1, e1);
+          s30 = Quads.close(type, add, s30, c30, k0, row, sums, d0, m0, e0); s31 = Quads.close(type, add, s31, c31, k1, row, sums, d1, m1, e1);
         }
         if (h > 4) {
           row = v128.load32_splat(scaleAt, 16); sums = v128.load32_splat(blockSumAt, 16);
-          s40 = Quads.finish(type, s40, c40, row, sums, d0, m0, e0); s41 = Quads.finish(type, s41, c41, row, sums, d1, m1, e1);
+          s40 = Quads.close(type, add, s40, c40, k0, row, sums, d0, m0, e0); s41 = Quads.close(type, add, s41, c41, k1, row, sums, d1, m1, e1);
         }
         if (h > 5) {
           row = v128.load32_splat(scaleAt, 20); sums = v128.load32_splat(blockSumAt, 20);
-          s50 = Quads.finish(type, s50, c50, row, sums, d0, m0, e0); s51 = Quads.finish(type, s51, c51, row, sums, d1, m1, e1);
+          s50 = Quads.close(type, add, s50, c50, k0, row, sums, d0, m0, e0); s51 = Quads.close(type, add, s51, c51, k1, row, sums, d1, m1, e1);
         }
         scaleAt += <usize>(h << 2);
         blockSumAt += <usize>(h << 2);
@@ -214,14 +237,14 @@ export class Quads {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
-  @inline static tile(type: u32, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  @inline static tile(type: u32, add: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     switch (h) {
-      case 1: Quads.rows(type, 1, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 2: Quads.rows(type, 2, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 3: Quads.rows(type, 3, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 4: Quads.rows(type, 4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-      case 5: Quads.rows(type, 5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-      default: Quads.rows(type, 6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+      case 1: Quads.rows(type, add, 1, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 2: Quads.rows(type, add, 2, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 3: Quads.rows(type, add, 3, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 4: Quads.rows(type, add, 4, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      case 5: Quads.rows(type, add, 5, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+      default: Quads.rows(type, add, 6, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
     }
   }
 
@@ -252,33 +275,33 @@ export class Quads {
         while (at < part) {
           const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
           const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
-          g0 = Quads.dot(x, Quads.fifthLow(type, v128.and(w0, mask), bitsAt + 0, quad), g0);
-          g1 = Quads.dot(x, Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad), g1);
-          g0 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt + 0, quad), g0);
-          g1 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad), g1);
+          g0 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w0, mask), bitsAt + 0, quad), g0);
+          g1 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad), g1);
+          g0 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt + 0, quad), g0);
+          g1 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad), g1);
           const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
-          g2 = Quads.dot(x, Quads.fifthLow(type, v128.and(w2, mask), bitsAt + 32, quad), g2);
-          g3 = Quads.dot(x, Quads.fifthLow(type, v128.and(w3, mask), bitsAt + 48, quad), g3);
-          g2 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), bitsAt + 32, quad), g2);
-          g3 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), bitsAt + 48, quad), g3);
+          g2 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w2, mask), bitsAt + 32, quad), g2);
+          g3 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w3, mask), bitsAt + 48, quad), g3);
+          g2 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), bitsAt + 32, quad), g2);
+          g3 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), bitsAt + 48, quad), g3);
           const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
-          g4 = Quads.dot(x, Quads.fifthLow(type, v128.and(w4, mask), bitsAt + 64, quad), g4);
-          g5 = Quads.dot(x, Quads.fifthLow(type, v128.and(w5, mask), bitsAt + 80, quad), g5);
-          g4 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), bitsAt + 64, quad), g4);
-          g5 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), bitsAt + 80, quad), g5);
+          g4 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w4, mask), bitsAt + 64, quad), g4);
+          g5 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w5, mask), bitsAt + 80, quad), g5);
+          g4 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), bitsAt + 64, quad), g4);
+          g5 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), bitsAt + 80, quad), g5);
           const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
-          g6 = Quads.dot(x, Quads.fifthLow(type, v128.and(w6, mask), bitsAt + 96, quad), g6);
-          g7 = Quads.dot(x, Quads.fifthLow(type, v128.and(w7, mask), bitsAt + 112, quad), g7);
-          g6 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), bitsAt + 96, quad), g6);
-          g7 = Quads.dot(y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), bitsAt + 112, quad), g7);
+          g6 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w6, mask), bitsAt + 96, quad), g6);
+          g7 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w7, mask), bitsAt + 112, quad), g7);
+          g6 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), bitsAt + 96, quad), g6);
+          g7 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), bitsAt + 112, quad), g7);
           at += STEP;
           panelAt += 4;
           quad++;
         }
-        c0 = Quads.widen(type, c0, g0, Quads.widener(type, headAt, STEP, block, 0)); c1 = Quads.widen(type, c1, g1, Quads.widener(type, headAt, STEP, block, 1));
-        c2 = Quads.widen(type, c2, g2, Quads.widener(type, headAt + 32, STEP, block, 0)); c3 = Quads.widen(type, c3, g3, Quads.widener(type, headAt + 32, STEP, block, 1));
-        c4 = Quads.widen(type, c4, g4, Quads.widener(type, headAt + 64, STEP, block, 0)); c5 = Quads.widen(type, c5, g5, Quads.widener(type, headAt + 64, STEP, block, 1));
-        c6 = Quads.widen(type, c6, g6, Quads.widener(type, headAt + 96, STEP, block, 0)); c7 = Quads.widen(type, c7, g7, Quads.widener(type, headAt + 96, STEP, block, 1));
+        c0 = Quads.widen(type, false, c0, g0, Quads.widener(type, headAt, STEP, block, 0)); c1 = Quads.widen(type, false, c1, g1, Quads.widener(type, headAt, STEP, block, 1));
+        c2 = Quads.widen(type, false, c2, g2, Quads.widener(type, headAt + 32, STEP, block, 0)); c3 = Quads.widen(type, false, c3, g3, Quads.widener(type, headAt + 32, STEP, block, 1));
+        c4 = Quads.widen(type, false, c4, g4, Quads.widener(type, headAt + 64, STEP, block, 0)); c5 = Quads.widen(type, false, c5, g5, Quads.widener(type, headAt + 64, STEP, block, 1));
+        c6 = Quads.widen(type, false, c6, g6, Quads.widener(type, headAt + 96, STEP, block, 0)); c7 = Quads.widen(type, false, c7, g7, Quads.widener(type, headAt + 96, STEP, block, 1));
       }
       panelAt += 16;
       const row = v128.load32_splat(scaleAt), sums = v128.load32_splat(blockSumAt);

@@ -25,30 +25,20 @@ const PANEL_BYTES = { i16: 2 + 4 / 32, i8: 1 + 8 / 32 };
 
 /** The tile and the kernel of one row of types that meet integers. */
 const integerCalls = INTEGER_TYPES.flatMap((type) => {
-  const met = { i16: "q16", i8: "q8" }[MEETS[type]];
   // The groups of a visit are woven: one call for the four of them.
   const tile = (run, h, sums, at, x) => {
     for (let group = 0; group < 4; group++) run(h, sums + 32 * TILE_ROWS * group, at + 32 * group, 128, ...x, BLOCKS);
   };
-  const { integers } = weightType(type);
-  const row = (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
-    exports.multiply_row(
-      ...[
-        Object.values(integers.rows)[0],
-        sums,
-        at,
-        1,
-        GROUP_BYTES[type],
-        panel,
-        MEETS[type] === "i16" ? 2 : 1,
-        scales,
-        blockSums,
-        COLS,
-      ],
-    );
+  const integers = weightType(type).integers ?? weightType(type).signedBytes.pairs;
+  const row =
+    (id) =>
+    (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
+      exports.multiply_row(
+        ...[id, sums, at, 1, GROUP_BYTES[type], panel, MEETS[type] === "i16" ? 2 : 1, scales, blockSums, COLS],
+      );
   return [
     ...Object.keys(integers.tiles).map((kernel) => [kernel, [type, 4, tile]]),
-    [`gemv4_${type}_${met}`, [type, 4, row]],
+    ...Object.entries(integers.rows).map(([kernel, id]) => [kernel, [type, 4, row(id)]]),
   ];
 });
 

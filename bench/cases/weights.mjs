@@ -17,12 +17,9 @@ export const F16_TABLE = Float32Array.from({ length: 65536 }, (_, half) => {
 /** Its number in abi.ts; bytes of 256 weights: of one output as stored, of eight as packed; the integers it meets, else f32. */
 const TYPES = Object.fromEntries(
   WEIGHT_TYPE_NAMES.map((type) => {
-    const { word, elements, bytes, integers } = weightType(type);
+    const { word, elements, bytes, integers, signedBytes } = weightType(type);
     const packed = groupBytes(type === "iq4_xs" ? "iq4_nl" : type, 256); // its packed form is the other's
-    return [
-      type,
-      { word, stored: (bytes * 256) / elements, packed, meets: integers?.panel.replace(/^q(\d+) .*/, "i$1") },
-    ];
+    return [type, { word, stored: (bytes * 256) / elements, packed, meets: integers ? "i8" : signedBytes && "i16" }];
   }),
 );
 const map = (make) => Object.fromEntries(Object.entries(TYPES).map(([type, row]) => [type, make(row)]));

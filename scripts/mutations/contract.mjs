@@ -23,7 +23,8 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const PLAN = {
   wide: false,
   cache: "f32",
-  activations: "q8",
+  activations: "q16",
+  dot: "saturating",
   threads: 2,
   context: undefined,
   maxMemory: undefined,

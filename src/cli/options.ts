@@ -269,7 +269,7 @@ export const OPTIONS: readonly OptionRow[] = [
     of: ["run"],
   },
   { name: "vision", kind: "text", value: "file", help: "the mmproj file of a model that sees", ...loads },
-  { name: "activations", kind: "text", value: "q8|q16|f32", help: "what meets quantised weights (q16)", ...loads },
+  { name: "activations", kind: "text", value: "type", help: "q8, q16 or f32: what quantised weights meet (q16)", ...loads },
   { name: "max-memory", kind: "text", value: "bytes", help: "refuse a model that needs more, as 8GiB", ...loads },
   { name: "build", kind: "text", value: "simd|relaxed", help: "kernels (relaxed if the host has it)", ...loads },
   { name: "narrow", kind: "flag", help: "no 256-bit vectors, which V8 has on some hosts", of: loads.of },

@@ -32,10 +32,12 @@ export async function fastest(
     "few",
     time,
   );
-  const read = await best(touched.choice, [...ways, ...(Object.keys(rows).length ? [{ row: null }] : [])], "one", time);
+  const kernels = Object.keys(rows).length === 0 ? [] : [...Object.keys(rows), null].map((row) => ({ row }));
+  const row = await best(touched.choice, kernels, "one", time);
+  const read = row.choice.row === null ? row : await best(row.choice, ways, "one", time);
   const tile = place.form === "f32" ? [] : Object.keys(tiles).map((tile) => ({ tile }));
   const { choice } = await best(read.choice, tile, "many", time);
-  return { choice, gain: read.gain };
+  return { choice, gain: row === read ? row.gain : row.gain * read.gain };
 }
 
 /** The first of `changes` that is faster than all before it by more than noise; interleaved, the best of some rounds each. */
