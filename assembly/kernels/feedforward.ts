@@ -13,11 +13,11 @@ export function swiglu_f32(outAt: usize, sourceAt: usize, score: f32, cols: i32)
   const upAt = sourceAt + (<usize>cols << 2);
   const score_f32x4 = f32x4.splat(score);
   let col = 0;
-  for (; col + 4 <= cols; col += 4) {
-    const offset = <usize>col << 2;
-    const gate = f32x4.mul(v128.load(sourceAt + offset), score_f32x4);
-    const up = f32x4.mul(v128.load(upAt + offset), score_f32x4);
-    v128.store(outAt + offset, f32x4.mul(Lanes.silu(gate), up));
+  for (; col + 8 <= cols; col += 8) {
+    const offset = <usize>col << 2, gateAt = sourceAt + offset, besideAt = upAt + offset;
+    const first = f32x4.mul(Lanes.silu(f32x4.mul(v128.load(gateAt, 0), score_f32x4)), f32x4.mul(v128.load(besideAt, 0), score_f32x4));
+    const second = f32x4.mul(Lanes.silu(f32x4.mul(v128.load(gateAt, 16), score_f32x4)), f32x4.mul(v128.load(besideAt, 16), score_f32x4));
+    v128.store(outAt + offset, first, 0); v128.store(outAt + offset, second, 16);
   }
   for (; col < cols; col++) {
     const offset = <usize>col << 2;
