@@ -10,6 +10,9 @@ const renamed = (text) => text.replaceAll('"__proto__"', '"~~proto~~"');
 export function judgeOf(schema) {
   const ajv = new Ajv({ strict: false, ownProperties: true, logger: false });
   formats(ajv);
+  // ajv reads the quotient's text as an integer: of 1e21 that is 1, and no multiple.
+  ajv.removeKeyword("multipleOf");
+  ajv.addKeyword({ keyword: "multipleOf", type: "number", validate: (step, value) => Number.isInteger(value / step) });
   try {
     const judge = ajv.compile(JSON.parse(renamed(JSON.stringify(schema))));
     return (text) => judge(JSON.parse(renamed(text)));
