@@ -18,6 +18,8 @@ const wideCases = BUILDS.map((build) => ({ threads: 2, build, wide: true }));
 /** Packages are pinned: a run from a clean clone is the same run. */
 const NODES = { 22: "22.23.3", 24: "24.21.0", 26: "26.10.0" };
 
+const GIVEN = process.env["CONFORMANCE_NODE"];
+
 /** Node, Deno, Bun: a process a case, which must end by itself. */
 function inProcess(name, packages, binary, { args = [], wide = false } = {}) {
   return {
@@ -102,4 +104,6 @@ export const RUNTIMES = [
   inProcess("bun", ["@oven/bun-linux-x64@1.4.5"], "@oven/bun-linux-x64/bin/bun", { args: ["run"] }),
   chromium,
   workerd,
+  // One more, of another processor: CONFORMANCE_NODE=/path/to/a/command that is a Node.
+  ...(GIVEN ? [inProcess("given", [], GIVEN)] : []),
 ];
