@@ -14,7 +14,7 @@ import { Lanes } from "../lanes";
 export class Bytes {
   /** A weight in excess 128 as the dot wants it. */
   @inline static weight(signed: bool, excess: v128): v128 {
-    return signed ? v128.xor(excess, i8x16.splat(-128)) : excess;
+    return signed ? v128.xor(excess, Lanes.signs()) : excess;
   }
 
   /** Where the sum of a block begins: its activations' sums of halves lie at `sumsAt`. */

@@ -15,18 +15,21 @@ const UNITS: usize = 4;
 /** From a unit of a group to its next in a whole visit. */
 const STEP: usize = VISIT_STEP;
 
+/** The table of ggml's non-linear 4-bit types in excess 128; in memory as that of iq4_nl.ts. */
+const TABLE = memory.data<i8>([1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15, 0, 0, 0, 0, 0, 0, 0, 0], 64);
+
 class Tile {
-  /** Codes 0..15 to weights: the table of ggml's non-linear 4-bit types, here in excess 128. */
+  /** Codes 0..15 to weights. */
   @inline static weight(signed: bool, codes: v128): v128 {
-    return Bytes.weight(signed, Lanes.lookup(i8x16(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15), codes));
+    return Bytes.weight(signed, Lanes.lookup(v128.load(TABLE), codes));
   }
 
   @inline static low(signed: bool, codes: v128): v128 {
-    return Tile.weight(signed, v128.and(codes, i8x16.splat(15)));
+    return Tile.weight(signed, v128.and(codes, Lanes.nibbles()));
   }
 
   @inline static high(signed: bool, codes: v128): v128 {
-    return Tile.weight(signed, v128.and(i16x8.shr_u(codes, 4), i8x16.splat(15)));
+    return Tile.weight(signed, v128.and(i16x8.shr_u(codes, 4), Lanes.nibbles()));
   }
 
   @inline static rows(signed: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {

@@ -55,7 +55,7 @@ class Tile {
   @inline static q4(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
-    const mask = i8x16.splat(15), ones = i16x8.splat(1);
+    const mask = Lanes.nibbles(), ones = Lanes.ones();
     const high: usize = <usize>(h << 4); // quad + 4 of the same tile
     for (let block = 0; block < blocks; block++) {
       let c00 = Tile.begin(blockSumAt, add), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
@@ -163,7 +163,7 @@ export function gemv4_q4_0_q8_add(sumAt: usize, at: usize, panelAt: usize, scale
 }
 
 @inline function four(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
-  const mask = i8x16.splat(15), ones = i16x8.splat(1);
+  const mask = Lanes.nibbles(), ones = Lanes.ones();
   for (let block = 0; block < blocks; block++) {
     const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, add);
     let c0 = Tile.begin(blockSumAt, add), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;

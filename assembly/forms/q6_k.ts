@@ -24,7 +24,7 @@ const STEP: usize = VISIT_STEP;
 
 class Tile {
   @inline static firstScales(pairs: v128): v128 {
-    return v128.or(v128.and(pairs, i32x4.splat(0xffff)), i32x4.shl(pairs, 16));
+    return v128.or(v128.and(pairs, Lanes.halves()), i32x4.shl(pairs, 16));
   }
 
   @inline static lastScales(pairs: v128): v128 {
@@ -44,7 +44,7 @@ class Tile {
   @inline static rows(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
-    const mask = i8x16.splat(15), upper = i8x16.splat(48), line = <usize>(h << 2);
+    const mask = Lanes.nibbles(), upper = Lanes.uppers(), line = <usize>(h << 2);
     for (let block = 0; block < blocks; ) {
       const headAt = weightAt;
       weightAt += HEAD * step;
@@ -159,7 +159,7 @@ class Tile {
   @inline static rowsAdd(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
-    const mask = i8x16.splat(15), upper = i8x16.splat(48), line = <usize>(h << 2);
+    const mask = Lanes.nibbles(), upper = Lanes.uppers(), line = <usize>(h << 2);
     for (let block = 0; block < blocks; ) {
       const headAt = weightAt;
       weightAt += HEAD * step;
@@ -240,7 +240,7 @@ class Tile {
 
   /** One row of a super-block, a visit (four groups woven): sums [32] go on. */
   @inline static four(sumAt: usize, headAt: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-    const mask = i8x16.splat(15);
+    const mask = Lanes.nibbles();
     let at = headAt, seen: u32 = 0;
     for (const codesAt = at + HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at); // line after line (quads.ts)
     let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
@@ -279,7 +279,7 @@ class Tile {
 
   /** Two pairs of quads, 16 inputs apart, of four outputs. */
   @inline static both(sum: v128, x: v128, y: v128, z: v128, q: v128, w: v128, u: v128, bits: v128, pairs: v128, mask: v128): v128 {
-    const upper = i8x16.splat(48);
+    const upper = Lanes.uppers();
     const first = Tile.two(sum, x, v128.or(v128.and(w, mask), v128.and(i16x8.shl(bits, 4), upper)), y, v128.or(v128.and(u, mask), v128.and(bits, upper)), Tile.firstScales(pairs));
     return Tile.two(
       first, z, v128.or(v128.and(i16x8.shr_u(w, 4), mask), v128.and(i16x8.shl(bits, 2), upper)),

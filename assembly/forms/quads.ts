@@ -72,16 +72,16 @@ export class Quads {
   /** Scales or mins of block `block` for four outputs, each twice; pairsAt: those of the first two blocks, those of the next two `step` on. */
   @inline static pairs(pairsAt: usize, step: usize, block: i32): v128 {
     const two_i32x4 = i32x4.shr_u(v128.load8x8_u(pairsAt + <usize>(block >> 1 & 3) * step), (block & 1) << 4);
-    return v128.or(v128.and(two_i32x4, i32x4.splat(0xffff)), i32x4.shl(two_i32x4, 16));
+    return v128.or(v128.and(two_i32x4, Lanes.halves()), i32x4.shl(two_i32x4, 16));
   }
 
   /** What widening multiplies four outputs by. */
   @inline static widener(type: u32, headAt: usize, step: usize, block: i32, half: usize): v128 {
-    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + (half << 3), step, block) : i16x8.splat(1);
+    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + (half << 3), step, block) : Lanes.ones();
   }
 
   @inline static mins(type: u32, headAt: usize, step: usize, block: i32, half: usize): v128 {
-    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + 16 + (half << 3), step, block) : i16x8.splat(1);
+    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + 16 + (half << 3), step, block) : Lanes.ones();
   }
 
   @inline static scales(type: u32, headAt: usize, codesAt: usize, step: usize, half: usize): v128 {
@@ -95,12 +95,12 @@ export class Quads {
 
   @inline static fifthLow(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {
     if (!Quads.fives(type)) return codes;
-    return v128.or(codes, v128.and(i16x8.shl(i16x8.shr_u(v128.load(bitsAt), step), 4), i8x16.splat(16)));
+    return v128.or(codes, v128.and(i16x8.shl(i16x8.shr_u(v128.load(bitsAt), step), 4), Lanes.fifths()));
   }
 
   @inline static fifthHigh(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {
     if (!Quads.fives(type)) return codes;
-    return v128.or(codes, v128.and(i16x8.shr_u(v128.load(bitsAt), step), i8x16.splat(16)));
+    return v128.or(codes, v128.and(i16x8.shr_u(v128.load(bitsAt), step), Lanes.fifths()));
   }
 
   /** Products gather in i16, or where `add` in i32. */
@@ -130,7 +130,7 @@ export class Quads {
 
   /** The same of sums in i32, which meet the 6-bit scales here: at most 32 x 127 x 31 x 63 < 2^23, so nothing is rounded. */
   @inline static finishAdd(type: u32, sum: v128, integers: v128, widener: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
-    const scaled = f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.convert_i32x4_s(v128.and(widener, i32x4.splat(0xffff))));
+    const scaled = f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.convert_i32x4_s(v128.and(widener, Lanes.halves())));
     return Quads.take(type, sum, scaled, row, sums, scales, mins, minScales);
   }
 
@@ -148,7 +148,7 @@ export class Quads {
   @inline static rows(type: u32, add: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
-    const mask = i8x16.splat(15);
+    const mask = Lanes.nibbles();
     const high: usize = <usize>(h << 4); // quad + 4 of the same tile
     for (let block = 0; block < blocks; ) {
       const headAt = weightAt;
@@ -253,7 +253,7 @@ export class Quads {
    * tile of one row.
    */
   @inline static four(type: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-    const mask = i8x16.splat(15), headAt = at;
+    const mask = Lanes.nibbles(), headAt = at;
     let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
     let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
     if (Quads.supers(type)) {
