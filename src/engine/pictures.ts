@@ -1,5 +1,5 @@
 import { EngineError } from "../error.ts";
-import type { SeenPrompt } from "../generate/seen.ts";
+import { countOf, type SeenPrompt } from "../generate/seen.ts";
 import { type Sight, sightless } from "../generate/sight.ts";
 import type { PictureConfig, PictureTokens } from "../model/vision/processor.ts";
 import { type Canvas, chooseCanvas } from "../picture/canvas.ts";
@@ -90,7 +90,7 @@ export class Pictures {
   /** Every place that the template made for a picture becomes the picture's own. */
   #expand(ids: readonly number[], pictures: readonly ChatPicture[], canvases: readonly Canvas[]): readonly number[] {
     const { ids: tokens } = this.#ready(pictures);
-    const places = ids.reduce((sum, id) => sum + Number(id === tokens.image), 0);
+    const places = countOf(ids, tokens.image);
     if (places !== pictures.length) {
       throw new EngineError("REQ_UNSUPPORTED_CONTENT", "the chat template has no place for each picture", {
         at: { source: "template", field: pictures[0].field },

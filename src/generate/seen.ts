@@ -23,8 +23,7 @@ export interface SeenTile {
 
 /** Puts the rows of tiles in the places of patches, in order. Throws VISION_ROWS where there are more of one than of the other. */
 export function splice(ids: readonly number[], patchId: number, tiles: readonly SeenTile[], count: number): Seen {
-  const places = ids.reduce((sum, id) => sum + Number(id === patchId), 0);
-  if (places !== tiles.length * count) throw otherRows(places, tiles.length, count);
+  checkPlaces(ids, patchId, tiles.length, count);
   const rows = new Map<number, Float32Array>();
   let next = 0;
   const placed = ids.map((id) => {
@@ -38,10 +37,16 @@ export function splice(ids: readonly number[], patchId: number, tiles: readonly 
   return { ids: placed, rows };
 }
 
-export function otherRows(places: number, tiles: number, count: number): EngineError {
-  return new EngineError("VISION_ROWS", "the ids have other places for pictures than there are rows", {
+/** Throws VISION_ROWS unless `tiles` of `count` rows fill the places of patches. */
+export function checkPlaces(ids: readonly number[], patchId: number, tiles: number, count: number): void {
+  const places = countOf(ids, patchId);
+  if (places === tiles * count) return;
+  throw new EngineError("VISION_ROWS", "the ids have other places for pictures than there are rows", {
     at: { source: "prompt", field: "ids" },
     actual: `${places} patch ids`,
     limit: `${tiles * count}, ${count} for each of ${tiles} tiles`,
   });
 }
+
+export const countOf = (ids: readonly number[], id: number): number =>
+  ids.reduce((count, one) => count + Number(one === id), 0);

@@ -2,7 +2,7 @@ import { EngineError } from "../error.ts";
 import { isList, isPlain, readOptions, tell, wrong } from "../given.ts";
 import type { Tower } from "../model/vision/tower.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { otherRows, type Seen, type SeenTile, splice } from "./seen.ts";
+import { checkPlaces, countOf, type Seen, type SeenTile, splice } from "./seen.ts";
 import { TileRows } from "./tile-rows.ts";
 
 /** Tiles as a processor of pictures makes them: what a text's patches stand for, in order. */
@@ -55,9 +55,7 @@ export class Sight {
   /** The tiles, checked against the ids that they are for. Throws REQ_PARAM, VISION_ROWS. */
   read(ids: readonly number[], given: unknown): Float32Array[] {
     const tiles = given === undefined ? [] : this.#readTiles(given);
-    const places = ids.reduce((sum, id) => sum + Number(id === this.patchId), 0);
-    const { rows } = this.#tower.config;
-    if (places !== tiles.length * rows) throw otherRows(places, tiles.length, rows);
+    checkPlaces(ids, this.patchId, tiles.length, this.rows);
     return tiles;
   }
 
@@ -90,7 +88,7 @@ export class Sight {
   /** The ids with what the tower makes of the tiles in the places of patches. Rejects with the signal's reason. */
   async see(ids: readonly number[], tiles: readonly Float32Array[], signal?: AbortSignal): Promise<Seen> {
     const seen = await Promise.all(tiles.map((tile) => this.#seeTile(tile, signal)));
-    return splice(ids, this.patchId, seen, this.#tower.config.rows);
+    return splice(ids, this.patchId, seen, this.rows);
   }
 
   /** Every wanted tap of the tower, and the rows. Between two steps, by itself: whoever calls sees to it. */
@@ -102,8 +100,7 @@ export class Sight {
 
   /** Ids, and rows of the text in the places of patches. */
   place(ids: readonly number[], rows: Float32Array): (number | Float32Array)[] {
-    const places = ids.reduce((sum, id) => sum + Number(id === this.patchId), 0);
-    const hidden = rows.length / places;
+    const hidden = rows.length / countOf(ids, this.patchId);
     let next = 0;
     return ids.map((id) => (id === this.patchId ? rows.subarray(next * hidden, ++next * hidden) : id));
   }
@@ -128,15 +125,14 @@ export class Sight {
   /** As many of those who wait as go through together; the call of a tile that went with others finds nothing to do. */
   async #encode(): Promise<void> {
     for (const waiting of this.#waiting.values()) {
-      for (const asking of waiting.asking) if (asking.signal?.aborted) leave(waiting, asking);
+      dropAborted(waiting);
       if (waiting.asking.size === 0) this.#waiting.delete(waiting.hash);
     }
     const some = [...this.#waiting.values()].slice(0, this.#tower.together);
     if (some.length === 0) return;
     const stop = new AbortController();
     const onAbort = () => {
-      for (const waiting of some)
-        for (const asking of waiting.asking) if (asking.signal?.aborted) leave(waiting, asking);
+      some.forEach(dropAborted);
       if (some.every(({ asking }) => asking.size === 0)) stop.abort();
     };
     const signals = new Set(some.flatMap(({ asking }) => [...asking].map(({ signal }) => signal)));
@@ -147,7 +143,7 @@ export class Sight {
         stop.signal,
       );
       for (const [index, { hash, asking }] of some.entries()) {
-        const tile = this.#kept.put(hash, encoded[index], this.#tower.config.rows);
+        const tile = this.#kept.put(hash, encoded[index], this.rows);
         for (const { resolve } of asking) resolve(tile);
       }
     } catch (error) {
@@ -159,9 +155,12 @@ export class Sight {
   }
 }
 
-function leave({ asking }: Waiting, one: Asking): void {
-  asking.delete(one);
-  one.reject(one.signal!.reason);
+function dropAborted({ asking }: Waiting): void {
+  for (const one of asking) {
+    if (!one.signal?.aborted) continue;
+    asking.delete(one);
+    one.reject(one.signal.reason);
+  }
 }
 
 /** SHA-256: tiles that differ must not be taken for one another, whoever made them. */
