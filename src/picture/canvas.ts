@@ -58,7 +58,3 @@ export function chooseCanvas(height: number, width: number, { tileSize, maxTiles
     ? { rows, columns, width: wide, height: Math.max(1, Math.min(Math.floor(height * byWidth), tall)) }
     : { rows, columns, height: tall, width: Math.max(1, Math.min(Math.floor(width * byHeight), wide)) };
 }
-
-/** Tiles that a grid makes: more than one are followed by the whole picture. */
-export const tilesOf = ({ rows, columns }: Pick<Canvas, "rows" | "columns">): number =>
-  rows * columns === 1 ? 1 : rows * columns + 1;

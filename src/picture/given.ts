@@ -3,30 +3,20 @@ import { EngineError } from "../error.ts";
 import { isList, tell } from "../given.ts";
 import { DecoderMissing, type Pixels } from "../host/picture.ts";
 import { isBlob, isBytes } from "../realm.ts";
-import { checkSize, damaged, MOST_BYTES, type PictureHeader, readHeader } from "./header.ts";
+import { checkBytes, checkSize, damaged, type PictureHeader, readHeader } from "./header.ts";
 import { checkInflated } from "./inflated.ts";
 import { turn } from "./turn.ts";
 
 /** Pictures as callers hand them over: files in bytes, pixels, or what a page draws on. */
 
 /** `{ width, height, data }` of RGBA bytes, as ImageData has them. */
-export interface PixelsLike {
+interface PixelsLike {
   readonly width: number;
   readonly height: number;
   readonly data: ArrayLike<number>;
 }
 
-/** What a page draws on: ImageBitmap, OffscreenCanvas, HTMLCanvasElement. */
-export interface Drawable {
-  readonly width: number;
-  readonly height: number;
-  close?(): void;
-  getContext?(kind: "2d"): unknown;
-}
-
-export type PictureLike = Uint8Array | ArrayBuffer | Blob | string | PixelsLike | Drawable;
-
-export interface PictureSize {
+interface PictureSize {
   readonly width: number;
   readonly height: number;
 }
@@ -51,7 +41,7 @@ export async function readPicture(given: unknown, field: string): Promise<Pixels
       throw damaged(field, `${data.length} numbers for ${width} x ${height} pixels of RGBA`);
     return { width, height, data: data instanceof Uint8ClampedArray ? data : Uint8ClampedArray.from(data) };
   }
-  return drawn(given as Drawable, field);
+  return drawn(given, { width, height }, field);
 }
 
 async function decode(bytes: Uint8Array<ArrayBuffer>, field: string): Promise<Pixels> {
@@ -89,12 +79,7 @@ const DATA_URL = /^data:[\w.+-]*\/?[\w.+-]*(?:;[\w=-]+)*;base64,/i;
 function dataUrl(text: string, field: string): Uint8Array<ArrayBuffer> {
   const head = DATA_URL.exec(text.slice(0, 256))?.[0];
   if (head === undefined) throw noPicture(text, field);
-  if (text.length > 2 * MOST_BYTES)
-    throw new EngineError("PICTURE_LIMIT", "the picture is too large", {
-      at: { source: "prompt", field },
-      actual: `${text.length} characters`,
-      limit: `at most ${MOST_BYTES} bytes of a picture`,
-    });
+  checkBytes(text.length / 2, field, `${text.length} characters`);
   try {
     return Uint8Array.from(atob(text.slice(head.length)), (char) => char.charCodeAt(0));
   } catch (cause) {
@@ -103,7 +88,7 @@ function dataUrl(text: string, field: string): Uint8Array<ArrayBuffer> {
 }
 
 async function blobBytes(blob: Blob, field: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (blob.size > MOST_BYTES) readHeader({ length: blob.size } as Uint8Array<ArrayBuffer>, field);
+  checkBytes(blob.size, field);
   return new Uint8Array(await blob.arrayBuffer());
 }
 
@@ -124,9 +109,8 @@ function noPicture(given: unknown, field: string): EngineError {
   });
 }
 
-/** Drawn once more, to be read. */
-function drawn(given: Drawable, field: string): Pixels {
-  const { width, height } = given;
+/** What a page draws on (ImageBitmap, OffscreenCanvas, HTMLCanvasElement), drawn once more, to be read. */
+function drawn(given: unknown, { width, height }: PictureSize, field: string): Pixels {
   try {
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true })!;

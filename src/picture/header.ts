@@ -13,15 +13,14 @@ export interface PictureHeader {
 }
 
 /** Photographs of 60 million pixels are read. */
-export const MOST_PIXELS = 2 ** 26;
-export const MOST_SIDE = 2 ** 16 - 1;
-export const MOST_BYTES = 64 * 2 ** 20;
+const MOST_PIXELS = 2 ** 26;
+const MOST_SIDE = 2 ** 16 - 1;
+const MOST_BYTES = 64 * 2 ** 20;
 /** Of a progressive JPEG: each goes over all of it. Those in use have about ten. */
 const MOST_SCANS = 64;
 
 export function readHeader(bytes: Uint8Array<ArrayBuffer>, field: string): PictureHeader {
-  if (bytes.length > MOST_BYTES)
-    throw tooLarge(field, `${bytes.length} bytes`, `at most ${MOST_BYTES} bytes of a picture`);
+  checkBytes(bytes.length, field);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   try {
     const header = readPng(view) ?? readGif(view) ?? readWebp(view) ?? readJpeg(view, field);
@@ -37,6 +36,11 @@ export function readHeader(bytes: Uint8Array<ArrayBuffer>, field: string): Pictu
     if (error instanceof EngineError) throw error;
     throw damaged(field, "it ends within its header", error);
   }
+}
+
+/** `actual`: what was counted, where it is not the bytes themselves. */
+export function checkBytes(bytes: number, field: string, actual = `${bytes} bytes`): void {
+  if (bytes > MOST_BYTES) throw tooLarge(field, actual, `at most ${MOST_BYTES} bytes of a picture`);
 }
 
 /** Sides of 1 pixel at least, and not too many of them. */

@@ -42,7 +42,7 @@ const MOST_WIDTH = 2 ** 20;
 const MOST_LAYERS = 512;
 const PATCH = "<|patch|>";
 /** Not llama.cpp's: it knows the token by its name, which a model without tokenizer lacks. */
-export const PATCH_KEY = "clip.vision.patch_token_id";
+const PATCH_KEY = "clip.vision.patch_token_id";
 
 /** Whether the checkpoint is one of pictures and text together. */
 export function holdsTower(checkpoint: Checkpoint): boolean {

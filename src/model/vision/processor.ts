@@ -86,7 +86,7 @@ function ofGguf({ metadata, name }: Checkpoint, config: VisionConfig): Processor
 }
 
 /** Ours, not llama.cpp's. */
-export const MAX_TILES_KEY = "clip.vision.max_patches";
+const MAX_TILES_KEY = "clip.vision.max_patches";
 
 function channels(field: Field, positive: boolean): readonly number[] {
   if (field.value == null) return HALF;

@@ -73,7 +73,7 @@ const HF: VisionNames = {
 };
 
 /** As llama.cpp writes them. */
-export const GGUF_VISION: VisionNames = {
+const GGUF: VisionNames = {
   patch: "v.patch_embd.weight",
   classRow: "v.class_embd",
   positions: "v.position_embd.weight",
@@ -99,7 +99,7 @@ export function mapVision(
   text: ModelConfig,
 ): { weights: VisionWeights; warnings: string[] } {
   const shelf = new Shelf(checkpoint, isVisionName);
-  const names = checkpoint.format === "safetensors" ? HF : GGUF_VISION;
+  const names = checkpoint.format === "safetensors" ? HF : GGUF;
   const { hidden, width, tokens, patchSize, adapterWidth } = config;
   const norm = (ours: string, theirs: string): Norm => ({
     weight: shelf.vector(`${ours}.weight`, `${theirs}.weight`, hidden),
