@@ -30,26 +30,29 @@ export function quantizeWeights(
   return { weights: quantized, warnings };
 }
 
-function eachMatrix(weights: ModelWeights, change: (matrix: Matrix) => Matrix): ModelWeights {
-  const feedForward = ({ gate, up, down }: FeedForward): FeedForward => ({
-    gate: change(gate),
-    up: change(up),
-    down: change(down),
-  });
+function eachMatrix(weights: ModelWeights, change: ChangeMatrix): ModelWeights {
+  const feedForward = (branch: FeedForward) => changeParts(branch, ["gate", "up", "down"], change);
   return {
     ...weights,
     embedding: change(weights.embedding),
     output: weights.output && change(weights.output),
     layers: weights.layers.map((layer) => ({
-      ...layer,
-      q: change(layer.q),
-      k: change(layer.k),
-      v: change(layer.v),
-      o: change(layer.o),
+      ...changeParts(layer, ["q", "k", "v", "o"], change),
       router: layer.router && change(layer.router),
       dense: layer.dense && feedForward(layer.dense),
       shared: layer.shared && feedForward(layer.shared),
       experts: layer.experts.map(feedForward),
     })),
   };
+}
+
+type ChangeMatrix = (matrix: Matrix) => Matrix;
+
+/** Some parts of a whole, matrices, changed; the others as they are. */
+export function changeParts<Part extends string, Whole extends Readonly<Record<Part, Matrix>>>(
+  whole: Whole,
+  parts: readonly Part[],
+  change: ChangeMatrix,
+): Whole {
+  return { ...whole, ...Object.fromEntries(parts.map((part) => [part, change(whole[part])])) };
 }

@@ -1,5 +1,7 @@
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
+import type { Names } from "../config/architectures.ts";
 import type { ModelConfig } from "../config/config.ts";
+import { changeParts } from "../plan/memory-types.ts";
 import { isVisionName, Shelf } from "../plan/shelf.ts";
 import type { Matrix, Vector } from "../plan/weights.ts";
 import { CHANNELS, type VisionConfig } from "./config.ts";
@@ -33,20 +35,13 @@ export interface VisionWeights {
   readonly projector: Matrix; // [hidden of the text, adapterWidth]
 }
 
-interface VisionNames {
+/** Norms without `weight` and `bias`. */
+interface VisionNames extends Pick<Names, "layer" | "attentionNorm" | "q" | "k" | "v" | "o" | "feedForwardNorm"> {
   readonly patch: string;
   readonly classRow: string;
   readonly positions: string;
-  /** Without `weight` and `bias`. */
   readonly normPre: string;
   readonly normPost: string;
-  readonly layer: (layer: number) => string;
-  readonly attentionNorm: string;
-  readonly q: string;
-  readonly k: string;
-  readonly v: string;
-  readonly o: string;
-  readonly feedForwardNorm: string;
   readonly up: string;
   readonly down: string;
   readonly adapter: readonly [string, string];
@@ -107,7 +102,7 @@ export function mapVision(
   });
   const layer = (index: number): VisionLayer => {
     const [ours, theirs] = [`vision.layers.${index}`, names.layer(index)];
-    const matrix = (part: "q" | "k" | "v" | "o" | "up" | "down", rows: number, cols: number) =>
+    const matrix = (part: (typeof LAYER_PARTS)[number], rows: number, cols: number) =>
       shelf.biased(shelf.matrix(`${ours}.${part}`, theirs + names[part], rows, cols), theirs + names[part]);
     return {
       attentionNorm: norm(`${ours}.attentionNorm`, theirs + names.attentionNorm),
@@ -136,9 +131,12 @@ export function mapVision(
   return { weights, warnings: shelf.close() };
 }
 
+/** Matrices of a layer, in the order of the forward pass. */
+const LAYER_PARTS = ["q", "k", "v", "o", "up", "down"] as const;
+
 /** In the order of the forward pass. */
 export function matricesOfVision({ patch, layers, adapter, projector }: VisionWeights): Matrix[] {
-  return [patch, ...layers.flatMap(({ q, k, v, o, up, down }) => [q, k, v, o, up, down]), ...adapter, projector];
+  return [patch, ...layers.flatMap((layer) => LAYER_PARTS.map((part) => layer[part])), ...adapter, projector];
 }
 
 /** Every matrix as `change` makes it. */
@@ -146,15 +144,7 @@ export function mapMatrices(weights: VisionWeights, change: (matrix: Matrix) => 
   return {
     ...weights,
     patch: change(weights.patch),
-    layers: weights.layers.map((layer) => ({
-      ...layer,
-      q: change(layer.q),
-      k: change(layer.k),
-      v: change(layer.v),
-      o: change(layer.o),
-      up: change(layer.up),
-      down: change(layer.down),
-    })),
+    layers: weights.layers.map((layer) => changeParts(layer, LAYER_PARTS, change)),
     adapter: [change(weights.adapter[0]), change(weights.adapter[1])],
     projector: change(weights.projector),
   };
