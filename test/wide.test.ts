@@ -3,7 +3,7 @@
  */
 import { afterEach, expect, it } from "vitest";
 import { loadModel } from "../dist/src/index.js";
-import { digestOf, metName } from "../dist/src/model/run/proof.js";
+import { digestOf, findWideDifference, metName } from "../dist/src/model/run/proof.js";
 import { openKernels } from "../dist/src/runtime/module.js";
 import { isFloat, WEIGHT_TYPE_NAMES, WEIGHT_TYPES, weightType } from "../dist/src/weight-types.js";
 import { MODEL } from "./runtimes.ts";
@@ -50,6 +50,27 @@ it("whatever the dot of bytes takes, the same bits (simd build, which has all th
         ...[type, dot],
         weightType(type).digests?.[metName(type, check)],
       ]);
+});
+
+it("a type that text and tower hold is proven once where both meet it alike, and a difference of either is named", async () => {
+  const kernels = await openKernels("relaxed", false);
+  const part = (types: (keyof typeof WEIGHT_TYPES)[], fused: boolean) => {
+    return { types: new Set(types), activations: "q16", cache: "f32", fused } as const;
+  };
+  const right = digests["q16, cache f32"];
+  let read = 0;
+  const get = () => {
+    read++;
+    return right;
+  };
+  Object.defineProperty(digests, "q16, cache f32", { configurable: true, get });
+  expect(
+    await findWideDifference(kernels, [part(["q8_0", "f32"], false), part(["q8_0", "f32"], true)]),
+  ).toBeUndefined();
+  expect(read).toBe(1);
+  Object.defineProperty(digests, "q16, cache f32", { configurable: true, writable: true, enumerable: true, value: 1 });
+  const difference = await findWideDifference(kernels, [part(["f16"], true), part(["q8_0"], true)]);
+  expect(difference).toBe("q8_0 q16, cache f32");
 });
 
 it("wide is a wish: not asked for it is off, asked for it is on where V8 pairs, and says why", async () => {

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../config/config.ts";
 import { adapterMatrices } from "../plan/adapter-layout.ts";
 import { matricesOfModel } from "../plan/layout.ts";
 import { allFloat, type ModelPlan, planModel, type SizeOptions } from "../plan/sizes.ts";
-import type { ModelWeights } from "../plan/weights.ts";
+import type { Matrix, ModelWeights } from "../plan/weights.ts";
 import type { VisionConfig } from "../vision/config.ts";
 import { planTower, type TowerPlan } from "../vision/tower.ts";
 import { matricesOfVision, type VisionWeights } from "../vision/weights.ts";
@@ -36,17 +36,13 @@ export async function planKernels(
   const wide = await open(options.wide);
   if (!wide.kernels.wide.on) return wide;
   const { activations, cache } = options;
-  const types = new Set([...matricesOfModel(weights), ...adapterMatrices(weights)].map(({ type }) => type));
-  const checks = [{ types, fused: allFloat(weights) }];
-  if (wide.tower) {
-    const seen = new Set(matricesOfVision(vision!.weights).map(({ type }) => type));
-    checks.push({ types: seen, fused: wide.tower.layout.sizes.fused });
-  }
-  let difference: string | undefined;
-  for (const check of checks) {
-    const fused = wide.kernels.build === "relaxed" && check.fused;
-    difference ??= await findWideDifference(wide.kernels, { types: check.types, activations, cache, fused });
-  }
+  const part = (matrices: readonly Matrix[], fused: boolean) => ({
+    types: new Set(matrices.map(({ type }) => type)),
+    ...{ activations, cache, fused: fused && wide.kernels.build === "relaxed" },
+  });
+  const parts = [part([...matricesOfModel(weights), ...adapterMatrices(weights)], allFloat(weights))];
+  if (vision && wide.tower) parts.push(part(matricesOfVision(vision.weights), wide.tower.layout.sizes.fused));
+  const difference = await findWideDifference(wide.kernels, parts);
   if (difference === undefined) return wide;
   const narrow = await open(false);
   const reason = `paired vectors gave other bits than single ones (${difference})`;

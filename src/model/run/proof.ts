@@ -15,8 +15,7 @@ import { ResidentModel } from "./resident.ts";
  * steps of one row, of few and of many.
  */
 
-interface WideCheck {
-  readonly types: ReadonlySet<StoredType>;
+export interface WideCheck {
   readonly activations: ActivationType;
   readonly cache: CacheType;
   /** Float matrices fuse multiply and add. */
@@ -53,24 +52,33 @@ const LARGE_CONFIG: CreateConfig = {
 /** Rows of each step; together past a chunk and a page. */
 const STEPS = [1, 2, 3, 4, 5, 6, 7, 64, 1];
 
-/** undefined: every digest is the narrow one; else what differed. */
-export async function findWideDifference(kernels: Kernels, check: WideCheck): Promise<string | undefined> {
-  for (const type of check.types) {
-    const met = metName(type, check);
-    if ((await digestOf(kernels, type, check)) !== weightType(type).digests?.[met]) return `${type} ${met}`;
+/** undefined: every digest is the narrow one; else what differed. What a type meets in several parts of a model is proven once. */
+export async function findWideDifference(
+  kernels: Kernels,
+  parts: readonly (WideCheck & { readonly types: ReadonlySet<StoredType> })[],
+): Promise<string | undefined> {
+  const proven = new Set<string>();
+  for (const { types, ...check } of parts) {
+    for (const type of types) {
+      const met = metName(type, check);
+      const name = `${type} ${met}`;
+      if (proven.has(name)) continue;
+      if ((await digestOf(kernels, type, check)) !== weightType(type).digests?.[met]) return name;
+      proven.add(name);
+    }
   }
   return undefined;
 }
 
 /** What the weights of a type meet, as the table of types names it beside a digest. */
-export function metName(type: StoredType, { activations, cache, fused }: Omit<WideCheck, "types">): string {
+export function metName(type: StoredType, { activations, cache, fused }: WideCheck): string {
   const form = formOf(type, { activations, dot: "saturating" });
   const met = form === "f32" ? "f32" : form === "q16 pairs" ? "q16" : "q8";
   return `${isFloat(type) ? (fused ? "fused" : "apart") : met}, cache ${cache}`;
 }
 
 /** FNV-1a over the bits of all logits. */
-export async function digestOf(kernels: Kernels, type: StoredType, check: Omit<WideCheck, "types">): Promise<number> {
+export async function digestOf(kernels: Kernels, type: StoredType, check: WideCheck): Promise<number> {
   const checkpoint = randomModelCheckpoint(WEIGHT_TYPES[type].elements === 256 ? LARGE_CONFIG : CONFIG, 1, type);
   const { config } = readConfig(checkpoint);
   const { weights } = mapWeights(checkpoint, config);
