@@ -1,9 +1,19 @@
 /** Kernels by choice: every choice gives the same bits, what is asked for is taken, what does not exist is refused, and a clock finds the fastest. */
 import { describe, expect, it } from "vitest";
+import { KERNEL_TILE2_F32_FUSED, MATRIX_ROW, MATRIX_STREAMS, MATRIX_TILE, MATRIX_TOUCH } from "../assembly/abi.ts";
 import { type Choice, createModel, type Model, type StoredType } from "../dist/src/index.js";
+import { openCheckpoint } from "../src/checkpoint/open.ts";
+import { readConfig } from "../src/model/config/config.ts";
+import type { Sizes } from "../src/model/plan/layout.ts";
+import { KernelChoices } from "../src/model/run/choices.ts";
+import { readHfVision } from "../src/model/vision/config.ts";
+import { makeTowerMemory, planTower } from "../src/model/vision/tower.ts";
+import { mapVision } from "../src/model/vision/weights.ts";
+import { choiceAsFor } from "../src/runtime/kernels.ts";
 import { fastest } from "../src/runtime/tuning.ts";
 import { candidatesOf, formOf, STREAMS, TOUCHES, weightType } from "../src/weight-types.ts";
 import { byteModel } from "./small-models.ts";
+import { visionFolder } from "./vision-golden.ts";
 
 /** Layers wide enough for several visits, and more than a cache holds of one type. */
 const CONFIG = byteModel(256);
@@ -46,6 +56,32 @@ it("a model whose weights leave the cache is measured at load: a choice among th
   const fixed = await createModel(LARGE, { type: "q8_0", threads: 1, choices: { q8_0: choice } });
   expect(fixed.info.tuning.gains).toEqual({});
   expect(await scores(measured)).toEqual(await scores(fixed));
+});
+
+it("the tower of a model takes the choices of its types too, whether they fuse or not", async () => {
+  const checkpoint = await openCheckpoint(visionFolder());
+  const { config: text } = readConfig(checkpoint);
+  const { config } = readHfVision(checkpoint, text);
+  const { weights } = mapVision(checkpoint, config, text);
+  const plan = planTower(config, weights, text, { threads: 1, wide: false, activations: "q8", dot: "saturating" });
+  const memory = makeTowerMemory(plan);
+  const choices = new KernelChoices([], { plan, memory }, { wide: false } as Sizes);
+  const { f32: before } = choices.all;
+  expect(before).toEqual({ tile: "tile_f32_fused", row: "gemv4_f32_f32_fused", streams: 1, touch: 1 });
+  choices.take({ f32: { tile: "tile2_f32_fused", row: null, streams: 2, touch: 8 } });
+  for (const { program, at } of [plan.forward, plan.trace]) {
+    for (const { word } of program.matrices) {
+      const words = memory.u32(at);
+      const chosen = [MATRIX_TILE, MATRIX_ROW, MATRIX_STREAMS, MATRIX_TOUCH].map((operand) => words[word + operand]);
+      expect(chosen).toEqual([KERNEL_TILE2_F32_FUSED, 0, 2, 8]);
+    }
+  }
+  const apart = { type: "f32", form: "f32", fused: false, dot: "saturating" } as const;
+  const fused = { ...apart, fused: true };
+  const choice: Choice = { tile: "tile2_f32", row: "gemv4_f32_f32", streams: 4, touch: 0 };
+  expect(choiceAsFor(fused, apart, choice)).toEqual({
+    ...{ tile: "tile2_f32_fused", row: "gemv4_f32_f32_fused", streams: 4, touch: 0 },
+  });
 });
 
 it("the choice is what a clock says is fastest: rows, touch and tile apart; differences within noise change nothing", async () => {

@@ -47,6 +47,14 @@ export function defaultChoice(place: MatrixKind, wide: boolean): Choice {
   return { tile, row: Object.keys(rows)[0] ?? null, streams: 1, touch: 1 };
 }
 
+/** A choice for matrices of a kind, as it is said of others of their type: whether floats are fused is no matter of choice. */
+export function choiceAsFor(place: MatrixKind, kind: MatrixKind, choice: Choice): Choice {
+  const [theirs, ours] = [candidatesFor(kind), candidatesFor(place)];
+  const same = (name: string, from: object, to: object) => Object.keys(to)[Object.keys(from).indexOf(name)];
+  const row = choice.row === null ? null : same(choice.row, theirs.rows, ours.rows);
+  return { ...choice, tile: same(choice.tile, theirs.tiles, ours.tiles), row };
+}
+
 /** The words of a matrix's record that say it. */
 export function choiceWords(
   place: MatrixKind,

@@ -11,7 +11,7 @@ import {
   PEAK,
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
-import type { Choices } from "../weight-types.ts";
+import type { Choice } from "../weight-types.ts";
 import { choiceWords, type MatrixPlace, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import { type Operands, type OpName, opWords, recordWords } from "./operands.ts";
@@ -159,17 +159,13 @@ export class Program {
     for (const word of this.#attends) words[word + ATTEND_STREAMS] = streams;
   }
 
-  /** Takes these kernels from the next run on; `words`: the program where it lies. */
-  choose(words: Uint32Array, choices: Choices): void {
-    for (const place of this.matrices) {
-      const choice = choices[place.type];
-      if (!choice) continue;
-      const { TILE, ROW, STREAMS, TOUCH } = choiceWords(place, choice);
-      words[place.word + MATRIX_TILE] = TILE;
-      words[place.word + MATRIX_ROW] = ROW;
-      words[place.word + MATRIX_STREAMS] = STREAMS;
-      words[place.word + MATRIX_TOUCH] = TOUCH;
-    }
+  /** Multiplies a matrix of the program with these kernels from the next run on; `words`: the program where it lies. */
+  choose(words: Uint32Array, place: MatrixPlace, choice: Choice): void {
+    const { TILE, ROW, STREAMS, TOUCH } = choiceWords(place, choice);
+    words[place.word + MATRIX_TILE] = TILE;
+    words[place.word + MATRIX_ROW] = ROW;
+    words[place.word + MATRIX_STREAMS] = STREAMS;
+    words[place.word + MATRIX_TOUCH] = TOUCH;
   }
 
   rope({ rows, qkv, heads, kvHeads, headSize, rotate, norm, eps, angles, temperature, cache }: RopeOp): void {

@@ -1,31 +1,55 @@
 import { outOfRange } from "../../given.ts";
-import { candidatesFor, defaultChoice, type MatrixKind } from "../../runtime/kernels.ts";
-import type { Memory } from "../../runtime/memory.ts";
+import { candidatesFor, choiceAsFor, defaultChoice, type MatrixKind } from "../../runtime/kernels.ts";
+import type { Memory, Tensor } from "../../runtime/memory.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Threads } from "../../runtime/threads.ts";
 import type { Choice, Choices, StoredType } from "../../weight-types.ts";
 import type { Sizes } from "../plan/layout.ts";
 import type { PlannedMemory } from "../plan/sizes.ts";
-import { type Known, type Tuning, tune } from "./tune.ts";
+import type { TowerPlan } from "../vision/tower.ts";
+import { type Known, type TunedPlace, type Tuning, tune } from "./tune.ts";
 
 /** Which kernels a model multiplies with, type by type: words of its programs, written between two steps. */
 
 /** What was measured, by module of kernels: it holds as long as the process. */
 const KNOWN = new WeakMap<WebAssembly.Module, Map<string, Known>>();
 
+interface Placed extends PlannedMemory {
+  readonly memory: Memory;
+}
+
+interface PlacedTower {
+  readonly plan: TowerPlan;
+  readonly memory: Memory;
+}
+
+interface ChosenPlace extends TunedPlace {
+  /** That of the steps, then others of the same matrices. */
+  readonly programs: readonly { readonly program: Program; readonly at: Tensor }[];
+}
+
 export class KernelChoices {
-  readonly #placed: readonly (PlannedMemory & { readonly memory: Memory })[];
+  readonly #places: readonly ChosenPlace[];
   readonly #sizes: Sizes;
   #chosen: Choices = {};
 
-  constructor(placed: readonly (PlannedMemory & { readonly memory: Memory })[], sizes: Sizes) {
-    this.#placed = placed;
+  /** Memories in the order of the threads', that of the tower behind those of the text. */
+  constructor(placed: readonly Placed[], tower: PlacedTower | null, sizes: Sizes) {
+    const places = placed.map(({ memory, layout, programs: { forward, trace, logits } }, index): ChosenPlace => {
+      return { memory, layout, index, programs: [forward, trace, ...(logits ? [logits] : [])] };
+    });
+    if (tower) {
+      const { memory, plan } = tower;
+      const layout = { own: plan.layout.matrices, loader: plan.layout.loader };
+      places.push({ memory, layout, index: places.length, programs: [plan.forward, plan.trace] });
+    }
+    this.#places = places;
     this.#sizes = sizes;
   }
 
-  /** Every kind of matrix in the steps, the first of each type. */
+  /** Every kind of matrix in the steps and the tower, the first of each type. */
   get kinds(): MatrixKind[] {
-    const matrices = this.#placed.flatMap(({ programs }) => programs.forward.program.matrices);
+    const matrices = this.#places.flatMap(({ programs: [{ program }] }) => program.matrices);
     const kinds = matrices.map(({ type, form, fused, dot }): MatrixKind => ({ type, form, fused, dot }));
     return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
   }
@@ -43,14 +67,19 @@ export class KernelChoices {
   take(choices: Choices): void {
     for (const type of Object.keys(choices) as StoredType[]) this.#check(type, choices[type]!);
     this.#chosen = { ...this.#chosen, ...choices };
-    this.#write((program, words) => program.choose(words, choices));
+    const { kinds } = this;
+    this.#write((program, words) => {
+      for (const place of program.matrices) {
+        const choice = choices[place.type];
+        const kind = kinds.find(({ type }) => type === place.type)!;
+        if (choice) program.choose(words, place, choiceAsFor(place, kind, choice));
+      }
+    });
   }
 
   #write(write: (program: Program, words: Uint32Array) => void): void {
-    for (const { memory, programs } of this.#placed) {
-      const { forward, trace, logits } = programs;
-      for (const { program, at } of [forward, trace, ...(logits ? [logits] : [])]) write(program, memory.u32(at));
-    }
+    for (const { memory, programs } of this.#places)
+      for (const { program, at } of programs) write(program, memory.u32(at));
   }
 
   #check(type: StoredType, { tile, row }: Choice): void {
@@ -63,19 +92,16 @@ export class KernelChoices {
     if (row !== null && !Object.hasOwn(rows, row)) throw outOfRange(`choices.${type}.row`, row, `null, ${among(rows)}`);
   }
 
-  /** Measures what is fastest here of all types but some, in the memory with most weights, and takes it. */
+  /** Measures what is fastest here of all types but some, each in the memory with most weights of it, and takes it. */
   async tune(
     module: WebAssembly.Module,
     threads: Threads,
     except: readonly string[],
     signal?: AbortSignal,
   ): Promise<Tuning> {
-    const counts = this.#placed.map(({ layout }) => layout.own.length);
-    const index = counts.indexOf(Math.max(...counts));
     const known = KNOWN.get(module) ?? new Map<string, Known>();
     KNOWN.set(module, known);
-    const { memory, layout } = this.#placed[index];
-    const options = { memory, layout, index, threads, sizes: this.#sizes, known, signal };
+    const options = { places: this.#places, threads, sizes: this.#sizes, known, signal };
     const kinds = this.kinds.filter(({ type }) => !except.includes(type));
     const tuning = await tune(kinds, options);
     this.take(tuning.choices);

@@ -86,14 +86,14 @@ export class ResidentModel {
     { config, plan, kernels, weights }: ResidentOptions,
     placed: readonly Placed[],
     threads: Threads,
-    tower: Tower | null,
+    tower: { readonly plan: TowerPlan; readonly memory: Memory } | null,
   ) {
-    this.tower = tower;
+    this.tower = tower && new Tower(tower.plan, tower.memory, threads, placed.length);
     this.config = config;
     this.sizes = plan.sizes;
     this.threads = threads;
     this.#placed = placed;
-    this.choices = new KernelChoices(placed, plan.sizes);
+    this.choices = new KernelChoices(placed, tower, plan.sizes);
     this.#fused = kernels.build === "relaxed" && allFloat(weights);
     const count = (of: (program: Program) => number) =>
       placed.reduce((sum, { programs }) => sum + of(programs.forward.program), 0);
@@ -140,7 +140,7 @@ export class ResidentModel {
       const index = placed.length;
       const loader = tower ? new Loader(memories[index], tower.layout.loader, index, threads) : null;
       await loadWeights(loader ? [...placed, { layout: tower!.layout, loader }] : placed, options);
-      return new ResidentModel(options, placed, threads, loader && new Tower(tower!, loader.memory, threads, index));
+      return new ResidentModel(options, placed, threads, loader && { plan: tower!, memory: loader.memory });
     } catch (error) {
       await threads.dispose();
       throw error;

@@ -31,11 +31,16 @@ const SLICES = 4;
 /** With many rows arithmetic is what takes the time. */
 const MANY_BYTES = 256 << 10;
 
-interface TuneOptions {
+/** A memory whose weights can be timed. */
+export interface TunedPlace {
   readonly memory: Memory;
-  readonly layout: Layout;
+  readonly layout: Pick<Layout, "own" | "loader">;
   /** Of the memory among those of the threads. */
   readonly index: number;
+}
+
+interface TuneOptions {
+  readonly places: readonly TunedPlace[];
   readonly threads: Threads;
   readonly sizes: Sizes;
   /** What was measured before in this process, with as many threads. */
@@ -75,7 +80,9 @@ export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): 
 
 /** undefined: too few weights to tell, or no room beside them. */
 function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
-  const { memory, layout, index, threads, sizes, signal } = options;
+  const { places, threads, sizes, signal } = options;
+  const bytes = places.map(({ layout }) => bytesOf(kind.type, layout));
+  const { memory, layout, index } = places[bytes.indexOf(Math.max(...bytes))];
   const slices = slicesOf(kind.type, layout);
   if (!slices) return undefined;
   const [{ cols }] = slices;
@@ -116,7 +123,7 @@ function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
       kind.fused,
     );
     memory.u32(words).set(program.words());
-    program.choose(memory.u32(words), { [kind.type]: choice });
+    for (const place of program.matrices) program.choose(memory.u32(words), place, choice);
     startAt(memory, words.at);
     const begun = performance.now();
     await threads.run(index, index, signal);
@@ -125,8 +132,12 @@ function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
   };
 }
 
+function bytesOf(type: StoredType, { own }: TunedPlace["layout"]): number {
+  return own.reduce((sum, { to }) => sum + (to.type === type ? to.at.bytes : 0), 0);
+}
+
 /** Matrices of a type in pieces of whole visits, of the inputs that most of its bytes have. */
-function slicesOf(type: StoredType, { own }: Layout): Packed[] | undefined {
+function slicesOf(type: StoredType, { own }: TunedPlace["layout"]): Packed[] | undefined {
   const all = own.map(({ to }) => to).filter((matrix) => matrix.type === type);
   const bytes = new Map<number, number>();
   for (const { cols, at } of all) bytes.set(cols, (bytes.get(cols) ?? 0) + at.bytes);
