@@ -707,6 +707,8 @@ interface PromptOptions {
 interface QuantizeOptions {
     type: Recipe;
     requantize?: boolean;
+    vision?: CheckpointLike | false;
+    visionType?: TowerType;
     threads?: number;
     onProgress?: (progress: QuantizeProgress) => void;
     signal?: AbortSignal;
@@ -719,12 +721,10 @@ interface QuantizeProgress {
     readonly tensor: string;
 }
 
-interface Quantized {
-    readonly bytes: number;
-    readonly types: Readonly<Record<string, {
-        tensors: number;
-        bytes: number;
-    }>>;
+interface Quantized extends WrittenFile {
+    readonly vision: (WrittenFile & {
+        readonly file: string;
+    }) | null;
     readonly warnings: readonly string[];
 }
 
@@ -972,6 +972,8 @@ interface ToolRun {
     readonly warnings: readonly string[];
 }
 
+type TowerType = "bf16" | "f16" | "q8_0";
+
 interface TraceOptions {
     taps?: readonly string[];
     adapter?: AdapterChoice;
@@ -1021,10 +1023,18 @@ interface WindowRule {
     readonly stride: number | null;
 }
 
+interface WrittenFile {
+    readonly bytes: number;
+    readonly types: Readonly<Record<string, {
+        tensors: number;
+        bytes: number;
+    }>>;
+}
+
 interface XtcOptions {
     probability: number;
     threshold?: number;
 }
 
 export { ERROR_CODES, EngineError, createModel, inspect, inspectAdapter, loadModel, openLogits, quantize };
-export type { ActivationType, Activity, AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, ImagePart, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, PixelValues, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StepReport, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, TraceOptions, Tuning, VisionConfig, VisionInspection, WindowRule, XtcOptions };
+export type { ActivationType, Activity, AdapterChoice, AdapterInfo, AdapterInspection, AdapterOptions, AnswerPart, ArchitectureName, BatchFailure, BatchOptions, BatchOutcome, BatchPiece, BatchPlace, BatchPrompt, BatchPrompts, Build, ByteSource, CacheType, ChatMessage, ChatOptions, Checkpoint, CheckpointLike, Choice, Choices, ClassSum, CreateConfig, CreateOptions, DecodeOptions, DefaultOption, Divergence, DivergenceOptions, DraftModel, DryOptions, EmbedOptions, EncodeOptions, ErrorCode, ErrorDetail, ErrorPlace, FinishReason, Formatted, GenerateOptions, Generation, GenerationBatch, GenerationConfig, GenerationResult, HostName, ImagePart, Inspection, LayerConfig, LoadOptions, LoadProgress, LogitsProcessor, Measured, MetadataArray, MetadataValue, Model, ModelConfig, ModelInfo, ModelInspection, NamedId, OpTime, PartialAnswer, Perplexity, PerplexityOptions, PerplexityProgress, PixelValues, Pooling, PrefixCache, PrefixOptions, PrefixStats, Prompt, PromptOptions, QuantizeOptions, QuantizeProgress, Quantized, Recipe, RenderOptions, ResponseFormat, RopeScaling, RunToolsOptions, RunnableTool, SampledToken, Score, ScoreOptions, Seed, Session, SessionChatOptions, SessionGenerateOptions, SourceLike, StandardResult, StandardSchema, StepReport, StopReason, StoredLogits, StoredTensor, StoredType, TapData, TemplateInspection, TensorClass, TextInspection, TextPart, TokenProbability, TokenStream, Tokenizer, TokenizerInspection, ToolCall, ToolChoice, ToolContext, ToolFormat, ToolRun, TowerType, TraceOptions, Tuning, VisionConfig, VisionInspection, WindowRule, WrittenFile, XtcOptions };

@@ -22,8 +22,9 @@ export type {
 } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export type { SourceLike } from "./checkpoint/source.ts";
-export { type QuantizeOptions, quantize } from "./convert/quantize.ts";
-export type { Quantized, QuantizeProgress } from "./convert/quantize-checkpoint.ts";
+export { type Quantized, type QuantizeOptions, quantize } from "./convert/quantize.ts";
+export type { TowerType } from "./convert/quantize-tower.ts";
+export type { QuantizeProgress, WrittenFile } from "./convert/write-files.ts";
 export type { Activity } from "./engine/activity.ts";
 export type { AdapterInfo, AdapterOptions } from "./engine/adapters.ts";
 export type { ChatOptions } from "./engine/chat-request.ts";
@@ -112,7 +113,7 @@ export async function inspect(
       warnings: [...model.warnings, ...text.warnings, ...defaults.warnings],
     };
   } finally {
-    if (search?.tower && !search.tower.ofModel) await search.tower.checkpoint.close();
+    if (search?.tower?.source) await search.tower.checkpoint.close();
     await checkpoint.close();
   }
 }

@@ -97,6 +97,6 @@ describe("weights that are quantised already", () => {
 
   it("requantize is true or false", async () => {
     const wrong = { type: "q8_0", requantize: "yes" } as unknown as { type: "q8_0" };
-    expect(await codeOf(() => quantize(small, at("x.gguf"), wrong))).toBe("OPTION_RANGE");
+    expect(await codeOf(() => quantize(small, at("x.gguf"), wrong))).toBe("REQ_PARAM");
   });
 });

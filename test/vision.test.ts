@@ -2,7 +2,7 @@
  * A model that sees against tensors that transformers made: every one of the tower and of the text, in both kinds of files; and what hangs
  * on pictures in sessions, prefixes and options.
  */
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { inspect, loadModel, type Model } from "../dist/src/index.js";
@@ -155,15 +155,19 @@ it("a mmproj file beside the model is found by its name, and said; of several no
   const folder = join(dirname(text), "beside");
   mkdirSync(folder);
   copyFileSync(text, join(folder, "model.gguf"));
-  copyFileSync(tower, join(folder, "mmproj-model.gguf"));
+  copyFileSync(tower, join(folder, "mmproj-other.gguf"));
   const { ids, pixelValues, taps } = visionPrompt("one");
   for (const source of [folder, join(folder, "model.gguf")]) {
     const model = await load({}, source);
-    expect(model.info.warnings.join("\n")).toContain("mmproj-model.gguf");
+    expect(model.info.warnings.join("\n")).toContain("mmproj-other.gguf");
     const { logits } = await model.trace(ids, { pixelValues });
     expect(firstArgmaxDifference(logits, taps.get("logits")!)).toBeNull();
   }
-  copyFileSync(tower, join(folder, "mmproj-other.gguf"));
+  // One of the model's own name is its tower, whatever else lies there.
+  copyFileSync(tower, join(folder, "mmproj-model.gguf"));
+  expect((await inspect(folder)).vision).toMatchObject({ name: "mmproj-model.gguf" });
+  rmSync(join(folder, "mmproj-model.gguf"));
+  copyFileSync(tower, join(folder, "mmproj-third.gguf"));
   const blind = await load({}, folder);
   expect(blind.info.warnings.join("\n")).toContain("several towers lie beside");
   expect(await codeOf(() => blind.trace(ids, { pixelValues }))).toBe("VISION_MISSING");

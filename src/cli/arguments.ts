@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
-import { RECIPES } from "../convert/quantize.ts";
+import { type QuantizeOptions, RECIPES, TOWER_TYPES } from "../convert/quantize.ts";
 import { checkLoadOptions, type LoadOptions } from "../engine/load-options.ts";
 import { EngineError, quoteName } from "../error.ts";
 import { checkOptions, type GenerateOptions } from "../generate/options.ts";
@@ -62,6 +62,7 @@ export interface QuantizeCommand {
   readonly model: string | undefined;
   readonly recipe: Recipe;
   readonly requantize: boolean;
+  readonly vision: Pick<QuantizeOptions, "vision" | "visionType">;
   /** A path, or `STDIO`. */
   readonly output: string;
   readonly threads: number | undefined;
@@ -253,7 +254,21 @@ function quantizeOptions(values: ReadonlyMap<string, Value>): Omit<QuantizeComma
   checked(() => checkLoadOptions({ threads }));
   if (output === STDIO && values.has("json"))
     throw new UsageError("--json beside --output -, which takes stdout for the new file, expected one of them");
-  return { recipe, requantize: values.has("requantize"), output, threads };
+  return { recipe, requantize: values.has("requantize"), vision: towerOptions(values, output), output, threads };
+}
+
+function towerOptions(values: ReadonlyMap<string, Value>, output: string): QuantizeCommand["vision"] {
+  const [file, type] = ["vision", "vision-type"].map((name) => values.get(name) as string | undefined);
+  const visionType = TOWER_TYPES.find((one) => one === type?.toLowerCase());
+  if (type !== undefined && !visionType)
+    throw new UsageError(
+      `a vision tower of type ${quoteName(type)}, expected --vision-type ${TOWER_TYPES.join(" | ")}`,
+    );
+  const asked = file !== undefined ? "--vision" : type !== undefined ? "--vision-type" : undefined;
+  if (asked && values.has("no-vision")) throw new UsageError(`${asked} beside --no-vision, expected one of them`);
+  if (asked && output === STDIO)
+    throw new UsageError(`${asked} beside --output -, which is one file, expected a path for the new file`);
+  return { vision: values.has("no-vision") ? false : file, visionType };
 }
 
 function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "name" | "model" | "json" | "verbose"> {

@@ -65,6 +65,7 @@ in nats, and how often the likeliest token is the same.
 
 A type is given to every matrix; beside 4 bits the one that makes the logits is
 q6_k. q4_k_m is llama.cpp's mix of q4_k and q6_k. Routers and norms stay f32.
+A vision tower goes to mmproj-NAME beside the new file, in 16 bits.
 The new file is never one of those it is made from.
 `,
   bench: `wasmaverick bench: how fast a model is on this machine, and where the time goes.

@@ -1,4 +1,4 @@
-import { RECIPES } from "../convert/quantize.ts";
+import { RECIPES, TOWER_TYPES } from "../convert/quantize.ts";
 import { BATCH_OPTIONS, SERVE_OPTIONS } from "./server-rows.ts";
 
 /** The options of the command line: one table for the parser, the help and the hints at typos. */
@@ -51,6 +51,14 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "the new file, there only when it is whole; - is stdout",
     ...quantize,
   },
+  {
+    name: "vision-type",
+    kind: "text",
+    value: "type",
+    help: `of its vision tower: ${TOWER_TYPES.join(", ")} (16 bits as stored)`,
+    ...quantize,
+  },
+  { name: "no-vision", kind: "flag", help: "without its vision tower", ...quantize },
   { name: "requantize", kind: "flag", help: "also where that saves no bytes, and only loses quality", ...quantize },
   { name: "file", kind: "text", value: "path", help: "the text, in UTF-8; - is stdin", ...perplexity },
   {
@@ -268,7 +276,14 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "kept of earlier turns; off: nothing (all)",
     of: ["run"],
   },
-  { name: "vision", kind: "text", value: "file", help: "the mmproj file of a model that sees", ...loads },
+  {
+    name: "vision",
+    kind: "text",
+    value: "file",
+    help: "the mmproj file of a model that sees",
+    engine: "load",
+    of: [...loads.of, "quantize"],
+  },
   {
     name: "activations",
     kind: "text",

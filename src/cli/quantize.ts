@@ -20,6 +20,7 @@ export async function quantizeFile(command: QuantizeCommand, interrupts: Interru
     done = await quantize(modelPath(command.model), piped ? stdoutStream() : output, {
       type: recipe,
       requantize,
+      ...command.vision,
       ...(threads !== undefined && { threads }),
       signal: interrupts.signal,
       onProgress: ({ loaded, total, tensor }) =>
@@ -33,15 +34,20 @@ export async function quantizeFile(command: QuantizeCommand, interrupts: Interru
     await write(process.stdout, `${JSON.stringify({ file: output, recipe, seconds, ...done })}\n`);
     return;
   }
-  const rows = Object.entries(done.types).map(([type, { tensors, bytes }]) => [
-    type,
-    `${formatCount(tensors)} tensor${tensors === 1 ? "" : "s"}`,
-    formatBytes(bytes),
-  ]);
-  await write(piped ? process.stderr : process.stdout, formatColumns(rows, "lrr", "  "));
+  const { vision: tower } = done;
+  const rows = [...rowsOf(done, ""), ...(tower ? rowsOf(tower, "vision tower") : [])];
+  await write(piped ? process.stderr : process.stdout, formatColumns(rows, "lrrl", "  "));
   for (const warning of done.warnings) await write(process.stderr, `warning: ${printable(warning)}\n`);
   const name = piped ? "stdout" : printable(output);
+  if (tower) await write(process.stderr, `${printable(tower.file)}: ${formatBytes(tower.bytes)}\n`);
   await write(process.stderr, `${name}: ${formatBytes(done.bytes)} in ${seconds.toFixed(1)} s\n`);
+}
+
+function rowsOf({ types }: Pick<Quantized, "types">, what: string): string[][] {
+  return Object.entries(types).map(([type, { tensors, bytes }]) => [
+    ...[type, `${formatCount(tensors)} tensor${tensors === 1 ? "" : "s"}`, formatBytes(bytes)],
+    what,
+  ]);
 }
 
 /** A reader that leaves aborts the command's signal. */

@@ -36,7 +36,7 @@ async function openWith(
   openTokens: (vocab: number) => Tokenizer | null,
 ): Promise<Model> {
   const search = await openTower(checked.vision, source, checkpoint, checked.signal);
-  const beside = search.tower && !search.tower.ofModel ? [search.tower.checkpoint] : [];
+  const beside = search.tower?.source ? [search.tower.checkpoint] : [];
   try {
     const adapters = await openAdapters(checked.adapters, checked.signal);
     try {

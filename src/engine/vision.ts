@@ -17,10 +17,10 @@ export type VisionOption = CheckpointLike | false | undefined;
 
 export interface OpenedTower {
   readonly checkpoint: Checkpoint;
+  /** Where it was opened; null: it is the model's own, and closed with that. */
+  readonly source: CheckpointLike | null;
   /** Nobody named it: one that does not fit is left out. */
   readonly found: boolean;
-  /** Whoever opened the model closes it. */
-  readonly ofModel: boolean;
 }
 
 export interface TowerSearch {
@@ -30,7 +30,7 @@ export interface TowerSearch {
 
 /** The tower of a multimodal folder. */
 export const ownTower = (model: Checkpoint): TowerSearch => ({
-  tower: holdsTower(model) ? { checkpoint: model, found: true, ofModel: true } : null,
+  tower: holdsTower(model) ? { checkpoint: model, source: null, found: true } : null,
   warnings: [],
 });
 
@@ -44,7 +44,7 @@ export async function openTower(
   if (option === false) return { tower: null, warnings: [] };
   const open = (place: CheckpointLike) => orAborted(openCheckpoint(place, signal), signal, (late) => late.close());
   if (option !== undefined) {
-    return { tower: { checkpoint: await open(option), found: false, ofModel: false }, warnings: [] };
+    return { tower: { checkpoint: await open(option), source: option, found: false }, warnings: [] };
   }
   if (holdsTower(model)) return ownTower(model);
   const path = source === null ? null : placeOf(source);
@@ -58,7 +58,7 @@ export async function openTower(
   }
   const checkpoint = await open(beside[0]);
   const found = `CHECKPOINT_FOUND: ${quoteName(beside[0])} lies beside and is taken for the vision tower`;
-  return { tower: { checkpoint, found: true, ofModel: false }, warnings: [found] };
+  return { tower: { checkpoint, source: beside[0], found: true }, warnings: [found] };
 }
 
 /** Configuration and places of all weights; null where there is no tower. */
@@ -68,16 +68,16 @@ export function readTower(
   text: ModelConfig,
 ): { vision: Vision | null; pictures: PictureConfig | null; warnings: readonly string[] } {
   if (!tower) return { vision: null, pictures: null, warnings };
-  const { checkpoint, found, ofModel } = tower;
+  const { checkpoint, source, found } = tower;
   try {
     const { config, warnings: odd } = readVision(checkpoint, model, text);
     const mapped = mapVision(checkpoint, config, text);
-    const own = ofModel ? [] : checkpoint.warnings;
+    const own = source === null ? [] : checkpoint.warnings;
     const all = [...warnings, ...own, ...odd, ...mapped.warnings];
     const pictures = readPictureConfig(checkpoint, model, config);
     return { vision: { config, weights: mapped.weights }, pictures, warnings: all };
   } catch (error) {
-    if (!(error instanceof EngineError) || !found || ofModel) throw error;
+    if (!(error instanceof EngineError) || !found || source === null) throw error;
     const left = `VISION_FILE: ${quoteName(checkpoint.name)} lies beside and is no tower of this model: ${error.message}`;
     return { vision: null, pictures: null, warnings: [left] };
   }

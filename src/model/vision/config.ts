@@ -33,7 +33,8 @@ export interface VisionConfig {
 export const CHANNELS = 3;
 /** Of every layer norm: HF's class takes it whatever `norm_eps` says. */
 const EPS = 1e-5;
-const THETA = 10000;
+/** Of every GGUF file: it has no key for another. */
+export const GGUF_THETA = 10000;
 /** Beyond any tower: 4,096 patches a tile, whose rows a context of a million could not hold a thousand times. */
 const MOST_SIDE = 64;
 const LEAST_SIDE = 4;
@@ -42,7 +43,7 @@ const MOST_WIDTH = 2 ** 20;
 const MOST_LAYERS = 512;
 const PATCH = "<|patch|>";
 /** Not llama.cpp's: it knows the token by its name, which a model without tokenizer lacks. */
-const PATCH_KEY = "clip.vision.patch_token_id";
+export const PATCH_KEY = "clip.vision.patch_token_id";
 
 /** Whether the checkpoint is one of pictures and text together. */
 export function holdsTower(checkpoint: Checkpoint): boolean {
@@ -95,7 +96,7 @@ export function readHfVision({ json }: Checkpoint, text: ModelConfig): { config:
       ...sizes,
       adapterWidth,
       eps: Math.fround(EPS),
-      ropeTheta: real(theta, "CONFIG_ROPE", Number.MAX_VALUE, THETA),
+      ropeTheta: real(theta, "CONFIG_ROPE", Number.MAX_VALUE, GGUF_THETA),
       patchId: integer(at(place, "/image_token_index", top["image_token_index"]), "CONFIG_TOKEN_ID", 0, text.vocab - 1),
     },
     warnings,
@@ -128,7 +129,7 @@ export function readGgufVision(file: Checkpoint, model: Checkpoint, text: ModelC
     ...sizes,
     adapterWidth: adapter?.shape[0] ?? 1, // a file without it lacks a tensor
     eps: real(field("clip.vision.attention.layer_norm_epsilon"), "CONFIG_RANGE", 1, EPS),
-    ropeTheta: THETA,
+    ropeTheta: GGUF_THETA,
     patchId: ggufPatchId(field(PATCH_KEY), model, text),
   };
 }

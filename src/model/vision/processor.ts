@@ -32,6 +32,7 @@ const NAMES: Readonly<Record<keyof PictureTokens, readonly [key: string, name: s
 };
 
 /** Of the released models, where a file does not say. */
+export const DEFAULT_TOKENS: PictureTokens = tokensOf(undefined);
 const MAX_TILES = 16;
 const MOST_TILES = 64;
 const HALF = [0.5, 0.5, 0.5];
@@ -86,7 +87,7 @@ function ofGguf({ metadata, name }: Checkpoint, config: VisionConfig): Processor
 }
 
 /** Ours, not llama.cpp's. */
-const MAX_TILES_KEY = "clip.vision.max_patches";
+export const MAX_TILES_KEY = "clip.vision.max_patches";
 
 function channels(field: Field, positive: boolean): readonly number[] {
   if (field.value == null) return HALF;

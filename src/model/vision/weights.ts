@@ -68,7 +68,7 @@ const HF: VisionNames = {
 };
 
 /** As llama.cpp writes them. */
-const GGUF: VisionNames = {
+export const GGUF_VISION: VisionNames = {
   patch: "v.patch_embd.weight",
   classRow: "v.class_embd",
   positions: "v.position_embd.weight",
@@ -94,7 +94,7 @@ export function mapVision(
   text: ModelConfig,
 ): { weights: VisionWeights; warnings: string[] } {
   const shelf = new Shelf(checkpoint, isVisionName);
-  const names = checkpoint.format === "safetensors" ? HF : GGUF;
+  const names = checkpoint.format === "safetensors" ? HF : GGUF_VISION;
   const { hidden, width, tokens, patchSize, adapterWidth } = config;
   const norm = (ours: string, theirs: string): Norm => ({
     weight: shelf.vector(`${ours}.weight`, `${theirs}.weight`, hidden),
@@ -132,7 +132,7 @@ export function mapVision(
 }
 
 /** Matrices of a layer, in the order of the forward pass. */
-const LAYER_PARTS = ["q", "k", "v", "o", "up", "down"] as const;
+export const LAYER_PARTS = ["q", "k", "v", "o", "up", "down"] as const;
 
 /** In the order of the forward pass. */
 export function matricesOfVision({ patch, layers, adapter, projector }: VisionWeights): Matrix[] {
