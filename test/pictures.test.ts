@@ -211,6 +211,57 @@ describe("beholder", () => {
   });
 });
 
+describe("the colours of a JPEG are Pillow's within 3", () => {
+  const PATCHES = [
+    [220, 40, 40],
+    [50, 170, 70],
+    [45, 90, 220],
+    [250, 215, 50],
+    [30, 30, 30],
+    [255, 255, 255],
+  ];
+  const ADOBE = { at: 2, bytes: 16, transform: 15 };
+  /** Adobe's marker says nothing else; null: without it. */
+  const told = (name: string, transform: number | null) => {
+    const bytes = file(name);
+    if (transform === null)
+      return Uint8Array.from([...bytes.subarray(0, ADOBE.at), ...bytes.subarray(ADOBE.at + ADOBE.bytes)]);
+    bytes[ADOBE.at + ADOBE.transform] = transform;
+    return bytes;
+  };
+  const YCCK = [
+    [158, 0, 191],
+    [255, 178, 131],
+    [81, 255, 255],
+    [114, 0, 0],
+    [255, 121, 255],
+    [0, 134, 0],
+  ];
+  const YCC = [
+    [97, 255, 64],
+    [0, 77, 124],
+    [174, 0, 0],
+    [141, 255, 255],
+    [0, 134, 0],
+    [255, 121, 255],
+  ];
+
+  it.each([
+    ["CMYK, inverted as Adobe's marker means", "cmyk.jpg", 0, PATCHES],
+    ["four planes without a marker", "cmyk.jpg", null, PATCHES],
+    ["YCCK", "cmyk.jpg", 2, YCCK],
+    ["RGB by Adobe's marker", "rgb.jpg", 0, PATCHES],
+    ["planes named R, G, B without a marker", "rgb.jpg", null, PATCHES],
+    ["YCbCr by Adobe's marker", "rgb.jpg", 1, YCC],
+  ])("%s", async (_, name, transform, wanted) => {
+    const { width, height, data } = await readPicture(told(name, transform), "image");
+    expect([width, height]).toEqual([48, 8]);
+    for (const [patch, colour] of wanted.entries())
+      for (const [channel, value] of colour.entries())
+        expect(Math.abs(data[(4 * 48 + patch * 8 + 4) * 4 + channel] - value)).toBeLessThanOrEqual(3);
+  });
+});
+
 describe("bad pictures", () => {
   const FIELD = "image";
 

@@ -1,4 +1,5 @@
 import { decodeGif } from "./gif.ts";
+import { decodeJpeg } from "./jpeg.ts";
 import { type Decode, type DecodedPicture, DecoderMissing } from "./picture.ts";
 
 /** Decoders for runtimes that have none of their own, each loaded when a picture of its kind comes first. */
@@ -55,16 +56,5 @@ function decodePng({ convertIndexedToRgb, decode }: typeof import("fast-png"), b
     }
     data[pixel * 4 + 3] = opaque ? (clear ? 0 : 255) : byte(values[from + channels - 1]);
   }
-  return { width, height, data, turned: false };
-}
-
-function decodeJpeg({ decode }: typeof import("jpeg-js"), bytes: Uint8Array): DecodedPicture {
-  const { width, height, data } = decode(bytes, {
-    useTArray: true,
-    formatAsRGBA: true,
-    tolerantDecoding: false,
-    maxResolutionInMP: 100,
-    maxMemoryUsageInMB: 1024,
-  });
   return { width, height, data, turned: false };
 }
