@@ -19,9 +19,6 @@ export const asPng = ({ width, height, data }: Pixels, depth: 8 | 16 = 8) =>
     }),
   );
 
-export const asGreyPng = ({ width, height, data }: Pixels) =>
-  new Uint8Array(encode({ width, height, data: data.filter((_, i) => i % 4 === 0), channels: 1 }));
-
 export const asOpaquePng = (pixels: Pixels) => new Uint8Array(encode({ ...pixels, data: rgbOf(pixels), channels: 3 }));
 
 /** `orientation`: an EXIF segment says that it is turned. */
