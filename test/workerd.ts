@@ -30,8 +30,8 @@ function findBinary(): { path: string } | { missing: string } {
 }
 
 /** Copies a module and all it imports into `folder`, under their paths. */
-function copyModules(entry: string, folder: string): string[] {
-  const modules = collectModules(ROOT, entry, { home: "", condition: "workerd" });
+function copyModules(entry: ServeOptions["entry"], folder: string): string[] {
+  const modules = typeof entry === "string" ? collectModules(ROOT, entry, { home: "", condition: "workerd" }) : entry;
   for (const [path, bytes] of modules) {
     mkdirSync(join(folder, dirname(path)), { recursive: true });
     writeFileSync(join(folder, path), bytes);
@@ -40,7 +40,8 @@ function copyModules(entry: string, folder: string): string[] {
 }
 
 export interface ServeOptions {
-  readonly entry: string;
+  /** A module of the repository, or all modules by name, that of the worker first. */
+  readonly entry: string | ReadonlyMap<string, string | Uint8Array>;
   readonly compatibilityDate: string;
   readonly flags: readonly string[];
   readonly vars: Readonly<Record<string, string>>;
