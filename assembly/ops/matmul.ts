@@ -220,7 +220,8 @@ function write_groups(matrixAt: usize, sumAt: usize, apart: usize, entry: i32, h
   const offset = <usize>entry * stride + (<usize>group * GROUP << 2);
   const residualAt = <usize>word(matrixAt, MATRIX_RESIDUAL_AT), biasAt = <usize>word(matrixAt, MATRIX_BIAS_AT);
   const outAt = <usize>word(matrixAt, MATRIX_OUT_AT) + offset;
-  if (biasAt !== 0 || outputs < GROUP * count) return write_scalar(outAt, residualAt === 0 ? 0 : residualAt + offset, biasAt === 0 ? 0 : biasAt + (<usize>group * GROUP << 2), stride, sumAt, apart, h, outputs);
+  if (outputs < GROUP * count) return write_scalar(outAt, residualAt === 0 ? 0 : residualAt + offset, biasAt === 0 ? 0 : biasAt + (<usize>group * GROUP << 2), stride, sumAt, apart, h, outputs);
+  if (biasAt !== 0) return write_biased(outAt, residualAt === 0 ? 0 : residualAt + offset, biasAt + (<usize>group * GROUP << 2), stride, sumAt, apart, h, count);
   if (residualAt === 0) {
     for (let row: usize = 0; row < <usize>h; row++) {
       let at = outAt + row * stride, from = sumAt + row * (GROUP * 4);
@@ -240,7 +241,25 @@ function write_groups(matrixAt: usize, sumAt: usize, apart: usize, entry: i32, h
   }
 }
 
-/** `write_groups` with a bias, or with fewer outputs than the groups have; addresses 0: none. */
+/** `write_groups` of whole groups with a bias; `addAt` 0: no residual. */
+function write_biased(outAt: usize, addAt: usize, biasAt: usize, stride: usize, sumAt: usize, apart: usize, h: i32, count: i32): void {
+  for (let row: usize = 0; row < <usize>h; row++) {
+    const rowAt = outAt + row * stride;
+    for (let one: usize = 0; one < <usize>count; one++) {
+      const from = sumAt + row * (GROUP * 4) + one * apart, bias = biasAt + one * (GROUP * 4), at = rowAt + one * (GROUP * 4);
+      let a = f32x4.add(v128.load(from, 0), v128.load(bias, 0)), b = f32x4.add(v128.load(from, 16), v128.load(bias, 16));
+      if (addAt !== 0) {
+        const add = addAt + (at - outAt);
+        a = f32x4.add(v128.load(add, 0), a);
+        b = f32x4.add(v128.load(add, 16), b);
+      }
+      v128.store(at, a, 0);
+      v128.store(at, b, 16);
+    }
+  }
+}
+
+/** `write_groups` with fewer outputs than the groups have; addresses 0: none. */
 function write_scalar(outAt: usize, addAt: usize, biasAt: usize, stride: usize, sumAt: usize, apart: usize, h: i32, outputs: i32): void {
   for (let row: usize = 0; row < <usize>h; row++) {
     for (let output: usize = 0; output < <usize>outputs; output++) {
