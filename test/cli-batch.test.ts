@@ -89,6 +89,15 @@ describe("a batch", () => {
     expect(read("out.jsonl").length).toBe(count);
   });
 
+  it("a line that was refused for its custom_id keeps the other of that id from nothing: killed between both, it is asked", async () => {
+    write([chat("a", 1), chat("a", 2)]);
+    const twice = { id: null, custom_id: "a", line: 2, response: null, error: { code: "invalid_line" } };
+    writeFileSync(at("errors.jsonl"), `${JSON.stringify(twice)}\n`);
+    expect(await batch()).toMatchObject({ code: 0, stderr: "2 of 2 lines done, 0 failed\n" });
+    expect(read("out.jsonl").map(({ custom_id: id }) => id)).toEqual(["a"]);
+    expect(read("errors.jsonl").length).toBe(1);
+  });
+
   it("leaves files alone that are no results of a batch", async () => {
     write([chat("a", 1)]);
     writeFileSync(at("out.jsonl"), '{"poem":1}\n');
@@ -119,7 +128,9 @@ it("100,000 lines are read in windows, what begins alike together, in bounded me
   for await (const { index, body } of linesOf(
     at("in.jsonl"),
     () => false,
-    (window) => (largest = Math.max(largest, window.length)),
+    (window) => {
+      largest = Math.max(largest, window.length);
+    },
   )) {
     seen++;
     indices.add(index);

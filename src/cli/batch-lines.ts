@@ -4,12 +4,12 @@ import { createInterface } from "node:readline";
 /** The lines of a batch: read as there is room, and begun in an order in which what begins alike stands together. */
 
 export interface BatchLine {
+  readonly text: string;
   /** From 0, empty lines not counted. */
   readonly index: number;
   /** For messages: from 1, as editors count. */
   readonly number: number;
-  /** What tells it from the others: its custom_id, or its place where it has none. */
-  readonly key: string;
+  /** What tells it from the others; null: it has none. */
   readonly customId: string | null;
   readonly url: string;
   readonly body: unknown;
@@ -24,29 +24,37 @@ const WINDOW_UNITS = 32 * 2 ** 20;
 /** Endpoints that a batch may ask. */
 const URLS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
 
-/** Without those that `isDone` knows; `onWindow` hears which lines come next, before the first of them does. */
+/**
+ * Without those that `isDone` knows. `onWindow` hears which lines come next, as the file has them, before the first of them does; until it
+ * resolves none does.
+ */
 export async function* linesOf(
   path: string,
-  isDone: (key: string) => boolean,
-  onWindow: (indices: readonly number[]) => void,
+  isDone: (line: BatchLine) => boolean,
+  onWindow: (lines: readonly BatchLine[]) => void | Promise<void>,
 ): AsyncGenerator<BatchLine> {
   let window: { line: BatchLine; order: string }[] = [];
   let units = 0;
-  const next = () => {
-    onWindow(window.map(({ line }) => line.index));
+  const seen = new Set<string>();
+  const next = async () => {
+    await onWindow(window.map(({ line }) => line));
     return sorted(window);
   };
   for await (const { text, index, number } of textsOf(path)) {
-    const line = read(text, index, number);
-    if (isDone(line.key)) continue;
+    const read = readLine(text, index, number);
+    const { customId } = read;
+    const again = customId !== null && seen.has(customId);
+    if (customId !== null) seen.add(customId);
+    const line = again ? { ...read, wrong: "a custom_id that stands there twice" } : read;
+    if (isDone(line)) continue;
     window.push({ line, order: orderOf(line) });
     units += text.length;
     if (window.length < WINDOW_LINES && units < WINDOW_UNITS) continue;
-    yield* next();
+    yield* await next();
     window = [];
     units = 0;
   }
-  yield* next();
+  yield* await next();
 }
 
 /** How many lines there are, empty ones not counted. */
@@ -83,9 +91,9 @@ function orderOf({ url, body }: BatchLine): string {
   return JSON.stringify([url, model, tools ?? null, messages ?? prompt ?? null]);
 }
 
-function read(text: string, index: number, number: number): BatchLine {
-  const place = `line ${number}`;
-  const none = { index, number, key: place, customId: null, url: "", body: null };
+/** Whatever the text is: what is wrong with it is said in the line. */
+export function readLine(text: string, index: number, number: number): BatchLine {
+  const none = { text, index, number, customId: null, url: "", body: null };
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -95,7 +103,7 @@ function read(text: string, index: number, number: number): BatchLine {
   if (typeof parsed !== "object" || parsed === null) return { ...none, wrong: "no object" };
   const { custom_id: id, method, url, body, ...rest } = parsed as Record<string, unknown>;
   if (typeof id !== "string" || id === "") return { ...none, wrong: "no custom_id, expected text" };
-  const own = { ...none, key: `id ${id}`, customId: id, url: String(url), body };
+  const own = { ...none, customId: id, url: String(url), body };
   const [stray] = Object.keys(rest);
   if (stray !== undefined) return { ...own, wrong: `an unknown field, got ${stray}` };
   if (method !== "POST") return { ...own, wrong: "another method, expected POST" };

@@ -1,13 +1,14 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { EngineError } from "../error.ts";
+import type { BatchLine } from "./batch-lines.ts";
 
 /**
  * The two files of a batch: results, and what went wrong. A line is written whole and at once, and once; what was cut by the end of the
  * process goes when it is opened again, so that a batch goes on where it ended.
  */
 export class BatchOutput {
-  /** Keys of what is there already. */
-  readonly done = new Set<string>();
+  /** Keys of what was there at the beginning. */
+  readonly #before = new Set<string>();
   readonly #results: FileHandle;
   readonly #errors: FileHandle;
   /** Writes are one after the other. */
@@ -20,8 +21,18 @@ export class BatchOutput {
 
   static async open(results: string, errors: string): Promise<BatchOutput> {
     const output = new BatchOutput(await open(results, "a+"), await open(errors, "a+"));
-    for (const file of [output.#results, output.#errors]) await keysOf(file, output.done);
+    for (const file of [output.#results, output.#errors]) await keysOf(file, output.#before);
     return output;
+  }
+
+  /** Lines that were answered or refused before. */
+  get count(): number {
+    return this.#before.size;
+  }
+
+  has({ customId, number, wrong }: BatchLine): boolean {
+    if (wrong === null && this.#before.has(resultKey(customId))) return true;
+    return this.#before.has(errorKey(customId, number));
   }
 
   /** `failed`: into the file of errors. */
@@ -65,11 +76,16 @@ async function keysOf(file: FileHandle, keys: Set<string>): Promise<void> {
   if (whole < at) await file.truncate(whole);
 }
 
+const resultKey = (id: string | null) => `result ${id}`;
+/** Also its place: a line that is wrong may have the id of another. */
+const errorKey = (id: string | null, number: number) => `error ${number} ${id}`;
+
 function keyOf(line: string): string {
   try {
     const { custom_id: id, line: number } = JSON.parse(line) as { custom_id?: unknown; line?: unknown };
-    if (typeof id === "string") return `id ${id}`;
-    if (id === null && typeof number === "number") return `line ${number}`;
+    const named = typeof id === "string";
+    if (typeof number === "number" && (named || id === null)) return errorKey(id as string | null, number);
+    if (named && number === undefined) return resultKey(id);
   } catch {
     // Told below.
   }
