@@ -15,7 +15,8 @@ const SAID = Object.freeze({
   SOURCE_SHAPE: "A ByteSource of the caller lacks a member, or one has another type.",
 
   SERVER_LISTEN: "The server cannot listen on that address: another program has it, or it is none of this machine.",
-  PEER_MISSING: "A package that the server needs is not installed. The message has the line that installs it.",
+  REDIS_UNREACHABLE: "The Redis of a queue of lines does not answer at its address, or lets nobody in.",
+  PEER_MISSING: "A package that serving or a queue needs is not installed. The message has the line that installs it.",
 
   DISPOSED: "The model or session was disposed, or the file of logits closed.",
   GENERATION_LEFT: "The reader of a generation left, or `cancel` was called, before its end.",

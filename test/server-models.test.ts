@@ -152,20 +152,29 @@ describe("a config file", () => {
   });
 });
 
-it("without a package that it needs, a server says which and how it is installed", () => {
+it.each([
+  [
+    "server",
+    `const { createServer } = await import("./dist/src/server/create-server.js");
+    await createServer({ generate() {}, info: { name: "x" } }).catch((error) => console.log(error.message));`,
+    /^PEER_MISSING: .*, got "?(hono|zod)"?, expected npm install hono zod prom-client\n$/,
+  ],
+  [
+    "queue",
+    `const { openQueue } = await import("./dist/src/cli/queue-connection.js");
+    await openQueue({ url: "redis://x", name: "lines" }, 0).catch((error) => console.log(error.message));`,
+    /^PEER_MISSING: .*, got "?(bullmq|ioredis)"?, expected npm install bullmq ioredis\n$/,
+  ],
+])("without a package that it needs, a %s says which and how it is installed", (_, program, message) => {
   const folder = mkdtempSync(join(tmpdir(), "wasmaverick-alone-"));
   try {
     cpSync(join(PROJECT, "dist"), join(folder, "dist"), { recursive: true });
     cpSync(join(PROJECT, "package.json"), join(folder, "package.json"));
-    const program = `const { createServer } = await import("./dist/src/server/create-server.js");
-      await createServer({ generate() {}, info: { name: "x" } }).catch((error) => console.log(error.message));`;
     const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
       cwd: folder,
       encoding: "utf8",
     });
-    expect(stdout, stderr).toMatch(
-      /^PEER_MISSING: .*, got "?(hono|zod)"?, expected npm install hono zod prom-client\n$/,
-    );
+    expect(stdout, stderr).toMatch(message);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -8,6 +8,7 @@ import type { ChatOptions, Recipe } from "../index.ts";
 import { answerOptions, chatVariables, type FormatFile, formatFile } from "./answer-options.ts";
 import { type BatchCommand, batchOptions } from "./batch-arguments.ts";
 import { COMMANDS, type CommandName, nearestName, OPTIONS, optionsOf } from "./options.ts";
+import { type QueueCommand, queueOptions, type WorkCommand, workOptions } from "./queue-arguments.ts";
 import { type ServeCommand, serveOptions } from "./serve-arguments.ts";
 import { type Split, splitArguments, UsageError, type Value } from "./split.ts";
 
@@ -94,6 +95,8 @@ export type Command =
   | BatchCommand
   | BenchCommand
   | ServeCommand
+  | WorkCommand
+  | QueueCommand
   | { name: "help"; of: CommandName }
   | { name: "version" };
 
@@ -113,19 +116,20 @@ export function parseCommand(argv: readonly string[]): Command {
   if (values.has("help")) return { name: "help", of: name };
   if (values.has("version")) return { name: "version" };
   if (name === "batch") {
-    const load = loadOptions(name, values);
-    if (values.has("no-generation-config")) load.generationConfig = false;
+    const load = servedLoad(name, values);
     const told = { json: values.has("json"), verbose: values.has("verbose") };
     return { name, ...told, ...checked(() => batchOptions(split.positionals, values, load)) };
   }
+  if (name === "queue") return { name, json: values.has("json"), ...queueOptions(split.positionals, values) };
   const about = { model: onlyModel(split.positionals, name), json: values.has("json") };
   if (name === "inspect") return { name, ...about, tensors: values.has("tensors") };
   const verbose = values.has("verbose");
   if (name === "perplexity") return { name, ...about, verbose, ...perplexityOptions(values) };
   if (name === "quantize") return { name, ...about, ...quantizeOptions(values) };
+  if (name === "work")
+    return { name, ...about, verbose, ...checked(() => workOptions(values, servedLoad(name, values))) };
   if (name === "serve") {
-    const load = loadOptions(name, values);
-    if (values.has("no-generation-config")) load.generationConfig = false;
+    const load = servedLoad(name, values);
     const command = { name, ...about, verbose, ...checked(() => serveOptions(values, load)) };
     if (command.config !== undefined && command.model !== undefined)
       throw new UsageError("a model beside --config, which names the models, expected one of them");
@@ -290,6 +294,13 @@ function benchOptions(values: ReadonlyMap<string, Value>): Omit<BenchCommand, "n
       layers: values.has("layers"),
     };
   });
+}
+
+/** Of a model that answers requests. */
+function servedLoad(command: CommandName, values: ReadonlyMap<string, Value>): LoadOptions {
+  const load = loadOptions(command, values);
+  if (values.has("no-generation-config")) load.generationConfig = false;
+  return load;
 }
 
 function loadOptions(command: CommandName, values: ReadonlyMap<string, Value>): LoadOptions {

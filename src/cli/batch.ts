@@ -4,6 +4,7 @@ import { countLines } from "./batch-lines.ts";
 import { BatchOutput } from "./batch-output.ts";
 import { BatchProgress } from "./batch-progress.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { answerByQueue } from "./queue-batch.ts";
 import { UsageError } from "./split.ts";
 
 /** What answers the lines of a batch. */
@@ -27,7 +28,9 @@ export async function batch(command: BatchCommand, interrupts: Interrupts): Prom
   const output = await BatchOutput.open(command.output, command.errors);
   const progress = new BatchProgress(input, total, output.count);
   try {
-    await answerHere({ command, output, progress, signal });
+    const work = { command, output, progress, signal };
+    if (command.queue === undefined) await answerHere(work);
+    else await answerByQueue(command.queue, work);
   } finally {
     progress.erase();
     await output.close();

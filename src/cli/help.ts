@@ -12,6 +12,8 @@ const USAGE: Readonly<Record<CommandName, string>> = {
   wasmaverick [model] --chat [-p "Hello"] [options]       talk to the model
   wasmaverick serve [model] [options]                     OpenAI's API
   wasmaverick batch in.jsonl out.jsonl -m model           lines of requests
+  wasmaverick work [model] --queue redis://...            answers lines of others
+  wasmaverick queue redis://...                           how far they are
   wasmaverick inspect [model] [--tensors] [--json]        what is in a file
   wasmaverick perplexity [model] --file text.txt          how well it predicts
   wasmaverick quantize [model] -t q4_k_m -o new.gguf      fewer bits
@@ -39,6 +41,25 @@ is taken, what runs may end, exit code 0. More in docs/server.md.
 Lines are { custom_id, method: "POST", url, body } for chat completions,
 completions and embeddings. What is in the output already is not asked again: a
 batch that was stopped, however, goes on where it ended.
+
+  wasmaverick batch in.jsonl out.jsonl --queue redis://host:6379
+
+Workers on any number of machines answer (wasmaverick work), and the results
+stand in the order of the lines. More in docs/server.md.
+`,
+  work: `wasmaverick work: answers lines of a queue in Redis, beside any number of others.
+
+  wasmaverick work [model] --queue redis://host:6379 [options]
+
+All workers of a queue have the same model. stdout has one line, "ready ...", as
+soon as lines are taken. What a worker that is gone had in its hands goes back
+into the queue. SIGTERM and SIGINT: nothing new is taken, what runs may end, the
+rest goes back, exit code 0. A password stands in the address, or in
+WASMAVERICK_QUEUE_PASSWORD.
+`,
+  queue: `wasmaverick queue: batches and workers of a queue, from any machine.
+
+  wasmaverick queue redis://host:6379 [--queue-name name] [--json]
 `,
   inspect: `wasmaverick inspect: what is in a checkpoint and what it would need.
 

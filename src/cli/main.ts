@@ -9,10 +9,12 @@ import { printInspection } from "./inspect.ts";
 import { Interrupts } from "./interrupts.ts";
 import { perplexity } from "./perplexity.ts";
 import { quantizeFile } from "./quantize.ts";
+import { printQueue } from "./queue-status.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { UsageError } from "./split.ts";
 import { printable, write } from "./terminal.ts";
+import { work } from "./work.ts";
 
 /**
  * `wasmaverick`: generated text (or what was asked for: JSON, help, an inspection, speeds) on stdout, everything else on stderr.
@@ -33,6 +35,8 @@ async function main(argv: readonly string[]): Promise<void> {
     else if (command.name === "quantize") await quantizeFile(command, interrupts);
     else if (command.name === "serve") await serve(command, interrupts);
     else if (command.name === "batch") await batch(command, interrupts);
+    else if (command.name === "work") await work(command, interrupts);
+    else if (command.name === "queue") await printQueue(command);
     else if (command.name === "bench") await bench(command, interrupts);
     else await run(command, interrupts);
   } catch (error) {

@@ -1,9 +1,19 @@
 import { RECIPES, TOWER_TYPES } from "../convert/quantize.ts";
-import { BATCH_OPTIONS, SERVE_OPTIONS } from "./server-rows.ts";
+import { BATCH_OPTIONS, QUEUE_OPTIONS, SERVE_OPTIONS } from "./server-rows.ts";
 
 /** The options of the command line: one table for the parser, the help and the hints at typos. */
 
-export const COMMANDS = ["run", "serve", "batch", "inspect", "perplexity", "quantize", "bench"] as const;
+export const COMMANDS = [
+  "run",
+  "serve",
+  "batch",
+  "work",
+  "queue",
+  "inspect",
+  "perplexity",
+  "quantize",
+  "bench",
+] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export interface OptionRow {
@@ -25,9 +35,9 @@ export interface OptionRow {
 const generate = { engine: "generate", of: ["run"] } as const;
 /** Of the engine's options they are a part, or are read from a file. */
 const words = { of: ["run"] } as const;
-const load = { engine: "load", of: ["run", "serve", "batch"] } as const;
-const threads = { engine: "load", of: ["run", "serve", "batch", "perplexity", "quantize"] } as const;
-const loads = { engine: "load", of: ["run", "serve", "batch", "perplexity", "bench"] } as const;
+const load = { engine: "load", of: ["run", "serve", "batch", "work"] } as const;
+const threads = { engine: "load", of: ["run", "serve", "batch", "work", "perplexity", "quantize"] } as const;
+const loads = { engine: "load", of: ["run", "serve", "batch", "work", "perplexity", "bench"] } as const;
 const all = { kind: "flag", of: COMMANDS } as const;
 const bench = { of: ["bench"] } as const;
 const perplexity = { of: ["perplexity"] } as const;
@@ -42,6 +52,7 @@ const LEAST_WINDOW = 4;
 export const OPTIONS: readonly OptionRow[] = [
   ...SERVE_OPTIONS,
   ...BATCH_OPTIONS,
+  ...QUEUE_OPTIONS,
   { name: "type", short: "t", kind: "text", value: "type", help: `${RECIPES.join(", ")}`, ...quantize },
   {
     name: "output",
@@ -207,7 +218,7 @@ export const OPTIONS: readonly OptionRow[] = [
     name: "no-generation-config",
     kind: "flag",
     help: "without the defaults that the file asks for",
-    of: ["run", "serve", "batch"],
+    of: ["run", "serve", "batch", "work"],
   },
   { name: "threads", kind: "number", value: "n", help: "worker threads; 0: only the main one (cores)", ...threads },
   { name: "context", kind: "number", value: "n", help: "tokens in the cache (the file's, at most 8192)", ...load },

@@ -1,6 +1,6 @@
 import type { OptionRow } from "./options.ts";
 
-/** What `wasmaverick serve` and `wasmaverick batch` know beside the options of loading. */
+/** What `wasmaverick serve`, `batch`, `work` and `queue` know beside the options of loading. */
 
 const serve = { of: ["serve"] } as const;
 const SECONDS = [1, 86_400] as const;
@@ -52,7 +52,14 @@ export const SERVE_OPTIONS: readonly OptionRow[] = [
     range: SECONDS,
     ...serve,
   },
-  { name: "drain", kind: "number", value: "s", help: "what runs may end after SIGTERM (10)", range: SECONDS, ...serve },
+  {
+    name: "drain",
+    kind: "number",
+    value: "s",
+    help: "what runs may end after SIGTERM (10)",
+    range: SECONDS,
+    of: ["serve", "work"],
+  },
   { name: "log-prompts", kind: "flag", help: "with the bodies of requests: what people wrote", ...serve },
   { name: "no-log", kind: "flag", help: "without a line for each request", ...serve },
 ];
@@ -63,4 +70,27 @@ export const BATCH_OPTIONS: readonly OptionRow[] = [
   { name: "model", short: "m", kind: "text", value: "path", help: "the model that answers", ...batch },
   { name: "errors", kind: "text", value: "path", help: "what went wrong (errors.jsonl beside the output)", ...batch },
   { name: "ordered", kind: "flag", help: "results in the order of the lines, not as they end", ...batch },
+];
+
+const queue = { of: ["batch", "work"] } as const;
+const work = { of: ["work"] } as const;
+
+export const QUEUE_OPTIONS: readonly OptionRow[] = [
+  { name: "queue", kind: "text", value: "redis://host", help: "lines go through this Redis, to workers", ...queue },
+  {
+    name: "queue-name",
+    kind: "text",
+    value: "name",
+    help: "of several queues there (lines)",
+    of: ["batch", "work", "queue"],
+  },
+  { name: "at-once", kind: "number", value: "n", help: "lines that share their steps (64)", range: [1, 512], ...work },
+  {
+    name: "lost-after",
+    kind: "number",
+    value: "s",
+    help: "a worker that shows no sign of life so long is dead (30)",
+    range: [1, 3600],
+    ...work,
+  },
 ];

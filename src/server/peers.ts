@@ -10,7 +10,7 @@ export async function peer<Module>(load: () => Promise<Module>, install = INSTAL
   } catch (error) {
     const name = missingPackage(error);
     if (name === undefined) throw error;
-    throw new EngineError("PEER_MISSING", "a package that the server needs is not installed", {
+    throw new EngineError("PEER_MISSING", "a package that this needs is not installed", {
       actual: name,
       limit: install,
       cause: error,
