@@ -2,6 +2,7 @@ import { host } from "#host";
 import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
 import type { Opened } from "../model/run/open.ts";
+import type { ResidentModel } from "../model/run/resident.ts";
 import type { Tuning } from "../model/run/tune.ts";
 import type { ActivationType, Choices } from "../weight-types.ts";
 import type { AdapterInfo } from "./adapters.ts";
@@ -54,10 +55,13 @@ export function describeModel(
   generationConfig: GenerationConfig,
   warnings: readonly string[],
 ): ModelInfo {
+  const fingerprint = fingerprintOf(resident);
   return {
     name,
     architecture: resident.config.architecture,
-    fingerprint: [...resident.fingerprint(null)].map((word) => word.toString(16).padStart(8, "0")).join(""),
+    get fingerprint() {
+      return fingerprint();
+    },
     host: host.name,
     build: { name: kernels.build, reason: kernels.reason },
     wide: kernels.wide,
@@ -73,5 +77,16 @@ export function describeModel(
     opsPerStep: resident.ops,
     barriersPerStep: resident.barriers,
     warnings,
+  };
+}
+
+/** When it is asked for: it reads samples of every matrix, and most who load a model never ask. Then it lets go of the model. */
+function fingerprintOf(resident: ResidentModel): () => string {
+  let asked: ResidentModel | null = resident;
+  let text = "";
+  return () => {
+    if (asked) text = [...asked.fingerprint(null)].map((word) => word.toString(16).padStart(8, "0")).join("");
+    asked = null;
+    return text;
   };
 }

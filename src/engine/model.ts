@@ -370,6 +370,8 @@ export class Model {
     this.#disposed = true;
     await this.#scheduler.dispose();
     await this.#resident.dispose();
+    // Known from now on: whoever keeps the description keeps no weights with it.
+    void this.info.fingerprint;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
