@@ -12,6 +12,7 @@ import { runInstalled } from "./package/installed.mjs";
 import { installPlain, pack } from "./package/pack.mjs";
 import { lintPackage } from "./package/publish-lint.mjs";
 import { Report } from "./package/report.mjs";
+import { runServed } from "./package/served.mjs";
 
 const keep = process.argv.includes("--keep");
 const unknown = process.argv.slice(2).find((argument) => argument !== "--keep");
@@ -28,6 +29,7 @@ try {
   await lintPackage(report, packed.tarball);
   await checkTypes(report, plain);
   const expected = await report.need("node, installed", () => runInstalled(report, plain));
+  await runServed(report, plain, expected);
   await bundles(report, join(folder, "bundles"), packed.tarball, expected);
 } catch (error) {
   if (!report.failed) throw error;
