@@ -1,8 +1,11 @@
 /** A batch through Redis, to workers that are killed: every line once, in order, with the bits of a batch of one process. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
+import type { Job } from "bullmq";
+import * as bullmq from "bullmq";
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { NO_REDIS } from "../scripts/queue-kills/processes.mjs";
+import { LinesOfQueue } from "../src/cli/work.ts";
 import { run } from "./command-line.ts";
 import { lines, queued } from "./queued.ts";
 import type { Json } from "./storyteller.ts";
@@ -65,6 +68,27 @@ describe.skipIf(NO_REDIS)(`a queue${NO_REDIS && ` (skipped: ${NO_REDIS})`}`, () 
     expect(read("out.jsonl").map(({ custom_id: id }) => id)).toEqual(lines(8).map(({ custom_id: id }) => id));
   });
 
+  it("a line that workers are lost with again and again is an error in the end, and only then", async () => {
+    write(lines(1, { max_tokens: 240, ignore_eos: true }));
+    const running = batch();
+    const client = new Redis(redis.url);
+    const taken = async () => (await client.lrange("wasmaverick:lines:active", 0, -1))[0];
+    const lose = async (before: number) => {
+      const { child } = await worker();
+      await expect.poll(taken, { interval: 2, timeout: 5000 }).toBeTruthy();
+      const key = `wasmaverick:lines:${await taken()}`;
+      child.kill("SIGKILL");
+      await client.hset(key, "stc", before);
+      return key;
+    };
+    expect(await client.hget(await lose(98), "failedReason")).toBe(null);
+    await lose(100);
+    await worker();
+    expect((await running.ended).code).toBe(1);
+    client.disconnect();
+    expect(read("errors.jsonl").map(({ custom_id: id, error }) => [id, error.code])).toEqual([["0", "worker_failed"]]);
+  });
+
   it("any machine sees how far batches are, and who works", async () => {
     write(lines(4));
     const waiting = batch();
@@ -80,4 +104,23 @@ describe.skipIf(NO_REDIS)(`a queue${NO_REDIS && ` (skipped: ${NO_REDIS})`}`, () 
     expect(stdout).toMatch(/^0 waiting, 0 running, 0 ended\n\nworkers\n.*storyteller.* 0 of 8 running {2}4 lines/s);
   });
   const status = async (): Promise<Json> => JSON.parse((await run("queue", redis.url, "--json")).stdout);
+});
+
+it("what fails at the server is tried by others, as often as its job says; what the line is wrong about is not", async () => {
+  const asked: number[] = [];
+  const ask = async ({ number }: { number: number }) => {
+    asked.push(number);
+    return { line: `{"line":${number}}`, failed: true, status: number, tokens: 0 };
+  };
+  const { answer } = new LinesOfQueue({ bullmq }, { ask });
+  const [one] = lines(1);
+  const job = (status: number, attemptsMade: number) =>
+    ({ data: { text: JSON.stringify(one), number: status }, attemptsMade, opts: { attempts: 3 } }) as Job;
+  for (const status of [500, 503, 429]) {
+    for (const made of [0, 1])
+      await expect(answer(job(status, made))).rejects.toThrow(`the model failed with ${status}`);
+    expect(await answer(job(status, 2))).toMatchObject({ line: `{"line":${status}}`, failed: true });
+  }
+  expect(await answer(job(400, 0))).toMatchObject({ failed: true });
+  expect(asked).toEqual([500, 500, 500, 503, 503, 503, 429, 429, 429, 400]);
 });

@@ -55,15 +55,15 @@ async function serveQueue(command: WorkCommand, interrupts: Interrupts, open: Op
 }
 
 /** Answers jobs, and counts. */
-class LinesOfQueue {
+export class LinesOfQueue {
   stopping = false;
   running = 0;
   lines = 0;
   tokens = 0;
-  readonly #open: OpenQueue;
-  readonly #answers: LineAnswers;
+  readonly #open: Pick<OpenQueue, "bullmq">;
+  readonly #answers: Pick<LineAnswers, "ask">;
 
-  constructor(open: OpenQueue, answers: LineAnswers) {
+  constructor(open: Pick<OpenQueue, "bullmq">, answers: Pick<LineAnswers, "ask">) {
     this.#open = open;
     this.#answers = answers;
   }
