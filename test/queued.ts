@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { type Started, startCommand, startRedis, startWorker } from "../scripts/queue-kills/processes.mjs";
 import type { Json } from "./storyteller.ts";
@@ -26,7 +27,10 @@ export function queued() {
     await redis.end();
     rmSync(folder, { recursive: true });
   });
-  beforeEach(() => {
+  beforeEach(async () => {
+    const client = new Redis(redis.url);
+    await client.flushall();
+    client.disconnect();
     for (const name of ["out.jsonl", "out.jsonl.queue", "errors.jsonl"]) rmSync(at(name), { force: true });
   });
   afterEach(() => {
