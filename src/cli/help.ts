@@ -12,7 +12,7 @@ const USAGE: Readonly<Record<CommandName, string>> = {
   wasmaverick [model] --chat [-p "Hello"] [options]       talk to the model
   wasmaverick serve [model] [options]                     OpenAI's API
   wasmaverick batch in.jsonl out.jsonl -m model           lines of requests
-  wasmaverick work [model] --queue redis://...            answers lines of others
+  wasmaverick work [model] --queue redis://...            answers others' lines
   wasmaverick queue redis://...                           how far they are
   wasmaverick inspect [model] [--tensors] [--json]        what is in a file
   wasmaverick perplexity [model] --file text.txt          how well it predicts
