@@ -178,7 +178,7 @@ describe("a session", () => {
         expect(ids.length).toBe(fault);
         expect(session.ids).toEqual(fault === 0 ? held : [...held, 7, ...ids]);
       }
-      const late = await errorOf(() => session.generate([1], { deadline: 1, maxTokens: 300 }).result());
+      const late = await errorOf(() => session.generate([1], { ...asked, deadline: 1, maxTokens: 300 }).result());
       expect(late.code).toBe("DEADLINE");
       const { ids } = session;
       const fresh = model.session();
