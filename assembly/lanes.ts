@@ -77,6 +77,11 @@ export class Lanes {
     return i32x4.add(sum, i32x4.add(first, i32x4.dot_i16x8_s(i16x8.shr_s(a, 8), odd)));
   }
 
+  /** s + integers * (row scale * output scales): how a block of integers joins its f32 sum. */
+  @inline static addScaled(sum: v128, integers: v128, row: v128, scales: v128): v128 {
+    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.mul(row, scales)));
+  }
+
   /** table[index] of every byte; indexes are 0..15. */
   @inline static lookup(table: v128, index: v128): v128 {
     if (RELAXED) return i8x16.relaxed_swizzle(table, index);

@@ -49,11 +49,6 @@ export class Bytes {
     return signed ? i32x4.splat(0) : i32x4.dot_i16x8_s(v128.load32_splat(sumsAt), i16x8.splat(-128));
   }
 
-  /** s + integers * (row scale * output scales). */
-  @inline static scale(sum: v128, integers: v128, row: v128, scales: v128): v128 {
-    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.mul(row, scales)));
-  }
-
   @inline static rows(type: u32, signed: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
@@ -95,12 +90,12 @@ export class Bytes {
       weightAt += step;
       if (Bytes.nibbles(type)) panelAt += high;
       let row = v128.load32_splat(scaleAt, 0);
-      s00 = Bytes.scale(s00, c00, row, scales0); s01 = Bytes.scale(s01, c01, row, scales1);
-      if (h > 1) { row = v128.load32_splat(scaleAt, 4); s10 = Bytes.scale(s10, c10, row, scales0); s11 = Bytes.scale(s11, c11, row, scales1); }
-      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Bytes.scale(s20, c20, row, scales0); s21 = Bytes.scale(s21, c21, row, scales1); }
-      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Bytes.scale(s30, c30, row, scales0); s31 = Bytes.scale(s31, c31, row, scales1); }
-      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Bytes.scale(s40, c40, row, scales0); s41 = Bytes.scale(s41, c41, row, scales1); }
-      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Bytes.scale(s50, c50, row, scales0); s51 = Bytes.scale(s51, c51, row, scales1); }
+      s00 = Lanes.addScaled(s00, c00, row, scales0); s01 = Lanes.addScaled(s01, c01, row, scales1);
+      if (h > 1) { row = v128.load32_splat(scaleAt, 4); s10 = Lanes.addScaled(s10, c10, row, scales0); s11 = Lanes.addScaled(s11, c11, row, scales1); }
+      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Lanes.addScaled(s20, c20, row, scales0); s21 = Lanes.addScaled(s21, c21, row, scales1); }
+      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Lanes.addScaled(s30, c30, row, scales0); s31 = Lanes.addScaled(s31, c31, row, scales1); }
+      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Lanes.addScaled(s40, c40, row, scales0); s41 = Lanes.addScaled(s41, c41, row, scales1); }
+      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Lanes.addScaled(s50, c50, row, scales0); s51 = Lanes.addScaled(s51, c51, row, scales1); }
       scaleAt += line;
       sumsAt += line;
     }
@@ -146,13 +141,13 @@ export class Bytes {
         at += STEP;
         panelAt += 4;
       }
-      const s0 = Bytes.scale(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Bytes.scale(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
+      const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
       v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-      const s2 = Bytes.scale(v128.load(sumAt, 32), c2, row, v128.load(at, 32)), s3 = Bytes.scale(v128.load(sumAt, 48), c3, row, v128.load(at, 48));
+      const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, v128.load(at, 32)), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, v128.load(at, 48));
       v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-      const s4 = Bytes.scale(v128.load(sumAt, 64), c4, row, v128.load(at, 64)), s5 = Bytes.scale(v128.load(sumAt, 80), c5, row, v128.load(at, 80));
+      const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, v128.load(at, 64)), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, v128.load(at, 80));
       v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-      const s6 = Bytes.scale(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Bytes.scale(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
+      const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
       v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
       at += STEP;
       if (Bytes.nibbles(type)) panelAt += 16;

@@ -36,11 +36,6 @@ class Tile {
     return i32x4.add(sum, i32x4.dot_i16x8_s(x, w));
   }
 
-  /** s + integers * (row scale * output scales). */
-  @inline static scale(sum: v128, integers: v128, row: v128, scales: v128): v128 {
-    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.mul(row, scales)));
-  }
-
   @inline static rows(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
@@ -79,12 +74,12 @@ class Tile {
       weightAt += step;
       panelAt += high;
       let row = v128.load32_splat(scaleAt, 0);
-      s00 = Tile.scale(s00, c00, row, scales0); s01 = Tile.scale(s01, c01, row, scales1);
-      if (h > 1) { row = v128.load32_splat(scaleAt, 4); s10 = Tile.scale(s10, c10, row, scales0); s11 = Tile.scale(s11, c11, row, scales1); }
-      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Tile.scale(s20, c20, row, scales0); s21 = Tile.scale(s21, c21, row, scales1); }
-      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Tile.scale(s30, c30, row, scales0); s31 = Tile.scale(s31, c31, row, scales1); }
-      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Tile.scale(s40, c40, row, scales0); s41 = Tile.scale(s41, c41, row, scales1); }
-      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Tile.scale(s50, c50, row, scales0); s51 = Tile.scale(s51, c51, row, scales1); }
+      s00 = Lanes.addScaled(s00, c00, row, scales0); s01 = Lanes.addScaled(s01, c01, row, scales1);
+      if (h > 1) { row = v128.load32_splat(scaleAt, 4); s10 = Lanes.addScaled(s10, c10, row, scales0); s11 = Lanes.addScaled(s11, c11, row, scales1); }
+      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Lanes.addScaled(s20, c20, row, scales0); s21 = Lanes.addScaled(s21, c21, row, scales1); }
+      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Lanes.addScaled(s30, c30, row, scales0); s31 = Lanes.addScaled(s31, c31, row, scales1); }
+      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Lanes.addScaled(s40, c40, row, scales0); s41 = Lanes.addScaled(s41, c41, row, scales1); }
+      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Lanes.addScaled(s50, c50, row, scales0); s51 = Lanes.addScaled(s51, c51, row, scales1); }
       scaleAt += <usize>(h << 2);
     }
     v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16);
@@ -135,10 +130,10 @@ export function gemv4_iq4_nl_q16(sumAt: usize, at: usize, panelAt: usize, scaleA
     }
     panelAt += 32;
     const row = v128.load32_splat(scaleAt);
-    s0 = Tile.scale(s0, c0, row, v128.load(at, 0)); s1 = Tile.scale(s1, c1, row, v128.load(at, 16));
-    s2 = Tile.scale(s2, c2, row, v128.load(at, 32)); s3 = Tile.scale(s3, c3, row, v128.load(at, 48));
-    s4 = Tile.scale(s4, c4, row, v128.load(at, 64)); s5 = Tile.scale(s5, c5, row, v128.load(at, 80));
-    s6 = Tile.scale(s6, c6, row, v128.load(at, 96)); s7 = Tile.scale(s7, c7, row, v128.load(at, 112));
+    s0 = Lanes.addScaled(s0, c0, row, v128.load(at, 0)); s1 = Lanes.addScaled(s1, c1, row, v128.load(at, 16));
+    s2 = Lanes.addScaled(s2, c2, row, v128.load(at, 32)); s3 = Lanes.addScaled(s3, c3, row, v128.load(at, 48));
+    s4 = Lanes.addScaled(s4, c4, row, v128.load(at, 64)); s5 = Lanes.addScaled(s5, c5, row, v128.load(at, 80));
+    s6 = Lanes.addScaled(s6, c6, row, v128.load(at, 96)); s7 = Lanes.addScaled(s7, c7, row, v128.load(at, 112));
     at += STEP;
     scaleAt += 4;
   }

@@ -26,7 +26,7 @@ class Tile {
   /** s + (gathered - 8 * sum of x) * (row scale * output scales). */
   @inline static scale(sum: v128, gathered: v128, ones: v128, offset: v128, row: v128, scales: v128, add: bool): v128 {
     const dot = add ? gathered : i32x4.sub(i32x4.dot_i16x8_s(gathered, ones), offset);
-    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, scales)));
+    return Lanes.addScaled(sum, dot, row, scales);
   }
 
   /** Products gather in i16, or where `add` in i32. */

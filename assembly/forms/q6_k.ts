@@ -38,7 +38,7 @@ class Tile {
 
   @inline static finish(sum: v128, integers: v128, row: v128, sums: v128, scales: v128, d: v128): v128 {
     const dot = i32x4.sub(integers, i32x4.shl(i32x4.dot_i16x8_s(scales, sums), 5));
-    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, d)));
+    return Lanes.addScaled(sum, dot, row, d);
   }
 
   @inline static rows(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {

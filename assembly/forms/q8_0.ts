@@ -32,11 +32,6 @@ class Tile {
     return i32x4.add(sum, i32x4.dot_i16x8_s(x, w));
   }
 
-  /** s + integers * (row scale * output scales). */
-  @inline static scale(sum: v128, integers: v128, row: v128, scales: v128): v128 {
-    return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.mul(row, scales)));
-  }
-
   @inline static q16(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blocks: i32, two: bool): void {
     let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00;
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
@@ -73,12 +68,12 @@ class Tile {
       const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16);
       weightAt += step;
       let row = v128.load32_splat(scaleAt, 0);
-      s00 = Tile.scale(s00, c00, row, scales0); s01 = Tile.scale(s01, c01, row, scales1);
-      if (h > 1) { row = v128.load32_splat(scaleAt, 4); s10 = Tile.scale(s10, c10, row, scales0); s11 = Tile.scale(s11, c11, row, scales1); }
-      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Tile.scale(s20, c20, row, scales0); s21 = Tile.scale(s21, c21, row, scales1); }
-      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Tile.scale(s30, c30, row, scales0); s31 = Tile.scale(s31, c31, row, scales1); }
-      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Tile.scale(s40, c40, row, scales0); s41 = Tile.scale(s41, c41, row, scales1); }
-      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Tile.scale(s50, c50, row, scales0); s51 = Tile.scale(s51, c51, row, scales1); }
+      s00 = Lanes.addScaled(s00, c00, row, scales0); s01 = Lanes.addScaled(s01, c01, row, scales1);
+      if (h > 1) { row = v128.load32_splat(scaleAt, 4); s10 = Lanes.addScaled(s10, c10, row, scales0); s11 = Lanes.addScaled(s11, c11, row, scales1); }
+      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Lanes.addScaled(s20, c20, row, scales0); s21 = Lanes.addScaled(s21, c21, row, scales1); }
+      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Lanes.addScaled(s30, c30, row, scales0); s31 = Lanes.addScaled(s31, c31, row, scales1); }
+      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Lanes.addScaled(s40, c40, row, scales0); s41 = Lanes.addScaled(s41, c41, row, scales1); }
+      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Lanes.addScaled(s50, c50, row, scales0); s51 = Lanes.addScaled(s51, c51, row, scales1); }
       scaleAt += line;
     }
     v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16);
@@ -138,13 +133,13 @@ export function gemv4_q8_0_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt:
       at += STEP;
       panelAt += 8;
     }
-    const s0 = Tile.scale(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Tile.scale(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
+    const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
     v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Tile.scale(v128.load(sumAt, 32), c2, row, v128.load(at, 32)), s3 = Tile.scale(v128.load(sumAt, 48), c3, row, v128.load(at, 48));
+    const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, v128.load(at, 32)), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, v128.load(at, 48));
     v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Tile.scale(v128.load(sumAt, 64), c4, row, v128.load(at, 64)), s5 = Tile.scale(v128.load(sumAt, 80), c5, row, v128.load(at, 80));
+    const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, v128.load(at, 64)), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, v128.load(at, 80));
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Tile.scale(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Tile.scale(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
+    const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
     at += STEP;
     scaleAt += 4;

@@ -123,7 +123,7 @@ export class Quads {
   @inline static finish(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
     if (type === TYPE_Q5_0) {
       const dot = i32x4.sub(integers, i32x4.dot_i16x8_s(sums, i16x8.splat(16)));
-      return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(row, scales)));
+      return Lanes.addScaled(sum, dot, row, scales);
     }
     return Quads.take(type, sum, f32x4.convert_i32x4_s(integers), row, sums, scales, mins, minScales);
   }
