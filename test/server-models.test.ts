@@ -134,8 +134,18 @@ describe("a config file", () => {
       ["b"],
       { topK: 5 },
     ]);
-    expect(models["a"].key).toBe(JSON.stringify([join(folder, "a.gguf"), { context: 256 }]));
+    expect(models["a"].key).toBe(JSON.stringify([join(folder, "a.gguf"), { wide: true, context: 256 }]));
     await expect(models["a"].load({ maxMemory: undefined })).rejects.toThrow("FILE_MISSING");
+  });
+
+  it("takes the widest vectors of the processor, as where one model is served, unless it says no", async () => {
+    const load = { context: 64, threads: 0 };
+    const source = join(PROJECT, "models/storyteller-q8_0.gguf");
+    const { models } = await read({ models: { a: { source, load }, b: { source, load: { ...load, wide: false } } } });
+    for (const [name, asked] of Object.entries({ a: true, b: false })) {
+      await using model = await models[name].load({ maxMemory: undefined });
+      expect(model.info.wide.reason !== "not asked for", name).toBe(asked);
+    }
   });
 
   it.each([

@@ -48,7 +48,9 @@ export async function readServeConfig(path: string): Promise<ServeConfig> {
   const limit = inConfig("maxMemory", () => checkLoadOptions(maxMemory === undefined ? {} : { maxMemory }).maxMemory);
   const folder = dirname(resolve(path));
   const pooled = Object.entries(models).map(([name, model]): [string, PooledModel] => {
-    const { source, aliases, load = {}, defaults = {}, chat } = model;
+    const { source, aliases, defaults = {}, chat } = model;
+    // As where one model is served: what its processor has is used, unless somebody says no.
+    const load = { wide: true, ...model.load };
     inConfig(`models.${name}.load`, () => checkLoadOptions(load as LoadOptions));
     const wide = { vocab: Number.MAX_SAFE_INTEGER, context: Number.MAX_SAFE_INTEGER };
     inConfig(`models.${name}.defaults`, () => checkOptions(defaults, wide));
@@ -58,7 +60,7 @@ export async function readServeConfig(path: string): Promise<ServeConfig> {
       {
         key: JSON.stringify([place, load]),
         ...{ aliases, defaults: defaults as GenerateOptions, chat: chat as ServedChat | undefined },
-        load: ({ maxMemory: left }) => loadModel(place, { ...load, maxMemory: least(left, load["maxMemory"]) }),
+        load: ({ maxMemory: left }) => loadModel(place, { ...load, maxMemory: least(left, model.load?.["maxMemory"]) }),
       },
     ];
   });
