@@ -57,10 +57,11 @@ describe("who waits", () => {
 });
 
 describe("a step", () => {
-  const running = (missing: number[]): Running[] =>
+  const running = (missing: number[], caller?: object): Running[] =>
     missing.map(
       (count) =>
         ({
+          caller: caller ?? {},
           sequence: { ids: Array(count).fill(1), computed: 0 },
           next: count - 1,
           leader: null,
@@ -70,11 +71,17 @@ describe("a step", () => {
     );
   const rows = (composed: ReturnType<typeof compose>) => composed.map(({ part }) => part.inputs.length);
 
-  it("has a row of each that decodes, and shares what is left among the prompts", () => {
-    expect(rows(compose(running([4000, 1, 30, 1, 300]), 512, 512))).toEqual([1, 1, 30, 240, 240]);
-    expect(rows(compose(running([4000, 1, 1]), 512, 40))).toEqual([1, 1, 40]);
+  it("has a row of each that decodes, then half for the first prompt, and the others whole, the shortest first", () => {
+    expect(rows(compose(running([4000, 1, 30, 1, 300]), 512, 512))).toEqual([1, 1, 255, 30, 225]);
+    expect(rows(compose(running([70, 70, 60, 80]), 150, 150))).toEqual([70, 60, 20]);
     expect(rows(compose(running([4000, 3000]), 512, 40))).toEqual([256, 256]);
     expect(rows(compose(running(Array(600).fill(1)), 512, 40)).length).toBe(600);
+  });
+
+  it("leaves no row empty while a prompt has one, and holds back beside the answers of others alone", () => {
+    expect(rows(compose(running([4000, 1, 1]), 512, 40))).toEqual([1, 1, 40]);
+    expect(rows(compose(running([4000, 1, 10]), 512, 40))).toEqual([1, 30, 10]);
+    expect(rows(compose(running([4000, 1, 1], {}), 512, 40))).toEqual([1, 1, 510]);
   });
 
   it("takes as many rows of prompts as were measured to fit the time", () => {

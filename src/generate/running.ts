@@ -128,8 +128,9 @@ export function withdraw(entry: Running): void {
 }
 
 /**
- * A row of each sequence that decodes, then prompts: beside those who decode `promptRows` at most, in equal shares, what a short one
- * leaves to the longer ones. So neither a long prompt nor many short ones starve anybody.
+ * A row of each sequence that decodes, then prompts: beside those who decode for other callers `promptRows` at most. Half of them are the
+ * first comer's, the others go to the shortest first, whole, so that answers begin one after the other and not all with the last. So
+ * neither a long prompt nor many short ones starve anybody.
  */
 export function compose(
   running: readonly Running[],
@@ -137,15 +138,18 @@ export function compose(
   promptRows: number,
 ): { entry: Running; part: StepPart }[] {
   const ready = running.filter(({ leader }) => !leader);
-  const prompts = ready.filter((entry) => !decodes(entry)).sort((a, b) => missing(a) - missing(b));
   const composed = ready.filter(decodes).map((entry) => ({ entry, part: partOf(entry, missing(entry)) }));
-  let left = Math.min(rows - rowsOf(composed), composed.length > 0 ? promptRows : rows);
-  for (const [index, entry] of prompts.entries()) {
-    const part = partOf(entry, Math.ceil(left / (prompts.length - index)));
-    if (part.inputs.length === 0) break;
+  const ofOne = ready.every(({ caller }) => caller === ready[0].caller);
+  let left = Math.min(rows - rowsOf(composed), composed.length > 0 && !ofOne ? promptRows : rows);
+  const take = (entry: Running, most: number) => {
+    const part = partOf(entry, most);
     left -= part.inputs.length;
-    composed.push({ entry, part });
-  }
+    if (part.inputs.length > 0) composed.push({ entry, part });
+  };
+  const [first, ...others] = ready.filter((entry) => !decodes(entry));
+  const wanted = others.reduce((sum, entry) => sum + missing(entry), 0);
+  if (first) take(first, Math.max(Math.ceil(left / 2), left - wanted));
+  for (const entry of others.sort((a, b) => missing(a) - missing(b))) take(entry, left);
   // Rows of one adapter beside each other meet its weights together.
   return composed.sort((a, b) => (a.part.adapter ?? -1) - (b.part.adapter ?? -1));
 }
