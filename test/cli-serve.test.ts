@@ -155,6 +155,9 @@ it("listens elsewhere only with a key; other mistakes are named", async () => {
   expect(() => parseCommand(["serve", "--api-key", "short"])).toThrow("at least 8 printable characters");
   expect(() => parseCommand(["serve", "--port", "70000"])).toThrow("expected an integer from 0 to 65535");
   expect(parseCommand(["serve", "--host", "0.0.0.0", "--api-key", "long-enough"])).toMatchObject({ host: "0.0.0.0" });
+  expect(parseCommand(["serve", "--latency", "200"])).toMatchObject({ load: { latency: 200 } });
+  for (const stray of ["--vision=a", "--no-generation-config", "--narrow", "--lora=a", "--latency=5"])
+    expect(() => parseCommand(["serve", "--config", "x", stray]), stray).toThrow("beside --config, which says it for");
   expect((await refused("--api-key-file", "/nowhere"))[1]).toContain("--api-key-file cannot be read, got ENOENT");
 });
 

@@ -129,3 +129,10 @@ describe("an address at which there is no Redis", () => {
     expect(() => parseCommand(argv)).not.toThrow("secret");
   });
 });
+
+it.each([
+  ["batch", "a", "b", "-m", "x"],
+  ["work", "--queue", "redis://x"],
+])("%s holds no prompt back beside answers that nobody reads yet", (...argv) => {
+  expect(parseCommand(argv)).toMatchObject({ load: { latency: Number.MAX_SAFE_INTEGER } });
+});

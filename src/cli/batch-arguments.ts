@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from "node:path";
 import { checkLoadOptions, type LoadOptions } from "../engine/load-options.ts";
-import { type QueuePlace, queuePlace } from "./queue-arguments.ts";
+import { PATIENT, type QueuePlace, queuePlace } from "./queue-arguments.ts";
 import { UsageError, type Value } from "./split.ts";
 
 export interface BatchCommand {
@@ -39,7 +39,7 @@ export function batchOptions(
     throw new UsageError("one path for two things, expected three files: lines, results and errors");
   checkLoadOptions(load);
   const model = values.get("model") as string | undefined;
-  return { input, output, errors, ordered: values.has("ordered"), model, queue, load };
+  return { input, output, errors, ordered: values.has("ordered"), model, queue, load: { ...load, ...PATIENT } };
 }
 
 /** Options that do not say which model answers, and how. */

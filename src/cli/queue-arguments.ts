@@ -29,6 +29,9 @@ export interface QueueCommand {
   readonly json: boolean;
 }
 
+/** Of lines nobody reads the answers while they are written: prompts need not hold back beside them. */
+export const PATIENT: LoadOptions = { latency: Number.MAX_SAFE_INTEGER };
+
 const NAME = /^[\w.-]{1,64}$/;
 const EXPECTED = "redis://[user:password@]host[:port][/database], or rediss://";
 
@@ -62,7 +65,7 @@ export function workOptions(
     atOnce,
     lostAfter: number("lost-after", 30) * 1000,
     drain: number("drain", 10) * 1000,
-    load: { ...load, sequences: atOnce },
+    load: { ...load, ...PATIENT, sequences: atOnce },
   };
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { checkLoadOptions, type LoadOptions } from "../engine/load-options.ts";
 import type { ServerKey } from "../server/server-options.ts";
 import { type CheckedServerOptions, checkServerOptions } from "../server/server-options.ts";
+import { optionsOf } from "./options.ts";
 import { UsageError, type Value } from "./split.ts";
 
 export interface ServeCommand {
@@ -43,21 +44,10 @@ export function serveOptions(
     );
   if (values.has("log-prompts") && values.has("no-log"))
     throw new UsageError("--log-prompts beside --no-log, expected one of them");
-  const alone = [
-    "name",
-    "threads",
-    "context",
-    "cache",
-    "quantize",
-    "lora",
-    "activations",
-    "max-memory",
-    "build",
-    "narrow",
-  ];
-  const stray = values.has("config") ? alone.find((name) => values.has(name)) : undefined;
+  const alone = optionsOf("serve").filter(({ name, engine }) => engine === "load" || OF_ONE_MODEL.includes(name));
+  const stray = values.has("config") ? alone.find(({ name }) => values.has(name)) : undefined;
   if (stray !== undefined)
-    throw new UsageError(`--${stray} beside --config, which says it for each model, expected one of them`);
+    throw new UsageError(`--${stray.name} beside --config, which says it for each model, expected one of them`);
   checkLoadOptions(load);
   const seconds = number("deadline");
   return {
@@ -75,6 +65,9 @@ export function serveOptions(
     load,
   };
 }
+
+/** Beside those that the engine takes as they are. */
+const OF_ONE_MODEL = ["name", "lora", "narrow", "no-generation-config"];
 
 /** Not where every list of processes shows it. */
 function fromEnvironment(): string[] {

@@ -53,6 +53,14 @@ export const SERVE_OPTIONS: readonly OptionRow[] = [
     ...serve,
   },
   {
+    name: "latency",
+    kind: "number",
+    value: "ms",
+    help: "prompts of others hold up a token so long at most (50)",
+    engine: "load",
+    ...serve,
+  },
+  {
     name: "drain",
     kind: "number",
     value: "s",
