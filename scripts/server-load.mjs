@@ -2,9 +2,11 @@
  * A server under load: streams that come at random, some of which leave, some of which read slowly. Every one that ends must be, to the
  * character, what the model writes alone; afterwards nothing may be left of them.
  *
- *   npm run server-load -- [--model PATH] [--streams 1064] [--seconds 20] [--tokens 32] [--seed 1] [--threads N] [--against URL]
+ *   npm run server-load -- [--model PATH] [--streams 1064] [--seconds 20] [--tokens 32] [--words 0] [--seed 1] [--threads N]
+ *     [--against URL]... [--rounds 1]
  *
- * `--against` asks another server of OpenAI's API (llama-server with the same file, say) the same, for its times.
+ * `--words`: of each prompt, behind its beginning. `--against` asks other servers of OpenAI's API (llama-server with the same file, say) the
+ * same, for their times: all in turn, so many `--rounds`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +14,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { loadModel } from "../dist/src/index.js";
-import { ask } from "./server-load/ask.mjs";
+import { ask, SAMPLING } from "./server-load/ask.mjs";
 import { plan } from "./server-load/plan.mjs";
 import { table } from "./server-load/table.mjs";
 
@@ -23,18 +25,24 @@ const { values } = parseArgs({
     streams: { type: "string", default: "1064" },
     seconds: { type: "string", default: "20" },
     tokens: { type: "string", default: "32" },
+    words: { type: "string", default: "0" },
     seed: { type: "string", default: "1" },
     threads: { type: "string" },
-    against: { type: "string" },
+    against: { type: "string", multiple: true, default: [] },
+    rounds: { type: "string", default: "1" },
   },
 });
 const number = (name) => Number(values[name]);
-const asked = plan({
-  streams: number("streams"),
-  seconds: number("seconds"),
-  tokens: number("tokens"),
-  seed: number("seed"),
-});
+/** Of a round: none asks what another has asked before. */
+const asked = (round) =>
+  plan({
+    streams: number("streams"),
+    seconds: number("seconds"),
+    tokens: number("tokens"),
+    words: number("words"),
+    seed: number("seed") + round,
+  });
+const rounds = number("rounds");
 
 const MIB = 2 ** 20;
 const threads = values.threads === undefined ? [] : ["--threads", values.threads];
@@ -51,14 +59,17 @@ try {
   const [line] = await once(child.stdout.setEncoding("utf8"), "data");
   const url = line.trim().split(" ")[1];
   // Once before: what a first load makes stays for all that follow; what a second one adds would be lost.
-  await load(url, asked);
+  for (const server of [url, ...values.against]) await load(server, asked(rounds));
   const before = await settled(url);
-  const rows = [["this server", await load(url, asked)]];
+  const others = values.against.map((other) => ({ name: other, server: other, rounds: [] }));
+  const rows = [{ name: "this server", server: url, rounds: [] }, ...others];
+  for (let round = 0; round < rounds; round++)
+    for (const row of rows) row.rounds.push(await load(row.server, asked(round)));
   const after = await settled(url);
-  const wrong = await compare(rows[0][1].finished);
-  if (values.against) rows.push([values.against, await load(values.against, asked)]);
+  const finished = rows[0].rounds.flatMap((round) => round.finished);
+  const wrong = await compare(finished);
   console.log(table(rows));
-  console.log(`${rows[0][1].finished.length} streams ended, ${wrong.length} of them not as they are alone`);
+  console.log(`${finished.length} streams ended, ${wrong.length} of them not as they are alone`);
   console.log(
     `reached by the program ${mib(before.live)} -> ${mib(after.live)} MiB, resident ${mib(before.rss)} -> ${mib(after.rss)} MiB`,
   );
@@ -75,10 +86,13 @@ try {
 process.exitCode = failed ? 1 : 0;
 
 async function load(url, streams) {
+  const cpu = process.cpuUsage();
   const begun = performance.now();
   const answers = await Promise.all(streams.map((one) => ask(url, one, begun)));
+  const { user, system } = process.cpuUsage(cpu);
   return {
-    seconds: (performance.now() - begun) / 1000,
+    /** Of processor time that the asking took. */
+    asking: (user + system) / 1e6,
     finished: answers.filter(({ end }) => end === "done"),
     left: answers.filter(({ end }) => end === "left").length,
     refused: answers.filter(({ end }) => end === "refused").length,
@@ -114,8 +128,10 @@ async function compare(finished) {
   });
   try {
     const wrong = [];
+    const { temperature, top_k: topK, top_p: topP, min_p: minP, ignore_eos: ignoreEos } = SAMPLING;
+    const sampling = { temperature, topK, topP, minP, ignoreEos };
     for (const { prompt, tokens, seed, text } of finished) {
-      const alone = await model.generate(prompt, { maxTokens: tokens, seed }).text();
+      const alone = await model.generate(prompt, { ...sampling, maxTokens: tokens, seed }).text();
       if (alone !== text) wrong.push({ seed, text, alone });
     }
     return wrong;

@@ -10,16 +10,22 @@ const BEGINNINGS = [
 const LEAVE = 0.2;
 const SLOW = 0.05;
 
-/** `seconds`: over which the streams come. */
-export function plan({ streams, seconds, tokens, seed }) {
+const WORDS =
+  "big small red blue fast slow warm cold and or then with near under tree house river stone bird cat child song".split(
+    " ",
+  );
+
+/** `seconds`: over which the streams come; `words`: of each prompt, behind its beginning, which no other has. */
+export function plan({ streams, seconds, tokens, words, seed }) {
   const random = generator(seed);
   return Array.from({ length: streams }, (_, index) => {
     const kind = random();
     const wanted = 1 + Math.floor(random() * 2 * tokens);
+    const more = Array.from({ length: words }, () => ` ${WORDS[Math.floor(random() * WORDS.length)]}`);
     return {
       // Those of the first moment fill all places; the others come at random.
       at: index < 64 ? 0 : random() * seconds * 1000,
-      prompt: `${BEGINNINGS[index % BEGINNINGS.length]} ${index % 17}`,
+      prompt: `${BEGINNINGS[index % BEGINNINGS.length]} ${index % 17}${more.join("")}`,
       tokens: wanted,
       seed: seed * 100_000 + index,
       /** After so many events; null: it stays. */
