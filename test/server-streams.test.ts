@@ -70,6 +70,24 @@ describe("a stream", () => {
     expect(handler.active).toBe(0);
   });
 
+  it.each([0, 1, 3])(
+    "ends when its client left behind %i events, also where its host cancels nothing",
+    async (read) => {
+      const handler = await createServer(model, { metrics: false });
+      const client = new AbortController();
+      const request = new Request(`http://localhost${TEXT}`, {
+        ...{ method: "POST", headers: { "content-type": "application/json" } },
+        ...{ body: JSON.stringify(long), signal: client.signal },
+      });
+      const reader = (await handler(request)).body!.getReader();
+      for (let event = 0; event < read; event++) await reader.read();
+      client.abort();
+      await expect.poll(() => handler.active, { interval: 5 }).toBe(0);
+      await idle();
+      await handler.close();
+    },
+  );
+
   it("ends its work when the reader takes nothing", async () => {
     const reports: RequestReport[] = [];
     const handler = await createServer(model, {
@@ -129,6 +147,15 @@ it("an abort during a prompt of 10,000 tokens frees the work within 100 ms", asy
 });
 
 describe("closing", () => {
+  it("is heard of by all who asked for it", async () => {
+    const handler = await createServer(model, { metrics: false });
+    const response = await post(handler, TEXT, long);
+    const closed = [handler.close(10_000), handler.close(20)];
+    await response.text();
+    await Promise.all(closed);
+    expect(handler.active).toBe(0);
+  });
+
   it("takes nothing new, lets what runs end, and ends it after the grace", async () => {
     const handler = await createServer(model, { metrics: false });
     const short = post(handler, TEXT, { prompt: "Once", max_tokens: 20, seed: 1 });

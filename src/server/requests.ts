@@ -85,7 +85,8 @@ export class Requests {
   readonly #running = new Set<Ticket>();
   readonly #onEnd: (report: RequestReport, ticket: Ticket) => void;
   #closing = false;
-  #wake = () => {};
+  /** Those who wait until nothing runs. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(onEnd: (report: RequestReport, ticket: Ticket) => void) {
     this.#onEnd = onEnd;
@@ -102,7 +103,7 @@ export class Requests {
   begin(request: Request): Ticket {
     const ticket = new Ticket(request, (report, ended) => {
       this.#running.delete(ended);
-      if (this.#running.size === 0) this.#wake();
+      if (this.#running.size === 0) for (const wake of this.#waiting) wake();
       this.#onEnd(report, ended);
     });
     this.#running.add(ticket);
@@ -112,10 +113,10 @@ export class Requests {
   /** Nothing new begins; what runs may end within `grace` milliseconds and is ended then. */
   async close(grace: number): Promise<void> {
     this.#closing = true;
-    const empty = new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
     if (this.#running.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#waiting.add(resolve);
+    });
     const timer = setTimeout(() => {
       for (const ticket of this.#running) ticket.abort(new Refusal(503, "server_closing", "the server shuts down"));
     }, grace);

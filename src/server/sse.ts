@@ -33,7 +33,10 @@ export async function eventStream(
   await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 0))]);
   ticket.streams = true;
   let stalled: ReturnType<typeof setTimeout> | undefined;
+  let left = false;
   const leave = (reason: Refusal) => {
+    if (left) return;
+    left = true;
     clearTimeout(stalled);
     ticket.abort(reason);
     next?.catch(() => {});
@@ -41,12 +44,24 @@ export async function eventStream(
     ticket.end(200);
   };
   const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      // Not every host cancels the body of a client that left, and nobody may be reading it.
+      const onAbort = () => {
+        const { reason } = ticket.signal;
+        if (!(reason instanceof Refusal && reason.status === 499)) return;
+        leave(reason);
+        controller.error(reason);
+      };
+      if (ticket.signal.aborted) onAbort();
+      else ticket.signal.addEventListener("abort", onAbort, { once: true });
+    },
     async pull(controller) {
       clearTimeout(stalled);
       let text: string | undefined;
       try {
         next ??= events.next();
         const step = await orBeat(next, heartbeat);
+        if (left) return;
         if (step === null) text = beat;
         else {
           next = null;
@@ -55,7 +70,7 @@ export async function eventStream(
         if (text !== undefined) controller.enqueue(encoder.encode(text));
       } catch (error) {
         next = null;
-        if (ticket.signal.reason instanceof Refusal && ticket.signal.reason.status === 499) return;
+        if (left) return;
         const refusal = refusalOf(error);
         ticket.failed(refusal);
         controller.enqueue(encoder.encode(failed(refusal)));
@@ -65,8 +80,9 @@ export async function eventStream(
         ticket.end(200);
       } else {
         stalled = setTimeout(() => {
-          leave(new Refusal(499, "client_stalled", "the client takes nothing"));
-          controller.error(new Error("the reader takes nothing"));
+          const reason = new Refusal(499, "client_stalled", "the client takes nothing");
+          leave(reason);
+          controller.error(reason);
         }, stall);
       }
     },
