@@ -115,8 +115,8 @@ it("takes keys from a file with limits, and from the environment, and tells none
 it("serves the models of a file, loads them when they are asked for, and reads it again on SIGHUP", async () => {
   const folder = mkdtempSync(join(tmpdir(), "wasmaverick-models-"));
   const path = join(folder, "models.json");
-  const write = (names: string[]) => {
-    const model = { source: MODEL, load: { context: 256, threads: 0 } };
+  const write = (names: string[], preload = false) => {
+    const model = { source: MODEL, load: { context: 256, threads: 0 }, preload };
     writeFileSync(path, JSON.stringify({ models: Object.fromEntries(names.map((name) => [name, model])) }));
   };
   write(["first"]);
@@ -125,9 +125,11 @@ it("serves the models of a file, loads them when they are asked for, and reads i
     const names = async () => (await (await fetch(`${url}/v1/models`)).json()).data.map(({ id }: { id: string }) => id);
     expect(await names()).toEqual(["first"]);
     expect((await complete(url, { model: "first" })).status).toBe(200);
-    write(["second", "third"]);
+    write(["second", "third"], true);
     child.kill("SIGHUP");
     await expect.poll(names).toEqual(["second", "third"]);
+    const third = async () => (await (await fetch(`${url}/v1/models/third`)).json()).context_length;
+    await expect.poll(third, { timeout: 5000 }).toBe(256);
     writeFileSync(path, "{");
     child.kill("SIGHUP");
     expect((await complete(url, { model: "third" })).status).toBe(200);

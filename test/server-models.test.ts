@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { readServeConfig } from "../dist/src/cli/serve-config.js";
 import { createModel, EngineError, type Model } from "../dist/src/index.js";
 import { createServer, ModelPool, type PooledModel } from "../dist/src/server/create-server.js";
+import { StoredResponses } from "../dist/src/server/stored-responses.js";
 import { PROJECT } from "./runtimes.ts";
 import { eventsOf, get, post, posted } from "./served.ts";
 import { byteModel } from "./small-models.ts";
@@ -72,6 +73,26 @@ describe("a pool", () => {
     expect(log).toEqual(["+a", "-a", "+b"]);
   });
 
+  it("lets who leaves while it waits for memory go at once, and keeps nobody waiting for it", async () => {
+    pool = new ModelPool(entries("abc"), { maxMemory: await sizeOfOne() });
+    const used = await pool.lease("a", AbortSignal.timeout(60_000));
+    const client = new AbortController();
+    const waiting = pool.lease("b", client.signal);
+    const other = pool.lease("c", AbortSignal.timeout(60_000));
+    client.abort(new Error("left"));
+    await expect(waiting).rejects.toThrow("left");
+    used.release();
+    (await other).release();
+    expect(log).toEqual(["+a", "-a", "+c"]);
+  });
+
+  it("takes another limit of memory when it is replaced", async () => {
+    pool = new ModelPool(entries("a"), { maxMemory: 1000 });
+    await expect(pool.lease("a", AbortSignal.timeout(60_000))).rejects.toThrow("MODEL_TOO_LARGE");
+    pool.replace(entries("a"), { maxMemory: await sizeOfOne() });
+    (await pool.lease("a", AbortSignal.timeout(60_000))).release();
+  });
+
   it("refuses what is too large for all of the memory, and goes on", async () => {
     pool = new ModelPool(entries("a"), { maxMemory: 1000 });
     const handler = await createServer(pool, { metrics: false });
@@ -97,6 +118,21 @@ describe("a pool", () => {
     );
     expect(pool.names).toEqual(["b", "c", "d"]);
   });
+});
+
+it("stored responses are bounded in number and in length, those of all clients together", () => {
+  const stored = (length: number) => ({ response: {}, messages: [], input: ["x".repeat(length)] });
+  const few = new StoredResponses(2);
+  for (const id of ["a", "b", "c"]) few.add("owner", id, stored(1));
+  expect(["a", "b", "c"].map((id) => few.get("owner", id) !== undefined)).toEqual([false, true, true]);
+  const long = new StoredResponses(256);
+  for (const id of ["a", "b", "c"]) long.add("owner", id, stored(24 * 2 ** 20));
+  expect(["a", "b", "c"].map((id) => long.get("owner", id) !== undefined)).toEqual([false, true, true]);
+  expect([long.delete("owner", "b"), long.delete("owner", "b"), long.get("other", "c")]).toEqual([
+    true,
+    false,
+    undefined,
+  ]);
 });
 
 it("a model by its name, an alias or none answers; its defaults are what a request leaves out", async () => {

@@ -61,7 +61,7 @@ async function several(path: string): Promise<Served> {
   const pool = new ModelPool(models, { maxMemory });
   process.on("SIGHUP", () => void reload(pool, path));
   try {
-    for (const name of preload) (await pool.lease(name, AbortSignal.timeout(LOAD_MS))).release();
+    await loadNow(pool, preload);
   } catch (error) {
     await pool.dispose();
     throw error;
@@ -74,14 +74,22 @@ async function several(path: string): Promise<Served> {
   };
 }
 
-/** An hour: of a model that is loaded at the start. */
+/** An hour: of a model that is loaded before anybody asks. */
 const LOAD_MS = 3_600_000;
+
+async function loadNow(pool: ModelPool, names: readonly string[]): Promise<void> {
+  for (const name of names) (await pool.lease(name, AbortSignal.timeout(LOAD_MS))).release();
+}
 
 /** A file that is wrong changes nothing. */
 async function reload(pool: ModelPool, path: string): Promise<void> {
   try {
-    pool.replace((await readServeConfig(path)).models);
+    const { models, maxMemory, preload } = await readServeConfig(path);
+    pool.replace(models, { maxMemory });
     await write(process.stderr, `reloaded: ${pool.names.map(printable).join(", ")}\n`);
+    await loadNow(pool, preload).catch((error: Error) =>
+      write(process.stderr, `not loaded: ${printable(error.message)}\n`),
+    );
   } catch (error) {
     await write(process.stderr, `not reloaded: ${printable((error as Error).message)}\n`);
   }

@@ -1,3 +1,4 @@
+import { orAborted } from "../abortable.ts";
 import { EngineError } from "../error.ts";
 import type { Model } from "../index.ts";
 import { Turns } from "../turns.ts";
@@ -24,7 +25,7 @@ interface Shelf {
 
 /** Models by name in so much memory: loaded on demand, the least recently used unloaded for another, none while it is used. */
 export class ModelPool implements Models {
-  readonly #maxMemory: number | undefined;
+  #maxMemory: number | undefined;
   readonly #turns = new Turns();
   #shelves = new Map<string, Shelf>();
   #byName = new Map<string, Shelf>();
@@ -34,8 +35,7 @@ export class ModelPool implements Models {
   #freed = () => {};
 
   constructor(models: Readonly<Record<string, PooledModel>>, { maxMemory }: { readonly maxMemory?: number } = {}) {
-    this.#maxMemory = maxMemory;
-    this.replace(models);
+    this.replace(models, { maxMemory });
   }
 
   get names(): readonly string[] {
@@ -64,18 +64,27 @@ export class ModelPool implements Models {
       this.#freed();
       if (shelf.wanted === 0 && this.#retired.has(shelf)) void this.#turns.take(() => this.#unload(shelf));
     };
+    // Who leaves while it waits for memory wants the model no longer, and keeps nobody else from loading.
+    signal.addEventListener("abort", release, { once: true });
     try {
-      if (!shelf.model) await this.#turns.take(() => this.#load(shelf));
+      if (signal.aborted) release();
+      if (!left && !shelf.model)
+        await orAborted(
+          this.#turns.take(() => this.#load(shelf)),
+          signal,
+        );
       signal.throwIfAborted();
       return { name: shelf.name, model: shelf.model!, defaults, chat, release };
     } catch (error) {
       release();
       throw error;
+    } finally {
+      signal.removeEventListener("abort", release);
     }
   }
 
-  /** Other models from now on. What stays the same stays loaded; what goes is unloaded when its requests have ended. */
-  replace(models: Readonly<Record<string, PooledModel>>): void {
+  /** Other models from now on, in so much memory. What stays the same stays loaded; what goes is unloaded when its requests have ended. */
+  replace(models: Readonly<Record<string, PooledModel>>, { maxMemory }: { readonly maxMemory?: number } = {}): void {
     const before = this.#shelves;
     const shelves = new Map<string, Shelf>();
     const byName = new Map<string, Shelf>();
@@ -96,6 +105,7 @@ export class ModelPool implements Models {
       }
     }
     // Nothing has changed until all of it is known to be right.
+    this.#maxMemory = maxMemory;
     for (const [name, shelf] of shelves) shelf.spec = models[name];
     for (const [name, shelf] of before) {
       if (shelves.get(name) === shelf) continue;
