@@ -35,7 +35,7 @@ describe("a batch", () => {
   it("answers each line as a single request is answered, to the bit; what is wrong goes into the errors", async () => {
     const good = [
       ...Array.from({ length: 20 }, (_, index) => chat(`chat ${index}`, index)),
-      line("text", "/v1/completions", { prompt: "The fox", max_tokens: 5, seed: 3 }),
+      line("text", "/v1/completions", { prompt: "The\u2028fox\u2029\u0085", max_tokens: 5, seed: 3 }),
       line("vector", "/v1/embeddings", { input: "owl" }),
     ];
     write([

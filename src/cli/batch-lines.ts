@@ -1,5 +1,4 @@
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 
 /** The lines of a batch: read as there is room, and begun in an order in which what begins alike stands together. */
 
@@ -64,18 +63,28 @@ export async function countLines(path: string): Promise<number> {
   return count;
 }
 
+/** JSON may hold the line ends that Unicode has beside the newline: they end no line here. */
 async function* textsOf(path: string): AsyncGenerator<{ text: string; index: number; number: number }> {
-  const stream = createReadStream(path, "utf8");
   let number = 0;
   let index = 0;
-  try {
-    for await (const text of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      number++;
-      if (text.trim() !== "") yield { text, index: index++, number };
-    }
-  } finally {
-    stream.destroy();
+  for await (const line of linesIn(createReadStream(path, "utf8"))) {
+    number++;
+    const text = line.trim();
+    if (text !== "") yield { text, index: index++, number };
   }
+}
+
+async function* linesIn(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+  let held = "";
+  for await (const chunk of chunks) {
+    const [end, ...lines] = chunk.split("\n");
+    held += end;
+    if (lines.length === 0) continue;
+    yield held;
+    held = lines.pop()!;
+    yield* lines;
+  }
+  yield held;
 }
 
 function sorted(window: readonly { line: BatchLine; order: string }[]): BatchLine[] {
