@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { serialize } from "node:v8";
 import { targetsOf } from "./mutations/cases.mjs";
+import { answerOf } from "./mutations/child-answer.mjs";
 import { walk } from "./mutations/contract.mjs";
 import { makeCorpus } from "./mutations/corpus.mjs";
 
@@ -137,7 +138,7 @@ async function start(slot) {
     execArgv: ["--max-old-space-size=1024"],
   });
   children.add(child);
-  await answer(child);
+  await answerOf(child);
   return { child, progress };
 }
 
@@ -161,24 +162,13 @@ async function ask({ child, progress }, job) {
     last = now;
   }, 500);
   try {
-    return await answer(child);
+    return await answerOf(child);
   } catch {
     children.delete(child);
     return { lost: { index: readFileSync(progress).readUInt32LE(0), why } };
   } finally {
     clearInterval(watch);
   }
-}
-
-function answer(child) {
-  return new Promise((resolve, reject) => {
-    const end = () => reject(new Error("ended"));
-    child.once("exit", end);
-    child.once("message", (message) => {
-      child.off("exit", end);
-      resolve(message);
-    });
-  });
 }
 
 function add(row, { cases, accepted, codes, worst }) {

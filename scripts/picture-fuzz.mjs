@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { answerOf } from "./mutations/child-answer.mjs";
 import { Random } from "./mutations/random.mjs";
 import { makeCorpus } from "./pictures/corpus.mjs";
 import { mutatePicture } from "./pictures/mutate-picture.mjs";
@@ -94,7 +95,7 @@ async function run(job) {
   const child = fork(WORKER, [progress], { serialization: "advanced" });
   let why = "the process ended";
   try {
-    await answer(child);
+    await answerOf(child);
     child.send(job);
     let [last, since] = ["", performance.now()];
     const watch = setInterval(() => {
@@ -106,7 +107,7 @@ async function run(job) {
       }
     }, 500);
     try {
-      return await answer(child);
+      return await answerOf(child);
     } finally {
       clearInterval(watch);
     }
@@ -115,17 +116,6 @@ async function run(job) {
   } finally {
     child.kill("SIGKILL");
   }
-}
-
-function answer(child) {
-  return new Promise((resolve, reject) => {
-    const end = () => reject(new Error("ended"));
-    child.once("exit", end);
-    child.once("message", (message) => {
-      child.off("exit", end);
-      resolve(message);
-    });
-  });
 }
 
 function add(sum, { cases, read, codes, worst, peak }) {

@@ -39,6 +39,10 @@ export function writePair(key: string, value: WrittenValue): Uint8Array {
   return out.bytes();
 }
 
+/** Counts and sizes under names of one part of a model. */
+export const u32Pairs = (part: string, values: Readonly<Record<string, number>>): [string, WrittenValue][] =>
+  Object.entries(values).map(([name, value]) => [`${part}.${name}`, { u32: value }]);
+
 /** Everything before the data of the first tensor; tensors follow in this order, each padded to ALIGNMENT. */
 export function writeHeader(pairs: readonly Uint8Array[], tensors: readonly WrittenTensor[]): Uint8Array {
   const out = new Bytes();

@@ -4,6 +4,7 @@ import { architectureOf, type Part } from "../model/config/architectures.ts";
 import type { ModelConfig } from "../model/config/config.ts";
 import { ropeDivisors } from "../model/config/rope.ts";
 import type { FeedForward, Matrix, ModelWeights, Vector } from "../model/plan/weights.ts";
+import { u32Pairs } from "./gguf-writer.ts";
 
 /** A model from another kind of file as a GGUF file says it: hyper-parameters as pairs, weights under their names there. */
 
@@ -17,15 +18,18 @@ export function configPairs(config: ModelConfig, name: string): [string, Written
   ];
   const u32 = (key: string, value: number) => pairs.push([`${gguf}.${key}`, { u32: value }]);
   const f32 = (key: string, value: number) => pairs.push([`${gguf}.${key}`, { f32: value }]);
-  u32("vocab_size", config.vocab);
-  u32("context_length", config.context);
-  u32("embedding_length", config.hidden);
-  u32("block_count", config.layers.length);
-  u32("attention.head_count", config.heads);
-  u32("attention.head_count_kv", config.kvHeads);
-  u32("attention.key_length", config.headSize);
-  u32("attention.value_length", config.headSize);
-  u32("rope.dimension_count", config.headSize);
+  const sizes = {
+    vocab_size: config.vocab,
+    context_length: config.context,
+    embedding_length: config.hidden,
+    block_count: config.layers.length,
+    "attention.head_count": config.heads,
+    "attention.head_count_kv": config.kvHeads,
+    "attention.key_length": config.headSize,
+    "attention.value_length": config.headSize,
+    "rope.dimension_count": config.headSize,
+  };
+  pairs.push(...u32Pairs(gguf, sizes));
   f32("rope.freq_base", config.ropeTheta);
   f32("attention.layer_norm_rms_epsilon", config.normEps);
   if (config.ropeScaling?.type === "linear") {

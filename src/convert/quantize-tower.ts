@@ -6,7 +6,7 @@ import { GGUF_THETA, PATCH_KEY, type VisionConfig } from "../model/vision/config
 import { DEFAULT_TOKENS, MAX_TILES_KEY, type PictureConfig, type PictureTokens } from "../model/vision/processor.ts";
 import { GGUF_VISION, LAYER_PARTS, matricesOfVision, type Norm, type VisionWeights } from "../model/vision/weights.ts";
 import { isFloat, type StoredType, WEIGHT_TYPES } from "../weight-types.ts";
-import { writePair } from "./gguf-writer.ts";
+import { u32Pairs, writePair } from "./gguf-writer.ts";
 import type { NamedWeights } from "./model-pairs.ts";
 import { namedOutputs, storedOutputs, storedPairs, typePairs } from "./quantize-checkpoint.ts";
 import type { PlannedFile } from "./write-files.ts";
@@ -66,17 +66,19 @@ function visionPairs(
     ["clip.projector_type", { text: "llama4" }],
     ["clip.use_gelu", { bool: true }],
   ];
-  const u32 = (key: string, value: number) => pairs.push([key, { u32: value }]);
-  u32("clip.vision.image_size", config.tileSize);
-  u32("clip.vision.patch_size", config.patchSize);
-  u32("clip.vision.embedding_length", config.hidden);
-  u32("clip.vision.feed_forward_length", config.width);
-  u32("clip.vision.block_count", config.layers);
-  u32("clip.vision.attention.head_count", config.heads);
-  u32("clip.vision.projection_dim", projector.rows);
-  u32("clip.vision.projector.scale_factor", 2);
+  const sizes = {
+    image_size: config.tileSize,
+    patch_size: config.patchSize,
+    embedding_length: config.hidden,
+    feed_forward_length: config.width,
+    block_count: config.layers,
+    "attention.head_count": config.heads,
+    projection_dim: projector.rows,
+    "projector.scale_factor": 2,
+  };
+  pairs.push(...u32Pairs("clip.vision", sizes));
   pairs.push(["clip.vision.attention.layer_norm_epsilon", { f32: config.eps }]);
-  u32(PATCH_KEY, config.patchId);
+  pairs.push([PATCH_KEY, { u32: config.patchId }]);
   return pictures ? [...pairs, ...picturePairs(pictures)] : pairs;
 }
 
