@@ -139,6 +139,7 @@ const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/sums.ts": "its two products",
   "assembly/forms/iq4_nl_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
   "assembly/forms/q8_0_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
+  "assembly/forms/quads.ts -> assembly/forms/pairs.ts": "scales of super-blocks",
   ...Object.fromEntries(
     ["q4_1", "q5_0", "q5_1", "q4_k", "q5_k"].map((type) => [
       `assembly/forms/${type}.ts -> assembly/forms/quads.ts`,

@@ -10,8 +10,7 @@
  *   q5_1  1 fifth bits | 4 codes | d [8] f32 | m [8] f32                  v = d code + m
  *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 , min pairs [8][2] u8) | 8 x 4 codes
  *   q5_k  the same, | 8 x (1 fifth bits | 4 codes)                        v = (d scale) code - (dmin min)
- *
- * A pair holds the 6-bit scales of two blocks that follow each other.
+ *   (pairs.ts)
  *
  * s [h][8] f32 = W x for h <= 6 rows. x: quads of i8, scales [blocks][h] f32, sums of its halves [blocks][h] (i16, i16).
  * Codes are unsigned, a legal 7-bit operand. Products gather in i16: 16 of them hold 16 x 127 x 15, 8 hold 8 x 127 x 31, so five bits are
@@ -22,6 +21,7 @@
 
 import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
+import { Pairs } from "./pairs";
 
 /** Of 32 bytes a group: d, dmin and the scales of eight blocks. */
 const SUPER_HEAD: usize = 6;
@@ -58,30 +58,22 @@ export class Quads {
     return packed;
   }
 
-  /** Stored scale of block 0..7 from the 12 bytes that q4_k and q5_k share; low six bits of four, the others cut in 4 + 2. */
-  @inline static storedScale(sixAt: usize, block: u32): u8 {
-    if (block < 4) return load<u8>(sixAt + block) & 63;
-    return (load<u8>(sixAt + block + 4) & 15) | (load<u8>(sixAt + block - 4) >> 6 << 4);
-  }
-
-  @inline static storedMin(sixAt: usize, block: u32): u8 {
-    if (block < 4) return load<u8>(sixAt + block + 4) & 63;
-    return (load<u8>(sixAt + block + 4) >> 4) | (load<u8>(sixAt + block) >> 6 << 4);
-  }
-
-  /** Scales or mins of block `block` for four outputs, each twice; pairsAt: those of the first two blocks, those of the next two `step` on. */
-  @inline static pairs(pairsAt: usize, step: usize, block: i32): v128 {
-    const two_i32x4 = i32x4.shr_u(v128.load8x8_u(pairsAt + <usize>(block >> 1 & 3) * step), (block & 1) << 4);
-    return v128.or(v128.and(two_i32x4, Lanes.halves()), i32x4.shl(two_i32x4, 16));
-  }
-
   /** What widening multiplies four outputs by. */
-  @inline static widener(type: u32, headAt: usize, step: usize, block: i32, half: usize): v128 {
-    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + (half << 3), step, block) : Lanes.ones();
+  @inline static widener(type: u32, pairsAt: usize, chosen: v128, half: usize): v128 {
+    return Quads.supers(type) ? Pairs.twice(pairsAt, chosen, half) : Lanes.ones();
   }
 
-  @inline static mins(type: u32, headAt: usize, step: usize, block: i32, half: usize): v128 {
-    return Quads.supers(type) ? Quads.pairs(headAt + 2 * step + 16 + (half << 3), step, block) : Lanes.ones();
+  @inline static mins(type: u32, pairsAt: usize, chosen: v128, half: usize): v128 {
+    return Quads.supers(type) ? Pairs.twice(pairsAt + 16, chosen, half) : Lanes.ones();
+  }
+
+  /** For one row: both mins of a pair, of which `rowSums` chooses. */
+  @inline static bothMins(type: u32, pairsAt: usize, half: usize): v128 {
+    return Quads.supers(type) ? Pairs.both(pairsAt + 16, half) : Lanes.ones();
+  }
+
+  @inline static rowSums(type: u32, sums: v128, chosen: v128): v128 {
+    return Quads.supers(type) ? Pairs.choosing(sums, chosen) : sums;
   }
 
   @inline static scales(type: u32, headAt: usize, codesAt: usize, step: usize, half: usize): v128 {
@@ -157,7 +149,8 @@ export class Quads {
       for (; block < stop; block++) {
         let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
         let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
-        const k0 = Quads.widener(type, headAt, step, block, 0), k1 = Quads.widener(type, headAt, step, block, 1);
+        const pairsAt = headAt + Pairs.at(step, block), chosen = Pairs.chosen(block);
+        const k0 = Quads.widener(type, pairsAt, chosen, 0), k1 = Quads.widener(type, pairsAt, chosen, 1);
         const bitsAt = weightAt;
         if (Quads.fives(type)) weightAt += step;
         const codesAt = weightAt, end = weightAt + CODES * step;
@@ -200,7 +193,7 @@ export class Quads {
         }
         const d0 = Quads.scales(type, headAt, codesAt, step, 0), d1 = Quads.scales(type, headAt, codesAt, step, 1);
         const e0 = Quads.minScales(type, headAt, codesAt, step, 0), e1 = Quads.minScales(type, headAt, codesAt, step, 1);
-        const m0 = Quads.mins(type, headAt, step, block, 0), m1 = Quads.mins(type, headAt, step, block, 1);
+        const m0 = Quads.mins(type, pairsAt, chosen, 0), m1 = Quads.mins(type, pairsAt, chosen, 1);
         weightAt = bitsAt + Quads.blockUnits(type) * step;
         panelAt += high;
         let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
@@ -264,6 +257,7 @@ export class Quads {
       s0 = v128.or(s0, none); s1 = v128.or(s1, none);
     }
     for (let block = 0; block < blocks; block++) {
+      const pairsAt = headAt + Pairs.at(STEP, block), chosen = Pairs.chosen(block);
       let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
       const bitsAt = at;
       if (Quads.fives(type)) at += STEP;
@@ -298,26 +292,25 @@ export class Quads {
           panelAt += 4;
           quad++;
         }
-        c0 = Quads.widen(type, false, c0, g0, Quads.widener(type, headAt, STEP, block, 0)); c1 = Quads.widen(type, false, c1, g1, Quads.widener(type, headAt, STEP, block, 1));
-        c2 = Quads.widen(type, false, c2, g2, Quads.widener(type, headAt + 32, STEP, block, 0)); c3 = Quads.widen(type, false, c3, g3, Quads.widener(type, headAt + 32, STEP, block, 1));
-        c4 = Quads.widen(type, false, c4, g4, Quads.widener(type, headAt + 64, STEP, block, 0)); c5 = Quads.widen(type, false, c5, g5, Quads.widener(type, headAt + 64, STEP, block, 1));
-        c6 = Quads.widen(type, false, c6, g6, Quads.widener(type, headAt + 96, STEP, block, 0)); c7 = Quads.widen(type, false, c7, g7, Quads.widener(type, headAt + 96, STEP, block, 1));
+        c0 = Quads.widen(type, false, c0, g0, Quads.widener(type, pairsAt, chosen, 0)); c1 = Quads.widen(type, false, c1, g1, Quads.widener(type, pairsAt, chosen, 1));
+        c2 = Quads.widen(type, false, c2, g2, Quads.widener(type, pairsAt + 32, chosen, 0)); c3 = Quads.widen(type, false, c3, g3, Quads.widener(type, pairsAt + 32, chosen, 1));
+        c4 = Quads.widen(type, false, c4, g4, Quads.widener(type, pairsAt + 64, chosen, 0)); c5 = Quads.widen(type, false, c5, g5, Quads.widener(type, pairsAt + 64, chosen, 1));
+        c6 = Quads.widen(type, false, c6, g6, Quads.widener(type, pairsAt + 96, chosen, 0)); c7 = Quads.widen(type, false, c7, g7, Quads.widener(type, pairsAt + 96, chosen, 1));
       }
       panelAt += 16;
-      const row = v128.load32_splat(scaleAt), sums = v128.load32_splat(blockSumAt);
-      s0 = Quads.finish(type, s0, c0, row, sums, Quads.scales(type, headAt, codesAt, STEP, 0), Quads.mins(type, headAt, STEP, block, 0), Quads.minScales(type, headAt, codesAt, STEP, 0));
-      s1 = Quads.finish(type, s1, c1, row, sums, Quads.scales(type, headAt, codesAt, STEP, 1), Quads.mins(type, headAt, STEP, block, 1), Quads.minScales(type, headAt, codesAt, STEP, 1));
-      s2 = Quads.finish(type, s2, c2, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 0), Quads.mins(type, headAt + 32, STEP, block, 0), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 0));
-      s3 = Quads.finish(type, s3, c3, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 1), Quads.mins(type, headAt + 32, STEP, block, 1), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 1));
-      s4 = Quads.finish(type, s4, c4, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 0), Quads.mins(type, headAt + 64, STEP, block, 0), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 0));
-      s5 = Quads.finish(type, s5, c5, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 1), Quads.mins(type, headAt + 64, STEP, block, 1), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 1));
-      s6 = Quads.finish(type, s6, c6, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 0), Quads.mins(type, headAt + 96, STEP, block, 0), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 0));
-      s7 = Quads.finish(type, s7, c7, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 1), Quads.mins(type, headAt + 96, STEP, block, 1), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 1));
+      const row = v128.load32_splat(scaleAt), sums = Quads.rowSums(type, v128.load32_splat(blockSumAt), chosen);
+      s0 = Quads.finish(type, s0, c0, row, sums, Quads.scales(type, headAt, codesAt, STEP, 0), Quads.bothMins(type, pairsAt, 0), Quads.minScales(type, headAt, codesAt, STEP, 0));
+      s1 = Quads.finish(type, s1, c1, row, sums, Quads.scales(type, headAt, codesAt, STEP, 1), Quads.bothMins(type, pairsAt, 1), Quads.minScales(type, headAt, codesAt, STEP, 1));
+      s2 = Quads.finish(type, s2, c2, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 0), Quads.bothMins(type, pairsAt + 32, 0), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 0));
+      s3 = Quads.finish(type, s3, c3, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 1), Quads.bothMins(type, pairsAt + 32, 1), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 1));
+      s4 = Quads.finish(type, s4, c4, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 0), Quads.bothMins(type, pairsAt + 64, 0), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 0));
+      s5 = Quads.finish(type, s5, c5, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 1), Quads.bothMins(type, pairsAt + 64, 1), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 1));
+      s6 = Quads.finish(type, s6, c6, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 0), Quads.bothMins(type, pairsAt + 96, 0), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 0));
+      s7 = Quads.finish(type, s7, c7, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 1), Quads.bothMins(type, pairsAt + 96, 1), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 1));
       at = bitsAt + Quads.blockUnits(type) * STEP;
       scaleAt += 4;
       blockSumAt += 4;
-    }
-    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+    }    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
   }
 
@@ -343,11 +336,12 @@ export class Quads {
       const headAt = Quads.supers(type) ? groupAt + <usize>(block >> 3) * Quads.units(type) * step : 0;
       const blockAt = Quads.supers(type) ? headAt + SUPER_HEAD * step + <usize>(block & 7) * size : groupAt + <usize>block * size;
       const codesAt = Quads.fives(type) ? blockAt + step : blockAt;
+      const pairsAt = headAt + Pairs.at(step, block), chosen = Pairs.chosen(block);
       for (let half: usize = 0; half < 2; half++) {
         let scales = Quads.scales(type, headAt, codesAt, step, half), mins = Quads.minScales(type, headAt, codesAt, step, half);
         if (Quads.supers(type)) {
-          scales = f32x4.mul(scales, f32x4.convert_i32x4_s(v128.and(Quads.widener(type, headAt, step, block, half), pair)));
-          mins = f32x4.mul(mins, f32x4.convert_i32x4_s(v128.and(Quads.mins(type, headAt, step, block, half), pair)));
+          scales = f32x4.mul(scales, f32x4.convert_i32x4_s(v128.and(Quads.widener(type, pairsAt, chosen, half), pair)));
+          mins = f32x4.mul(mins, f32x4.convert_i32x4_s(v128.and(Quads.mins(type, pairsAt, chosen, half), pair)));
         }
         const bitsAt = blockAt + (half << 4);
         for (let quad = 0; quad < 4; quad++) {
@@ -371,8 +365,8 @@ export class Quads {
         store<f32>(to + step + (lane << 2), Lanes.halfToF32(least));
         for (let block: u32 = 0; block < 8; block++) {
           const pairAt = to + (2 + <usize>(block >> 1)) * step + (lane << 1) + (block & 1), sixAt = from + 4;
-          store<u8>(pairAt, alive ? Quads.storedScale(sixAt, block) : 0);
-          store<u8>(pairAt + 16, alive ? Quads.storedMin(sixAt, block) : 0);
+          store<u8>(pairAt, alive ? Pairs.storedScale(sixAt, block) : 0);
+          store<u8>(pairAt + 16, alive ? Pairs.storedMin(sixAt, block) : 0);
           const blockTo = to + SUPER_HEAD * step + <usize>block * size + (lane << 2), codesTo = Quads.fives(type) ? blockTo + step : blockTo, codesFrom = from + codes + (<usize>(block >> 1) << 5), shift = (block & 1) << 2;
           for (let quad: usize = 0; quad < 4; quad++) {
             const low = alive ? load<u32>(codesFrom + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
