@@ -346,7 +346,7 @@ export const ATTEND_OUT_AT = 16; // [rows][heads * headSize] f32
 export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
 export const ATTEND_HEAD_BYTES = 18;
 export const ATTEND_STREAMS = 19; // groups of a page that are read at once for a row alone: 1, 2, 4 or 8
-export const ATTEND_WORDS = 20;
+export const ATTEND_QUERIES = 20, ATTEND_WORDS = 21; // queries that meet a key at once: at most 6
 
 export const MERGE_LIST_AT = 1, MERGE_HEADS = 2, MERGE_HEAD_SIZE = 3, MERGE_PARTIALS_AT = 4, MERGE_OUT_AT = 5, MERGE_WORDS = 6;
 
@@ -381,8 +381,8 @@ export const PACK_COL_END = 12;
 export const PACK_SCALES_AT = 13; // [rows] f32 that outputs are multiplied by; 0: none
 export const PACK_WORDS = 14;
 
-export const PROBABILITIES_OUT_AT = 20; // after the words of ATTEND: [heads][rows][keys] f32
-export const PROBABILITIES_KEYS = 21, PROBABILITIES_WORDS = 22;
+export const PROBABILITIES_OUT_AT = 21; // after the words of ATTEND: [heads][rows][keys] f32
+export const PROBABILITIES_KEYS = 22, PROBABILITIES_WORDS = 23;
 
 /** One segment: the rows; logits [rows][cols] f32; out [rows][ceil(cols / PEAK)] f32. */
 export const PEAKS_SEGMENTS_AT = 1, PEAKS_LOGITS_AT = 2, PEAKS_COLS = 3, PEAKS_OUT_AT = 4, PEAKS_WORDS = 5;

@@ -82,6 +82,7 @@ function step(
     PAGE_BYTES: pageBytes,
     HEAD_BYTES: headBytes(cache, d),
     STREAMS: STREAMS[(lengths.length + heads) & 3],
+    QUERIES: 3 + ((lengths.length + heads) & 3),
     PAGES: pages,
     OUT_AT: out.at,
   };

@@ -2,10 +2,9 @@
 
 import {
   ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
-  ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_STREAMS, ATTEND_TASKS_AT,
+  ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_QUERIES, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_STREAMS, ATTEND_TASKS_AT,
   JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
   PROBABILITIES_KEYS, PROBABILITIES_OUT_AT, ROW_POSITION, TASK_BLOCK_BEGIN, TASK_BLOCK_END, TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS,
-  TILE_ROWS,
 } from "../abi";
 import { attend_block, clear_state, finish_state, merge_state, Scratch, stage_query, stage_span } from "../kernels/attention";
 import { Pages } from "../kernels/cache";
@@ -18,11 +17,12 @@ export function attend_units(opAt: usize): i32 {
 /** Units: tasks x kv heads, the kv head fastest. Returns -1 or the row whose page is missing. */
 export function attend(opAt: usize, scratchAt: usize, begin: i32, end: i32): i32 {
   const kvHeads = <i32>word(opAt, ATTEND_KV_HEADS);
-  const group = <i32>word(opAt, ATTEND_HEADS) / kvHeads;
+  const group = <i32>word(opAt, ATTEND_HEADS) / kvHeads, most = <i32>word(opAt, ATTEND_QUERIES);
+  const tiles = (group + most - 1) / most, width = (group + tiles - 1) / tiles; // 6 of at most 5: 3 and 3
   for (let unit = begin; unit < end; unit++) {
     const taskAt = <usize>word(opAt, ATTEND_TASKS_AT) + 4 + (<usize>(unit / kvHeads * TASK_WORDS) << 2);
-    for (let from = 0; from < group; from += TILE_ROWS) {
-      const row = attend_tile(opAt, scratchAt, taskAt, unit % kvHeads, from, min(group, from + TILE_ROWS));
+    for (let from = 0; from < group; from += width) {
+      const row = attend_tile(opAt, scratchAt, taskAt, unit % kvHeads, from, min(group, from + width));
       if (row >= 0) return row;
     }
   }

@@ -1,4 +1,4 @@
-import { CACHE_F32 } from "../../assembly/abi.ts";
+import { CACHE_F32, TILE_ROWS } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import {
   type ByteDot,
@@ -63,6 +63,12 @@ export function choiceWords(
   const { tiles, rows } = candidatesFor(place);
   return { TILE: tiles[tile], ROW: row === null ? 0 : rows[row], STREAMS: streams, TOUCH: touch };
 }
+
+/**
+ * Queries that meet a key at once (ATTEND_QUERIES). In 128 bits the sums of a sixth leave the registers: a page of 64 positions and features
+ * takes 4.05 us for six and 2 x 1.75 for three and three, a query of five 0.53; wide 1.82 for six (EPYC Zen 4, Node 20 and 26).
+ */
+export const queriesTogether = (wide: boolean): number => (wide ? TILE_ROWS : 5);
 
 /**
  * Groups of a page of keys or values that a row alone reads at once (ATTEND_STREAMS, one of STREAMS: the same bits), where nothing was

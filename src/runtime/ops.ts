@@ -10,7 +10,7 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { choiceWords, defaultCacheStreams, defaultChoice, type Vectors } from "./kernels.ts";
+import { choiceWords, defaultCacheStreams, defaultChoice, queriesTogether, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
 import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
@@ -152,7 +152,7 @@ export function pieceOperands(
   };
 }
 
-export function attendOperands(op: AttendOp): Operands<"ATTEND"> {
+export function attendOperands(op: AttendOp, wide: boolean): Operands<"ATTEND"> {
   const { tasks, rows, qkv, heads, kvHeads, headSize, chunk, causal, keys, cache, out, partials } = op;
   expectShape("attention out", out.shape[1], heads * headSize);
   return {
@@ -175,6 +175,7 @@ export function attendOperands(op: AttendOp): Operands<"ATTEND"> {
     PARTIALS_AT: partials.at,
     HEAD_BYTES: cache.headBytes,
     STREAMS: defaultCacheStreams(cache.type),
+    QUERIES: queriesTogether(wide),
   };
 }
 

@@ -193,13 +193,13 @@ export class Program {
 
   attend(op: AttendOp): void {
     this.#attends.push(this.#words.length);
-    this.#emit("ATTEND", attendOperands(op));
+    this.#emit("ATTEND", attendOperands(op, this.#vectors.wide));
   }
 
   /** Tap: out [heads, rows, keys]. */
   probabilities(op: AttendOp, out: Tensor, keys: number): void {
     const words = opWords("PROBABILITIES", { OUT_AT: out.at, KEYS: keys });
-    const attend = recordWords("ATTEND", attendOperands(op));
+    const attend = recordWords("ATTEND", attendOperands(op, this.#vectors.wide));
     this.#push("PROBABILITIES", [words[0], ...attend.slice(1), ...words.slice(attend.length)]);
   }
 

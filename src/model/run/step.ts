@@ -10,10 +10,10 @@ import {
   ROW_WORDS,
   SEGMENT_WORDS,
   TASK_WORDS,
-  TILE_ROWS,
   WORD_ROWS,
 } from "../../../assembly/abi.ts";
 import { EngineError } from "../../error.ts";
+import { queriesTogether } from "../../runtime/kernels.ts";
 import type { Memory } from "../../runtime/memory.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
@@ -97,7 +97,7 @@ function adapterSegments(members: readonly number[], parts: readonly StepPart[])
 }
 
 /**
- * What attention computes: tiles of rows (up to 6 queries share a pass over the keys) over all their blocks; or, where that
+ * What attention computes: tiles of rows (their queries share a pass over the keys) over all their blocks; or, where that
  * gives the threads too few tasks, single rows over spans of blocks that MERGE joins. Both give the same bits.
  */
 function writeTasks(
@@ -108,7 +108,7 @@ function writeTasks(
   parts: readonly StepPart[],
   kind: PageKind,
 ): void {
-  const tileRows = Math.max(1, Math.floor((TILE_ROWS * config.kvHeads) / config.heads));
+  const tileRows = Math.max(1, Math.floor((queriesTogether(sizes.wide) * config.kvHeads) / config.heads));
   const tiles = parts.reduce((sum, { inputs }) => sum + Math.ceil(inputs.length / tileRows), 0);
   const wanted = 4 * Math.max(1, sizes.threads);
   const apart = tiles * config.kvHeads < wanted;

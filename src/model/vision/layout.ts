@@ -1,4 +1,5 @@
-import { CACHE_F32, GROUP, PAGE, ROW_WORDS, SEGMENT_WORDS, TASK_WORDS, TILE_ROWS } from "../../../assembly/abi.ts";
+import { CACHE_F32, GROUP, PAGE, ROW_WORDS, SEGMENT_WORDS, TASK_WORDS } from "../../../assembly/abi.ts";
+import { queriesTogether } from "../../runtime/kernels.ts";
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import type { CachePlace } from "../../runtime/ops.ts";
 import { type Packed, type Panel, reservePacked, reservePanel } from "../../runtime/packed.ts";
@@ -25,6 +26,8 @@ export interface TowerSizes {
   readonly tiles: number;
   readonly threads: number;
   readonly tileRows: number;
+  /** Rows whose queries of one head meet the keys together. */
+  readonly attendedRows: number;
   /** 256-bit pairs. */
   readonly wide: boolean;
   readonly activations: ActivationType;
@@ -111,6 +114,7 @@ export function layoutTower(
     ...options,
     tiles: Math.max(1, Math.min(MOST_TILES, Math.floor(RUN_ROWS / config.tokens))),
     tileRows: tileRowsFor(options.wide),
+    attendedRows: queriesTogether(options.wide),
     fused: matrices.every(({ type }) => isFloat(type)),
   };
   const { tiles } = sizes;
@@ -129,7 +133,7 @@ export function layoutTower(
     sizes,
     scratch: plan.reserve("scratch", "bytes", [Math.max(1, sizes.threads), scratchBytes(config, patchCols)]),
     loader: reserveLoader(plan, matrices),
-    tables: reserveTables(plan, config, tiles),
+    tables: reserveTables(plan, config, sizes),
     cache: reserveCache(plan, config, tiles),
     patches: f32("patches", rows, patchCols),
     x: f32("x", rows, hidden),
@@ -157,13 +161,17 @@ function scratchBytes({ hidden, width, adapterWidth, headSize }: VisionConfig, p
   return Math.ceil(Math.max(row, MATMUL_BYTES, CONVERT_BYTES, attentionBytes(headSize)) / 64) * 64 + 64;
 }
 
-function reserveTables(plan: MemoryPlan, { tokens }: VisionConfig, tiles: number): TowerLayout["tables"] {
+function reserveTables(
+  plan: MemoryPlan,
+  { tokens }: VisionConfig,
+  { tiles, attendedRows }: TowerSizes,
+): TowerLayout["tables"] {
   const table = (name: string, records: number, words: number) => plan.reserve(name, "u32", [1 + records * words]);
   return {
     rows: plan.reserve("rows", "u32", [tiles * tokens, ROW_WORDS]),
     segments: table("segments", 1, SEGMENT_WORDS),
     textSegments: table("text segments", 1, SEGMENT_WORDS),
-    tasks: table("tasks", tiles * Math.ceil(tokens / TILE_ROWS), TASK_WORDS),
+    tasks: table("tasks", tiles * Math.ceil(tokens / attendedRows), TASK_WORDS),
     pages: plan.reserve("pages", "u32", [tiles, blocksOf(tokens)]),
   };
 }

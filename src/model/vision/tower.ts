@@ -4,7 +4,6 @@ import {
   ROW_POSITION,
   ROW_WORDS,
   TASK_WORDS,
-  TILE_ROWS,
   WORD_ROWS,
   WORD_SCRATCH_AT,
   WORD_SCRATCH_BYTES,
@@ -166,14 +165,15 @@ export class Tower {
   #write(tiles: readonly Float32Array[]): void {
     const { config, layout } = this.#plan;
     const { tokens, side, patchSize, tileSize, rows } = config;
-    const { tables } = layout;
+    const { tables, sizes } = layout;
+    const { attendedRows } = sizes;
     this.#memory.control[WORD_ROWS] = tiles.length * tokens;
     this.#memory.u32(tables.segments).set([1, 0, 0, tiles.length * tokens]);
     this.#memory.u32(tables.textSegments).set([1, 0, 0, tiles.length * rows]);
     const tasks: number[] = [];
     for (let tile = 0; tile < tiles.length; tile++)
-      for (let row = 0; row < tokens; row += TILE_ROWS)
-        tasks.push(tile * tokens + row, Math.min(TILE_ROWS, tokens - row), 0, blocksOf(tokens), NO_PARTIAL);
+      for (let row = 0; row < tokens; row += attendedRows)
+        tasks.push(tile * tokens + row, Math.min(attendedRows, tokens - row), 0, blocksOf(tokens), NO_PARTIAL);
     this.#memory.u32(tables.tasks).set([tasks.length / TASK_WORDS, ...tasks]);
     const patches = this.#memory.f32(layout.patches);
     const cols = layout.patches.shape[1];
