@@ -160,6 +160,8 @@ export const WORD_STOPPED_IN = 82;
 export const WORD_FIRST_MEMORY = 83, WORD_LAST_MEMORY = 84;
 /** 1: the peaks of this step's logits are wanted; 0: their op does nothing. */
 export const WORD_PEAKS = 85;
+/** Memory 0 only: WORD_STEP of the first worker; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */
+export const WORD_FIRST_STEP = 86, WORD_JOINED = 87, WORD_LEFT = 88, WORD_LEFT_PC = 89;
 /** Wake-ups of each worker since it started, 64 words. */
 export const WORD_WAKES = 96;
 export const MAX_THREADS = 64;
@@ -169,7 +171,7 @@ export const MAX_THREADS = 64;
 export const STATUS_DONE = 0;
 /** At a STOP op (a tap): run again to go on. */
 export const STATUS_STOPPED = 1, STATUS_ABORTED = 2, STATUS_FAULT = 3;
-/** Deadline passed: run again to go on. */
+/** Deadline passed, or the caller left a barrier that is to open: run again to go on. */
 export const STATUS_YIELD = 4;
 
 // ---- faults ----
@@ -202,8 +204,7 @@ export const ROW_FLAG_EMBEDDING = 1;
 export const SEGMENT_WORDS = 3;
 /** Index into a matrix's weight table. */
 export const SEGMENT_WEIGHT = 0;
-export const SEGMENT_FIRST = 1;
-export const SEGMENT_ROWS = 2;
+export const SEGMENT_FIRST = 1, SEGMENT_ROWS = 2;
 
 // ---- attention tasks: [count, tasks...] ----
 
@@ -337,8 +338,7 @@ export const ROPE_PAGE_BYTES = 15, ROPE_PAGES = 16, ROPE_HEAD_BYTES = 17, ROPE_W
 export const ATTEND_TASKS_AT = 1, ATTEND_ROWS_AT = 2, ATTEND_QKV_AT = 3;
 export const ATTEND_HEADS = 4, ATTEND_KV_HEADS = 5, ATTEND_HEAD_SIZE = 6;
 export const ATTEND_SCALE = 7; // f32 bits
-export const ATTEND_CHUNK = 8; // 0: full
-export const ATTEND_CHUNKED = 9; // which page table
+export const ATTEND_CHUNK = 8, ATTEND_CHUNKED = 9; // 0: full; which page table
 export const ATTEND_CAUSAL = 10; // 0: every key of the task's blocks up to ATTEND_KEYS
 export const ATTEND_KEYS = 11;
 export const ATTEND_CACHE_TYPE = 12, ATTEND_CACHE_AT = 13, ATTEND_PAGE_BYTES = 14, ATTEND_PAGES = 15;

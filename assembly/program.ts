@@ -12,7 +12,7 @@ import {
   FAULT_OPCODE, FAULT_PAGE, FAULT_ROUTER, FAULT_TOKEN, FAULT_WEIGHT, FEW_ROWS, FOR_ITSELF, GROUP, MERGE_HEADS, MERGE_LIST_AT, OP_ADD, OP_ANGLES, OP_ATTEND, OP_COMBINE,
   OP_CONVERT, OP_EMBED, OP_END, OP_GRID_ANGLES, OP_MATMUL, OP_MEET, OP_MERGE, OP_PACK, OP_PANEL, OP_PEAKS, OP_PLACE, OP_PROBABILITIES, OP_ROPE, OP_ROUTE, OP_SHUFFLE, OP_STOP, PACK_ROW_BEGIN,
   PACK_ROW_END, PROFILE_BYTES, ROPE_KV_HEADS, STATUS_ABORTED, STATUS_DONE, STATUS_FAULT, STATUS_STOPPED, STATUS_YIELD, WORD_ABORT, WORD_ARRIVED,
-  WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_PC, WORD_PEAKS, WORD_PROBABILITIES, WORD_PROFILE_AT,
+  WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_JOINED, WORD_LEFT, WORD_LEFT_PC, WORD_PC, WORD_PEAKS, WORD_PROBABILITIES, WORD_PROFILE_AT,
   WORD_PROFILE_FROM, WORD_PROFILE_WORDS, WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
 } from "./abi";
 import { attend, attend_units, merge, merge_blocks, probabilities } from "./ops/attend";
@@ -40,6 +40,10 @@ declare function now(): f64;
 const SPIN_TURNS = 20000;
 /** Nanoseconds of one sleep; a wake-up that is missed costs this once. */
 const SLEEP_NS: i64 = 20_000_000;
+/** Of atomic.wait. */
+const TIMED_OUT = 2;
+/** What a barrier says. */
+const MET = 0, GIVEN_UP = 1, LEFT = 2;
 /** Attention units of one claim: one may be a pass over a long cache, and a claim is what an abort waits for. */
 const ATTEND_CLAIM = 2;
 
@@ -52,9 +56,13 @@ export function run(control: usize, thread: i32): i32 {
   const threads = <i32>word(control, WORD_THREADS);
   const scratchAt = <usize>word(control, WORD_SCRATCH_AT) + <usize>thread * <usize>word(control, WORD_SCRATCH_BYTES);
   const lone = threads === 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
+  const joined = thread === 0 && word(control, WORD_JOINED) !== 0;
   const profiled = thread === 0 && word(control, WORD_PROFILE_AT) !== 0;
   const few = <i32>word(control, WORD_ROWS) <= FEW_ROWS, owner = few ? thread : 0;
-  let at = <usize>word(control, WORD_PC);
+  // Not WORD_PC, from which another thread may not have begun yet.
+  const left = joined ? <usize>word(control, WORD_LEFT_PC) : 0;
+  let at = left !== 0 ? left : <usize>word(control, WORD_PC);
+  if (left !== 0) store<u32>(control + (WORD_LEFT_PC << 2), 0);
   let began = profiled ? now() : 0;
   while (true) {
     const head = load<u32>(at);
@@ -96,7 +104,12 @@ export function run(control: usize, thread: i32): i32 {
       }
     }
     const met = profiled ? now() : 0;
-    if (!meet(control, threads)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
+    const meeting = meet(control, threads, joined && opcode !== OP_STOP);
+    if (meeting === GIVEN_UP) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
+    if (meeting === LEFT) {
+      store<u32>(control + (WORD_LEFT_PC << 2), <u32>next);
+      return STATUS_YIELD;
+    }
     if (profiled) began = profile(control, at, began, met);
     if (opcode === OP_STOP) {
       if (thread === 0) store<u32>(control + (WORD_PC << 2), <u32>next);
@@ -118,11 +131,11 @@ function profile(control: usize, at: usize, began: f64, met: f64): f64 {
   return ended;
 }
 
-/** The barrier. The last thread to arrive opens it; the others spin a while, then sleep. False: aborted. */
-function meet(control: usize, threads: i32): bool {
+/** The barrier. The last thread to arrive opens it; the others spin a while, then sleep, or leave where they have an event loop to serve. */
+function meet(control: usize, threads: i32, leaves: bool): i32 {
   if (threads === 1) {
     store<i32>(control + (WORD_CLAIM << 2), 0);
-    return !aborted(control);
+    return aborted(control) ? GIVEN_UP : MET;
   }
   const generationAt = control + (WORD_GENERATION << 2);
   const generation = atomic.load<i32>(generationAt);
@@ -131,18 +144,22 @@ function meet(control: usize, threads: i32): bool {
     atomic.store<i32>(control + (WORD_CLAIM << 2), 0);
     atomic.store<i32>(generationAt, generation + 1);
     if (atomic.load<i32>(control + (WORD_SLEEPERS << 2)) !== 0) atomic.notify(generationAt, -1);
-    return true;
+    return MET;
   }
   for (let turn = 0; turn < SPIN_TURNS; turn++) {
-    if (atomic.load<i32>(generationAt) !== generation) return true;
-    if (aborted(control)) return false;
+    if (atomic.load<i32>(generationAt) !== generation) return MET;
+    if (aborted(control)) return GIVEN_UP;
   }
   atomic.add<i32>(control + (WORD_SLEEPERS << 2), 1);
   while (atomic.load<i32>(generationAt) === generation && !aborted(control)) {
-    atomic.wait<i32>(generationAt, generation, SLEEP_NS);
+    const woken = atomic.wait<i32>(generationAt, generation, SLEEP_NS);
+    if (leaves && woken === TIMED_OUT) {
+      store<i32>(control + (WORD_LEFT << 2), generation);
+      return LEFT; // still counted as a sleeper, so that it is told
+    }
   }
   atomic.sub<i32>(control + (WORD_SLEEPERS << 2), 1);
-  return atomic.load<i32>(generationAt) !== generation;
+  return atomic.load<i32>(generationAt) !== generation ? MET : GIVEN_UP;
 }
 
 function fault(control: usize, opcode: u32, at: usize, row: i32): void {

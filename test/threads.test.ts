@@ -1,8 +1,12 @@
 import { syncBuiltinESMExports } from "node:module";
 import workerThreads from "node:worker_threads";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { OP_END, OP_MEET, WORD_ARRIVED, WORD_GENERATION, WORD_SLEEPERS, WORD_THREADS } from "../assembly/abi.ts";
 import { EngineError } from "../dist/src/index.js";
 import type { ResidentModel } from "../dist/src/model/run/resident.js";
+import { Memory, MemoryPlan } from "../dist/src/runtime/memory.js";
+import { openKernels } from "../dist/src/runtime/module.js";
+import { startAt, Threads } from "../dist/src/runtime/threads.js";
 import { hash, idsOf, openResident } from "./resident.ts";
 
 /** What happens to a step when its caller changes its mind, or a thread dies. */
@@ -83,6 +87,104 @@ it("a worker that dies in a step fails it with WORKER_EXIT, frees its peers, and
   await expect(running).rejects.toMatchObject({ code: "WORKER_EXIT" });
   await expect(logitsOf(model, [1])).rejects.toBeInstanceOf(EngineError);
   await model.dispose();
+});
+
+it("short steps are walked by the caller's thread in the first worker's place, to the same bits", async () => {
+  model = await openResident({ config, type: "q8_0" }, { threads: 2 });
+  const alone = await openResident({ config, type: "q8_0" }, { threads: 1 });
+  try {
+    const ids = prompt.slice(0, 60);
+    const [expected, before] = [await logitsOf(alone, ids), model.threads.wakes];
+    for (const id of ids) await logitsOf(model, [id]);
+    expect(await logitsOf(model, ids)).toBe(expected);
+    expect(model.threads.joins).toBeGreaterThan(0);
+    expect(model.threads.wakes.map((wakes, thread) => wakes - before[thread])).toEqual([61, 61]);
+    let turns = 0;
+    let timer = setImmediate(function again() {
+      turns++;
+      timer = setImmediate(again);
+    });
+    for (const id of prompt) await logitsOf(model, [id]);
+    clearImmediate(timer);
+    expect(turns, "the event loop has its turns between them").toBeGreaterThan(10);
+  } finally {
+    await alone.dispose();
+  }
+});
+
+it("a worker that dies between two short steps fails what follows with WORKER_EXIT, and nothing hangs", async () => {
+  watchWorkers();
+  model = await openResident({ config, type: "q8_0" }, { threads: 2 });
+  const step = () => logitsOf(model!, [1]);
+  const joined = model.threads.joins;
+  for (let steps = 0; model.threads.joins < joined + 5; steps++) {
+    expect(steps).toBeLessThan(1000);
+    await step();
+  }
+  void workers[1].terminate();
+  const goOn = async () => {
+    for (;;) await step();
+  };
+  await expect(goOn()).rejects.toMatchObject({ code: "WORKER_EXIT" });
+});
+
+describe("a run that the caller's thread walks", () => {
+  let threads: Threads;
+  let memory: Memory;
+  let program: number;
+  const run = () => {
+    startAt(memory, program);
+    return threads.run(0, 0, undefined, true);
+  };
+
+  beforeEach(async () => {
+    const { module } = await openKernels("simd", false);
+    const plan = new MemoryPlan();
+    const words = plan.reserve("program", "u32", [2]);
+    memory = new Memory(plan);
+    memory.u32(words).set([OP_MEET | (1 << 16), OP_END]);
+    program = words.at;
+    threads = await Threads.start(2, module, [memory], [null]);
+    for (let runs = 0; threads.joins === 0; runs++) {
+      expect(runs).toBeLessThan(1000);
+      await run();
+    }
+  });
+  afterEach(() => threads.dispose());
+
+  it("fails with WORKER_EXIT where a kernel traps, and nothing hangs", async () => {
+    program = 0xfffffff0;
+    await expect(run()).rejects.toMatchObject({ code: "WORKER_EXIT" });
+    await expect(run()).rejects.toMatchObject({ code: "WORKER_EXIT" });
+  });
+
+  it("leaves its event loop free while another thread is late at a barrier", async () => {
+    const { control } = memory;
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    for (let joined = false; !joined; ) {
+      const joins = threads.joins;
+      control[WORD_THREADS] = 3;
+      let done = false;
+      const running = run().finally(() => {
+        done = true;
+      });
+      while (Atomics.load(control, WORD_ARRIVED) < 2) await turn();
+      // Where the last run took long, the workers alone walk this one.
+      joined = threads.joins > joins;
+      // A notice that is not for this wait: one may come late, of a change that was seen before it.
+      Atomics.notify(control, WORD_GENERATION);
+      for (let turns = 0; turns < 3; turns++) await turn();
+      expect(done).toBe(false);
+      // What the third thread would do that comes last.
+      control[WORD_THREADS] = 2;
+      Atomics.store(control, WORD_ARRIVED, 0);
+      Atomics.add(control, WORD_GENERATION, 1);
+      Atomics.notify(control, WORD_GENERATION);
+      expect(await running).toEqual({ status: "done" });
+      expect(Atomics.load(control, WORD_SLEEPERS)).toBe(0);
+    }
+    expect(await run()).toEqual({ status: "done" });
+  });
 });
 
 it("a worker that cannot start is WORKER_START, and those that did are ended", async () => {

@@ -9,6 +9,7 @@ export const host: Host = {
   name: "browser",
   files: undefined,
   turnMs: 12,
+  mayBlock: false,
 
   threads() {
     const cores = globalThis.navigator?.hardwareConcurrency ?? 1;

@@ -26,6 +26,8 @@ export interface Host {
   compile(build: Build, wide: boolean, signal?: AbortSignal): Promise<WebAssembly.Module>;
   /** PNG, JPEG, the first frame of a GIF, WebP. */
   readonly decode: Decode;
+  /** Whether the caller's thread may wait for others within a kernel. */
+  readonly mayBlock: boolean;
   /** A turn of the event loop, as short as this runtime has. */
   turn(): Promise<void>;
   /** Work of the caller's thread between two turns, in milliseconds of performance.now(); 0: a turn after every step. */

@@ -12,6 +12,7 @@ import { spawn } from "./worker-threads.ts";
 export const nodeLike: Omit<Host, "name"> = {
   files,
   turnMs: 12,
+  mayBlock: true,
   threads() {
     const cores = availableParallelism();
     return { count: cores, reason: `the host has ${cores} core${cores > 1 ? "s" : ""}` };

@@ -14,6 +14,7 @@ export const host: Host = {
   name: "workerd",
   files: undefined,
   turnMs: 0,
+  mayBlock: false,
   threads: () => ({ count: 0, reason: "the host has no worker threads" }),
   async spawn() {
     throw noThreads("this host has no worker threads");

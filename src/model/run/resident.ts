@@ -3,6 +3,7 @@ import {
   FAULT_PAGE,
   FAULT_ROUTER,
   FAULT_TOKEN,
+  FEW_ROWS,
   WORD_PEAKS,
   WORD_PROBABILITIES,
   WORD_PROFILE_AT,
@@ -280,7 +281,8 @@ export class ResidentModel {
 
   async #run(firstMemory: number, programs: readonly Tensor[], signal: AbortSignal | undefined): Promise<void> {
     for (const [index, program] of programs.entries()) startAt(this.#placed[firstMemory + index].memory, program.at);
-    this.#check(await this.threads.run(firstMemory, firstMemory + programs.length - 1, signal));
+    const few = this.#last.memory.control[WORD_ROWS] <= FEW_ROWS;
+    this.#check(await this.threads.run(firstMemory, firstMemory + programs.length - 1, signal, few));
   }
 
   #check(result: RunResult): void {
