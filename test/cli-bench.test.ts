@@ -27,12 +27,14 @@ describe("bench", () => {
     expect(model).toMatchObject({ name: "storyteller-q8_0.gguf", parameters: { active: 5779712 }, context: 8192 });
     expect(host.node).toBe(process.versions.node);
     expect(measures.map(({ threads }: { threads: number }) => threads)).toEqual([1, 2]);
-    for (const { threads, prompt, generate, batch, reading, profiles } of measures) {
+    for (const { threads, prompt, generate, attention, batch, reading, profiles } of measures) {
       expect(prompt.tokens).toBe(16);
       expect(generate.map(({ context }: { context: number }) => context)).toEqual([0, 20]);
       expect(batch.map(({ sequences }: { sequences: number }) => sequences)).toEqual([1, 2]);
       expect(reading).toHaveLength(2);
       expect(profiles).toHaveLength(threads === 2 ? 3 : 0);
+      if (threads === 2) expect(attention).toMatchObject({ context: 20, by: expect.any(String) });
+      else expect(attention).toBeNull();
       const numbers = numbersIn({ prompt, batch, reading, generate });
       expect(numbers.filter(([place, number]) => !(number > 0) && !place.endsWith(".context"))).toEqual([]);
     }
@@ -47,6 +49,7 @@ describe("bench", () => {
     expect(stdout).toMatch(/^ {2}generate 4 behind 20 +[\d.]+ \([\d.]+\) +[\d.]+ GB\/s, \d+ % of plain reading$/m);
     expect(stdout).toMatch(/^ {2}reaches with 2 threads \(\d+ %\): bound by (memory|instructions)/m);
     expect(stdout).toMatch(/^ {2}inside its matmuls [\d.]+ GB\/s \(\d+ %\); the first thread waits \d+ %/m);
+    expect(stdout).toMatch(/^ {2}inside its attention behind 20 [\d.]+ GB\/s \(\d+ %\) of the cache$/m);
     expect(stdout).toMatch(/^ {2}2 x 4 together +[\d.]+ \([\d.]+\)$/m);
     expect(stdout).toMatch(/^ {2}feed-forward {2}matmul( +[\d.]+ +[\d.]+ +\d+){3}$/m);
     expect(stdout).toMatch(/^ {2}layer 7 M /m);

@@ -54,11 +54,12 @@ function short(number: number, whole = 999.5): string {
   return number.toFixed(number < whole ? 1 : 0);
 }
 
-/** Of the time of all ops, what the first thread waited; milliseconds a token in matmuls. */
-export function condense({ ops, tokens }: NamedProfile): { waiting: number; matmulMs: number } {
+/** Of the time of all ops, what the first thread waited; milliseconds a token in matmuls and in attention. */
+export function condense({ ops, tokens }: NamedProfile): { waiting: number; matmulMs: number; attentionMs: number } {
   const all = fold(ops, () => "");
-  const matmulMs = fold(ops, ({ op }) => op).get("matmul")?.ms ?? 0;
-  return { waiting: waits(all) / sum(all), matmulMs: matmulMs / tokens };
+  const named = fold(ops, ({ op }) => op);
+  const ms = (...names: readonly string[]) => names.reduce((sum, name) => sum + (named.get(name)?.ms ?? 0), 0) / tokens;
+  return { waiting: waits(all) / sum(all), matmulMs: ms("matmul"), attentionMs: ms("attend", "merge") };
 }
 
 function fold(ops: readonly OpTime[], labelOf: (op: OpTime) => string): Map<string, Share> {

@@ -86,6 +86,14 @@ export class BenchReport {
     await this.#write(`  ${dim(`${matmuls}; the first thread waits ${percent(waiting)} of the time`)}\n`);
   }
 
+  /** Of the cache alone. */
+  async attention({ context, bytesPerSecond, share }: Bound & { context: number }): Promise<void> {
+    const { dim } = stylesOf(process.stdout);
+    const part = share === null ? "" : ` (${percent(share)})`;
+    const behind = `behind ${formatCount(context)}`;
+    await this.#write(`  ${dim(`inside its attention ${behind} ${gigabytes(bytesPerSecond)}${part} of the cache`)}\n`);
+  }
+
   async batch({ sequences, tokens, ...speed }: ThreadsMeasure["batch"][number]): Promise<void> {
     await this.#line(`${sequences} x ${formatCount(tokens)} together`, speedText(speed));
   }

@@ -49,6 +49,8 @@ export interface ThreadsMeasure {
   readonly loadMs: number;
   readonly prompt: Speed & { readonly tokens: number; readonly operationsPerSecond: number };
   readonly generate: readonly (Speed & { readonly context: number; readonly tokens: number; readonly bound: Bound })[];
+  /** What attention read of the cache behind the longest context; null: nothing was profiled. */
+  readonly attention: (Bound & { readonly context: number }) | null;
   readonly batch: readonly (Speed & { readonly sequences: number; readonly tokens: number })[];
   /** Of as many bytes as a token reads, and of more; null: not measured. */
   readonly reading: readonly Reading[] | null;
@@ -135,10 +137,16 @@ async function measureThreads(
     if (profile) profiles.push({ name: `generate behind ${formatCount(context)}`, ...profile });
   }
   await report.bound(generate[0].bound, Math.max(1, threads));
+  let attention: ThreadsMeasure["attention"] = null;
   if (profiled) {
     const { waiting, matmulMs } = condense(profiles[1]);
     const inside = boundOf(work.weightBytes, 1000 / matmulMs, reading?.[0].bytesPerSecond ?? null);
     await report.inside(inside, waiting);
+    const context = plan.contexts[plan.contexts.length - 1];
+    const { attentionMs } = condense(profiles[profiles.length - 1]);
+    const cacheBytes = work.cacheBytes(context + plan.generate / 2);
+    attention = { context, ...boundOf(cacheBytes, 1000 / attentionMs, nearest(reading, cacheBytes)) };
+    await report.attention(attention);
   }
   const batch: ThreadsMeasure["batch"][number][] = [];
   for (const sequences of plan.batches) {
@@ -146,7 +154,21 @@ async function measureThreads(
     await report.batch(batch[batch.length - 1]);
   }
   const { build, wide, memory, choices, tuning } = info;
-  return { threads, build, wide, memory, choices, tuning, loadMs, prompt, generate, batch, reading, profiles };
+  return {
+    threads,
+    build,
+    wide,
+    memory,
+    choices,
+    tuning,
+    loadMs,
+    prompt,
+    generate,
+    attention,
+    batch,
+    reading,
+    profiles,
+  };
 }
 
 const MOST_CONTEXT = 8192;
@@ -193,6 +215,12 @@ function unique(numbers: readonly number[]): number[] {
 const MIB = 2 ** 20;
 
 /** What a token reads may lie in a cache; the second is more than most caches hold. */
+/** Plain reading of about as many bytes. */
+function nearest(readings: readonly Reading[] | null, bytes: number): number | null {
+  const off = (reading: Reading) => Math.abs(Math.log(reading.bytes / bytes));
+  return readings?.reduce((best, other) => (off(other) < off(best) ? other : best)).bytesPerSecond ?? null;
+}
+
 function readingSizes(bytes: number): number[] {
   const same = Math.min(bytes, 512 * MIB);
   return [same, Math.max(same, 256 * MIB)];
