@@ -4,11 +4,13 @@
  *   kernel, shape     what it is called; id is both
  *   exports           what it needs of the module, all of it or the rung is missing
  *   arithmetic        f32 (multiply and add apart), fused (one in the relaxed build), i16, i8: which roof; with `work`
+ *   dot               the dot of bytes that it is right with: elsewhere the rung is missing
  *   work, bytes       operations and bytes of one call; `footprint` where bytes are touched more than once, `level` where it is known
  *   prepare(exports, arena) -> { call, outputs: [address, bytes] ... }
  *   loop              the same for plain.mjs and scalar.ts: { name, operands(make), sizes }, the first operand is the result
  */
 
+import { dotOfInstance } from "../dist/src/runtime/dot.js";
 import { attention } from "./cases/attention.mjs";
 import { rows } from "./cases/rows.mjs";
 import { storage } from "./cases/storage.mjs";
@@ -41,6 +43,8 @@ export const byId = (id) => all.get(id);
 
 /** Whether a rung can run an entry at all. */
 export function fits(entry, rung, exports) {
+  // Without relaxed SIMD both kinds of bytes are multiplied one by one, and right everywhere.
+  if (entry.dot && rung !== "simd" && exports !== undefined && dotOfInstance(exports) !== entry.dot) return false;
   return (
     exports !== undefined && (entry.rungs?.includes(rung) ?? true) && entry.exports.every((name) => name in exports)
   );

@@ -150,5 +150,7 @@ function whyMissing(rung, entry, { rungs, opened, team }) {
   if (rung === "threads") return team ? "no build runs it" : "one thread";
   if (rung === "javascript" || rung === "scalar") return "no plain loop does this";
   if (fits(entry, rung, opened[rung])) return "see below";
+  if (!rungs[rung].missing && entry.dot && entry.exports.every((name) => name in opened[rung]))
+    return `the processor's dot of bytes, as V8 uses it, is not ${entry.dot}`;
   return rungs[rung].missing ?? `the build has no ${entry.exports.join(", ")}`;
 }

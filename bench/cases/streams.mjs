@@ -2,7 +2,7 @@
 
 import { noise } from "../arena.mjs";
 import { alongStream } from "../ceilings.mjs";
-import { activations, arithmeticOf, CALLS, exportsOf, sumBytes } from "./tiles.mjs";
+import { activations, arithmeticOf, CALLS, dotOf, exportsOf, sumBytes } from "./tiles.mjs";
 import { COLS, GROUP_BYTES, matmulLoop, tableFor, weightsFrom } from "./weights.mjs";
 
 const CALL_BYTES = 8 << 20;
@@ -20,6 +20,7 @@ function stream(kernel) {
     group: `${type} from memory`,
     exports: exportsOf(kernel),
     arithmetic: arithmeticOf(kernel),
+    dot: dotOf(kernel),
     level: "memory read",
     work: 2 * outputs * COLS,
     bytes,
@@ -42,7 +43,7 @@ function stream(kernel) {
       },
     },
     prepare(exports, arena) {
-      const operands = activations(type, 1, arena);
+      const operands = activations(kernel, 1, arena);
       const each = sumBytes(kernel);
       const sums = arena.zeros(each * steps);
       const step = GROUP_BYTES[type] * width;

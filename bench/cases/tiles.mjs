@@ -1,7 +1,7 @@
 // Register tiles, every height, and the kernels of one row, over weights that stay in the second cache.
 
 import { weightType } from "../../dist/src/weight-types.js";
-import { COLS, GROUP_BYTES, INTEGER_TYPES, MEETS, matmulLoop } from "./weights.mjs";
+import { COLS, GROUP_BYTES, INTEGER_TYPES, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
 /** All where the form is one of its kind; the others follow them. */
@@ -11,10 +11,11 @@ const BLOCKS = COLS / 32;
 /** Groups of 8 outputs: 256 to 320 KiB, and whole visits. */
 const groupsOf = (type) => (type === "f32" ? 4 : Math.floor((320 << 10) / GROUP_BYTES[type] / 8) * 8);
 
-/** Activations of h rows in the form that the type's tile reads. */
-export function activations(type, h, arena) {
-  if (MEETS[type] === "i16") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
-  if (MEETS[type] === "i8") {
+/** Activations of h rows in the form that the kernel reads. */
+export function activations(kernel, h, arena) {
+  const meets = meetsOf(kernel);
+  if (meets === "i16") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
+  if (meets === "i8") {
     const sums = arena.zeros(BLOCKS * 4 * h);
     return [arena.weights(COLS * h), arena.floats(BLOCKS * h), sums];
   }
@@ -29,18 +30,31 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
   const tile = (run, h, sums, at, x) => {
     for (let group = 0; group < 4; group++) run(h, sums + 32 * TILE_ROWS * group, at + 32 * group, 128, ...x, BLOCKS);
   };
-  const integers = weightType(type).integers ?? weightType(type).signedBytes.pairs;
   const row =
-    (id) =>
+    (id, meets) =>
     (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
       exports.multiply_row(
-        ...[id, sums, at, 1, GROUP_BYTES[type], panel, MEETS[type] === "i16" ? 2 : 1, scales, blockSums, COLS],
+        ...[id, sums, at, 1, GROUP_BYTES[type], panel, meets === "i16" ? 2 : 1, scales, blockSums, COLS],
       );
-  return [
-    ...Object.keys(integers.tiles).map((kernel) => [kernel, [type, 4, tile]]),
-    ...Object.entries(integers.rows).map(([kernel, id]) => [kernel, [type, 4, row(id)]]),
+  const calls = ({ tiles, rows }, meets) => [
+    ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, tile, meets]]),
+    ...Object.entries(rows).map(([kernel, id]) => [kernel, [type, 4, row(id, meets), meets]]),
   ];
+  const { integers, signedBytes } = weightType(type);
+  if (integers) return calls(integers, "i8");
+  // Packed otherwise, of as many bytes.
+  return [...calls(signedBytes.pairs, "i16"), ...calls(signedBytes.unsigned, "i8"), ...calls(signedBytes.signed, "i8")];
 });
+/** Which dot of bytes a kernel is right with, where it hangs on that. */
+const DOTS = new Map(
+  INTEGER_TYPES.flatMap((type) =>
+    ["unsigned", "signed"].flatMap((dot) => {
+      const { tiles = {}, rows = {} } = weightType(type).signedBytes?.[dot] ?? {};
+      return Object.keys({ ...tiles, ...rows }).map((kernel) => [kernel, dot]);
+    }),
+  ),
+);
+export const dotOf = (kernel) => DOTS.get(kernel);
 
 /** How each kernel is called: groups at a time, and its operands. Rows of integers go by the walk over their turns. */
 export const CALLS = {
@@ -57,7 +71,9 @@ export const CALLS = {
   ...Object.fromEntries(integerCalls),
 };
 
-export const arithmeticOf = (kernel) => MEETS[CALLS[kernel][0]] ?? (kernel.endsWith("_fused") ? "fused" : "f32");
+/** The integers that it meets, where it does. */
+const meetsOf = (kernel) => CALLS[kernel][3];
+export const arithmeticOf = (kernel) => meetsOf(kernel) ?? (kernel.endsWith("_fused") ? "fused" : "f32");
 /** Sums of one call: a second group's stand TILE_ROWS rows behind the first's. */
 export const sumBytes = (kernel) =>
   kernel.startsWith("gemv") ? 32 * CALLS[kernel][1] : 32 * TILE_ROWS * CALLS[kernel][1];
@@ -74,12 +90,13 @@ function tile(kernel, h) {
     group: `${type} in cache`,
     exports: exportsOf(kernel),
     arithmetic: arithmeticOf(kernel),
+    dot: dotOf(kernel),
     work: 2 * h * groups * 8 * COLS,
-    bytes: groups * (GROUP_BYTES[type] + 32 * h) + h * COLS * (PANEL_BYTES[MEETS[type]] ?? 4),
+    bytes: groups * (GROUP_BYTES[type] + 32 * h) + h * COLS * (PANEL_BYTES[meetsOf(kernel)] ?? 4),
     loop: matmulLoop(type, h, groups * 8),
     prepare(exports, arena) {
       const weights = arena.weights(GROUP_BYTES[type] * groups);
-      const operands = activations(type, h, arena);
+      const operands = activations(kernel, h, arena);
       const bytes = sumBytes(kernel);
       const sums = arena.zeros((bytes * groups) / width);
       const step = GROUP_BYTES[type] * width;

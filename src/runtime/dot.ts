@@ -1,6 +1,6 @@
 import type { ByteDot } from "../weight-types.ts";
 import { Memory, MemoryPlan } from "./memory.ts";
-import { instantiate } from "./worker.ts";
+import { type Instance, instantiate } from "./worker.ts";
 
 /**
  * What the processor's dot of bytes makes of a weight beyond 0..127 (assembly/forms/bytes.ts): WebAssembly leaves it open, so it is asked.
@@ -8,7 +8,10 @@ import { instantiate } from "./worker.ts";
  * elsewhere, and in builds without relaxed SIMD.
  */
 export function byteDot(module: WebAssembly.Module): ByteDot {
-  const { byte_dot } = instantiate(module, new Memory(new MemoryPlan()).wasm);
+  return dotOfInstance(instantiate(module, new Memory(new MemoryPlan()).wasm));
+}
+
+export function dotOfInstance({ byte_dot }: Pick<Instance, "byte_dot">): ByteDot {
   const least = byte_dot(-127, 255);
   return least === 4 * -127 * 255
     ? "unsigned"
