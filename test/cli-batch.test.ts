@@ -1,5 +1,5 @@
 /** `wasmaverick batch`: every line once, whatever ends the process; the same bits as single requests. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
@@ -46,8 +46,10 @@ describe("a batch", () => {
       line("other", "/v1/files", {}),
       line("cold", "/v1/completions", { prompt: "x", temperature: -1 }),
     ]);
+    // Latin-1: read as UTF-8 it would ask for something else.
+    appendFileSync(at("in.jsonl"), Buffer.from(`\n${JSON.stringify(chat("latin", 1, "café"))}\n`, "latin1"));
     const { code, stderr } = await batch("--ordered");
-    expect([code, stderr]).toEqual([1, "27 of 27 lines done, 5 failed\n"]);
+    expect([code, stderr]).toEqual([1, "28 of 28 lines done, 6 failed\n"]);
     const results = read("out.jsonl");
     expect(results.map(({ custom_id: id }) => id)).toEqual(good.map(({ custom_id: id }) => id));
     await using model = await loadModel(MODEL, { threads: 0, context: 256 });
@@ -63,6 +65,7 @@ describe("a batch", () => {
       [25, "chat 0", "invalid_line"],
       [26, "other", "invalid_line"],
       [27, "cold", "invalid_value"],
+      [28, null, "invalid_line"],
     ]);
   });
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 
 /** The lines of a batch: read as there is room, and begun in an order in which what begins alike stands together. */
@@ -20,6 +21,8 @@ export interface BatchLine {
 const WINDOW_LINES = 1024;
 const WINDOW_UNITS = 32 * 2 ** 20;
 
+const NEWLINE = 10;
+
 /** Endpoints that a batch may ask. */
 const URLS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
 
@@ -39,8 +42,8 @@ export async function* linesOf(
     await onWindow(window.map(({ line }) => line));
     return sorted(window);
   };
-  for await (const { text, index, number } of textsOf(path)) {
-    const read = readLine(text, index, number);
+  for await (const { text, index, number, whole } of textsOf(path)) {
+    const read = whole ? readLine(text, index, number) : { ...nothing(text, index, number), wrong: "no UTF-8" };
     const { customId } = read;
     const again = customId !== null && seen.has(customId);
     if (customId !== null) seen.add(customId);
@@ -63,28 +66,30 @@ export async function countLines(path: string): Promise<number> {
   return count;
 }
 
-/** JSON may hold the line ends that Unicode has beside the newline: they end no line here. */
-async function* textsOf(path: string): AsyncGenerator<{ text: string; index: number; number: number }> {
+/** `whole`: it is UTF-8, and nothing of it was replaced. */
+async function* textsOf(path: string): AsyncGenerator<{ text: string; index: number; number: number; whole: boolean }> {
   let number = 0;
   let index = 0;
-  for await (const line of linesIn(createReadStream(path, "utf8"))) {
+  for await (const line of linesIn(createReadStream(path))) {
     number++;
-    const text = line.trim();
-    if (text !== "") yield { text, index: index++, number };
+    const text = line.toString("utf8").trim();
+    if (text !== "") yield { text, index: index++, number, whole: isUtf8(line) };
   }
 }
 
-async function* linesIn(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let held = "";
+/** JSON may hold the line ends that Unicode has beside the newline: they end no line here. */
+async function* linesIn(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] = [];
   for await (const chunk of chunks) {
-    const [end, ...lines] = chunk.split("\n");
-    held += end;
-    if (lines.length === 0) continue;
-    yield held;
-    held = lines.pop()!;
-    yield* lines;
+    let from = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
+      yield Buffer.concat([...held, chunk.subarray(from, end)]);
+      held = [];
+      from = end + 1;
+    }
+    held.push(chunk.subarray(from));
   }
-  yield held;
+  yield Buffer.concat(held);
 }
 
 function sorted(window: readonly { line: BatchLine; order: string }[]): BatchLine[] {
@@ -100,9 +105,15 @@ function orderOf({ url, body }: BatchLine): string {
   return JSON.stringify([url, model, tools ?? null, messages ?? prompt ?? null]);
 }
 
+/** A line that says nothing yet. */
+const nothing = (text: string, index: number, number: number) => ({
+  ...{ text, index, number },
+  ...{ customId: null, url: "", body: null },
+});
+
 /** Whatever the text is: what is wrong with it is said in the line. */
 export function readLine(text: string, index: number, number: number): BatchLine {
-  const none = { text, index, number, customId: null, url: "", body: null };
+  const none = nothing(text, index, number);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
