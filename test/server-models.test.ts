@@ -133,6 +133,11 @@ it("stored responses are bounded in number and in length, those of all clients t
     false,
     undefined,
   ]);
+  const fair = new StoredResponses(3);
+  fair.add("modest", "a", stored(1));
+  for (const id of ["a", "b", "c", "d"]) fair.add("greedy", id, stored(1));
+  expect(["a", "b", "c", "d"].map((id) => fair.get("greedy", id) !== undefined)).toEqual([false, false, true, true]);
+  expect(fair.get("modest", "a"), "none pushes another client's out by keeping more").toBeDefined();
 });
 
 it("a model by its name, an alias or none answers; its defaults are what a request leaves out", async () => {

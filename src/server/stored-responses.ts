@@ -13,39 +13,59 @@ export interface StoredResponse {
 /** Units of text of all that are kept: a conversation may be as long as a body, and each of its responses holds it. */
 const MOST_UNITS = 64 * 2 ** 20;
 
-/** Responses in memory, each for the client that asked; of too many, or too long ones, the oldest go. */
+/** Of one client. */
+interface Shelf {
+  readonly byId: Map<string, { readonly stored: StoredResponse; readonly units: number }>;
+  units: number;
+}
+
+/**
+ * Responses in memory, each for the client that asked. Of too many, or too long ones, the oldest go of the client that has most of them: none
+ * can push another's out by keeping more.
+ */
 export class StoredResponses {
   readonly #most: number;
-  readonly #byOwner = new Map<string, { readonly stored: StoredResponse; readonly units: number }>();
-  #units = 0;
+  readonly #shelves = new Map<string, Shelf>();
 
   constructor(most: number) {
     this.#most = most;
   }
 
   add(owner: string, id: string, stored: StoredResponse): void {
+    const shelf = this.#shelves.get(owner) ?? { byId: new Map(), units: 0 };
     const units = JSON.stringify(stored).length;
-    this.#byOwner.set(keyOf(owner, id), { stored, units });
-    this.#units += units;
-    for (const key of this.#byOwner.keys()) {
-      if (this.#byOwner.size <= this.#most && this.#units <= MOST_UNITS) break;
-      this.#delete(key);
-    }
+    shelf.byId.set(id, { stored, units });
+    shelf.units += units;
+    this.#shelves.set(owner, shelf);
+    while (this.#sum(({ byId }) => byId.size) > this.#most) this.#drop(({ byId }) => byId.size);
+    while (this.#sum((one) => one.units) > MOST_UNITS) this.#drop((one) => one.units);
   }
 
   get(owner: string, id: string): StoredResponse | undefined {
-    return this.#byOwner.get(keyOf(owner, id))?.stored;
+    return this.#shelves.get(owner)?.byId.get(id)?.stored;
   }
 
   /** False: there was none. */
   delete(owner: string, id: string): boolean {
-    return this.#delete(keyOf(owner, id));
+    const shelf = this.#shelves.get(owner);
+    const kept = shelf?.byId.get(id);
+    if (!shelf || !kept) return false;
+    shelf.units -= kept.units;
+    shelf.byId.delete(id);
+    if (shelf.byId.size === 0) this.#shelves.delete(owner);
+    return true;
   }
 
-  #delete(key: string): boolean {
-    this.#units -= this.#byOwner.get(key)?.units ?? 0;
-    return this.#byOwner.delete(key);
+  #sum(size: (shelf: Shelf) => number): number {
+    return [...this.#shelves.values()].reduce((sum, shelf) => sum + size(shelf), 0);
+  }
+
+  /** The oldest of the largest. */
+  #drop(size: (shelf: Shelf) => number): void {
+    const [owner, { byId }] = [...this.#shelves].reduce((most, other) =>
+      size(other[1]) > size(most[1]) ? other : most,
+    );
+    const [oldest] = byId.keys();
+    this.delete(owner, oldest);
   }
 }
-
-const keyOf = (owner: string, id: string) => `${owner} ${id}`;
