@@ -10,7 +10,8 @@
  *   q5_1  1 fifth bits | 4 codes | d [8] f32 | m [8] f32                  v = d code + m
  *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 , min pairs [8][2] u8) | 8 x 4 codes
  *   q5_k  the same, | 8 x (1 fifth bits | 4 codes)                        v = (d scale) code - (dmin min)
- *   (pairs.ts)
+ *
+ * What a pair holds: pairs.ts.
  *
  * s [h][8] f32 = W x for h <= 6 rows. x: quads of i8, scales [blocks][h] f32, sums of its halves [blocks][h] (i16, i16).
  * Codes are unsigned, a legal 7-bit operand. Products gather in i16: 16 of them hold 16 x 127 x 15, 8 hold 8 x 127 x 31, so five bits are
@@ -310,7 +311,8 @@ export class Quads {
       at = bitsAt + Quads.blockUnits(type) * STEP;
       scaleAt += 4;
       blockSumAt += 4;
-    }    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+    }
+    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16); v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
   }
 

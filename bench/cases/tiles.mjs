@@ -36,25 +36,19 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
       exports.multiply_row(
         ...[id, sums, at, 1, GROUP_BYTES[type], panel, meets === "i16" ? 2 : 1, scales, blockSums, COLS],
       );
-  const calls = ({ tiles, rows }, meets) => [
-    ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, tile, meets]]),
-    ...Object.entries(rows).map(([kernel, id]) => [kernel, [type, 4, row(id, meets), meets]]),
+  const calls = ({ tiles, rows }, meets, dot) => [
+    ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, tile, meets, dot]]),
+    ...Object.entries(rows).map(([kernel, id]) => [kernel, [type, 4, row(id, meets), meets, dot]]),
   ];
   const { integers, signedBytes } = weightType(type);
   if (integers) return calls(integers, "i8");
   // Packed otherwise, of as many bytes.
-  return [...calls(signedBytes.pairs, "i16"), ...calls(signedBytes.unsigned, "i8"), ...calls(signedBytes.signed, "i8")];
+  return [
+    ...calls(signedBytes.pairs, "i16"),
+    ...calls(signedBytes.unsigned, "i8", "unsigned"),
+    ...calls(signedBytes.signed, "i8", "signed"),
+  ];
 });
-/** Which dot of bytes a kernel is right with, where it hangs on that. */
-const DOTS = new Map(
-  INTEGER_TYPES.flatMap((type) =>
-    ["unsigned", "signed"].flatMap((dot) => {
-      const { tiles = {}, rows = {} } = weightType(type).signedBytes?.[dot] ?? {};
-      return Object.keys({ ...tiles, ...rows }).map((kernel) => [kernel, dot]);
-    }),
-  ),
-);
-export const dotOf = (kernel) => DOTS.get(kernel);
 
 /** How each kernel is called: groups at a time, and its operands. Rows of integers go by the walk over their turns. */
 export const CALLS = {
@@ -73,6 +67,8 @@ export const CALLS = {
 
 /** The integers that it meets, where it does. */
 const meetsOf = (kernel) => CALLS[kernel][3];
+/** Which dot of bytes it is right with, where it hangs on that. */
+export const dotOf = (kernel) => CALLS[kernel][4];
 export const arithmeticOf = (kernel) => meetsOf(kernel) ?? (kernel.endsWith("_fused") ? "fused" : "f32");
 /** Sums of one call: a second group's stand TILE_ROWS rows behind the first's. */
 export const sumBytes = (kernel) =>

@@ -79,19 +79,17 @@ export class BenchReport {
   }
 
   /** The same, profiled: of matmuls alone. */
-  async inside({ bytesPerSecond, share }: Bound, waiting: number): Promise<void> {
+  async inside(bound: Bound, waiting: number): Promise<void> {
     const { dim } = stylesOf(process.stdout);
-    const part = share === null ? "" : ` (${percent(share)})`;
-    const matmuls = `inside its matmuls ${gigabytes(bytesPerSecond)}${part}`;
+    const matmuls = `inside its matmuls ${rateText(bound)}`;
     await this.#write(`  ${dim(`${matmuls}; the first thread waits ${percent(waiting)} of the time`)}\n`);
   }
 
   /** Of the cache alone. */
-  async attention({ context, bytesPerSecond, share }: Bound & { context: number }): Promise<void> {
+  async attention({ context, ...bound }: Bound & { context: number }): Promise<void> {
     const { dim } = stylesOf(process.stdout);
-    const part = share === null ? "" : ` (${percent(share)})`;
     const behind = `behind ${formatCount(context)}`;
-    await this.#write(`  ${dim(`inside its attention ${behind} ${gigabytes(bytesPerSecond)}${part} of the cache`)}\n`);
+    await this.#write(`  ${dim(`inside its attention ${behind} ${rateText(bound)} of the cache`)}\n`);
   }
 
   async batch({ sequences, tokens, ...speed }: ThreadsMeasure["batch"][number]): Promise<void> {
@@ -115,6 +113,11 @@ function speedText({ best, median }: Speed): string {
 
 function boundText({ bytesPerSecond, share }: Bound): string {
   return `${gigabytes(bytesPerSecond)}${share === null ? "" : `, ${percent(share)} of plain reading`}`;
+}
+
+/** With its share of plain reading, where that is known. */
+function rateText({ bytesPerSecond, share }: Bound): string {
+  return `${gigabytes(bytesPerSecond)}${share === null ? "" : ` (${percent(share)})`}`;
 }
 
 function gigabytes(bytesPerSecond: number): string {

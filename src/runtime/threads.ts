@@ -76,6 +76,7 @@ const LEAVING_TURNS = 20_000;
 export class Threads {
   readonly #module: WebAssembly.Module;
   readonly #memories: readonly Memory[];
+  readonly #wasm: readonly WebAssembly.Memory[];
   readonly #crossings: readonly (Crossing | null)[];
   readonly #control: Int32Array;
   /** By thread number; undefined where one did not start. */
@@ -99,6 +100,7 @@ export class Threads {
   ) {
     this.#module = module;
     this.#memories = memories;
+    this.#wasm = memories.map(({ wasm }) => wasm);
     this.#crossings = crossings;
     this.#control = memories[0].control;
   }
@@ -113,11 +115,11 @@ export class Threads {
     const threads = new Threads(module, memories, crossings);
     for (const memory of memories) memory.control[WORD_THREADS] = Math.max(1, count);
     if (count === 0) {
-      for (const memory of memories) threads.#instances.push(instantiate(module, memory.wasm));
+      threads.#instantiate();
       return threads;
     }
     const starts = Array.from({ length: count }, async (_, thread) => {
-      const start = { module, memories: memories.map((memory) => memory.wasm), crossings, thread };
+      const start = { module, memories: threads.#wasm, crossings, thread };
       threads.#workers[thread] = await host.spawn(start, START_MS, (reason) => threads.#fail(thread, reason), signal);
     });
     // All of them: those that started must be ended too.
@@ -227,16 +229,14 @@ export class Threads {
   async #join(first: number, last: number, signal: AbortSignal | undefined): Promise<[number, number]> {
     if (!(await this.#turn(JOINED_MS, signal))) return [STATUS_ABORTED, first];
     for (const { control } of this.#memories) Atomics.store(control, WORD_JOINED, 1);
-    const memories = this.#memories.map(({ wasm }) => wasm);
-    if (this.#instances.length === 0)
-      this.#instances.push(...memories.map((memory) => instantiate(this.#module, memory)));
+    this.#instantiate();
     const before = this.#begin(first, last, [WORD_STEP]);
     this.#joins++;
     Atomics.add(this.#control, WORD_WAKES, 1);
     let result: [number, number];
     try {
       for (let from = first; ; from = result[1]) {
-        result = walk(this.#instances, memories, this.#crossings, 0, from, last);
+        result = walk(this.#instances, this.#wasm, this.#crossings, 0, from, last);
         if (result[0] !== STATUS_YIELD) break;
         const { control } = this.#memories[result[1]];
         const aborted = () => Atomics.load(control, WORD_ABORT) !== 0;
@@ -258,6 +258,12 @@ export class Threads {
     return result;
   }
 
+  /** The kernels on the caller's thread, once. */
+  #instantiate(): void {
+    if (this.#instances.length > 0) return;
+    this.#instances.push(...this.#wasm.map((memory) => instantiate(this.#module, memory)));
+  }
+
   /** A turn of the event loop where the last is `ms` ago. False: the step was given up in it. */
   async #turn(ms: number, signal: AbortSignal | undefined): Promise<boolean> {
     if (performance.now() < this.#turnedAt + ms) return true;
@@ -271,13 +277,12 @@ export class Threads {
    * last turn, not from the step: short steps that follow each other would else keep the loop waiting until the last of them.
    */
   async #walkHere(first: number, last: number, signal: AbortSignal | undefined): Promise<[number, number]> {
-    const memories = this.#memories.map((memory) => memory.wasm);
     for (let from = first; ; ) {
       if (!(await this.#turn(host.turnMs, signal))) return [STATUS_ABORTED, from];
       for (const { control } of this.#memories) {
         new Float64Array(control.buffer, CONTROL_AT + WORD_DEADLINE * 4, 1)[0] = this.#turnedAt + host.turnMs;
       }
-      const [status, memory] = walk(this.#instances, memories, this.#crossings, 0, from, last);
+      const [status, memory] = walk(this.#instances, this.#wasm, this.#crossings, 0, from, last);
       if (status !== STATUS_YIELD) return [status, memory];
       from = memory;
     }

@@ -37,8 +37,8 @@ export class StoredResponses {
     shelf.byId.set(id, { stored, units });
     shelf.units += units;
     this.#shelves.set(owner, shelf);
-    while (this.#sum(({ byId }) => byId.size) > this.#most) this.#drop(({ byId }) => byId.size);
-    while (this.#sum((one) => one.units) > MOST_UNITS) this.#drop((one) => one.units);
+    this.#keepWithin(this.#most, ({ byId }) => byId.size);
+    this.#keepWithin(MOST_UNITS, (one) => one.units);
   }
 
   get(owner: string, id: string): StoredResponse | undefined {
@@ -56,16 +56,15 @@ export class StoredResponses {
     return true;
   }
 
-  #sum(size: (shelf: Shelf) => number): number {
-    return [...this.#shelves.values()].reduce((sum, shelf) => sum + size(shelf), 0);
-  }
-
-  /** The oldest of the largest. */
-  #drop(size: (shelf: Shelf) => number): void {
-    const [owner, { byId }] = [...this.#shelves].reduce((most, other) =>
-      size(other[1]) > size(most[1]) ? other : most,
-    );
-    const [oldest] = byId.keys();
-    this.delete(owner, oldest);
+  /** Drops the oldest of the largest until all together are no more than `most`. */
+  #keepWithin(most: number, size: (shelf: Shelf) => number): void {
+    const all = () => [...this.#shelves.values()].reduce((sum, shelf) => sum + size(shelf), 0);
+    while (all() > most) {
+      const [owner, { byId }] = [...this.#shelves].reduce((one, other) =>
+        size(other[1]) > size(one[1]) ? other : one,
+      );
+      const [oldest] = byId.keys();
+      this.delete(owner, oldest);
+    }
   }
 }
