@@ -36,6 +36,12 @@ export const FORM_Q16_PAIRS = 1;
 export const FORM_Q8_QUADS = 2;
 /** As FORM_Q16_PAIRS, of 8 bits each: beside signed bytes where no dot takes quads of them (forms/bytes.ts). */
 export const FORM_Q8_PAIRS = 3;
+/**
+ * Quads of i8 as above beside super-blocks of 256 weights, with a record of SUPER_WORDS for as many: [words][tile rows] of
+ * d f32 | 8 blocks: what each counts, 8, 4, 2 or 1, twice i16 | 8: minus its sums of 16 inputs, i16 | 4: what two blocks count times their sums, i16
+ */
+export const FORM_Q8_SUPERS = 4;
+export const SUPER_TIMES = 1, SUPER_HALVES = 9, SUPER_PAIRS = 17, SUPER_WORDS = 24; // whole cache lines beside OWN_ROWS
 
 /** Rows of a step in which every thread does for itself what is work for one thread: waiting for another would take longer. */
 export const FEW_ROWS = 6;
@@ -79,11 +85,8 @@ export const KERNEL_TILE_Q8_0_Q16 = 5;
 export const KERNEL_TILE_Q4_0_Q8 = 6;
 /** Sums in i32, where the other gathers in i16. */
 export const KERNEL_TILE_Q4_0_Q8_ADD = 7;
-export const KERNEL_TILE_Q4_1_Q8 = 8;
-export const KERNEL_TILE_Q5_0_Q8 = 9;
-export const KERNEL_TILE_Q4_K_Q8 = 10;
-export const KERNEL_TILE_Q5_K_Q8 = 11;
-export const KERNEL_TILE_Q6_K_Q8 = 12;
+export const KERNEL_TILE_Q4_1_Q8 = 8, KERNEL_TILE_Q5_0_Q8 = 9;
+export const KERNEL_TILE_Q4_K_Q8 = 10, KERNEL_TILE_Q5_K_Q8 = 11, KERNEL_TILE_Q6_K_Q8 = 12;
 export const KERNEL_TILE_IQ4_NL_Q16 = 13;
 export const KERNEL_TILE_Q5_1_Q8 = 14;
 /** Two pairs a turn, for 256-bit pairs. */
@@ -97,12 +100,8 @@ export const KERNEL_GEMV4_BF16_F32 = 36, KERNEL_GEMV4_BF16_F32_FUSED = 37;
 /** From here on rows of integers. */
 export const KERNEL_INTEGER_ROW = 38;
 export const KERNEL_GEMV4_Q8_0_Q16 = 38;
-export const KERNEL_GEMV4_Q4_0_Q8 = 39;
-export const KERNEL_GEMV4_Q4_1_Q8 = 40;
-export const KERNEL_GEMV4_Q5_0_Q8 = 41;
-export const KERNEL_GEMV4_Q4_K_Q8 = 42;
-export const KERNEL_GEMV4_Q5_K_Q8 = 43;
-export const KERNEL_GEMV4_Q6_K_Q8 = 44;
+export const KERNEL_GEMV4_Q4_0_Q8 = 39, KERNEL_GEMV4_Q4_1_Q8 = 40, KERNEL_GEMV4_Q5_0_Q8 = 41;
+export const KERNEL_GEMV4_Q4_K_Q8 = 42, KERNEL_GEMV4_Q5_K_Q8 = 43, KERNEL_GEMV4_Q6_K_Q8 = 44;
 export const KERNEL_GEMV4_IQ4_NL_Q16 = 45;
 export const KERNEL_GEMV4_Q5_1_Q8 = 46;
 /** Sums in i32, of the further types. */

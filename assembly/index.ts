@@ -24,7 +24,7 @@ export { decode_tq1_0, decode_tq2_0 } from "./stored/ternary";
 export { gelu_f32 } from "./kernels/gelu";
 export { layernorm_f32 } from "./kernels/layernorm";
 export { rmsnorm_f32 } from "./kernels/norm";
-export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_pairs, quantize_f32_q8_quads } from "./kernels/quantize";
+export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_pairs, quantize_f32_q8_quads, quantize_f32_q8_supers } from "./kernels/quantize";
 export { combine_f32, route_f32, swiglu_f32 } from "./kernels/feedforward";
 export { angles_f32, rope_f32, scale_f32, temperature_f32 } from "./kernels/rope";
 export { page_bytes, store_cache_f32, store_cache_q8 } from "./kernels/cache";

@@ -16,8 +16,8 @@ export interface Met {
   readonly dot: ByteDot;
 }
 
-/** What weights meet: f32, or integers of 16 bits or 8, pairs of them as i16 or quads as i8. */
-export type PanelForm = "f32" | "q16 pairs" | "q8 pairs" | "q8 quads";
+/** What weights meet: f32, or integers of 16 bits or 8, pairs of them as i16 or quads as i8; "q8 supers": those with one scale for 256. */
+export type PanelForm = "f32" | "q16 pairs" | "q8 pairs" | "q8 quads" | "q8 supers";
 
 /** Kernels of one form by name, with their ids: all of them give the same bits. The first is taken where nothing speaks for another. */
 export interface Candidates {
@@ -66,14 +66,8 @@ interface TypeRow {
 
 export const WEIGHT_TYPES = {
   f32: {
-    ...{
-      word: abi.TYPE_F32,
-      ggml: 0,
-      fileType: 0,
-      elements: abi.F32_VALUES,
-      bytes: abi.F32_BYTES,
-      group: abi.F32_GROUP,
-    },
+    ...{ word: abi.TYPE_F32, ggml: 0, fileType: 0, elements: abi.F32_VALUES, bytes: abi.F32_BYTES },
+    group: abi.F32_GROUP,
     rows: { gemv4_f32_f32: abi.KERNEL_GEMV4_F32_F32 },
     fusedRows: { gemv4_f32_f32_fused: abi.KERNEL_GEMV4_F32_F32_FUSED },
     digests: {
@@ -84,14 +78,8 @@ export const WEIGHT_TYPES = {
     },
   },
   f16: {
-    ...{
-      word: abi.TYPE_F16,
-      ggml: 1,
-      fileType: 1,
-      elements: abi.F16_VALUES,
-      bytes: abi.F16_BYTES,
-      group: abi.F16_GROUP,
-    },
+    ...{ word: abi.TYPE_F16, ggml: 1, fileType: 1, elements: abi.F16_VALUES, bytes: abi.F16_BYTES },
+    group: abi.F16_GROUP,
     rows: { gemv4_f16_f32: abi.KERNEL_GEMV4_F16_F32 },
     fusedRows: { gemv4_f16_f32_fused: abi.KERNEL_GEMV4_F16_F32_FUSED },
     digests: {
@@ -234,8 +222,8 @@ export const WEIGHT_TYPES = {
       [2, 1 / 64],
     ],
     digests: {
-      "q8, cache f32": 0x61340c10,
-      "q8, cache q8": 0x98c559b8,
+      "q8, cache f32": 0x8cfa66a3,
+      "q8, cache q8": 0xdff252be,
       "f32, cache f32": 0xbd526f86,
       "f32, cache q8": 0xdeab90f2,
     },
@@ -252,8 +240,8 @@ export const WEIGHT_TYPES = {
       [2, 1 / 64],
     ],
     digests: {
-      "q8, cache f32": 0xe7d428f1,
-      "q8, cache q8": 0xbcc42479,
+      "q8, cache f32": 0xc794ea7b,
+      "q8, cache q8": 0x8744f066,
       "f32, cache f32": 0x661006dd,
       "f32, cache q8": 0x7a4dcd81,
     },
@@ -267,8 +255,8 @@ export const WEIGHT_TYPES = {
     },
     halves: [[208, 1 / 4096]],
     digests: {
-      "q8, cache f32": 0xba710cf4,
-      "q8, cache q8": 0x75164cf8,
+      "q8, cache f32": 0x8d273169,
+      "q8, cache q8": 0x1a4fe1b6,
       "f32, cache f32": 0xc1514444,
       "f32, cache q8": 0x670b4991,
     },
@@ -350,11 +338,15 @@ export const isQuantized = (type: StoredType): boolean => WEIGHT_TYPES[type].ele
 
 export const isFloat = (type: StoredType): boolean => type === "f32" || type === "f16" || type === "bf16";
 
+/** What weights meet whose codes fit every dot of bytes. */
+const integerForm = (type: StoredType): PanelForm =>
+  WEIGHT_TYPES[type].elements === 8 * abi.BLOCK ? "q8 supers" : "q8 quads";
+
 /** The form of activations that weights of a type are multiplied with. */
 export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {
   const { integers, signedBytes } = weightType(type);
   if (activations === "f32" || !(integers || signedBytes)) return "f32";
-  if (integers) return "q8 quads";
+  if (integers) return integerForm(type);
   return activations === "q16" ? "q16 pairs" : dot === "saturating" ? "q8 pairs" : "q8 quads";
 }
 
@@ -374,8 +366,9 @@ export function candidatesOf(
   { fused, dot }: { readonly fused: boolean; readonly dot: ByteDot },
 ): Candidates | undefined {
   const { integers, signedBytes, rows = {}, fusedRows = {} } = weightType(type);
-  if (form === "q8 quads") return integers ?? (dot === "saturating" ? undefined : signedBytes?.[dot]);
-  if (form !== "f32") return signedBytes?.pairs;
+  if (integers && form !== "f32") return form === integerForm(type) ? integers : undefined;
+  if (form === "q8 quads") return dot === "saturating" ? undefined : signedBytes?.[dot];
+  if (form !== "f32") return form === "q8 supers" ? undefined : signedBytes?.pairs;
   return fused
     ? { tiles: FUSED_TILES, rows: fusedRows, wide: "tile2_f32_fused" }
     : { tiles: FLOAT_TILES, rows, wide: "tile2_f32" };

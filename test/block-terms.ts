@@ -99,7 +99,9 @@ export const valuesOf = (terms: readonly Terms[]): Float64Array =>
  * W x of one row, as the integer kernels promise it: sums of integers exact, each turned to f32 once, then f32 operations in this
  * order, block after block. terms [outputs][blocks].
  */
-export function integerSums(terms: readonly Terms[], { q, scales }: QuantizedRow): Float32Array {
+export function integerSums(terms: readonly Terms[], row: QuantizedRow): Float32Array {
+  const { q, scales } = row;
+  if (row.supers) return superSums(terms, q, row.supers);
   const f = Math.fround;
   const blocks = scales.length;
   return Float32Array.from({ length: terms.length / blocks }, (_, output) => {
@@ -117,4 +119,29 @@ export function integerSums(terms: readonly Terms[], { q, scales }: QuantizedRow
     }
     return sum;
   });
+}
+
+/** The same beside one scale for 256 inputs: integers of eight blocks are summed, as often as each counts, before they become f32. */
+function superSums(
+  terms: readonly Terms[],
+  q: QuantizedRow["q"],
+  { d: rows, times }: NonNullable<QuantizedRow["supers"]>,
+): Float32Array {
+  const f = Math.fround;
+  return Float32Array.from({ length: terms.length / times.length }, (_, output) =>
+    rows.reduce((sum, row, at) => {
+      let [integer, all] = [0, 0];
+      const blocks = terms.slice(output * times.length + at * 8, output * times.length + at * 8 + 8);
+      blocks.forEach(({ scales, codes, least }, block) => {
+        codes.forEach((code, k) => {
+          const value = times[at * 8 + block] * q[(at * 8 + block) * 32 + k];
+          integer += scales[k >> 4] * code * value;
+          all += (least?.min ?? 0) * value;
+        });
+      });
+      const [{ d, least }] = blocks;
+      if (least === undefined) return f(sum + f(f(integer) * f(row * d)));
+      return f(sum + f(row * f(f(d * f(integer)) + f(least.m * f(all)))));
+    }, 0),
+  );
 }

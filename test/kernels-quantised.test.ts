@@ -7,7 +7,17 @@ import { integerSums, termsOf, valuesOf } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { arePairs, FORMATS, type Format, pack, panelOf, panelOperands, stepOf } from "./packed-forms.ts";
+import {
+  arePairs,
+  FORMATS,
+  type Format,
+  pack,
+  panelOf,
+  panelOperands,
+  quantizedFor,
+  recordsOf,
+  stepOf,
+} from "./packed-forms.ts";
 import { storedBlocks } from "./stored-weights.ts";
 
 const random = new Random(SEED);
@@ -76,10 +86,18 @@ function gemvBy(
       for (const visit of [0, 1])
         for (let block = 0; block < cols / 32; block += 8) {
           const at = packed.at + visit * 4 * bytes + (block * 4 * bytes * 32) / cols;
-          const integers = arePairs(format.form) ? [] : [sums + 4 * block];
+          const supers = format.form === abi.FORM_Q8_SUPERS;
+          const integers = arePairs(format.form) ? [] : [supers ? sums : sums + 4 * block];
           const from = panel + block * 32 * panelBytes;
           const few = Math.min(8, cols / 32 - block);
-          kernels[kernel](direct.at + 128 * visit, at, from, scales + 4 * block, ...integers, few);
+          kernels[kernel](
+            direct.at + 128 * visit,
+            at,
+            from,
+            scales + (supers ? (block / 8) * 4 * abi.SUPER_WORDS : 4 * block),
+            ...integers,
+            few,
+          );
         }
       expectSameBits(arena.f32(direct), arena.f32(together), kernel);
       return arena.f32(together);
@@ -91,6 +109,7 @@ function gemvBy(
 
 describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (format) => {
   const { values: step, bytes: blockBytes } = BLOCKS[format.name];
+  const quantize = quantizedFor(format.form, format.most);
   const terms = (stored: Uint8Array) => termsOf(format.name, stored, blockBytes);
 
   it(`tile: the bits of exact integers scaled in f32, for each row alone, heights 1..6; NMSE <= ${format.nmse} against f64`, () => {
@@ -100,10 +119,8 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
         const cols = blocks * 32;
         const stored = storedBlocks(random, format.name, (8 * cols) / step, true);
         const own = terms(stored);
-        const x = random.floats(h * cols);
-        const rows = Array.from({ length: h }, (_, row) =>
-          oracle.quantizeActivations(x.slice(row * cols, (row + 1) * cols), format.most),
-        );
+        const x = random.floats(h * cols).map((value, k) => value / 2 ** ((k >> 5) % 5));
+        const rows = Array.from({ length: h }, (_, row) => quantize(x.slice(row * cols, (row + 1) * cols)));
         const sums = tile(format, stored, rows, (blocks + h) % 16);
         rows.forEach((row, i) => {
           expectSameBits(sums.slice(i * 8, i * 8 + 8), integerSums(own, row), `row ${i} of ${h}, ${blocks} blocks`);
@@ -123,7 +140,11 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
           if (format.fine) stored.fill(fine, at + format.fine[0], at + format.fine[1]);
           for (const scaleAt of BLOCKS[format.name].scales) stored.set([0x00, 0x3c], at + scaleAt); // 1
         }
-        const full = { q: new Int16Array(256).fill(format.most), scales: new Float32Array(8).fill(1) };
+        const supers = { d: Float32Array.of(1 / 8), times: new Uint8Array(8).fill(8) };
+        const full = {
+          ...{ q: new Int16Array(256).fill(format.most), scales: new Float32Array(8).fill(1) },
+          ...(format.form === abi.FORM_Q8_SUPERS ? { supers } : {}),
+        };
         const rows = [
           full,
           ...[2, 3, 16, 17, 32].map((every) => ({
@@ -150,7 +171,7 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
     for (const blocks of step === 32 ? Array.from({ length: 17 }, (_, i) => i + 1) : [8, 16, 24]) {
       const cols = blocks * 32;
       const stored = storedBlocks(random, format.name, (64 * cols) / step, true);
-      const row = oracle.quantizeActivations(random.floats(cols), format.most);
+      const row = quantize(random.floats(cols).map((value, k) => value / 2 ** ((k >> 5) % 5)));
       expectSameBits(gemv(format, stored, row, blocks % 16), integerSums(terms(stored), row));
     }
   });
@@ -208,6 +229,52 @@ describe.each(FORMS)(`activations as $name, seed ${SEED}`, ({ form, most, bytes:
     for (let k = 0; k < 32; k++) {
       const row = new Float32Array(32).fill(1, 0, 32).fill(Number.NaN, k, k + 1);
       expect(quantize([row], 0)[1][0], `NaN at ${k}`).toBeNaN();
+    }
+  });
+});
+
+describe(`activations as q8 supers, seed ${SEED}`, () => {
+  const quantize = (rows: readonly Float32Array[], shift = 0) =>
+    onBoth((kernels, arena) => {
+      const [h, cols] = [rows.length, rows[0].length];
+      const [panel, records] = [arena.out(h * cols), arena.inout(new Uint32Array((h * cols * abi.SUPER_WORDS) / 256))];
+      rows.forEach((row, lane) => {
+        kernels.quantize_f32_q8_supers(panel.at, records.at, arena.in(row), cols, h, lane);
+      });
+      return [arena.u8(panel), arena.f32(records)] as const;
+    }, shift);
+  const expectQuantized = (rows: readonly Float32Array[], shift = 0) => {
+    const quantized = rows.map((row) => oracle.quantizeSupers(row));
+    const { values } = panelOf(abi.FORM_Q8_SUPERS, quantized);
+    expectSameBits(quantize(rows, shift), [values, new Float32Array(recordsOf(quantized).buffer)]);
+  };
+
+  it("q, scale, what each block counts and the sums exact, heights 1..6, all lanes, blocks of 1 to 1/64 of the largest", () => {
+    for (const cols of [256, 512, 1792])
+      for (const h of HEIGHTS)
+        expectQuantized(
+          Array.from({ length: h }, (_, row) =>
+            random.floats(cols, 2 ** (row * 40 - 100)).map((value) => value / 2 ** (6 * random.next())),
+          ).map((row) => row.map((value, k) => value / 2 ** ((k >> 5) % 7))),
+          (cols + h) % 16,
+        );
+  });
+
+  it("exactly a half, a quarter and an eighth count 4, 2 and 1; a hair more counts twice; zeros count 1", () => {
+    const row = new Float32Array(256);
+    const largest = [1, 0.5, 0.25, 0.125, 0.0625, 0.50001, 0.25001, 0];
+    largest.forEach((value, block) => {
+      row[block * 32 + block] = -value;
+    });
+    expectQuantized([row]);
+    expect([...oracle.quantizeSupers(row).supers!.times]).toEqual([8, 4, 2, 1, 1, 8, 4, 1]);
+  });
+
+  it("a super-block below 1e-34 is zeros; a NaN anywhere in it reaches its scale", () => {
+    expectQuantized([random.floats(256, 1e-36), random.floats(256, 1e-30)]);
+    for (let k = 0; k < 256; k += 17) {
+      const row = new Float32Array(256).fill(1).fill(Number.NaN, k, k + 1);
+      expect(quantize([row])[1][0], `NaN at ${k}`).toBeNaN();
     }
   });
 });

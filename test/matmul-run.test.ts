@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
+import { quantizedFor } from "./packed-forms.ts";
 import { bits, choicesOf, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
 import { formsOf, weightsFrom } from "./stored-weights.ts";
 
@@ -28,10 +29,11 @@ describe.each([
   ["q16 pairs", abi.FORM_Q16_PAIRS],
   ["q8 quads", abi.FORM_Q8_QUADS],
   ["q8 pairs", abi.FORM_Q8_PAIRS],
+  ["q8 supers", abi.FORM_Q8_SUPERS],
 ])(`run: PANEL_FLOAT_AT beside a panel of %s, seed ${SEED}`, (_, form) => {
   it("holds the exact values of each row, tiles of 1..6 rows, gathered, plain and normed; cut at every claim: the same", () => {
     for (const rows of [[1], [2], [3], [4], [5], [6], [7, 1, 13], [2, 20, 6]]) {
-      for (const cols of [32, 96]) {
+      for (const cols of form === abi.FORM_Q8_SUPERS ? [256] : [32, 96]) {
         const entries = rows.reduce((sum, n) => sum + n, 0);
         const [x, norm] = [random.floats(entries * (cols + 5)), random.floats(cols)];
         const gather = Uint32Array.from({ length: entries }, (_, entry) => (entry * 7 + 3) % entries);
@@ -126,7 +128,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
       const kept =
         form === abi.FORM_F32
           ? x
-          : oracle.dequantizeActivations(oracle.quantizeActivations(x, form === abi.FORM_Q16_PAIRS ? 32767 : 127));
+          : oracle.dequantizeActivations(quantizedFor(form, form === abi.FORM_Q16_PAIRS ? 32767 : 127)(x));
       const expected = new Float64Array(entries * stride).fill(99);
       const weightOf = rows.flatMap((n, i) => new Array<number>(n).fill(rows.length - 1 - i));
       weightOf.forEach((which, entry) => {

@@ -69,6 +69,8 @@ export function roundHalfEven(x: number): number {
 export interface QuantizedRow {
   readonly q: Int16Array;
   readonly scales: Float32Array;
+  /** Where 256 share a scale: it, and what each block of 32 counts; `scales` are their products. */
+  readonly supers?: { readonly d: Float32Array; readonly times: Uint8Array };
 }
 
 /**
@@ -86,6 +88,24 @@ export function quantizeActivations(x: Numbers, most: number): QuantizedRow {
     for (let i = 0; i < 32; i++) q[block * 32 + i] = roundHalfEven(Math.fround(x[block * 32 + i] * inverse));
   }
   return { q, scales };
+}
+
+/**
+ * The same with one scale for 256: a block whose largest is at most an eighth, a quarter or a half of the super-block's is written 8, 4 or 2
+ * times as large and counts 1, 2 or 4 where others count 8.
+ */
+export function quantizeSupers(x: Numbers): QuantizedRow {
+  const [q, d, times] = [new Int16Array(x.length), new Float32Array(x.length / 256), new Uint8Array(x.length / 32)];
+  const largestOf = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => Math.abs(x[from + i])).reduce((a, b) => Math.max(a, b));
+  for (let block = 0; block < times.length; block++) {
+    const most = largestOf((block >> 3) * 256, 256);
+    d[block >> 3] = most / 1016;
+    times[block] = [1, 2, 4].find((part) => largestOf(block * 32, 32) <= (most * part) / 8) ?? 8;
+    const inverse = most < 1e-34 ? 0 : Math.fround(127 / most) * (8 / times[block]);
+    for (let i = block * 32; i < block * 32 + 32; i++) q[i] = roundHalfEven(Math.fround(x[i] * inverse));
+  }
+  return { q, scales: Float32Array.from(times, (count, block) => count * d[block >> 3]), supers: { d, times } };
 }
 
 /** What quantised activations stand for. */

@@ -7,12 +7,14 @@ import type { TermsName } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import type { Arena, KernelName, Kernels, Operand } from "./kernels.ts";
 import type { QuantizedRow } from "./oracle.ts";
+import * as oracle from "./oracle.ts";
 
 /** Largest activation; NMSE of a tile against activations that nobody quantised. */
 const MET = {
   "q16 pairs": { form: abi.FORM_Q16_PAIRS, most: 32767, nmse: 1e-9 },
   "q8 pairs": { form: abi.FORM_Q8_PAIRS, most: 127, nmse: 1e-4 },
   "q8 quads": { form: abi.FORM_Q8_QUADS, most: 127, nmse: 1e-4 },
+  "q8 supers": { form: abi.FORM_Q8_SUPERS, most: 127, nmse: 1e-4 },
 } as const;
 /** Two i16 lie beside each other, or four i8. */
 export const arePairs = (form: number): boolean => form === abi.FORM_Q16_PAIRS || form === abi.FORM_Q8_PAIRS;
@@ -43,7 +45,10 @@ function formatOf(
 function formatsOf(name: TermsName, packed: TermsName): Format[] {
   const { word, integers, signedBytes } = weightType(packed);
   const names = [name, packed] as const;
-  if (integers) return [formatOf(names, "q8 quads", integers, { word })];
+  if (integers) {
+    const met = BLOCKS[name].values === 256 ? "q8 supers" : "q8 quads";
+    return [formatOf(names, met, integers, { word })];
+  }
   if (!signedBytes) return [];
   return [
     ...(["q16 pairs", "q8 pairs"] as const).map((met) => formatOf(names, met, signedBytes.pairs, { word })),
@@ -105,6 +110,31 @@ export function pack(
   return to;
 }
 
+/** Rows as a form wants them, by the oracle. */
+export const quantizedFor = (form: number, most: number) => (x: Float32Array) =>
+  form === abi.FORM_Q8_SUPERS ? oracle.quantizeSupers(x) : oracle.quantizeActivations(x, most);
+
+/** The records of super-blocks: [supers][SUPER_WORDS][h]. */
+export function recordsOf(rows: readonly QuantizedRow[]): Uint32Array {
+  const h = rows.length;
+  const records = new Uint32Array((rows[0].q.length / 256) * abi.SUPER_WORDS * h);
+  const [floats, pairs] = [new Float32Array(records.buffer), new Int16Array(records.buffer)];
+  const at = (block: number, word: number, lane: number) => ((block >> 3) * abi.SUPER_WORDS + word) * h + lane;
+  rows.forEach(({ q, supers }, lane) => {
+    supers!.d.forEach((d, index) => {
+      floats[at(8 * index, 0, lane)] = d;
+    });
+    supers!.times.forEach((count, block) => {
+      const halves = [0, 16].map((from) => q.subarray(block * 32 + from, block * 32 + from + 16));
+      const [first, last] = halves.map((half) => half.reduce((a, b) => a + b));
+      pairs.set([count, count], 2 * at(block, abi.SUPER_TIMES + (block & 7), lane));
+      pairs.set([-first, -last], 2 * at(block, abi.SUPER_HALVES + (block & 7), lane));
+      pairs[2 * at(block, abi.SUPER_PAIRS + ((block & 7) >> 1), lane) + (block & 1)] = (first + last) * count;
+    });
+  });
+  return records;
+}
+
 /** A panel, its scales and sums, written from the oracle's q: [cols / run][h][run], [blocks][h], [blocks][h][halves]. */
 export function panelOf(
   form: number,
@@ -128,9 +158,13 @@ export function panelOf(
   return { values, scales, sums };
 }
 
-/** The operands of a tile or gemv after the weights: panel, scales, where the form has them sums, blocks. */
+/** The operands of a tile or gemv after the weights: panel, scales, where the form has them sums or room for integers, blocks. */
 export function panelOperands(arena: Arena, form: number, rows: readonly QuantizedRow[]): number[] {
   const { values, scales, sums } = panelOf(form, rows);
+  if (form === abi.FORM_Q8_SUPERS) {
+    const room = arena.out(Math.max(128, rows.length * 32));
+    return [arena.in(values), arena.in(recordsOf(rows)), room.at, rows[0].q.length / 32];
+  }
   const places = [values, scales, ...(arePairs(form) ? [] : [sums])].map((array) => arena.in(array));
   return [...places, rows[0].scales.length];
 }

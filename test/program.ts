@@ -12,7 +12,7 @@ import {
   WORD_PC,
 } from "../assembly/abi.ts";
 import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
-import { FORM_BYTES, groupBytes } from "../src/runtime/packed.ts";
+import { FORM_BYTES, groupBytes, scaleWords } from "../src/runtime/packed.ts";
 import { candidatesOf, type PanelForm, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPES } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
 
@@ -32,7 +32,7 @@ export function matmul(...matrices: Words<"MATRIX">[]): number[] {
   return opWords("MATMUL", { MATRICES: matrices.length }, records);
 }
 
-const FORMS = ["f32", "q16 pairs", "q8 quads", "q8 pairs"] as const satisfies readonly PanelForm[];
+const FORMS = ["f32", "q16 pairs", "q8 quads", "q8 pairs", "q8 supers"] as const satisfies readonly PanelForm[];
 
 /** Every choice for weights of a type and activations of a form: each tile with each row, rows by the tile, and all ways to read weights. */
 export function choicesOf(type: StoredType, form: number, cols: number, fused = false): Words<"MATRIX">[] {
@@ -142,7 +142,8 @@ export function panelRoom(
   cols: number,
 ): [Words<"PANEL">, Words<"MATRIX">] {
   const values = arena.out(entries * cols * FORM_BYTES[FORMS[form]]).at;
-  const [scales, sums] = form === abi.FORM_F32 ? [0, 0] : [0, 1].map(() => arena.out((entries * cols) / 8).at);
+  const words = scaleWords(FORMS[form], cols);
+  const [scales, sums] = words === 0 ? [0, 0] : [0, 1].map(() => arena.out(entries * words * 4).at);
   const places = { SCALE_AT: scales, SUM_AT: sums };
   return [
     { ...places, FORM: form, AT: values },

@@ -57,7 +57,7 @@ it("kernel ids are distinct, and each belongs to a type or to all", () => {
     ([name]) => name.startsWith("KERNEL_") && name !== "KERNEL_INTEGER" && name !== "KERNEL_INTEGER_ROW",
   );
   const listed = WEIGHT_TYPE_NAMES.flatMap((type) =>
-    (["f32", "q16 pairs", "q8 pairs", "q8 quads"] as const).flatMap((form) =>
+    (["f32", "q16 pairs", "q8 pairs", "q8 quads", "q8 supers"] as const).flatMap((form) =>
       [true, false].flatMap((fused) =>
         (["saturating", "unsigned", "signed"] as const).flatMap((dot) => {
           const { tiles = {}, rows = {} } = candidatesOf(type, form, { fused, dot }) ?? {};

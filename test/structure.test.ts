@@ -139,10 +139,12 @@ const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/sums.ts": "its two products",
   "assembly/forms/iq4_nl_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
   "assembly/forms/q8_0_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
-  "assembly/forms/quads.ts -> assembly/forms/pairs.ts": "scales of super-blocks",
+  "assembly/forms/supers.ts -> assembly/forms/pairs.ts": "scales of super-blocks",
+  "assembly/forms/supers.ts -> assembly/forms/quads.ts": "codes of 4 and 5 bits",
+  "assembly/forms/q6_k.ts -> assembly/forms/sixes.ts": "its tile",
   ...Object.fromEntries(
-    ["q4_1", "q5_0", "q5_1", "q4_k", "q5_k"].map((type) => [
-      `assembly/forms/${type}.ts -> assembly/forms/quads.ts`,
+    (["q4_1 quads", "q5_0 quads", "q5_1 quads", "q4_k supers", "q5_k supers"] as const).map((arrow) => [
+      `assembly/forms/${arrow.replace(" ", ".ts -> assembly/forms/")}.ts`,
       "one tile for codes of 4 and 5 bits",
     ]),
   ),

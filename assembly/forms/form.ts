@@ -14,7 +14,7 @@ import {
   KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
   KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
-  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, TILE_ROWS, TYPE_BF16, TYPE_F16,
+  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_WORDS, TILE_ROWS, TYPE_BF16, TYPE_F16,
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_NL_QUADS, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
   TYPE_Q8_0, TYPE_Q8_0_QUADS, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
@@ -165,29 +165,29 @@ export function meets_integers(tile: u32): bool {
 }
 
 /** One group and h <= 6 rows of integers: s [h][8] f32 = W x. Kernels of pairs read no sums of blocks. */
-export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
   switch (tile) {
     case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_Q8_0_Q16_TWO: tile_q8_0_q16_two(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q16: tile_iq4_nl_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
-    case KERNEL_TILE_Q8_0_Q8: tile_q8_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q8_0_Q8_SIGNED: tile_q8_0_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_IQ4_NL_Q8: tile_iq4_nl_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_IQ4_NL_Q8_SIGNED: tile_iq4_nl_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_1_Q8_ADD: tile_q4_1_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_0_Q8_ADD: tile_q5_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_1_Q8: tile_q5_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_1_Q8_ADD: tile_q5_1_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q4_K_Q8_ADD: tile_q4_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q5_K_Q8_ADD: tile_q5_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_TILE_Q6_K_Q8_ADD: tile_q6_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q8: tile_q8_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q8_SIGNED: tile_q8_0_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_IQ4_NL_Q8: tile_iq4_nl_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_IQ4_NL_Q8_SIGNED: tile_iq4_nl_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q4_1_Q8_ADD: tile_q4_1_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q5_0_Q8: tile_q5_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q5_0_Q8_ADD: tile_q5_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q5_1_Q8: tile_q5_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q5_1_Q8_ADD: tile_q5_1_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q4_K_Q8: tile_q4_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q4_K_Q8_ADD: tile_q4_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q5_K_Q8: tile_q5_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q5_K_Q8_ADD: tile_q5_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q6_K_Q8: tile_q6_k_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q6_K_Q8_ADD: tile_q6_k_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     default: unreachable();
   }
 }
@@ -216,8 +216,23 @@ export function has_row(row: u32, panelAt: usize, cols: i32): bool {
   return row !== 0;
 }
 
-/** One row, `panelBytes` an input, and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory, eight blocks of each in turn. */
-export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, blockSumAt: usize, cols: i32): void {
+/** Whether a tile or a row reads activations in super-blocks (FORM_Q8_SUPERS). */
+export function meets_supers(kernel: u32): bool {
+  return (kernel >= <u32>KERNEL_TILE_Q4_K_Q8 && kernel <= <u32>KERNEL_TILE_Q6_K_Q8)
+    || (kernel >= <u32>KERNEL_TILE_Q4_K_Q8_ADD && kernel <= <u32>KERNEL_TILE_Q6_K_Q8_ADD)
+    || (kernel >= <u32>KERNEL_GEMV4_Q4_K_Q8 && kernel <= <u32>KERNEL_GEMV4_Q6_K_Q8);
+}
+
+/** Bytes of the scales of one row of activations, and of its sums where they lie apart. */
+export function scale_bytes(supers: bool, cols: i32): usize {
+  return supers ? <usize>cols / TURN_COLS * SUPER_BYTES : <usize>(cols / BLOCK) << 2;
+}
+
+/**
+ * One row, `panelBytes` an input, and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory,
+ * eight blocks of each in turn. `restAt`: sums of blocks, or beside super-blocks room for 32 integers.
+ */
+export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, restAt: usize, cols: i32): void {
   const visitBytes = groupBytes * VISIT_GROUPS, sumsEnd = sumAt + <usize>visits * VISIT_SUMS;
   if (row < <u32>KERNEL_INTEGER_ROW) {
     for (; sumAt < sumsEnd; sumAt += VISIT_SUMS, visitAt += visitBytes) float_row(row, sumAt, visitAt, panelAt, cols);
@@ -225,19 +240,22 @@ export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32
   }
   for (let at = sumAt; at < sumsEnd; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
   const blocks = cols / BLOCK, turnBytes = groupBytes / <usize>blocks * (TURN * VISIT_GROUPS);
+  const supers = meets_supers(row), scales = scale_bytes(supers, TURN_COLS), rest: usize = supers ? 0 : scales;
   for (let left = blocks; left > 0; left -= TURN) {
-    for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) integer_row(row, at, from, panelAt, scaleAt, blockSumAt, min(left, TURN));
+    for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) integer_row(row, at, from, panelAt, scaleAt, restAt, min(left, TURN));
     visitAt += turnBytes;
-    panelAt += <usize>(TURN * BLOCK) * panelBytes;
-    scaleAt += TURN * 4;
-    blockSumAt += TURN * 4;
+    panelAt += <usize>TURN_COLS * panelBytes;
+    scaleAt += scales;
+    restAt += rest;
   }
 }
 
 /** Bytes of the sums of one row over a visit. */
-const VISIT_SUMS: usize = VISIT_GROUPS * GROUP * 4;
+export const VISIT_SUMS: usize = VISIT_GROUPS * GROUP * 4;
 /** Blocks of a visit before the next one has its turn: a super-block. Out of memory turns of 1, 2, 4 and 8 read alike. */
-const TURN = 8;
+const TURN = 8, TURN_COLS = TURN * BLOCK;
+/** Of a row beside a super-block. */
+const SUPER_BYTES: usize = SUPER_WORDS * 4;
 
 function float_row(row: u32, sumAt: usize, visitAt: usize, panelAt: usize, cols: i32): void {
   switch (row) {
@@ -252,22 +270,22 @@ function float_row(row: u32, sumAt: usize, visitAt: usize, panelAt: usize, cols:
 }
 
 /** At most eight blocks of a visit: sums go on. */
-function integer_row(row: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+function integer_row(row: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
   switch (row) {
     case KERNEL_GEMV4_Q8_0_Q16: gemv4_q8_0_q16(sumAt, at, panelAt, scaleAt, blocks); break;
     case KERNEL_GEMV4_IQ4_NL_Q16: gemv4_iq4_nl_q16(sumAt, at, panelAt, scaleAt, blocks); break;
-    case KERNEL_GEMV4_Q8_0_Q8: gemv4_q8_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv4_q8_0_q8_signed(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_IQ4_NL_Q8: gemv4_iq4_nl_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_IQ4_NL_Q8_SIGNED: gemv4_iq4_nl_q8_signed(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q4_0_Q8: gemv4_q4_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv4_q4_0_q8_add(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q4_1_Q8: gemv4_q4_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q5_0_Q8: gemv4_q5_0_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q5_1_Q8: gemv4_q5_1_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q4_K_Q8: gemv4_q4_k_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q5_K_Q8: gemv4_q5_k_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
-    case KERNEL_GEMV4_Q6_K_Q8: gemv4_q6_k_q8(sumAt, at, panelAt, scaleAt, blockSumAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q8: gemv4_q8_0_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv4_q8_0_q8_signed(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_IQ4_NL_Q8: gemv4_iq4_nl_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_IQ4_NL_Q8_SIGNED: gemv4_iq4_nl_q8_signed(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_0_Q8: gemv4_q4_0_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv4_q4_0_q8_add(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_1_Q8: gemv4_q4_1_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q5_0_Q8: gemv4_q5_0_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q5_1_Q8: gemv4_q5_1_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_K_Q8: gemv4_q4_k_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q5_K_Q8: gemv4_q5_k_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q6_K_Q8: gemv4_q6_k_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
     default: unreachable();
   }
 }

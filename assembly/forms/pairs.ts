@@ -5,8 +5,6 @@
  * unit on, 4 x (scale pairs [8 outputs][2] u8 | min pairs [8][2] u8).
  */
 
-import { Lanes } from "../lanes";
-
 export class Pairs {
   /** Stored scale of block 0..7 from the 12 bytes that q4_k and q5_k share; low six bits of four, the others cut in 4 + 2. */
   @inline static storedScale(sixAt: usize, block: u32): u8 {
@@ -41,11 +39,5 @@ export class Pairs {
   @inline static twice(pairsAt: usize, chosen: v128, half: usize): v128 {
     const own_i32x4 = i32x4.dot_i16x8_s(Pairs.both(pairsAt, half), chosen);
     return v128.or(own_i32x4, i32x4.shl(own_i32x4, 16));
-  }
-
-  /** Sums of a block's halves -> what `both` is multiplied by: the whole sum beside the block's own, 0 beside the other. */
-  @inline static choosing(sums: v128, chosen: v128): v128 {
-    const whole_i32x4 = i32x4.dot_i16x8_s(sums, Lanes.ones());
-    return i16x8.mul(v128.or(v128.and(whole_i32x4, Lanes.halves()), i32x4.shl(whole_i32x4, 16)), chosen);
   }
 }

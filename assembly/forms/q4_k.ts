@@ -1,29 +1,29 @@
 /**
- * Weights stored as q4_k, v = (d scale) code - (dmin min). Packed form, tile and exactness: quads.ts.
+ * Weights stored as q4_k, v = (d scale) code - (dmin min). Packed form, tile and exactness: supers.ts.
  *
  * 4.75 bits a weight (stored 4.5): scales stay 6-bit integers, since the dot that widens multiplies by them for nothing.
  */
 
 import { TYPE_Q4_K } from "../abi";
-import { Quads } from "./quads";
+import { Supers } from "./supers";
 
-export function tile_q4_k_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.tile(TYPE_Q4_K, false, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+export function tile_q4_k_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+  Supers.tile(TYPE_Q4_K, false, h, sumAt, weightAt, step, panelAt, recordAt, integersAt, blocks);
 }
 
 /** tile_q4_k_q8 with sums in i32, as tile_q4_0_q8_add. */
-export function tile_q4_k_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.tile(TYPE_Q4_K, true, h, sumAt, weightAt, step, panelAt, scaleAt, blockSumAt, blocks);
+export function tile_q4_k_q8_add(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+  Supers.tile(TYPE_Q4_K, true, h, sumAt, weightAt, step, panelAt, recordAt, integersAt, blocks);
 }
 
-/** One row, a visit, at most eight blocks: sums [32] go on. */
-export function gemv4_q4_k_q8(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  Quads.four(TYPE_Q4_K, sumAt, at, panelAt, scaleAt, blockSumAt, blocks);
+/** One row, a visit, eight blocks: sums [32] go on. */
+export function gemv4_q4_k_q8(sumAt: usize, at: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+  Supers.four(TYPE_Q4_K, sumAt, at, panelAt, recordAt, integersAt, blocks);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
 export function dequantize_q4_k(outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
-  Quads.dequantize(TYPE_Q4_K, outAt, groupAt, step, begin, end);
+  Supers.dequantize(TYPE_Q4_K, outAt, groupAt, step, begin, end);
 }
 
 /**
@@ -31,5 +31,5 @@ export function dequantize_q4_k(outAt: usize, groupAt: usize, step: usize, begin
  * apart, of `cols` inputs -> the super-blocks of one group; further lanes become zeros.
  */
 export function pack_q4_k(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-  Quads.packSupers(TYPE_Q4_K, packedAt, step, sourceAt, rowBytes, lanes, cols);
+  Supers.pack(TYPE_Q4_K, packedAt, step, sourceAt, rowBytes, lanes, cols);
 }

@@ -35,7 +35,7 @@ export function pack_q5_0(packedAt: usize, step: usize, sourceAt: usize, rowByte
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt + (lane << 2);
-    for (let col = 0; col < cols; col += BLOCK, from += 22, to += Quads.units(TYPE_Q5_0) * step) {
+    for (let col = 0; col < cols; col += BLOCK, from += 22, to += Quads.blockUnits(TYPE_Q5_0) * step) {
       const scale = alive ? <u32>load<u16>(from) : 0, fifths = alive ? load<u32>(from + 2) : 0;
       store<f32>(to + (CODES + 1) * step, Lanes.halfToF32(scale));
       for (let quad: usize = 0; quad < 4; quad++) store<u32>(to + (1 + quad) * step, alive ? load<u32>(from + 6 + (quad << 2)) : 0);

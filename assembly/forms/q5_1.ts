@@ -35,7 +35,7 @@ export function pack_q5_1(packedAt: usize, step: usize, sourceAt: usize, rowByte
   for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
     const alive = <i32>lane < lanes;
     let from = sourceAt + lane * rowBytes, to = packedAt + (lane << 2);
-    for (let col = 0; col < cols; col += BLOCK, from += Q5_1_BYTES, to += Quads.units(TYPE_Q5_1) * step) {
+    for (let col = 0; col < cols; col += BLOCK, from += Q5_1_BYTES, to += Quads.blockUnits(TYPE_Q5_1) * step) {
       const scale = alive ? <u32>load<u16>(from) : 0, least = alive ? <u32>load<u16>(from + 2) : 0;
       store<f32>(to + (CODES + 1) * step, Lanes.halfToF32(scale));
       store<f32>(to + (CODES + 2) * step, Lanes.halfToF32(least));

@@ -1,5 +1,6 @@
 /**
- * Register tiles of 4- and 5-bit codes that meet 8-bit activations (FORM_Q8_QUADS): q4_1, q5_0, q5_1, q4_k and q5_k.
+ * Register tiles of 4- and 5-bit codes in blocks of 32 that meet 8-bit activations (FORM_Q8_QUADS): q4_1, q5_0 and q5_1; and what they
+ * share with those of super-blocks (supers.ts).
  *
  * Packed form, per group of 8 outputs and block of 32 inputs, units of 32 bytes woven with those of the visit's other groups (visits.ts):
  * five bits: [8 outputs][4 bytes], bit q = the fifth bit of k = 4 q + byte; then [4 quads][8 outputs][4 bytes], low nibbles k = 4 quad ..
@@ -8,24 +9,16 @@
  *   q4_1  4 codes | d [8] f32 | m [8] f32                                 v = d code + m
  *   q5_0  1 fifth bits | 4 codes | d [8] f32                              v = d (code - 16)
  *   q5_1  1 fifth bits | 4 codes | d [8] f32 | m [8] f32                  v = d code + m
- *   q4_k  of 8 blocks: d [8] f32 | dmin [8] f32 | 4 x (scale pairs [8][2] u8 , min pairs [8][2] u8) | 8 x 4 codes
- *   q5_k  the same, | 8 x (1 fifth bits | 4 codes)                        v = (d scale) code - (dmin min)
- *
- * What a pair holds: pairs.ts.
  *
  * s [h][8] f32 = W x for h <= 6 rows. x: quads of i8, scales [blocks][h] f32, sums of its halves [blocks][h] (i16, i16).
  * Codes are unsigned, a legal 7-bit operand. Products gather in i16: 16 of them hold 16 x 127 x 15, 8 hold 8 x 127 x 31, so five bits are
- * widened twice a block. Widening multiplies by the block's scale: integers stay exact (63 x 32 x 127 x 31 < 2^23) up to the one
- * conversion a block. Each value is s = s + row scale * (d * integer - dmin * integer), every operation rounded, in one order for
- * one row and many.
+ * widened twice a block. Integers are exact up to the one conversion a block. Each value is s = s + row scale * (d * integer + m * integer),
+ * every operation rounded, in one order for one row and many.
  */
 
-import { GROUP, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, VISIT_STEP } from "../abi";
+import { TYPE_Q4_1, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
-import { Pairs } from "./pairs";
 
-/** Of 32 bytes a group: d, dmin and the scales of eight blocks. */
-const SUPER_HEAD: usize = 6;
 /** Codes of a block. */
 export const CODES: usize = 4;
 
@@ -33,23 +26,14 @@ export const CODES: usize = 4;
 const STEP: usize = VISIT_STEP;
 
 export class Quads {
-  @inline static supers(type: u32): bool {
-    return type === TYPE_Q4_K || type === TYPE_Q5_K;
-  }
-
   @inline static fives(type: u32): bool {
     return type === TYPE_Q5_0 || type === TYPE_Q5_1 || type === TYPE_Q5_K;
   }
 
-  /** Units of 32 bytes of a block, without the scales of its super-block. */
+  /** Units of 32 bytes of a block. */
   @inline static blockUnits(type: u32): usize {
     const scales = type === TYPE_Q4_1 || type === TYPE_Q5_1 ? 2 : type === TYPE_Q5_0 ? 1 : 0;
     return (Quads.fives(type) ? CODES + 1 : CODES) + scales;
-  }
-
-  /** Of what its scales belong to: a block or a super-block. */
-  @inline static units(type: u32): usize {
-    return Quads.supers(type) ? SUPER_HEAD + 8 * Quads.blockUnits(type) : Quads.blockUnits(type);
   }
 
   /** A stored word of the fifth bits of 32 inputs -> its packed form: bit q of byte b is that of k = 4 q + b. */
@@ -59,31 +43,12 @@ export class Quads {
     return packed;
   }
 
-  /** What widening multiplies four outputs by. */
-  @inline static widener(type: u32, pairsAt: usize, chosen: v128, half: usize): v128 {
-    return Quads.supers(type) ? Pairs.twice(pairsAt, chosen, half) : Lanes.ones();
+  @inline static scales(codesAt: usize, step: usize, half: usize): v128 {
+    return v128.load(codesAt + CODES * step + (half << 4));
   }
 
-  @inline static mins(type: u32, pairsAt: usize, chosen: v128, half: usize): v128 {
-    return Quads.supers(type) ? Pairs.twice(pairsAt + 16, chosen, half) : Lanes.ones();
-  }
-
-  /** For one row: both mins of a pair, of which `rowSums` chooses. */
-  @inline static bothMins(type: u32, pairsAt: usize, half: usize): v128 {
-    return Quads.supers(type) ? Pairs.both(pairsAt + 16, half) : Lanes.ones();
-  }
-
-  @inline static rowSums(type: u32, sums: v128, chosen: v128): v128 {
-    return Quads.supers(type) ? Pairs.choosing(sums, chosen) : sums;
-  }
-
-  @inline static scales(type: u32, headAt: usize, codesAt: usize, step: usize, half: usize): v128 {
-    return v128.load((Quads.supers(type) ? headAt : codesAt + CODES * step) + (half << 4));
-  }
-
-  @inline static minScales(type: u32, headAt: usize, codesAt: usize, step: usize, half: usize): v128 {
-    if (type === TYPE_Q5_0) return f32x4.splat(0);
-    return v128.load((Quads.supers(type) ? headAt + step : codesAt + (CODES + 1) * step) + (half << 4));
+  @inline static mins(type: u32, codesAt: usize, step: usize, half: usize): v128 {
+    return type === TYPE_Q5_0 ? f32x4.splat(0) : v128.load(codesAt + (CODES + 1) * step + (half << 4));
   }
 
   @inline static fifthLow(type: u32, codes: v128, bitsAt: usize, step: i32): v128 {
@@ -106,36 +71,21 @@ export class Quads {
     return add ? sum : i16x8.splat(0);
   }
 
-  @inline static widen(type: u32, add: bool, sum: v128, gathered: v128, widener: v128): v128 {
+  @inline static widen(type: u32, add: bool, sum: v128, gathered: v128): v128 {
     if (add) return gathered;
-    const wide_i32x4 = i32x4.dot_i16x8_s(gathered, widener);
+    const wide_i32x4 = i32x4.dot_i16x8_s(gathered, Lanes.ones());
     return Quads.fives(type) ? i32x4.add(sum, wide_i32x4) : wide_i32x4;
   }
 
-  /** s + row * (scales * integers -+ minScales * (mins * sums of x)). */
-  @inline static finish(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
+  /** s + row * (scales * integers + mins * sums of x). */
+  @inline static close(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128): v128 {
     if (type === TYPE_Q5_0) {
       const dot = i32x4.sub(integers, i32x4.dot_i16x8_s(sums, i16x8.splat(16)));
       return Lanes.addScaled(sum, dot, row, scales);
     }
-    return Quads.take(type, sum, f32x4.convert_i32x4_s(integers), row, sums, scales, mins, minScales);
-  }
-
-  /** The same of sums in i32, which meet the 6-bit scales here: at most 32 x 127 x 31 x 63 < 2^23, so nothing is rounded. */
-  @inline static finishAdd(type: u32, sum: v128, integers: v128, widener: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
-    const scaled = f32x4.mul(f32x4.convert_i32x4_s(integers), f32x4.convert_i32x4_s(v128.and(widener, Lanes.halves())));
-    return Quads.take(type, sum, scaled, row, sums, scales, mins, minScales);
-  }
-
-  @inline static take(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
-    const codes = f32x4.mul(scales, integers);
-    const least = f32x4.mul(minScales, f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(mins, sums)));
-    return f32x4.add(sum, f32x4.mul(row, Quads.supers(type) ? f32x4.sub(codes, least) : f32x4.add(codes, least)));
-  }
-
-  @inline static close(type: u32, add: bool, sum: v128, integers: v128, widener: v128, row: v128, sums: v128, scales: v128, mins: v128, minScales: v128): v128 {
-    if (add && Quads.supers(type)) return Quads.finishAdd(type, sum, integers, widener, row, sums, scales, mins, minScales);
-    return Quads.finish(type, sum, integers, row, sums, scales, mins, minScales);
+    const codes = f32x4.mul(scales, f32x4.convert_i32x4_s(integers));
+    const least = f32x4.mul(mins, f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(Lanes.ones(), sums)));
+    return f32x4.add(sum, f32x4.mul(row, f32x4.add(codes, least)));
   }
 
   @inline static rows(type: u32, add: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
@@ -143,85 +93,77 @@ export class Quads {
     let s30 = s00, s31 = s00, s40 = s00, s41 = s00, s50 = s00, s51 = s00;
     const mask = Lanes.nibbles();
     const high: usize = <usize>(h << 4); // quad + 4 of the same tile
-    for (let block = 0; block < blocks; ) {
-      const headAt = weightAt;
-      if (Quads.supers(type)) weightAt += SUPER_HEAD * step;
-      const stop = Quads.supers(type) ? block + 8 : blocks;
-      for (; block < stop; block++) {
-        let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
-        let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
-        const pairsAt = headAt + Pairs.at(step, block), chosen = Pairs.chosen(block);
-        const k0 = Quads.widener(type, pairsAt, chosen, 0), k1 = Quads.widener(type, pairsAt, chosen, 1);
-        const bitsAt = weightAt;
-        if (Quads.fives(type)) weightAt += step;
-        const codesAt = weightAt, end = weightAt + CODES * step;
-        let quad = 0;
-        while (weightAt < end) {
-          let g00 = Quads.begin(add, c00), g01 = Quads.begin(add, c01), g10 = Quads.begin(add, c10), g11 = Quads.begin(add, c11);
-          let g20 = Quads.begin(add, c20), g21 = Quads.begin(add, c21), g30 = Quads.begin(add, c30), g31 = Quads.begin(add, c31);
-          let g40 = Quads.begin(add, c40), g41 = Quads.begin(add, c41), g50 = Quads.begin(add, c50), g51 = Quads.begin(add, c51);
-          const part = Quads.fives(type) && !add ? weightAt + CODES / 2 * step : end;
-          while (weightAt < part) {
-            const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
-            let low0 = Quads.fifthLow(type, v128.and(w0, mask), bitsAt, quad), low1 = Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad);
-            let x = v128.load32_splat(panelAt, 0);
-            g00 = Quads.dot(add, x, low0, g00); g01 = Quads.dot(add, x, low1, g01);
-            if (h > 1) { x = v128.load32_splat(panelAt, 4); g10 = Quads.dot(add, x, low0, g10); g11 = Quads.dot(add, x, low1, g11); }
-            if (h > 2) { x = v128.load32_splat(panelAt, 8); g20 = Quads.dot(add, x, low0, g20); g21 = Quads.dot(add, x, low1, g21); }
-            if (h > 3) { x = v128.load32_splat(panelAt, 12); g30 = Quads.dot(add, x, low0, g30); g31 = Quads.dot(add, x, low1, g31); }
-            if (h > 4) { x = v128.load32_splat(panelAt, 16); g40 = Quads.dot(add, x, low0, g40); g41 = Quads.dot(add, x, low1, g41); }
-            if (h > 5) { x = v128.load32_splat(panelAt, 20); g50 = Quads.dot(add, x, low0, g50); g51 = Quads.dot(add, x, low1, g51); }
-            low0 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt, quad);
-            low1 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad);
-            const highAt = panelAt + high;
-            x = v128.load32_splat(highAt, 0);
-            g00 = Quads.dot(add, x, low0, g00); g01 = Quads.dot(add, x, low1, g01);
-            if (h > 1) { x = v128.load32_splat(highAt, 4); g10 = Quads.dot(add, x, low0, g10); g11 = Quads.dot(add, x, low1, g11); }
-            if (h > 2) { x = v128.load32_splat(highAt, 8); g20 = Quads.dot(add, x, low0, g20); g21 = Quads.dot(add, x, low1, g21); }
-            if (h > 3) { x = v128.load32_splat(highAt, 12); g30 = Quads.dot(add, x, low0, g30); g31 = Quads.dot(add, x, low1, g31); }
-            if (h > 4) { x = v128.load32_splat(highAt, 16); g40 = Quads.dot(add, x, low0, g40); g41 = Quads.dot(add, x, low1, g41); }
-            if (h > 5) { x = v128.load32_splat(highAt, 20); g50 = Quads.dot(add, x, low0, g50); g51 = Quads.dot(add, x, low1, g51); }
-            weightAt += step;
-            panelAt += <usize>(h << 2);
-            quad++;
-          }
-          c00 = Quads.widen(type, add, c00, g00, k0); c01 = Quads.widen(type, add, c01, g01, k1);
-          if (h > 1) { c10 = Quads.widen(type, add, c10, g10, k0); c11 = Quads.widen(type, add, c11, g11, k1); }
-          if (h > 2) { c20 = Quads.widen(type, add, c20, g20, k0); c21 = Quads.widen(type, add, c21, g21, k1); }
-          if (h > 3) { c30 = Quads.widen(type, add, c30, g30, k0); c31 = Quads.widen(type, add, c31, g31, k1); }
-          if (h > 4) { c40 = Quads.widen(type, add, c40, g40, k0); c41 = Quads.widen(type, add, c41, g41, k1); }
-          if (h > 5) { c50 = Quads.widen(type, add, c50, g50, k0); c51 = Quads.widen(type, add, c51, g51, k1); }
+    for (let block = 0; block < blocks; block++) {
+      let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+      let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+      const bitsAt = weightAt;
+      if (Quads.fives(type)) weightAt += step;
+      const codesAt = weightAt, end = weightAt + CODES * step;
+      let quad = 0;
+      while (weightAt < end) {
+        let g00 = Quads.begin(add, c00), g01 = Quads.begin(add, c01), g10 = Quads.begin(add, c10), g11 = Quads.begin(add, c11);
+        let g20 = Quads.begin(add, c20), g21 = Quads.begin(add, c21), g30 = Quads.begin(add, c30), g31 = Quads.begin(add, c31);
+        let g40 = Quads.begin(add, c40), g41 = Quads.begin(add, c41), g50 = Quads.begin(add, c50), g51 = Quads.begin(add, c51);
+        const part = Quads.fives(type) && !add ? weightAt + CODES / 2 * step : end;
+        while (weightAt < part) {
+          const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
+          let low0 = Quads.fifthLow(type, v128.and(w0, mask), bitsAt, quad), low1 = Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad);
+          let x = v128.load32_splat(panelAt, 0);
+          g00 = Quads.dot(add, x, low0, g00); g01 = Quads.dot(add, x, low1, g01);
+          if (h > 1) { x = v128.load32_splat(panelAt, 4); g10 = Quads.dot(add, x, low0, g10); g11 = Quads.dot(add, x, low1, g11); }
+          if (h > 2) { x = v128.load32_splat(panelAt, 8); g20 = Quads.dot(add, x, low0, g20); g21 = Quads.dot(add, x, low1, g21); }
+          if (h > 3) { x = v128.load32_splat(panelAt, 12); g30 = Quads.dot(add, x, low0, g30); g31 = Quads.dot(add, x, low1, g31); }
+          if (h > 4) { x = v128.load32_splat(panelAt, 16); g40 = Quads.dot(add, x, low0, g40); g41 = Quads.dot(add, x, low1, g41); }
+          if (h > 5) { x = v128.load32_splat(panelAt, 20); g50 = Quads.dot(add, x, low0, g50); g51 = Quads.dot(add, x, low1, g51); }
+          low0 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt, quad);
+          low1 = Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad);
+          const highAt = panelAt + high;
+          x = v128.load32_splat(highAt, 0);
+          g00 = Quads.dot(add, x, low0, g00); g01 = Quads.dot(add, x, low1, g01);
+          if (h > 1) { x = v128.load32_splat(highAt, 4); g10 = Quads.dot(add, x, low0, g10); g11 = Quads.dot(add, x, low1, g11); }
+          if (h > 2) { x = v128.load32_splat(highAt, 8); g20 = Quads.dot(add, x, low0, g20); g21 = Quads.dot(add, x, low1, g21); }
+          if (h > 3) { x = v128.load32_splat(highAt, 12); g30 = Quads.dot(add, x, low0, g30); g31 = Quads.dot(add, x, low1, g31); }
+          if (h > 4) { x = v128.load32_splat(highAt, 16); g40 = Quads.dot(add, x, low0, g40); g41 = Quads.dot(add, x, low1, g41); }
+          if (h > 5) { x = v128.load32_splat(highAt, 20); g50 = Quads.dot(add, x, low0, g50); g51 = Quads.dot(add, x, low1, g51); }
+          weightAt += step;
+          panelAt += <usize>(h << 2);
+          quad++;
         }
-        const d0 = Quads.scales(type, headAt, codesAt, step, 0), d1 = Quads.scales(type, headAt, codesAt, step, 1);
-        const e0 = Quads.minScales(type, headAt, codesAt, step, 0), e1 = Quads.minScales(type, headAt, codesAt, step, 1);
-        const m0 = Quads.mins(type, pairsAt, chosen, 0), m1 = Quads.mins(type, pairsAt, chosen, 1);
-        weightAt = bitsAt + Quads.blockUnits(type) * step;
-        panelAt += high;
-        let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
-        s00 = Quads.close(type, add, s00, c00, k0, row, sums, d0, m0, e0); s01 = Quads.close(type, add, s01, c01, k1, row, sums, d1, m1, e1);
-        if (h > 1) {
-          row = v128.load32_splat(scaleAt, 4); sums = v128.load32_splat(blockSumAt, 4);
-          s10 = Quads.close(type, add, s10, c10, k0, row, sums, d0, m0, e0); s11 = Quads.close(type, add, s11, c11, k1, row, sums, d1, m1, e1);
-        }
-        if (h > 2) {
-          row = v128.load32_splat(scaleAt, 8); sums = v128.load32_splat(blockSumAt, 8);
-          s20 = Quads.close(type, add, s20, c20, k0, row, sums, d0, m0, e0); s21 = Quads.close(type, add, s21, c21, k1, row, sums, d1, m1, e1);
-        }
-        if (h > 3) {
-          row = v128.load32_splat(scaleAt, 12); sums = v128.load32_splat(blockSumAt, 12);
-          s30 = Quads.close(type, add, s30, c30, k0, row, sums, d0, m0, e0); s31 = Quads.close(type, add, s31, c31, k1, row, sums, d1, m1, e1);
-        }
-        if (h > 4) {
-          row = v128.load32_splat(scaleAt, 16); sums = v128.load32_splat(blockSumAt, 16);
-          s40 = Quads.close(type, add, s40, c40, k0, row, sums, d0, m0, e0); s41 = Quads.close(type, add, s41, c41, k1, row, sums, d1, m1, e1);
-        }
-        if (h > 5) {
-          row = v128.load32_splat(scaleAt, 20); sums = v128.load32_splat(blockSumAt, 20);
-          s50 = Quads.close(type, add, s50, c50, k0, row, sums, d0, m0, e0); s51 = Quads.close(type, add, s51, c51, k1, row, sums, d1, m1, e1);
-        }
-        scaleAt += <usize>(h << 2);
-        blockSumAt += <usize>(h << 2);
+        c00 = Quads.widen(type, add, c00, g00); c01 = Quads.widen(type, add, c01, g01);
+        if (h > 1) { c10 = Quads.widen(type, add, c10, g10); c11 = Quads.widen(type, add, c11, g11); }
+        if (h > 2) { c20 = Quads.widen(type, add, c20, g20); c21 = Quads.widen(type, add, c21, g21); }
+        if (h > 3) { c30 = Quads.widen(type, add, c30, g30); c31 = Quads.widen(type, add, c31, g31); }
+        if (h > 4) { c40 = Quads.widen(type, add, c40, g40); c41 = Quads.widen(type, add, c41, g41); }
+        if (h > 5) { c50 = Quads.widen(type, add, c50, g50); c51 = Quads.widen(type, add, c51, g51); }
       }
+      const d0 = Quads.scales(codesAt, step, 0), d1 = Quads.scales(codesAt, step, 1);
+      const m0 = Quads.mins(type, codesAt, step, 0), m1 = Quads.mins(type, codesAt, step, 1);
+      weightAt = bitsAt + Quads.blockUnits(type) * step;
+      panelAt += high;
+      let row = v128.load32_splat(scaleAt, 0), sums = v128.load32_splat(blockSumAt, 0);
+      s00 = Quads.close(type, s00, c00, row, sums, d0, m0); s01 = Quads.close(type, s01, c01, row, sums, d1, m1);
+      if (h > 1) {
+        row = v128.load32_splat(scaleAt, 4); sums = v128.load32_splat(blockSumAt, 4);
+        s10 = Quads.close(type, s10, c10, row, sums, d0, m0); s11 = Quads.close(type, s11, c11, row, sums, d1, m1);
+      }
+      if (h > 2) {
+        row = v128.load32_splat(scaleAt, 8); sums = v128.load32_splat(blockSumAt, 8);
+        s20 = Quads.close(type, s20, c20, row, sums, d0, m0); s21 = Quads.close(type, s21, c21, row, sums, d1, m1);
+      }
+      if (h > 3) {
+        row = v128.load32_splat(scaleAt, 12); sums = v128.load32_splat(blockSumAt, 12);
+        s30 = Quads.close(type, s30, c30, row, sums, d0, m0); s31 = Quads.close(type, s31, c31, row, sums, d1, m1);
+      }
+      if (h > 4) {
+        row = v128.load32_splat(scaleAt, 16); sums = v128.load32_splat(blockSumAt, 16);
+        s40 = Quads.close(type, s40, c40, row, sums, d0, m0); s41 = Quads.close(type, s41, c41, row, sums, d1, m1);
+      }
+      if (h > 5) {
+        row = v128.load32_splat(scaleAt, 20); sums = v128.load32_splat(blockSumAt, 20);
+        s50 = Quads.close(type, s50, c50, row, sums, d0, m0); s51 = Quads.close(type, s51, c51, row, sums, d1, m1);
+      }
+      scaleAt += <usize>(h << 2);
+      blockSumAt += <usize>(h << 2);
     }
     v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16);
     if (h > 1) { v128.store(sumAt, s10, 32); v128.store(sumAt, s11, 48); }
@@ -243,22 +185,13 @@ export class Quads {
   }
 
   /**
-   * One row, a visit (four groups woven), at most eight blocks, a super-block: sums [32] go on. The same sums in the same order as the
-   * tile of one row.
+   * One row, a visit (four groups woven), at most eight blocks: sums [32] go on. The same sums in the same order as the tile of one row.
    */
   @inline static four(type: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-    const mask = Lanes.nibbles(), headAt = at;
+    const mask = Lanes.nibbles();
     let s0 = v128.load(sumAt, 0), s1 = v128.load(sumAt, 16), s2 = v128.load(sumAt, 32), s3 = v128.load(sumAt, 48);
     let s4 = v128.load(sumAt, 64), s5 = v128.load(sumAt, 80), s6 = v128.load(sumAt, 96), s7 = v128.load(sumAt, 112);
-    if (Quads.supers(type)) {
-      // The scales are wanted after the first codes: line after line all the same, or the prefetcher begins anew (visits.ts).
-      let seen: u32 = 0;
-      for (const codesAt = at + SUPER_HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at);
-      const none = i32x4.splat(seen & blocks >> 31); // which the compiler cannot know; to both halves, or they are no pair
-      s0 = v128.or(s0, none); s1 = v128.or(s1, none);
-    }
     for (let block = 0; block < blocks; block++) {
-      const pairsAt = headAt + Pairs.at(STEP, block), chosen = Pairs.chosen(block);
       let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
       const bitsAt = at;
       if (Quads.fives(type)) at += STEP;
@@ -293,21 +226,21 @@ export class Quads {
           panelAt += 4;
           quad++;
         }
-        c0 = Quads.widen(type, false, c0, g0, Quads.widener(type, pairsAt, chosen, 0)); c1 = Quads.widen(type, false, c1, g1, Quads.widener(type, pairsAt, chosen, 1));
-        c2 = Quads.widen(type, false, c2, g2, Quads.widener(type, pairsAt + 32, chosen, 0)); c3 = Quads.widen(type, false, c3, g3, Quads.widener(type, pairsAt + 32, chosen, 1));
-        c4 = Quads.widen(type, false, c4, g4, Quads.widener(type, pairsAt + 64, chosen, 0)); c5 = Quads.widen(type, false, c5, g5, Quads.widener(type, pairsAt + 64, chosen, 1));
-        c6 = Quads.widen(type, false, c6, g6, Quads.widener(type, pairsAt + 96, chosen, 0)); c7 = Quads.widen(type, false, c7, g7, Quads.widener(type, pairsAt + 96, chosen, 1));
+        c0 = Quads.widen(type, false, c0, g0); c1 = Quads.widen(type, false, c1, g1);
+        c2 = Quads.widen(type, false, c2, g2); c3 = Quads.widen(type, false, c3, g3);
+        c4 = Quads.widen(type, false, c4, g4); c5 = Quads.widen(type, false, c5, g5);
+        c6 = Quads.widen(type, false, c6, g6); c7 = Quads.widen(type, false, c7, g7);
       }
       panelAt += 16;
-      const row = v128.load32_splat(scaleAt), sums = Quads.rowSums(type, v128.load32_splat(blockSumAt), chosen);
-      s0 = Quads.finish(type, s0, c0, row, sums, Quads.scales(type, headAt, codesAt, STEP, 0), Quads.bothMins(type, pairsAt, 0), Quads.minScales(type, headAt, codesAt, STEP, 0));
-      s1 = Quads.finish(type, s1, c1, row, sums, Quads.scales(type, headAt, codesAt, STEP, 1), Quads.bothMins(type, pairsAt, 1), Quads.minScales(type, headAt, codesAt, STEP, 1));
-      s2 = Quads.finish(type, s2, c2, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 0), Quads.bothMins(type, pairsAt + 32, 0), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 0));
-      s3 = Quads.finish(type, s3, c3, row, sums, Quads.scales(type, headAt + 32, codesAt + 32, STEP, 1), Quads.bothMins(type, pairsAt + 32, 1), Quads.minScales(type, headAt + 32, codesAt + 32, STEP, 1));
-      s4 = Quads.finish(type, s4, c4, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 0), Quads.bothMins(type, pairsAt + 64, 0), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 0));
-      s5 = Quads.finish(type, s5, c5, row, sums, Quads.scales(type, headAt + 64, codesAt + 64, STEP, 1), Quads.bothMins(type, pairsAt + 64, 1), Quads.minScales(type, headAt + 64, codesAt + 64, STEP, 1));
-      s6 = Quads.finish(type, s6, c6, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 0), Quads.bothMins(type, pairsAt + 96, 0), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 0));
-      s7 = Quads.finish(type, s7, c7, row, sums, Quads.scales(type, headAt + 96, codesAt + 96, STEP, 1), Quads.bothMins(type, pairsAt + 96, 1), Quads.minScales(type, headAt + 96, codesAt + 96, STEP, 1));
+      const row = v128.load32_splat(scaleAt), sums = v128.load32_splat(blockSumAt);
+      s0 = Quads.close(type, s0, c0, row, sums, Quads.scales(codesAt, STEP, 0), Quads.mins(type, codesAt, STEP, 0));
+      s1 = Quads.close(type, s1, c1, row, sums, Quads.scales(codesAt, STEP, 1), Quads.mins(type, codesAt, STEP, 1));
+      s2 = Quads.close(type, s2, c2, row, sums, Quads.scales(codesAt + 32, STEP, 0), Quads.mins(type, codesAt + 32, STEP, 0));
+      s3 = Quads.close(type, s3, c3, row, sums, Quads.scales(codesAt + 32, STEP, 1), Quads.mins(type, codesAt + 32, STEP, 1));
+      s4 = Quads.close(type, s4, c4, row, sums, Quads.scales(codesAt + 64, STEP, 0), Quads.mins(type, codesAt + 64, STEP, 0));
+      s5 = Quads.close(type, s5, c5, row, sums, Quads.scales(codesAt + 64, STEP, 1), Quads.mins(type, codesAt + 64, STEP, 1));
+      s6 = Quads.close(type, s6, c6, row, sums, Quads.scales(codesAt + 96, STEP, 0), Quads.mins(type, codesAt + 96, STEP, 0));
+      s7 = Quads.close(type, s7, c7, row, sums, Quads.scales(codesAt + 96, STEP, 1), Quads.mins(type, codesAt + 96, STEP, 1));
       at = bitsAt + Quads.blockUnits(type) * STEP;
       scaleAt += 4;
       blockSumAt += 4;
@@ -316,7 +249,7 @@ export class Quads {
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80); v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
   }
 
-  /** Sixteen codes, [4 outputs][4 k] bytes -> out [4 k][8 outputs] f32 (one half): scales * code -+ mins, or scales * (code - 16). */
+  /** Sixteen codes, [4 outputs][4 k] bytes -> out [4 k][8 outputs] f32 (one half): scales * code + mins, or scales * (code - 16). */
   @inline static spread(type: u32, outAt: usize, codes: v128, scales: v128, mins: v128): void {
     const low = i32x4.splat(255);
     v128.store(outAt, Quads.value(type, v128.and(codes, low), scales, mins), 0);
@@ -328,59 +261,21 @@ export class Quads {
   @inline static value(type: u32, code: v128, scales: v128, mins: v128): v128 {
     if (type === TYPE_Q5_0) return f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(code, i32x4.splat(16))), scales);
     const scaled = f32x4.mul(f32x4.convert_i32x4_s(code), scales);
-    return Quads.supers(type) ? f32x4.sub(scaled, mins) : f32x4.add(scaled, mins);
+    return f32x4.add(scaled, mins);
   }
 
   /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */
   @inline static dequantize(type: u32, outAt: usize, groupAt: usize, step: usize, begin: i32, end: i32): void {
-    const mask = i8x16.splat(15), pair = i32x4.splat(0xffff), size = Quads.blockUnits(type) * step;
+    const mask = i8x16.splat(15), size = Quads.blockUnits(type) * step;
     for (let block = begin >> 5; block < end >> 5; block++, outAt += 1024) {
-      const headAt = Quads.supers(type) ? groupAt + <usize>(block >> 3) * Quads.units(type) * step : 0;
-      const blockAt = Quads.supers(type) ? headAt + SUPER_HEAD * step + <usize>(block & 7) * size : groupAt + <usize>block * size;
-      const codesAt = Quads.fives(type) ? blockAt + step : blockAt;
-      const pairsAt = headAt + Pairs.at(step, block), chosen = Pairs.chosen(block);
+      const blockAt = groupAt + <usize>block * size, codesAt = Quads.fives(type) ? blockAt + step : blockAt;
       for (let half: usize = 0; half < 2; half++) {
-        let scales = Quads.scales(type, headAt, codesAt, step, half), mins = Quads.minScales(type, headAt, codesAt, step, half);
-        if (Quads.supers(type)) {
-          scales = f32x4.mul(scales, f32x4.convert_i32x4_s(v128.and(Quads.widener(type, pairsAt, chosen, half), pair)));
-          mins = f32x4.mul(mins, f32x4.convert_i32x4_s(v128.and(Quads.mins(type, pairsAt, chosen, half), pair)));
-        }
+        const scales = Quads.scales(codesAt, step, half), mins = Quads.mins(type, codesAt, step, half);
         const bitsAt = blockAt + (half << 4);
         for (let quad = 0; quad < 4; quad++) {
           const w = v128.load(codesAt + <usize>quad * step + (half << 4)), to = outAt + (<usize>quad << 7) + (half << 4);
           Quads.spread(type, to, Quads.fifthLow(type, v128.and(w, mask), bitsAt, quad), scales, mins);
           Quads.spread(type, to + 512, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w, 4), mask), bitsAt, quad), scales, mins);
-        }
-      }
-    }
-  }
-
-  /** Stored rows of q4_k or q5_k -> the super-blocks of one group; lanes from `lanes` on become zeros. */
-  @inline static packSupers(type: u32, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-    const size = Quads.blockUnits(type) * step, codes: usize = Quads.fives(type) ? 48 : 16, stored: usize = codes + 128;
-    for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-      const alive = <i32>lane < lanes;
-      let from = sourceAt + lane * rowBytes, to = packedAt;
-      for (let col = 0; col < cols; col += 256, from += stored, to += Quads.units(type) * step) {
-        const scale = alive ? <u32>load<u16>(from) : 0, least = alive ? <u32>load<u16>(from + 2) : 0;
-        store<f32>(to + (lane << 2), Lanes.halfToF32(scale));
-        store<f32>(to + step + (lane << 2), Lanes.halfToF32(least));
-        for (let block: u32 = 0; block < 8; block++) {
-          const pairAt = to + (2 + <usize>(block >> 1)) * step + (lane << 1) + (block & 1), sixAt = from + 4;
-          store<u8>(pairAt, alive ? Pairs.storedScale(sixAt, block) : 0);
-          store<u8>(pairAt + 16, alive ? Pairs.storedMin(sixAt, block) : 0);
-          const blockTo = to + SUPER_HEAD * step + <usize>block * size + (lane << 2), codesTo = Quads.fives(type) ? blockTo + step : blockTo, codesFrom = from + codes + (<usize>(block >> 1) << 5), shift = (block & 1) << 2;
-          for (let quad: usize = 0; quad < 4; quad++) {
-            const low = alive ? load<u32>(codesFrom + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
-            const high = alive ? load<u32>(codesFrom + 16 + (quad << 2)) >> shift & 0x0f0f0f0f : 0;
-            store<u32>(codesTo + quad * step, low | high << 4);
-          }
-          if (Quads.fives(type)) {
-            // Bit `block` of byte l is the fifth bit of k = l.
-            let fifths: u32 = 0;
-            for (let quad: u32 = 0; quad < 8; quad++) fifths |= (alive ? load<u32>(from + 16 + (quad << 2)) >> block & 0x01010101 : 0) << quad;
-            store<u32>(blockTo, fifths);
-          }
         }
       }
     }

@@ -11,7 +11,7 @@ import {
   MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
 } from "../abi";
-import { dequantize, float_tile, has_row, integer_tile, is_woven, meets_integers, multiply_row, ROWS_BYTES, SUM_BYTES } from "../forms/form";
+import { dequantize, float_tile, has_row, integer_tile, is_woven, meets_integers, meets_supers, multiply_row, ROWS_BYTES, scale_bytes, SUM_BYTES, VISIT_SUMS } from "../forms/form";
 import { Segments, Tiles } from "../tiles";
 import { Visits } from "../visits";
 import { word } from "../words";
@@ -118,16 +118,20 @@ function matmul_block(matrixAt: usize, scratchAt: usize, owner: i32, segment: i3
 function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, entry: i32, visit: i32, end: i32): i32 {
   const row = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
   const panelBytes = <usize>word(matrixAt, MATRIX_PANEL_BYTES), panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * panelBytes;
-  const scales = <usize>entry * (<usize>(cols / BLOCK) << 2);
+  const supers = meets_supers(row), scales = <usize>entry * scale_bytes(supers, cols);
+  const restAt = supers ? sumAt + <usize>MOST_STREAMS * VISIT_SUMS : <usize>word(matrixAt, MATRIX_SUM_AT) + scales;
   if (!has_row(row, panelAt, cols)) return visit;
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
-    const group = visit * VISIT_GROUPS, count = min(max(1, <i32>word(matrixAt, MATRIX_STREAMS)), whole - visit);
-    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, <usize>word(matrixAt, MATRIX_SUM_AT) + scales, cols);
+    const group = visit * VISIT_GROUPS, count = min(max(1, min(MOST_STREAMS, <i32>word(matrixAt, MATRIX_STREAMS))), whole - visit);
+    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, restAt, cols);
     write_groups(matrixAt, sumAt, GROUP * 4, first, 1, group, count * VISIT_GROUPS);
     visit += count;
   }
   return visit;
 }
+
+/** Visits that a row takes together at most. */
+const MOST_STREAMS = 8;
 
 /** Segments of so few tiles wait for their weights: `touch`. With more of them, f32 weights of 2048 inputs lose 15 %. */
 const FEW_TILES = 4;
@@ -153,17 +157,18 @@ function touch(scratchAt: usize, at: usize, bytes: usize, streams: usize): void 
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
 function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
-  const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(count);
-  const cols = <usize>word(matrixAt, MATRIX_COLS), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
+  const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(count), supers = meets_supers(kernel);
+  const cols = <usize>word(matrixAt, MATRIX_COLS), scaleBytes = scale_bytes(supers, <i32>cols), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   for (let tile = tileBegin; tile < tileEnd; tile++) {
     const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
-    const rowAt = panelAt + <usize>(entry + from) * rowBytes, scales = <usize>(entry + from) * (<usize>blocks << 2);
+    const rowAt = panelAt + <usize>(entry + from) * rowBytes, scales = <usize>(entry + from) * scaleBytes;
+    const restAt = supers ? scratchAt + VISIT_BYTES : blockSumAt + scales;
     for (let one = 0; one < count; one++) {
-      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.lane(visitAt, one, 0, true), step, rowAt, scaleAt + scales, blockSumAt + scales, blocks);
+      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.lane(visitAt, one, 0, true), step, rowAt, scaleAt + scales, restAt, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
   }

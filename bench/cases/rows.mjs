@@ -1,5 +1,6 @@
 // What happens to rows of activations between the matmuls.
 
+import { SUPER_WORDS } from "../../dist/assembly/abi.js";
 import { noise, pattern } from "../arena.mjs";
 import { COLS } from "./weights.mjs";
 
@@ -113,7 +114,7 @@ const add = row(
 function panel(kernel, fields, loop, lane) {
   return row(kernel, { shape: `${H} rows of ${COLS}`, ...fields }, loop, (exports, arena) => {
     const x = arena.floats(H * COLS);
-    const places = [H * COLS * 4, (H * COLS) / 8, (H * COLS) / 8].map((bytes) => arena.zeros(bytes));
+    const places = [H * COLS * 4, (3 * H * COLS) / 8, (H * COLS) / 8].map((bytes) => arena.zeros(bytes));
     const call = () => {
       for (let i = 0; i < H; i++) lane(exports[kernel], places, x + i * COLS * 4, i);
     };
@@ -141,6 +142,12 @@ const panels = [
       sizes: [127, H * COLS],
     },
     (run, [out, scales, sums], x, i) => run(out, scales, sums, x, COLS, H, i),
+  ),
+  panel(
+    "quantize_f32_q8_supers",
+    { work: 7 * H * COLS, bytes: H * COLS * (5 + (4 * SUPER_WORDS) / 256) },
+    undefined,
+    (run, [out, records], x, i) => run(out, records, x, COLS, H, i),
   ),
   panel(
     "panel_f32",

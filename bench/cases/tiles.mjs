@@ -1,5 +1,6 @@
 // Register tiles, every height, and the kernels of one row, over weights that stay in the second cache.
 
+import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS } from "../../dist/assembly/abi.js";
 import { weightType } from "../../dist/src/weight-types.js";
 import { COLS, GROUP_BYTES, INTEGER_TYPES, matmulLoop } from "./weights.mjs";
 
@@ -15,11 +16,24 @@ const groupsOf = (type) => (type === "f32" ? 4 : Math.floor((320 << 10) / GROUP_
 export function activations(kernel, h, arena) {
   const meets = meetsOf(kernel);
   if (meets === "i16") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
+  if (meets === "i8" && weightType(CALLS[kernel][0]).elements === 256)
+    return [arena.weights(COLS * h), arena.put(records(h)), arena.zeros(32 * TILE_ROWS)];
   if (meets === "i8") {
     const sums = arena.zeros(BLOCKS * 4 * h);
     return [arena.weights(COLS * h), arena.floats(BLOCKS * h), sums];
   }
   return [arena.floats(COLS * h)];
+}
+
+/** Of super-blocks, where every block counts eight times: scales of 1, sums of nothing. */
+function records(h) {
+  const words = new Uint32Array((BLOCKS / 8) * SUPER_WORDS * h);
+  const scales = new Float32Array(words.buffer);
+  for (let at = 0; at < words.length; at += SUPER_WORDS * h) {
+    scales.fill(1, at, at + h);
+    words.fill(0x80008, at + SUPER_TIMES * h, at + SUPER_HALVES * h);
+  }
+  return words;
 }
 
 const PANEL_BYTES = { i16: 2 + 4 / 32, i8: 1 + 8 / 32 };

@@ -244,10 +244,11 @@ export function panelOperands({
   if (swiglu) expectAtMost("gate and up", cols * 2, source.shape[1]);
   if (panel) expectAtMost("panel", cols, panel.cols);
   if (panel && float) expectShape("own entries of the float panel", float.own, panel.own);
-  if (panel && panel.form !== "f32" && cols % BLOCK !== 0)
+  const block = panel?.form === "q8 supers" ? 8 * BLOCK : BLOCK;
+  if (panel && panel.form !== "f32" && cols % block !== 0)
     throw new EngineError("PROGRAM_SHAPE", "integer activations come in blocks", {
       actual: cols,
-      limit: `a multiple of ${BLOCK}`,
+      limit: `a multiple of ${block}`,
     });
   return {
     SEGMENTS_AT: segments.at,

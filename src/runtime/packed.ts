@@ -9,8 +9,22 @@ export const FORM_WORDS: Record<PanelForm, number> = {
   "q16 pairs": abi.FORM_Q16_PAIRS,
   "q8 pairs": abi.FORM_Q8_PAIRS,
   "q8 quads": abi.FORM_Q8_QUADS,
+  "q8 supers": abi.FORM_Q8_SUPERS,
 };
-export const FORM_BYTES: Record<PanelForm, number> = { f32: 4, "q16 pairs": 2, "q8 pairs": 2, "q8 quads": 1 };
+export const FORM_BYTES: Record<PanelForm, number> = {
+  f32: 4,
+  "q16 pairs": 2,
+  "q8 pairs": 2,
+  "q8 quads": 1,
+  "q8 supers": 1,
+};
+
+/** Words of scales beside one row of activations. */
+export function scaleWords(form: PanelForm, cols: number): number {
+  if (form === "f32") return 0;
+  const blocks = Math.ceil(cols / abi.BLOCK);
+  return form === "q8 supers" ? Math.ceil(blocks / 8) * abi.SUPER_WORDS : blocks;
+}
 
 /** A packed matrix: y = W x. */
 export interface Packed {
@@ -80,7 +94,7 @@ export function reservePanel(
   most: number,
   cols: number,
 ): Panel {
-  const blocks = Math.ceil(cols / abi.BLOCK);
+  const words = scaleWords(form, cols);
   const own = abi.OWN_ROWS * entries;
   const rows = most === 0 ? 0 : Math.max(most, own * threads);
   return {
@@ -90,7 +104,7 @@ export function reservePanel(
     tileRows,
     own,
     values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
-    scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, blocks]),
-    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, blocks]) : null,
+    scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, words]),
+    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, words]) : null,
   };
 }
