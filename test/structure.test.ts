@@ -143,6 +143,12 @@ const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/forms/supers.ts -> assembly/forms/quads.ts": "codes of 4 and 5 bits",
   "assembly/forms/q6_k.ts -> assembly/forms/sixes.ts": "its tile",
   ...Object.fromEntries(
+    ["q8_0", "q8_0_quads", "q4_0"].map((type) => [
+      `assembly/forms/${type}.ts -> assembly/forms/rows.ts`,
+      "rows turned into lanes",
+    ]),
+  ),
+  ...Object.fromEntries(
     (["q4_1 quads", "q5_0 quads", "q5_1 quads", "q4_k supers", "q5_k supers"] as const).map((arrow) => [
       `assembly/forms/${arrow.replace(" ", ".ts -> assembly/forms/")}.ts`,
       "one tile for codes of 4 and 5 bits",

@@ -15,6 +15,7 @@
 
 import { BLOCK, GROUP, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
+import { Rows } from "./rows";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 4;
@@ -224,15 +225,8 @@ export function dequantize_q4_0(outAt: usize, groupAt: usize, step: usize, begin
  * -> the blocks of one group; further lanes become zeros.
  */
 export function pack_q4_0(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-  for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-    const alive = <i32>lane < lanes;
-    let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += BLOCK, from += 18, to += (UNITS + 1) * step) {
-      const half = alive ? <u32>load<u16>(from) : 0;
-      store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(half));
-      for (let quad: usize = 0; quad < 4; quad++) {
-        store<u32>(to + quad * step + lane * 4, alive ? load<u32>(from + 2 + quad * 4) : 0x88888888);
-      }
-    }
+  for (let col = 0; col < cols; col += BLOCK, sourceAt += 18, packedAt += (UNITS + 1) * step) {
+    Rows.quads(packedAt, step, sourceAt + 2, rowBytes, lanes, 0x88888888, i32x4.splat(0));
+    Rows.scales(packedAt + UNITS * step, sourceAt, rowBytes, lanes);
   }
 }

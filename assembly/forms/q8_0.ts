@@ -20,6 +20,7 @@
 
 import { BLOCK, GROUP, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
+import { Rows } from "./rows";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
@@ -169,15 +170,9 @@ export function dequantize_q8_0(outAt: usize, groupAt: usize, step: usize, begin
  * become zeros.
  */
 export function pack_q8_0(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-  for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-    const alive = <i32>lane < lanes;
-    let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += BLOCK, from += 34, to += (UNITS + 1) * step) {
-      const half = alive ? <u32>load<u16>(from) : 0;
-      store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(half));
-      for (let pair: usize = 0; pair < 16; pair++) {
-        store<u16>(to + (pair >> 1) * step + ((pair & 1) << 4) + lane * 2, alive ? load<u16>(from + 2 + pair * 2) : 0);
-      }
-    }
+  for (let col = 0; col < cols; col += BLOCK, sourceAt += 34, packedAt += (UNITS + 1) * step) {
+    Rows.scales(packedAt + UNITS * step, sourceAt, rowBytes, lanes);
+    Rows.pairs(packedAt, step, sourceAt + 2, rowBytes, lanes);
+    Rows.pairs(packedAt + (UNITS / 2) * step, step, sourceAt + 18, rowBytes, lanes);
   }
 }

@@ -10,6 +10,7 @@
 import { BLOCK, GROUP, TYPE_Q8_0 } from "../abi";
 import { Lanes } from "../lanes";
 import { Bytes } from "./bytes";
+import { Rows } from "./rows";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
@@ -46,13 +47,9 @@ export function dequantize_q8_0_quads(outAt: usize, groupAt: usize, step: usize,
 
 /** As pack_q8_0, into quads. */
 export function pack_q8_0_quads(packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-  for (let lane: usize = 0; lane < <usize>GROUP; lane++) {
-    const alive = <i32>lane < lanes;
-    let from = sourceAt + lane * rowBytes, to = packedAt;
-    for (let col = 0; col < cols; col += BLOCK, from += 34, to += (UNITS + 1) * step) {
-      const half = alive ? <u32>load<u16>(from) : 0;
-      store<f32>(to + UNITS * step + (lane << 2), Lanes.halfToF32(half));
-      for (let quad: usize = 0; quad < UNITS; quad++) store<u32>(to + quad * step + (lane << 2), alive ? load<u32>(from + 2 + (quad << 2)) ^ 0x80808080 : 0x80808080);
-    }
+  for (let col = 0; col < cols; col += BLOCK, sourceAt += 34, packedAt += (UNITS + 1) * step) {
+    Rows.quads(packedAt, step, sourceAt + 2, rowBytes, lanes, 0, Lanes.signs());
+    Rows.quads(packedAt + (UNITS / 2) * step, step, sourceAt + 18, rowBytes, lanes, 0, Lanes.signs());
+    Rows.scales(packedAt + UNITS * step, sourceAt, rowBytes, lanes);
   }
 }
