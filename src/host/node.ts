@@ -21,7 +21,8 @@ interface V8Flags {
   readonly wide?: string;
 }
 
-const EAGER = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+/** The third V8 sets of itself with the first, and does not put back with it. */
+const EAGER = ["--no-liftoff", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"];
 /** Inlining wants the counts that slow code collects: without them V8 14 stops the process. */
 const EAGER_24 = [...EAGER, "--no-wasm-inlining"];
 const WIDE = "--experimental-wasm-revectorize"; // Node 22 has the flag without effect
