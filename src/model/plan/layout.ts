@@ -3,7 +3,6 @@ import {
   DEQUANTIZE_COLS,
   GROUP,
   JOIN_WORDS,
-  PACK_WORDS,
   PAGE,
   PEAK,
   ROW_WORDS,
@@ -18,8 +17,8 @@ import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } fro
 import { type ActivationType, type ByteDot, formOf, type Met, type PanelForm } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { type AdapterLayout, adapterBytes, adapterMatrices, needsBranch, reserveAdapters } from "./adapter-layout.ts";
+import { type LoaderPlace, reserveLoader } from "./loader-place.ts";
 import { type CacheType, type PageKind, pageLayerBytes } from "./pages.ts";
-import { leastPieceBytes, storedBytes } from "./pieces.ts";
 import type { LayerRange } from "./placement.ts";
 import type { FeedForward, LayerWeights, Matrix, ModelWeights, Vector } from "./weights.ts";
 
@@ -120,16 +119,6 @@ export interface Activations {
   readonly probabilities: Tensor; // [heads, traceRows, traceKeys]
 }
 
-/** What a loader works in. */
-export interface LoaderPlace {
-  /** Its program: the packing of one piece. */
-  readonly words: Tensor;
-  /** Bytes of a file on their way: two halves, one read into while the other is packed. */
-  readonly staging: Tensor;
-  /** Of the matrix that is being packed, [outputs]. */
-  readonly scales: Tensor;
-}
-
 export interface Layout {
   readonly plan: MemoryPlan;
   readonly range: LayerRange;
@@ -196,7 +185,9 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
   const last = range.to === config.layers.length;
   const forms = formsOf(weights, sizes);
   const tables = reserveTables(plan, config, sizes);
+  const begin = plan.bytes;
   const activations = reserveActivations(plan, config, sizes, forms, last, needsBranch(weights));
+  const free = { at: begin, end: plan.bytes };
   const scratch = plan.reserve("scratch", "bytes", [Math.max(1, sizes.threads), scratchBytes(config, sizes)]);
   const cacheAt = {} as Record<PageKind, Tensor>;
   for (const kind of ["full", "chunked"] as const) {
@@ -206,7 +197,7 @@ export function layoutMemory(config: ModelConfig, weights: ModelWeights, sizes: 
     const pageBytes = pageLayerBytes(config, sizes.cache);
     cacheAt[kind] = plan.reserve(`${kind} cache`, "bytes", [layers, sizes.pages[kind], pageBytes]);
   }
-  const loader = reserveLoader(plan, [...matricesOfModel(weights), ...adapterMatrices(weights)]);
+  const loader = reserveLoader(plan, [...matricesOfModel(weights), ...adapterMatrices(weights)], free);
   const packed = reserveWeights(plan, weights, sizes, range, first, last);
   const frequencies = plan.reserve("rope frequencies", "f32", [config.headSize / 2]);
   const adapters = reserveAdapters(plan, config, weights, sizes, range);
@@ -321,21 +312,6 @@ function scratchBytes(config: ModelConfig, sizes: Sizes): number {
   const row = 4 * Math.max(config.hidden, config.denseWidth, config.expertWidth, config.heads * d);
   const route = 8 * sizes.rows * config.expertsUsed + 4 * config.experts;
   return Math.ceil(Math.max(row, MATMUL_BYTES, CONVERT_BYTES, attentionBytes(d), route) / 64) * 64 + 64;
-}
-
-/** A half of the staging ring where no piece needs more; smaller for models whose matrices are. */
-const STAGING_BYTES = 768 * 1024;
-
-/** For all of these. */
-export function reserveLoader(plan: MemoryPlan, matrices: readonly Matrix[]): LoaderPlace {
-  const most = (values: readonly number[]) => values.reduce((largest, value) => Math.max(largest, value), 0);
-  const half = Math.max(most(matrices.map(leastPieceBytes)), Math.min(STAGING_BYTES, most(matrices.map(storedBytes))));
-  const scaled = matrices.filter((matrix) => matrix.scales !== null);
-  return {
-    words: plan.reserve("loader program", "u32", [PACK_WORDS + 1]),
-    staging: plan.reserve("staging", "bytes", [2, Math.ceil(half / 64) * 64]),
-    scales: plan.reserve("scales", "f32", [most(scaled.map(({ rows }) => rows))]),
-  };
 }
 
 function reserveWeights(

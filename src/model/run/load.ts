@@ -6,7 +6,8 @@ import type { Packed } from "../../runtime/packed.ts";
 import { Program } from "../../runtime/program.ts";
 import { startAt, type Threads } from "../../runtime/threads.ts";
 import { WEIGHT_TYPES } from "../../weight-types.ts";
-import type { Layout, LoaderPlace } from "../plan/layout.ts";
+import type { Layout } from "../plan/layout.ts";
+import type { LoaderPlace } from "../plan/loader-place.ts";
 import { joinHalves, type Piece, pieces, storedBytes } from "../plan/pieces.ts";
 import type { Matrix, Vector } from "../plan/weights.ts";
 
@@ -55,7 +56,7 @@ function writeTable(memory: Memory, layout: Filled, first: Packed, table: Tensor
   memory.u32(table).set(layout.matrices.slice(at, at + table.shape[0]).map(({ to }) => to.at.at));
 }
 
-/** Packs matrices into one memory, in words and bytes of its own: before the first step or between two. */
+/** Packs matrices into one memory, before its first step. */
 export class Loader {
   readonly memory: Memory;
   readonly #place: LoaderPlace;
@@ -105,6 +106,7 @@ export class Loader {
     } finally {
       await packing;
     }
+    clearStaging(this.memory, this.#place);
   }
 
   async #pack(matrix: Matrix, to: Packed, piece: Piece, at: number, signal: AbortSignal | undefined): Promise<void> {
@@ -134,6 +136,11 @@ export class Loader {
       limit: "finite weights",
     });
   }
+}
+
+/** As in a fresh memory, for the activations that the staging ring may lie over. */
+export function clearStaging(memory: Memory, { staging }: LoaderPlace): void {
+  memory.bytes.fill(0, staging.at, staging.at + staging.bytes);
 }
 
 /** A matrix whose f16 weights must be kept as f32; never leaves the engine. */

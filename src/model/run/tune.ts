@@ -7,6 +7,7 @@ import { startAt, type Threads } from "../../runtime/threads.ts";
 import { clockIsFine, fastest, type Rows, type Timing } from "../../runtime/tuning.ts";
 import type { Choice, Choices, StoredType } from "../../weight-types.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
+import { clearStaging } from "./load.ts";
 
 /**
  * Chooses kernels by timing them on the model's own weights, once they lie in memory, with the threads that will run: as many bytes
@@ -53,6 +54,7 @@ export interface Known {
   readonly gain: number;
 }
 
+/** Leaves zeros where it worked. */
 export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): Promise<Tuning> {
   const begun = performance.now();
   const choices: Partial<Record<StoredType, Choice>> = {};
@@ -70,6 +72,7 @@ export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): 
       late ||= performance.now() - begun > MOST_MS;
     }
     const found = known ?? (time && !late ? await fastest(kind, options.sizes.wide, time) : undefined);
+    if (time) for (const { memory, layout } of options.places) clearStaging(memory, layout.loader);
     if (!found) continue;
     options.known.set(key, found);
     choices[kind.type] = found.choice;

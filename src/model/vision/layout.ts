@@ -5,14 +5,8 @@ import type { CachePlace } from "../../runtime/ops.ts";
 import { type Packed, type Panel, reservePacked, reservePanel } from "../../runtime/packed.ts";
 import { type ActivationType, type ByteDot, formOf, isFloat, type Met } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
-import {
-  attentionBytes,
-  CONVERT_BYTES,
-  type LoaderPlace,
-  MATMUL_BYTES,
-  type Panels,
-  reserveLoader,
-} from "../plan/layout.ts";
+import { attentionBytes, CONVERT_BYTES, MATMUL_BYTES, type Panels } from "../plan/layout.ts";
+import { type LoaderPlace, reserveLoader } from "../plan/loader-place.ts";
 import { blocksOf } from "../plan/pages.ts";
 import { tileRowsFor } from "../plan/sizes.ts";
 import type { Matrix, Vector } from "../plan/weights.ts";
