@@ -8,6 +8,11 @@ import { WORKER_TEXT } from "./worker-text.ts";
 /** Of the process's own flags a worker gets those of the profilers alone: all others may run the program's code once more. */
 const KEPT_FLAGS = /^--(cpu|heap)-prof/;
 
+/** Those flags, with their values where these are words of their own. */
+export function keptFlags(flags: readonly string[]): string[] {
+  return flags.filter((word, at) => KEPT_FLAGS.test(word.startsWith("-") ? word : (flags[at - 1] ?? "")));
+}
+
 export async function spawn(start: WorkerStart, startMs: number, onDeath: (reason: string) => void): Promise<Spawned> {
   let worker: Worker;
   try {
@@ -15,7 +20,7 @@ export async function spawn(start: WorkerStart, startMs: number, onDeath: (reaso
       eval: true,
       workerData: start,
       // Left to itself a worker takes over --input-type, --import, --require and NODE_OPTIONS: the hooks, or the program, of its maker.
-      execArgv: process.execArgv.filter((flag) => KEPT_FLAGS.test(flag)),
+      execArgv: keptFlags(process.execArgv),
       env: {},
       stdout: false,
       stderr: false,
