@@ -10,7 +10,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * is (that one had 414 kB unpacked), q5_1 has kernels of its own, and the server, which no bundle of the engine holds, has 130 kB,
  * the queue 30 kB. Vision, its pictures and wider tiles of the kernels made the rest grow.
  */
-const BUDGET = { packed: 650_000, unpacked: 2_290_000 };
+const BUDGET = { packed: 690_000, unpacked: 2_435_000 };
 
 /** What may lie in the package. */
 const WANTED =
