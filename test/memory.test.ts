@@ -56,10 +56,15 @@ it("a file is read over the activations, which loading and tuning leave as zeros
   const [from, to] = [layout.activations.x.at, layout.scratch.at];
   const firstWritten = () => new Uint8Array(made[0].buffer, from, to - from).findIndex((byte) => byte !== 0);
   const loaded = firstWritten();
-  const { gains } = await resident.choices.tune(kernels.module, resident.threads, []);
+  const tune = () => resident.choices.tune(kernels.module, resident.threads, []);
+  vi.spyOn(performance, "now").mockReturnValue(0);
+  const coarse = [(await tune()).gains, firstWritten()];
+  vi.restoreAllMocks();
+  const { gains } = await tune();
   await resident.dispose();
   expect(gains).toHaveProperty("q8_0");
   const { at, bytes } = layout.loader.staging;
   expect([at >= from, at + bytes <= to]).toEqual([true, true]);
   expect([loaded, firstWritten()]).toEqual([-1, -1]);
+  expect(coarse, "a clock too coarse to measure by").toEqual([{}, -1]);
 });

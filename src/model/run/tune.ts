@@ -59,7 +59,11 @@ export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): 
   const begun = performance.now();
   const choices: Partial<Record<StoredType, Choice>> = {};
   const gains: Partial<Record<StoredType, number>> = {};
-  const done = (reason: string): Tuning => ({ choices, gains, ms: performance.now() - begun, reason });
+  let worked = false;
+  const done = (reason: string): Tuning => {
+    if (worked) for (const { memory, layout } of options.places) clearStaging(memory, layout.loader);
+    return { choices, gains, ms: performance.now() - begun, reason };
+  };
   let late = false;
   let fine: boolean | undefined;
   for (const kind of kinds) {
@@ -67,12 +71,12 @@ export async function tune(kinds: readonly MatrixKind[], options: TuneOptions): 
     const known = options.known.get(key);
     const time = known ? undefined : timing(kind, options);
     if (time) {
+      worked = true;
       fine ??= clockIsFine();
       if (!fine) return done("defaults: the clock is too coarse to measure by");
       late ||= performance.now() - begun > MOST_MS;
     }
     const found = known ?? (time && !late ? await fastest(kind, options.sizes.wide, time) : undefined);
-    if (time) for (const { memory, layout } of options.places) clearStaging(memory, layout.loader);
     if (!found) continue;
     options.known.set(key, found);
     choices[kind.type] = found.choice;
