@@ -37,11 +37,11 @@ export const FORM_Q8_QUADS = 2;
 /** As FORM_Q16_PAIRS, of 8 bits each: beside signed bytes where no dot takes quads of them (forms/bytes.ts). */
 export const FORM_Q8_PAIRS = 3;
 /**
- * Quads of i8 as above beside super-blocks of 256 weights, with a record of SUPER_WORDS for as many: [words][tile rows] of
+ * Quads of i8 as above beside super-blocks of SUPER_COLS weights, with a record of SUPER_WORDS for as many: [words][tile rows] of
  * d f32 | 8 blocks: what each counts, 8, 4, 2 or 1, twice i16 | 8: minus its sums of 16 inputs, i16 | 4: what two blocks count times their sums, i16
  */
 export const FORM_Q8_SUPERS = 4;
-export const SUPER_TIMES = 1, SUPER_HALVES = 9, SUPER_PAIRS = 17, SUPER_WORDS = 24; // whole cache lines beside OWN_ROWS
+export const SUPER_TIMES = 1, SUPER_HALVES = 9, SUPER_PAIRS = 17, SUPER_WORDS = 24, SUPER_COLS = 256; // records of whole cache lines beside OWN_ROWS
 
 /** Rows of a step in which every thread does for itself what is work for one thread: waiting for another would take longer. */
 export const FEW_ROWS = 6;

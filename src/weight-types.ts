@@ -340,7 +340,7 @@ export const isFloat = (type: StoredType): boolean => type === "f32" || type ===
 
 /** What weights meet whose codes fit every dot of bytes. */
 const integerForm = (type: StoredType): PanelForm =>
-  WEIGHT_TYPES[type].elements === 8 * abi.BLOCK ? "q8 supers" : "q8 quads";
+  WEIGHT_TYPES[type].elements === abi.SUPER_COLS ? "q8 supers" : "q8 quads";
 
 /** The form of activations that weights of a type are multiplied with. */
 export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {

@@ -22,6 +22,8 @@ import { storedBlocks } from "./stored-weights.ts";
 
 const random = new Random(SEED);
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
+/** Blocks of 1 to 1/16 of the largest. */
+const uneven = (count: number) => random.floats(count).map((value, k) => value / 2 ** ((k >> 5) % 5));
 
 /** One group of 8 outputs: [h][8]. */
 function tile(format: Format, stored: Uint8Array, rows: readonly oracle.QuantizedRow[], shift = 0): Float32Array {
@@ -119,7 +121,7 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
         const cols = blocks * 32;
         const stored = storedBlocks(random, format.name, (8 * cols) / step, true);
         const own = terms(stored);
-        const x = random.floats(h * cols).map((value, k) => value / 2 ** ((k >> 5) % 5));
+        const x = uneven(h * cols);
         const rows = Array.from({ length: h }, (_, row) => quantize(x.slice(row * cols, (row + 1) * cols)));
         const sums = tile(format, stored, rows, (blocks + h) % 16);
         rows.forEach((row, i) => {
@@ -171,7 +173,7 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
     for (const blocks of step === 32 ? Array.from({ length: 17 }, (_, i) => i + 1) : [8, 16, 24]) {
       const cols = blocks * 32;
       const stored = storedBlocks(random, format.name, (64 * cols) / step, true);
-      const row = quantize(random.floats(cols).map((value, k) => value / 2 ** ((k >> 5) % 5)));
+      const row = quantize(uneven(cols));
       expectSameBits(gemv(format, stored, row, blocks % 16), integerSums(terms(stored), row));
     }
   });

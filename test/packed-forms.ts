@@ -2,7 +2,7 @@
  * The packed forms that integers meet, the kernels of each, and the panels of activations that those read.
  */
 import * as abi from "../assembly/abi.ts";
-import { type Candidates, type PanelForm, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
+import { type Candidates, formOf, type PanelForm, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import type { TermsName } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import type { Arena, KernelName, Kernels, Operand } from "./kernels.ts";
@@ -45,10 +45,8 @@ function formatOf(
 function formatsOf(name: TermsName, packed: TermsName): Format[] {
   const { word, integers, signedBytes } = weightType(packed);
   const names = [name, packed] as const;
-  if (integers) {
-    const met = BLOCKS[name].values === 256 ? "q8 supers" : "q8 quads";
-    return [formatOf(names, met, integers, { word })];
-  }
+  const met = formOf(packed, { activations: "q8", dot: "saturating" });
+  if (integers && met !== "f32") return [formatOf(names, met, integers, { word })];
   if (!signedBytes) return [];
   return [
     ...(["q16 pairs", "q8 pairs"] as const).map((met) => formatOf(names, met, signedBytes.pairs, { word })),

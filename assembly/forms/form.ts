@@ -14,7 +14,7 @@ import {
   KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
   KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
-  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_WORDS, TILE_ROWS, TYPE_BF16, TYPE_F16,
+  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_COLS, SUPER_WORDS, TILE_ROWS, TYPE_BF16, TYPE_F16,
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_NL_QUADS, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
   TYPE_Q8_0, TYPE_Q8_0_QUADS, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
@@ -164,7 +164,7 @@ export function meets_integers(tile: u32): bool {
   return tile >= <u32>KERNEL_INTEGER;
 }
 
-/** One group and h <= 6 rows of integers: s [h][8] f32 = W x. Kernels of pairs read no sums of blocks. */
+/** One group and h <= 6 rows of integers: s [h][8] f32 = W x. `restAt`: sums of blocks, which kernels of pairs do not read, or beside super-blocks room for [h][8] integers. */
 export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
   switch (tile) {
     case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
@@ -225,7 +225,7 @@ export function meets_supers(kernel: u32): bool {
 
 /** Bytes of the scales of one row of activations, and of its sums where they lie apart. */
 export function scale_bytes(supers: bool, cols: i32): usize {
-  return supers ? <usize>cols / TURN_COLS * SUPER_BYTES : <usize>(cols / BLOCK) << 2;
+  return supers ? <usize>cols / SUPER_COLS * SUPER_BYTES : <usize>(cols / BLOCK) << 2;
 }
 
 /**

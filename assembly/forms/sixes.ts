@@ -2,9 +2,9 @@
  * Register tiles of 6-bit codes with a scale for 16 inputs beside 8-bit activations that have one for 256 (FORM_Q8_SUPERS): q6_k, whose packed
  * form q6_k.ts draws.
  *
- * s [h][8] f32 = W x for h <= 6 rows; x, and of one row `integersAt`, as for supers.ts (a tile keeps its integers: 6 % faster wide). Products of 6 bits gather in i16 over two quads (4 x 2 x 127 x 63
- * = 64,008 would not fit, 32,004 does) and are widened by a dot with their scale. Exact: |sum| <= 8 x 32 x 127 x 63 x 128 x 8 < 2^31; one
- * conversion a super-block.
+ * s [h][8] f32 = W x for h <= 6 rows; x, and of one row `integersAt`, as for supers.ts (a tile keeps its integers: 6 % faster wide). Products of 6 bits
+ * gather in i16 over two quads (4 x 2 x 127 x 63 = 64,008 would not fit, 32,004 does) and are widened by a dot with their scale. Exact:
+ * |sum| <= 8 x 32 x 127 x 63 x 128 x 8 < 2^31; one conversion a super-block.
  */
 
 import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS, VISIT_STEP } from "../abi";
@@ -273,7 +273,7 @@ export class Sixes {
   @inline static four(sumAt: usize, headAt: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
     const mask = Lanes.nibbles();
     let at = headAt, seen: u32 = 0;
-    for (const codesAt = at + HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at); // line after line (quads.ts)
+    for (const codesAt = at + HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at); // line after line (supers.ts)
     const zero = i32x4.splat(0), none = i32x4.splat(seen & blocks >> 31);
     v128.store(integersAt, none, 0); v128.store(integersAt, none, 16); v128.store(integersAt, zero, 32); v128.store(integersAt, zero, 48);
     v128.store(integersAt, zero, 64); v128.store(integersAt, zero, 80); v128.store(integersAt, zero, 96); v128.store(integersAt, zero, 112);

@@ -1,7 +1,7 @@
 // Register tiles, every height, and the kernels of one row, over weights that stay in the second cache.
 
 import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS } from "../../dist/assembly/abi.js";
-import { weightType } from "../../dist/src/weight-types.js";
+import { formOf, weightType } from "../../dist/src/weight-types.js";
 import { COLS, GROUP_BYTES, INTEGER_TYPES, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
@@ -16,7 +16,7 @@ const groupsOf = (type) => (type === "f32" ? 4 : Math.floor((320 << 10) / GROUP_
 export function activations(kernel, h, arena) {
   const meets = meetsOf(kernel);
   if (meets === "i16") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
-  if (meets === "i8" && weightType(CALLS[kernel][0]).elements === 256)
+  if (formOf(CALLS[kernel][0], { activations: "q8", dot: "saturating" }) === "q8 supers")
     return [arena.weights(COLS * h), arena.put(records(h)), arena.zeros(32 * TILE_ROWS)];
   if (meets === "i8") {
     const sums = arena.zeros(BLOCKS * 4 * h);

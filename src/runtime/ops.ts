@@ -1,6 +1,7 @@
 import {
   BLOCK,
   GROUP,
+  SUPER_COLS,
   TILE_ROWS,
   TRANSFORM_COPY,
   TRANSFORM_GELU,
@@ -244,7 +245,7 @@ export function panelOperands({
   if (swiglu) expectAtMost("gate and up", cols * 2, source.shape[1]);
   if (panel) expectAtMost("panel", cols, panel.cols);
   if (panel && float) expectShape("own entries of the float panel", float.own, panel.own);
-  const block = panel?.form === "q8 supers" ? 8 * BLOCK : BLOCK;
+  const block = panel?.form === "q8 supers" ? SUPER_COLS : BLOCK;
   if (panel && panel.form !== "f32" && cols % block !== 0)
     throw new EngineError("PROGRAM_SHAPE", "integer activations come in blocks", {
       actual: cols,

@@ -22,8 +22,7 @@ export const FORM_BYTES: Record<PanelForm, number> = {
 /** Words of scales beside one row of activations. */
 export function scaleWords(form: PanelForm, cols: number): number {
   if (form === "f32") return 0;
-  const blocks = Math.ceil(cols / abi.BLOCK);
-  return form === "q8 supers" ? Math.ceil(blocks / 8) * abi.SUPER_WORDS : blocks;
+  return form === "q8 supers" ? Math.ceil(cols / abi.SUPER_COLS) * abi.SUPER_WORDS : Math.ceil(cols / abi.BLOCK);
 }
 
 /** A packed matrix: y = W x. */
