@@ -76,19 +76,10 @@ function clear_rows(at: usize, step: usize, h: i32, groups: i32): void {
   }
 }
 
-/** Products [begin, end) of one query (multiples of 8) times scale, and times the scale of their key where there are some (0: none). */
+/** Products [begin, end) of one query (multiples of 8) times `scale` and the scales of 8-bit keys. */
 function scale_scores(scoresAt: usize, scale: f32, keyScalesAt: usize, begin: i32, end: i32): void {
   const scale_f32x4 = f32x4.splat(scale);
-  const last = <usize>end << 2;
-  if (keyScalesAt === 0) {
-    for (let at = <usize>begin << 2; at < last; at += 32) {
-      const a = f32x4.mul(v128.load(scoresAt + at, 0), scale_f32x4), b = f32x4.mul(v128.load(scoresAt + at, 16), scale_f32x4);
-      v128.store(scoresAt + at, a, 0);
-      v128.store(scoresAt + at, b, 16);
-    }
-    return;
-  }
-  for (let at = <usize>begin << 2; at < last; at += 32) {
+  for (let at = <usize>begin << 2, last = <usize>end << 2; at < last; at += 32) {
     const a = f32x4.mul(v128.load(scoresAt + at, 0), f32x4.mul(v128.load(keyScalesAt + at, 0), scale_f32x4));
     const b = f32x4.mul(v128.load(scoresAt + at, 16), f32x4.mul(v128.load(keyScalesAt + at, 16), scale_f32x4));
     v128.store(scoresAt + at, a, 0);
@@ -107,24 +98,31 @@ function largest_score(scoresAt: usize, begin: i32, end: i32): f32 {
     odd_b = v128.or(odd_b, f32x4.ne(y, y));
   }
   if (v128.any_true(v128.or(odd_a, odd_b))) return f32.NaN;
-  return Lanes.max(f32x4.pmax(a, b));
+  // Not lane by lane: a maximum of two floats is branches that nobody can foresee.
+  const four = f32x4.pmax(a, b), two = f32x4.pmax(four, v128.shuffle<i32>(four, four, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.pmax(two, v128.shuffle<i32>(two, two, 1, 0, 3, 2)), 0);
 }
 
-/** scores [64] of one query -> exp(s - max), zero outside [begin, end) as far as [from, to) goes (multiples of 8); writes max and sum. */
-function block_softmax(scoresAt: usize, stateAt: usize, begin: i32, end: i32, from: i32, to: i32): void {
+/**
+ * scores [64] of one query, `scale` (above 0) still to come -> exp(s - max), zero outside [begin, end) as far as [from, to) goes
+ * (multiples of 8); writes max and sum. The largest before the scale is the largest behind it: neither a product nor its rounding
+ * changes an order.
+ */
+function block_softmax(scoresAt: usize, stateAt: usize, scale: f32, begin: i32, end: i32, from: i32, to: i32): void {
   // What lies beyond the span weighs nothing.
   for (let t = from; t < begin; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
   for (let t = end; t < to; t++) store<f32>(scoresAt + (<usize>t << 2), f32.NEGATIVE_INFINITY);
-  const largest = largest_score(scoresAt, from, to);
-  const largest_f32x4 = f32x4.splat(largest);
-  const last = scoresAt + (<usize>to << 2);
-  for (let at = scoresAt + (<usize>from << 2); at < last; at += 32) {
-    const a = Lanes.exp(f32x4.sub(v128.load(at, 0), largest_f32x4)), b = Lanes.exp(f32x4.sub(v128.load(at, 16), largest_f32x4));
+  const largest = largest_score(scoresAt, from, to) * scale;
+  const largest_f32x4 = f32x4.splat(largest), scale_f32x4 = f32x4.splat(scale);
+  const first = scoresAt + (<usize>from << 2), last = scoresAt + (<usize>to << 2);
+  for (let at = first; at < last; at += 32) {
+    const a = Lanes.exp(f32x4.sub(f32x4.mul(v128.load(at, 0), scale_f32x4), largest_f32x4));
+    const b = Lanes.exp(f32x4.sub(f32x4.mul(v128.load(at, 16), scale_f32x4), largest_f32x4));
     v128.store(at, a, 0);
     v128.store(at, b, 16);
   }
   let sum_f32x4 = f32x4.splat(0);
-  for (let at = scoresAt + (<usize>from << 2); at < last; at += 16) sum_f32x4 = f32x4.add(sum_f32x4, v128.load(at));
+  for (let at = first; at < last; at += 16) sum_f32x4 = f32x4.add(sum_f32x4, v128.load(at));
   store<f32>(stateAt, largest, 0);
   store<f32>(stateAt, Lanes.sum(sum_f32x4), 4);
 }
@@ -155,15 +153,14 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
   }
   const from = begin & ~7, to = (end + 7) & ~7;
   const scoresAt = Scratch.scores(scratchAt, d), weightsAt = Scratch.weights(scratchAt, d);
-  const keyScalesAt = type !== CACHE_F32 ? headAt + <usize>d * PAGE : 0;
   const valuesAt = headAt + Pages.keyBytes(type, d);
   if (begin < end) block_scores(scratchAt, headAt, type, h, d, from >> 3, to >> 3, streams);
   for (let i: usize = 0; i < <usize>h; i++) {
     const seenBegin = load<i32>(spansAt + (i << 3), 0), seenEnd = load<i32>(spansAt + (i << 3), 4);
     const stateAt = blockAt + i * stateBytes, rowAt = scoresAt + i * X_ROW;
     if (seenBegin < seenEnd) {
-      scale_scores(rowAt, scale, keyScalesAt, from, to);
-      block_softmax(rowAt, stateAt, seenBegin, seenEnd, from, to);
+      if (type !== CACHE_F32) scale_scores(rowAt, scale, headAt + <usize>d * PAGE, from, to);
+      block_softmax(rowAt, stateAt, type === CACHE_F32 ? scale : 1, seenBegin, seenEnd, from, to);
     } else {
       store<f32>(stateAt, f32.NEGATIVE_INFINITY, 0);
       store<f32>(stateAt, 0, 4);
@@ -179,35 +176,32 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
 }
 
 export function clear_state(stateAt: usize, d: i32): void {
-  memory.fill(stateAt, 0, <usize>(2 + d) << 2);
+  // Not memory.fill: a call into C for 264 bytes.
+  for (let at = stateAt + 4, end = at + (<usize>(1 + d) << 2); at < end; at += 4) store<f32>(at, 0);
   store<f32>(stateAt, f32.NEGATIVE_INFINITY);
 }
 
 /** state = state merged with block, [max, sum, o[d]] each; a block that saw nothing changes nothing. */
 export function merge_state(stateAt: usize, blockAt: usize, d: i32): void {
-  const blockMax = load<f32>(blockAt);
-  if (blockMax === f32.NEGATIVE_INFINITY) return;
-  const stateMax = load<f32>(stateAt);
-  const largest = max(stateMax, blockMax);
-  const keep = Lanes.exp(f32x4.splat(stateMax - largest)), take = Lanes.exp(f32x4.splat(blockMax - largest));
-  const keepOne = f32x4.extract_lane(keep, 0), takeOne = f32x4.extract_lane(take, 0);
-  store<f32>(stateAt, largest, 0);
-  store<f32>(stateAt, load<f32>(stateAt, 4) * keepOne + load<f32>(blockAt, 4) * takeOne, 4);
-  let feature = 0;
-  for (; feature + 4 <= d; feature += 4) {
-    const at = stateAt + 8 + (<usize>feature << 2);
-    v128.store(at, f32x4.add(f32x4.mul(v128.load(at), keep), f32x4.mul(v128.load(blockAt + 8 + (<usize>feature << 2)), take)));
+  if (load<f32>(blockAt) === f32.NEGATIVE_INFINITY) return;
+  // Vectors for scalars as well: a maximum of two floats is branches that nobody can foresee.
+  const stateMax = v128.load32_splat(stateAt), blockMax = v128.load32_splat(blockAt), largest = f32x4.max(stateMax, blockMax);
+  const keep = Lanes.exp(f32x4.sub(stateMax, largest)), take = Lanes.exp(f32x4.sub(blockMax, largest));
+  const sum = f32x4.add(f32x4.mul(v128.load32_splat(stateAt, 4), keep), f32x4.mul(v128.load32_splat(blockAt, 4), take));
+  v128.store32_lane(stateAt, largest, 0, 0);
+  v128.store32_lane(stateAt, sum, 0, 4);
+  const whole = <usize>(d & ~3) << 2, keepOne = f32x4.extract_lane(keep, 0), takeOne = f32x4.extract_lane(take, 0);
+  for (let at: usize = 0; at < whole; at += 16) {
+    v128.store(stateAt + at, f32x4.add(f32x4.mul(v128.load(stateAt + at, 8), keep), f32x4.mul(v128.load(blockAt + at, 8), take)), 8);
   }
-  for (; feature < d; feature++) {
-    const at = stateAt + 8 + (<usize>feature << 2);
-    store<f32>(at, load<f32>(at) * keepOne + load<f32>(blockAt + 8 + (<usize>feature << 2)) * takeOne);
+  for (let at = whole; at < <usize>d << 2; at += 4) {
+    store<f32>(stateAt + at, load<f32>(stateAt + at, 8) * keepOne + load<f32>(blockAt + at, 8) * takeOne, 8);
   }
 }
 
 /** out [d] = o / sum. */
 export function finish_state(outAt: usize, stateAt: usize, d: i32): void {
-  const sum = load<f32>(stateAt, 4);
-  for (let feature = 0; feature < d; feature++) {
-    store<f32>(outAt + (<usize>feature << 2), load<f32>(stateAt + 8 + (<usize>feature << 2)) / sum);
-  }
+  const sum = load<f32>(stateAt, 4), sum_f32x4 = f32x4.splat(sum), whole = <usize>(d & ~3) << 2;
+  for (let at: usize = 0; at < whole; at += 16) v128.store(outAt + at, f32x4.div(v128.load(stateAt + at, 8), sum_f32x4));
+  for (let at = whole; at < <usize>d << 2; at += 4) store<f32>(outAt + at, load<f32>(stateAt + at, 8) / sum);
 }
