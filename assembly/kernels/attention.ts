@@ -175,10 +175,18 @@ export function attend_block(scratchAt: usize, headAt: usize, type: u32, h: i32,
   add_products(type, h, streams, blockAt + 8, stateBytes, padded >> 3, valuesAt + Pages.groupBytes(type, begin), groupBytes, xAt, end - begin);
 }
 
+// States are cleared and copied here, not by memory.fill and memory.copy: calls into C for 264 bytes.
+
 export function clear_state(stateAt: usize, d: i32): void {
-  // Not memory.fill: a call into C for 264 bytes.
   for (let at = stateAt + 4, end = at + (<usize>(1 + d) << 2); at < end; at += 4) store<f32>(at, 0);
   store<f32>(stateAt, f32.NEGATIVE_INFINITY);
+}
+
+export function copy_state(toAt: usize, stateAt: usize, d: i32): void {
+  store<u64>(toAt, load<u64>(stateAt)); // max and sum
+  const whole = <usize>(d & ~3) << 2;
+  for (let at: usize = 0; at < whole; at += 16) v128.store(toAt + at, v128.load(stateAt + at, 8), 8);
+  for (let at = whole; at < <usize>d << 2; at += 4) store<f32>(toAt + at, load<f32>(stateAt + at, 8), 8);
 }
 
 /** state = state merged with block, [max, sum, o[d]] each; a block that saw nothing changes nothing. */

@@ -6,7 +6,7 @@ import {
   JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
   PROBABILITIES_KEYS, PROBABILITIES_OUT_AT, ROW_POSITION, TASK_BLOCK_BEGIN, TASK_BLOCK_END, TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS,
 } from "../abi";
-import { attend_block, clear_state, finish_state, merge_state, Scratch, stage_query, stage_span } from "../kernels/attention";
+import { attend_block, clear_state, copy_state, finish_state, merge_state, Scratch, stage_query, stage_span } from "../kernels/attention";
 import { Pages } from "../kernels/cache";
 import { page_of, row_word, word } from "../words";
 
@@ -39,8 +39,7 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   const headOffset = kvHead * (heads / kvHeads) + from;
   const stateBytes = <usize>(2 + Pages.padded(d)) << 2;
   const stateAt = Scratch.state(scratchAt, d);
-  // Results of one row go where MERGE reads them, [block][head][2 + d], unless their rows are padded.
-  const partial = word(taskAt, TASK_PARTIAL), direct = partial !== NO_PARTIAL && Pages.padded(d) === d;
+  const partial = word(taskAt, TASK_PARTIAL), blockAt = Scratch.block(scratchAt, d);
   for (let i = 0; i < h; i++) {
     const rowAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(firstRow + i / width) * <usize>(heads + 2 * kvHeads) * <usize>d << 2);
     stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, d);
@@ -52,12 +51,12 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
     const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
-    const partialAt = <usize>word(opAt, ATTEND_PARTIALS_AT) + (<usize>((partial + block - blockBegin) * heads + headOffset) * <usize>(2 + d) << 2);
-    const blockAt = direct ? partialAt : Scratch.block(scratchAt, d);
     attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? <i32>word(opAt, ATTEND_STREAMS) : 1, blockAt);
-    for (let i: usize = 0; i < <usize>h && !direct; i++) {
+    // Where MERGE reads them, [block][head][2 + d], results of one row go when they are done: those lines were read last by another core.
+    const partialAt = <usize>word(opAt, ATTEND_PARTIALS_AT) + (<usize>((partial + block - blockBegin) * heads + headOffset) * <usize>(2 + d) << 2);
+    for (let i: usize = 0; i < <usize>h; i++) {
       if (partial === NO_PARTIAL) merge_state(stateAt + i * stateBytes, blockAt + i * stateBytes, d);
-      else memory.copy(partialAt + i * (<usize>(2 + d) << 2), blockAt + i * stateBytes, <usize>(2 + d) << 2);
+      else copy_state(partialAt + i * (<usize>(2 + d) << 2), blockAt + i * stateBytes, d);
     }
   }
   if (partial !== NO_PARTIAL) return -1;
