@@ -241,3 +241,27 @@ describe.each(CACHES)(`attention, $cache cache, seed ${SEED}`, (cache) => {
     expect([...state.slice(1, 4)]).toEqual([1, ...Float32Array.from(cache.kept(content.values[40]))]);
   });
 });
+
+describe(`attention of what is not a number, seed ${SEED}`, () => {
+  it("a score that is NaN, at any of the 64 positions, makes that query NaN in its block and where blocks merge, and no other", () => {
+    const [cache] = CACHES; // f32: an 8-bit cache holds no NaN among its integers
+    const content = head(4, PAGE);
+    const queries = [random.floats(4), random.floats(4)];
+    for (let odd = 0; odd < PAGE; odd++) {
+      const keys = content.keys.map((key, t) => (t === odd ? Float32Array.of(Number.NaN, 0, 0, 0) : key));
+      const spans: Span[] = [[0, PAGE], odd < 32 ? [odd + 1, PAGE] : [0, odd]];
+      const [states, merged] = onBoth((kernels, arena) => {
+        const at = (of: Head) => stored(kernels, arena, cache, of, 4).at;
+        const states = block(kernels, arena, cache, at({ ...content, keys }), queries, spans);
+        const [state, out] = [arena.inout(block(kernels, arena, cache, at(content), queries, spans)), arena.out(4 * 4)];
+        kernels.merge_state(state.at, arena.in(states), 4);
+        kernels.finish_state(out.at, state.at, 4);
+        return [states, arena.f32(out)] as const;
+      });
+      const row = 2 + padded(4);
+      expect(states[0], `position ${odd}`).toBeNaN();
+      expect([...merged], `position ${odd}`).toEqual(Array(4).fill(Number.NaN));
+      expect(states.slice(row, row + 6).every(Number.isFinite), `position ${odd}`).toBe(true);
+    }
+  });
+});
