@@ -148,7 +148,7 @@ class Converter {
   }
 
   static async open(matrices: readonly Matrix[], work: WriteWork): Promise<Converter> {
-    const kernels = await openKernels(undefined, false, work.signal);
+    const kernels = await openKernels(undefined, false, { signal: work.signal });
     const plan = new MemoryPlan();
     const most = (size: (matrix: Matrix) => number) => [Math.max(0, ...matrices.map(size))];
     const places: Places = {

@@ -35,7 +35,9 @@ export const host: Host = {
   relaxed: validateRelaxed,
   wide: noWide,
 
-  async compile(build: Build, _wide: boolean, signal?: AbortSignal) {
+  compilesAhead: false,
+
+  async compile(build: Build, _wide, _unused, signal?: AbortSignal) {
     // Two literals: bundlers look for them.
     const url = build === "simd" ? new URL("./simd.wasm", import.meta.url) : new URL("./relaxed.wasm", import.meta.url);
     const bytes = await fetchKernels(`${build}.wasm`, url, signal);

@@ -22,8 +22,15 @@ export interface Host {
   relaxed(probe: Uint8Array<ArrayBuffer>): Promise<Answer>;
   /** Whether the compiler can be told to pair vectors into 256 bits. */
   wide(): Answer;
-  /** The signal ends a fetch. */
-  compile(build: Build, wide: boolean, signal?: AbortSignal): Promise<WebAssembly.Module>;
+  /** Kernels are compiled before the first of them runs, so those that nothing will call are worth leaving out. */
+  readonly compilesAhead: boolean;
+  /** `unused`: exports that nothing will call, where the host compiles ahead. The signal ends a fetch. */
+  compile(
+    build: Build,
+    wide: boolean,
+    unused: (name: string) => boolean,
+    signal?: AbortSignal,
+  ): Promise<WebAssembly.Module>;
   /** PNG, JPEG, the first frame of a GIF, WebP. */
   readonly decode: Decode;
   /** Whether the caller's thread may wait for others within a kernel. */

@@ -20,6 +20,7 @@ export const nodeLike: Omit<Host, "name"> = {
   spawn,
   relaxed: validateRelaxed,
   wide: noWide,
+  compilesAhead: false,
   compile: async (build) => compileKernels(build, await readKernels(build)),
   decode: decodeWith({
     png: () => load("fast-png"),

@@ -2,15 +2,16 @@ import { setFlagsFromString } from "node:v8";
 import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
 import type { Answer } from "./host-facts.ts";
+import { withoutBodies } from "./kernel-bodies.ts";
 import { kernelsInvalid } from "./kernels.ts";
 import { readKernels } from "./node-files.ts";
 import { compileKernels, nodeLike } from "./node-like.ts";
 import { noThreads } from "./web-host.ts";
 
 /**
- * Node. Its V8 takes flags while it runs, and gets three: the optimising compiler at once, 20-40 ms for the module (by default V8
- * starts with slow code and replaces it function by function, which the first prefill pays for); relaxed SIMD on Node 20; pairing
- * of vectors. Flags are the process's, so they are set around one synchronous compilation and put back.
+ * Node. Its V8 takes flags while it runs, and gets three: the optimising compiler at once, 40 ms for the kernels of a model (by
+ * default V8 starts with slow code and replaces it function by function, which the first prefill pays for); relaxed SIMD on Node 20;
+ * pairing of vectors. Flags are the process's, so they are set around one synchronous compilation and put back.
  */
 
 interface V8Flags {
@@ -70,12 +71,15 @@ export const host: Host = {
     return { on: true, reason: "V8 pairs vectors into 256 bits" };
   },
 
-  async compile(build: Build, wide: boolean): Promise<WebAssembly.Module> {
+  compilesAhead: FLAGS.eager.length > 0,
+
+  async compile(build: Build, wide: boolean, unused: (name: string) => boolean): Promise<WebAssembly.Module> {
     const bytes = await readKernels(build);
     if (FLAGS.eager.length === 0) return await compileKernels(build, bytes);
     const flags = [...FLAGS.eager, build === "relaxed" ? FLAGS.relaxed : undefined, wide ? FLAGS.wide : undefined];
-    const source = wide ? Uint8Array.from([...bytes, ...WIDE_SECTION]) : bytes;
     try {
+      const used = withoutBodies(bytes, unused);
+      const source = wide ? Uint8Array.from([...used, ...WIDE_SECTION]) : used;
       return withFlags(
         flags.filter((flag) => flag !== undefined),
         () => new WebAssembly.Module(source),

@@ -21,6 +21,7 @@ export const host: Host = {
   },
   relaxed: validateRelaxed,
   wide: noWide,
+  compilesAhead: false,
   compile: async (build) => (build === "simd" ? simd : relaxed),
   // Named, so that the bundle of a worker holds them. WebP's is wasm, and none is compiled while workerd runs.
   decode: decodeWith({

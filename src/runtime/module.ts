@@ -2,7 +2,7 @@ import { host } from "#host";
 import { EngineError } from "../error.ts";
 import type { Build } from "../host/build.ts";
 import type { Answer } from "../host/host-facts.ts";
-import type { ByteDot } from "../weight-types.ts";
+import { type ByteDot, isQuantized, type StoredType, WEIGHT_TYPE_NAMES } from "../weight-types.ts";
 import { byteDot } from "./dot.ts";
 
 /**
@@ -28,17 +28,35 @@ const RELAXED_PROBE = new Uint8Array([
   0, 253, 15, 253, 133, 2, 11,
 ]);
 
-const compiled = new Map<string, Pick<Kernels, "module" | "dot">>();
+interface Compiled extends Pick<Kernels, "module" | "dot"> {
+  readonly build: Build;
+  readonly wide: boolean;
+  /** Whose kernels are in it; null: all. */
+  readonly types: ReadonlySet<StoredType> | null;
+}
 
-/** `wanted` undefined: relaxed where the host has it, else simd. `wide` is a wish. */
-export async function openKernels(wanted: Build | undefined, wide: boolean, signal?: AbortSignal): Promise<Kernels> {
+const compiled: Compiled[] = [];
+
+/**
+ * `wanted` undefined: relaxed where the host has it, else simd. `wide` is a wish. `types`: of weights, as they are stored and in memory;
+ * kernels of other quantised types may be missing. Without, none is.
+ */
+export async function openKernels(
+  wanted: Build | undefined,
+  wide: boolean,
+  { types, signal }: { readonly types?: ReadonlySet<StoredType>; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Kernels> {
   if (typeof WebAssembly === "undefined") {
     const what = "this host has no WebAssembly: V8 runs with --jitless, or the browser is in a lockdown mode";
     throw new EngineError("WASM_MISSING", what, { at: { source: "kernel" } });
   }
   const [build, reason] = await chooseBuild(wanted);
   const wideness = wide ? host.wide() : { on: false, reason: "not asked for" };
-  return { build, reason, wide: wideness, ...(await compile(build, wideness.on, signal)) };
+  const { module, dot } = await compile(
+    { build, wide: wideness.on, types: (host.compilesAhead && types) || null },
+    signal,
+  );
+  return { build, reason, wide: wideness, module, dot };
 }
 
 async function chooseBuild(wanted: Build | undefined): Promise<[Build, string]> {
@@ -53,16 +71,27 @@ async function chooseBuild(wanted: Build | undefined): Promise<[Build, string]> 
   });
 }
 
-async function compile(
-  build: Build,
-  wide: boolean,
-  signal: AbortSignal | undefined,
-): Promise<Pick<Kernels, "module" | "dot">> {
-  const name = wide ? `${build} wide` : build;
-  const known = compiled.get(name);
+async function compile(wish: Omit<Compiled, "module" | "dot">, signal: AbortSignal | undefined): Promise<Compiled> {
+  const { build, wide, types } = wish;
+  const known = compiled.find((one) => one.build === build && one.wide === wide && holds(one.types, types));
   if (known) return known;
-  const module = await host.compile(build, wide, signal);
-  const kernels = { module, dot: byteDot(module) };
-  compiled.set(name, kernels);
-  return kernels;
+  const unused = (name: string) => types !== null && isOfOthers(name, types);
+  const module = await host.compile(build, wide, unused, signal);
+  const made = { ...wish, module, dot: byteDot(module) };
+  compiled.push(made);
+  return made;
+}
+
+function holds(all: Compiled["types"], wanted: Compiled["types"]): boolean {
+  return all === null || (wanted !== null && [...wanted].every((type) => !isQuantized(type) || all.has(type)));
+}
+
+/** Exports that serve one type of weights are called by what they do and its name; what decodes stored rows is short, and stays. */
+const OF_TYPE = /^(?:tile|gemv4|pack|dequantize|encode)_(.+)$/;
+const QUANTIZED = WEIGHT_TYPE_NAMES.filter(isQuantized);
+
+function isOfOthers(name: string, types: ReadonlySet<StoredType>): boolean {
+  const [, what = ""] = OF_TYPE.exec(name) ?? [];
+  const type = QUANTIZED.find((type) => `${what}_`.startsWith(`${type}_`));
+  return type !== undefined && !types.has(type);
 }

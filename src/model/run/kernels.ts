@@ -27,8 +27,11 @@ export async function planKernels(
   },
 ): Promise<{ kernels: Kernels; plan: ModelPlan; tower: TowerPlan | null }> {
   const { vision = null } = options;
+  const ofText = [...matricesOfModel(weights), ...adapterMatrices(weights)];
+  const ofVision = vision ? matricesOfVision(vision.weights) : [];
+  const types = new Set([...ofText, ...ofVision].flatMap(({ type, stored }) => [type, stored.type]));
   const open = async (wide: boolean) => {
-    const kernels = await openKernels(options.build, wide, options.signal);
+    const kernels = await openKernels(options.build, wide, { types, signal: options.signal });
     const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot };
     const tower = vision && planTower(vision.config, vision.weights, config, assumed);
     return { kernels, plan: planModel(config, weights, { ...assumed, tower: tower && towerBytes(tower) }), tower };
@@ -40,8 +43,8 @@ export async function planKernels(
     types: new Set(matrices.map(({ type }) => type)),
     ...{ activations, cache, fused: fused && wide.kernels.build === "relaxed" },
   });
-  const parts = [part([...matricesOfModel(weights), ...adapterMatrices(weights)], allFloat(weights))];
-  if (vision && wide.tower) parts.push(part(matricesOfVision(vision.weights), wide.tower.layout.sizes.fused));
+  const parts = [part(ofText, allFloat(weights))];
+  if (wide.tower) parts.push(part(ofVision, wide.tower.layout.sizes.fused));
   const difference = await findWideDifference(wide.kernels, parts);
   if (difference === undefined) return wide;
   const narrow = await open(false);
