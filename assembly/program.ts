@@ -19,7 +19,7 @@ import { attend, attend_units, merge, merge_blocks, probabilities } from "./ops/
 import { angles, embed } from "./ops/embed";
 import { rope } from "./ops/enter";
 import { grid_angles, place, shuffle, shuffle_units } from "./ops/grid";
-import { matmul, matmul_least, matmul_most, matmul_units } from "./ops/matmul";
+import { matmul, matmul_grain, matmul_least, matmul_most, matmul_units } from "./ops/matmul";
 import { convert_rows, pack } from "./ops/pack";
 import { panel, panel_units } from "./ops/panel";
 import { peaks, peaks_units } from "./ops/peaks";
@@ -81,7 +81,7 @@ export function run(control: usize, thread: i32): i32 {
     }
     if (opcode !== OP_STOP && opcode !== OP_MEET) {
       const units = count_units(control, opcode, at);
-      const least = least_units(opcode, at), most = most_units(opcode, at), grain = grain_units(control, opcode);
+      const least = least_units(opcode, at), most = most_units(opcode, at), grain = grain_units(control, opcode, at);
       while (true) {
         if (aborted(control)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
         const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
@@ -190,9 +190,9 @@ function least_units(opcode: u32, at: usize): i32 {
   return opcode === OP_MATMUL ? matmul_least(at) : 1;
 }
 
-/** Units that go together: a row alone is multiplied with eight groups at a time. */
-function grain_units(control: usize, opcode: u32): i32 {
-  return opcode === OP_MATMUL && word(control, WORD_ROWS) === 1 ? 8 : 1;
+/** Units that go together: claims are multiples of them. */
+function grain_units(control: usize, opcode: u32, at: usize): i32 {
+  return opcode === OP_MATMUL && word(control, WORD_ROWS) === 1 ? matmul_grain(at) : 1;
 }
 
 /** Units that take no longer than a few milliseconds together. */
