@@ -102,6 +102,18 @@ describe("a stream", () => {
     await expect(reader.read().then(() => reader.read())).rejects.toThrow();
   });
 
+  it("whose reader takes nothing is not waited for when the server closes, though it might stall for 30 s", async () => {
+    const reports: RequestReport[] = [];
+    const handler = await createServer(model, { metrics: false, onRequest: (report) => reports.push(report) });
+    const reader = (await post(handler, TEXT, long)).body!.getReader();
+    await reader.read();
+    const begun = performance.now();
+    await handler.close(20);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    expect(reports).toMatchObject([{ route: TEXT, aborted: false, error: "server_closing" }]);
+    await idle();
+  });
+
   it("that is refused before anything is computed has its status, not an event", async () => {
     await using small = await createModel(byteModel(32), { threads: 0, maxWaiting: 1, sequences: 1, seed: 1 });
     const handler = await createServer(small, { metrics: false });

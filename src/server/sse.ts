@@ -17,6 +17,8 @@ export const sseData = (value: unknown): string => `data: ${JSON.stringify(value
 export const sseEvent = (type: string, value: unknown): string => `event: ${type}\n${sseData(value)}`;
 
 const ALIVE = ": alive\n\n";
+/** A reader of a request that was ended has so many milliseconds for what is left. */
+const LAST_MS = 1000;
 const encoder = new TextEncoder();
 
 /**
@@ -39,24 +41,37 @@ export async function eventStream(
     left = true;
     clearTimeout(stalled);
     ticket.abort(reason);
+    ticket.failed(refusalOf(ticket.signal.reason));
     next?.catch(() => {});
     void events.return(undefined).catch(() => {});
     ticket.end(200);
+  };
+  const dropIn = (ms: number, controller: ReadableStreamDefaultController<Uint8Array>) => {
+    stalled = setTimeout(() => {
+      const reason = new Refusal(499, "client_stalled", "the client takes nothing");
+      leave(reason);
+      controller.error(reason);
+    }, ms);
   };
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
       // Not every host cancels the body of a client that left, and nobody may be reading it.
       const onAbort = () => {
         const { reason } = ticket.signal;
-        if (!(reason instanceof Refusal && reason.status === 499)) return;
-        leave(reason);
-        controller.error(reason);
+        if (reason instanceof Refusal && reason.status === 499) {
+          leave(reason);
+          controller.error(reason);
+        } else if (stalled !== undefined) {
+          clearTimeout(stalled);
+          dropIn(Math.min(LAST_MS, stall), controller);
+        }
       };
       if (ticket.signal.aborted) onAbort();
       else ticket.signal.addEventListener("abort", onAbort, { once: true });
     },
     async pull(controller) {
       clearTimeout(stalled);
+      stalled = undefined;
       let text: string | undefined;
       try {
         next ??= events.next();
@@ -79,11 +94,7 @@ export async function eventStream(
         controller.close();
         ticket.end(200);
       } else {
-        stalled = setTimeout(() => {
-          const reason = new Refusal(499, "client_stalled", "the client takes nothing");
-          leave(reason);
-          controller.error(reason);
-        }, stall);
+        dropIn(ticket.signal.aborted ? Math.min(LAST_MS, stall) : stall, controller);
       }
     },
     cancel: () => leave(new Refusal(499, "client_closed", "the client left")),
