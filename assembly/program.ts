@@ -81,7 +81,7 @@ export function run(control: usize, thread: i32): i32 {
     }
     if (opcode !== OP_STOP && opcode !== OP_MEET) {
       const units = count_units(control, opcode, at);
-      const least = least_units(opcode, at), most = most_units(opcode, at), grain = grain_units(control, opcode, at);
+      const least = least_units(opcode, at), most = most_units(opcode, at), grain = few && opcode === OP_MATMUL ? matmul_grain(at) : 1;
       while (true) {
         if (aborted(control)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
         const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
@@ -188,11 +188,6 @@ function is_short(opcode: u32, at: usize): bool {
 /** Units worth a claim: an atomic on a contended line costs as much as a small group. */
 function least_units(opcode: u32, at: usize): i32 {
   return opcode === OP_MATMUL ? matmul_least(at) : 1;
-}
-
-/** Units that go together: claims are multiples of them. */
-function grain_units(control: usize, opcode: u32, at: usize): i32 {
-  return opcode === OP_MATMUL && word(control, WORD_ROWS) === 1 ? matmul_grain(at) : 1;
 }
 
 /** Units that take no longer than a few milliseconds together. */

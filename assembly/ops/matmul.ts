@@ -68,16 +68,17 @@ export function matmul_least(opAt: usize): i32 {
 }
 
 /**
- * Visits of one row that are claimed together at least, where no more are read at once: 24 visits (768 outputs) in eights are 16 and 8 for two
- * threads. Greedy texts of `small`, q4_0 and q4_k, three models in one process, each loaded first, second and third, medians (EPYC Zen 4,
- * two threads, Node 20 and 26 wide, mean of all four): eights 242 tokens/s, fours 249, ones 233; fours 280, twos 269, sixes 267. Threads
- * wait 430 -> 150 us a step in ones, but read memory in shorter pieces.
+ * Visits that are claimed together at least in steps of few rows, where no more are read at once: 24 visits (768 outputs) in eights are 16 and
+ * 8 for two threads. Greedy texts of `small`, q4_0 and q4_k, three models in one process, each loaded first, second and third, medians (EPYC
+ * Zen 4, two threads, Node 20 and 26 wide, mean of all four): eights 242 tokens/s, fours 249, ones 233; fours 280, twos 269, sixes 267.
+ * Threads wait 430 -> 150 us a step in ones, but read memory in shorter pieces. Two texts together: ones 316, fours 327; four 405, 413; sixteen
+ * 614, 602.
  */
-const ROW_GRAIN: u32 = 4;
+const FEW_ROWS_GRAIN: u32 = 4;
 
-/** Units that go together in a step of one row. */
+/** Units that go together in a step of few rows: claims are multiples of them. */
 export function matmul_grain(opAt: usize): i32 {
-  let grain = ROW_GRAIN;
+  let grain = FEW_ROWS_GRAIN;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES); matrix++) {
     grain = max(grain, word(opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2), MATRIX_STREAMS));
   }
