@@ -1,3 +1,4 @@
+import { joined } from "./joined.ts";
 import type { DecodedPicture } from "./picture.ts";
 
 /**
@@ -34,13 +35,7 @@ class Reader {
   blocks(): Uint8Array {
     const parts: Uint8Array[] = [];
     for (let count = this.byte(); count > 0; count = this.byte()) parts.push(this.bytes(count));
-    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all;
+    return joined(parts);
   }
 }
 

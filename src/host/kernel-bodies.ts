@@ -3,6 +3,8 @@
  * nothing calls. Indices, exports and all else stay (WebAssembly core 2.0, 5.5: sections 2, 7 and 10).
  */
 
+import { joined } from "./joined.ts";
+
 /** The magic word and the version. */
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const [IMPORTS, EXPORTS, CODE] = [2, 7, 10];
@@ -112,14 +114,4 @@ function codeWithout(reader: Reader, dropped: (index: number) => boolean): Uint8
 /** LEB128. */
 function encoded(number: number): number[] {
   return number < 128 ? [number] : [128 + (number % 128), ...encoded(Math.floor(number / 128))];
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

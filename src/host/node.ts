@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import type { Build } from "./build.ts";
 import type { Host } from "./host.ts";
 import type { Answer } from "./host-facts.ts";
+import { joined } from "./joined.ts";
 import { withoutBodies } from "./kernel-bodies.ts";
 import { kernelsInvalid } from "./kernels.ts";
 import { readKernels } from "./node-files.ts";
@@ -42,7 +43,7 @@ const MAJOR = Number.parseInt(process.versions.node, 10);
 const FLAGS: V8Flags = V8_FLAGS[MAJOR] ?? { eager: [] };
 
 /** An empty custom section "wide": V8 shares code between modules of equal bytes, and narrow code is not wanted here. */
-const WIDE_SECTION = [0, 5, 4, 119, 105, 100, 101];
+const WIDE_SECTION = Uint8Array.of(0, 5, 4, 119, 105, 100, 101);
 
 export const host: Host = {
   ...nodeLike,
@@ -79,7 +80,7 @@ export const host: Host = {
     const flags = [...FLAGS.eager, build === "relaxed" ? FLAGS.relaxed : undefined, wide ? FLAGS.wide : undefined];
     try {
       const used = withoutBodies(bytes, unused);
-      const source = wide ? Uint8Array.from([...used, ...WIDE_SECTION]) : used;
+      const source = wide ? joined([used, WIDE_SECTION]) : used;
       return withFlags(
         flags.filter((flag) => flag !== undefined),
         () => new WebAssembly.Module(source),
