@@ -46,12 +46,14 @@ export async function eventStream(
     void events.return(undefined).catch(() => {});
     ticket.end(200);
   };
-  const dropIn = (ms: number, controller: ReadableStreamDefaultController<Uint8Array>) => {
+  const dropLater = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    clearTimeout(stalled);
+    const patience = ticket.signal.aborted ? Math.min(LAST_MS, stall) : stall;
     stalled = setTimeout(() => {
       const reason = new Refusal(499, "client_stalled", "the client takes nothing");
       leave(reason);
       controller.error(reason);
-    }, ms);
+    }, patience);
   };
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -62,8 +64,7 @@ export async function eventStream(
           leave(reason);
           controller.error(reason);
         } else if (stalled !== undefined) {
-          clearTimeout(stalled);
-          dropIn(Math.min(LAST_MS, stall), controller);
+          dropLater(controller);
         }
       };
       if (ticket.signal.aborted) onAbort();
@@ -94,7 +95,7 @@ export async function eventStream(
         controller.close();
         ticket.end(200);
       } else {
-        dropIn(ticket.signal.aborted ? Math.min(LAST_MS, stall) : stall, controller);
+        dropLater(controller);
       }
     },
     cancel: () => leave(new Refusal(499, "client_closed", "the client left")),
