@@ -70,7 +70,7 @@ export const TYPE_TQ1_0 = 16, TQ1_0_VALUES = 256, TQ1_0_BYTES = 54, TQ1_0_GROUP 
 export const TYPE_TQ2_0 = 17, TQ2_0_VALUES = 256, TQ2_0_BYTES = 66, TQ2_0_GROUP = 0;
 export const TYPE_F8_E4M3 = 18, F8_E4M3_VALUES = 1, F8_E4M3_BYTES = 1, F8_E4M3_GROUP = 0;
 /** Packed for quads of activations instead of pairs, in as many bytes. */
-export const TYPE_Q8_0_QUADS = 19, TYPE_IQ4_NL_QUADS = 20;
+export const TYPE_Q8_0_QUADS = 19, TYPE_IQ4_NL_QUADS = 20, TYPE_APART = 32; // beside a type: groups of a visit lie apart (visits.ts)
 
 // ---- kernels of MATMUL: what MATRIX_TILE and MATRIX_ROW name; all of one form give the same bits ----
 
@@ -305,7 +305,7 @@ export const MATRIX_COLS = 3; // inputs
 export const MATRIX_GROUP_BYTES = 4; // of one packed group
 export const MATRIX_TILE = 5; // kernel of several rows
 export const MATRIX_ROW = 6; // kernel of one row, 0: the tile
-export const MATRIX_DEQUANTIZE = 7; // type whose groups a float tile gets as f32, 0: they are
+export const MATRIX_TYPE = 7; // how weights are packed
 export const MATRIX_PANEL_AT = 8;
 export const MATRIX_PANEL_BYTES = 9; // of one input
 export const MATRIX_SCALE_AT = 10;

@@ -22,6 +22,7 @@ export type {
 } from "./checkpoint/checkpoint.ts";
 export type { CheckpointLike } from "./checkpoint/open.ts";
 export type { SourceLike } from "./checkpoint/source.ts";
+export type { Choice, Choices } from "./choice.ts";
 export { type Quantized, type QuantizeOptions, quantize } from "./convert/quantize.ts";
 export type { TowerType } from "./convert/quantize-tower.ts";
 export type { QuantizeProgress, WrittenFile } from "./convert/write-files.ts";
@@ -84,7 +85,7 @@ export type { DecodeOptions, EncodeOptions, Tokenizer, TokenStream } from "./tok
 export type { AnswerPart, ToolCall } from "./tools/call.ts";
 export type { ToolFormat } from "./tools/dialect.ts";
 export type { ToolChoice } from "./tools/offer.ts";
-export type { ActivationType, Choice, Choices, StoredType } from "./weight-types.ts";
+export type { ActivationType, StoredType } from "./weight-types.ts";
 
 /** What `inspect` tells; names in it come from the file, those of tokens are escaped. */
 export interface Inspection extends ModelInspection, TextInspection {

@@ -14,6 +14,8 @@ export type ByteDot = "unsigned" | "signed" | "saturating";
 export interface Met {
   readonly activations: ActivationType;
   readonly dot: ByteDot;
+  /** Types that are packed with the groups of a visit apart, where they have `apart`; absent: none. */
+  readonly apart?: readonly StoredType[] | undefined;
 }
 
 /** What weights meet: f32, or integers of 16 bits or 8, pairs of them as i16 or quads as i8; "q8 supers": those with one scale for 256. */
@@ -56,6 +58,8 @@ interface TypeRow {
   /** One row of f32; the tile of f32 takes every type, dequantised. */
   readonly rows?: Candidates["rows"];
   readonly fusedRows?: Candidates["rows"];
+  /** Its rows read the groups of a visit woven or apart (assembly/visits.ts). */
+  readonly apart?: true;
   /** The integers that it meets unless activations are f32. */
   readonly integers?: Candidates;
   /** The same of weights of signed bytes: in pairs everywhere; in quads, packed as `word` says, where the dot of bytes is exact. */
@@ -103,7 +107,7 @@ export const WEIGHT_TYPES = {
   },
   q8_0: {
     ...{ word: abi.TYPE_Q8_0, ggml: 8, fileType: 7, elements: abi.Q8_0_VALUES, bytes: abi.Q8_0_BYTES, recipe: true },
-    group: abi.Q8_0_GROUP,
+    ...{ group: abi.Q8_0_GROUP, apart: true },
     signedBytes: {
       word: abi.TYPE_Q8_0_QUADS,
       pairs: {
@@ -128,7 +132,7 @@ export const WEIGHT_TYPES = {
   },
   q4_0: {
     ...{ word: abi.TYPE_Q4_0, ggml: 2, fileType: 2, elements: abi.Q4_0_VALUES, bytes: abi.Q4_0_BYTES, recipe: true },
-    group: abi.Q4_0_GROUP,
+    ...{ group: abi.Q4_0_GROUP, apart: true },
     integers: {
       tiles: { tile_q4_0_q8: abi.KERNEL_TILE_Q4_0_Q8, tile_q4_0_q8_add: abi.KERNEL_TILE_Q4_0_Q8_ADD },
       rows: { gemv4_q4_0_q8: abi.KERNEL_GEMV4_Q4_0_Q8, gemv4_q4_0_q8_add: abi.KERNEL_GEMV4_Q4_0_Q8_ADD },
@@ -212,7 +216,7 @@ export const WEIGHT_TYPES = {
   },
   q4_k: {
     ...{ word: abi.TYPE_Q4_K, ggml: 12, fileType: 14, elements: abi.Q4_K_VALUES, bytes: abi.Q4_K_BYTES, recipe: true },
-    group: abi.Q4_K_GROUP,
+    ...{ group: abi.Q4_K_GROUP, apart: true },
     integers: {
       tiles: { tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8, tile_q4_k_q8_add: abi.KERNEL_TILE_Q4_K_Q8_ADD },
       rows: { gemv4_q4_k_q8: abi.KERNEL_GEMV4_Q4_K_Q8 },
@@ -230,7 +234,7 @@ export const WEIGHT_TYPES = {
   },
   q5_k: {
     ...{ word: abi.TYPE_Q5_K, ggml: 13, fileType: 16, elements: abi.Q5_K_VALUES, bytes: abi.Q5_K_BYTES, recipe: true },
-    group: abi.Q5_K_GROUP,
+    ...{ group: abi.Q5_K_GROUP, apart: true },
     integers: {
       tiles: { tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8, tile_q5_k_q8_add: abi.KERNEL_TILE_Q5_K_Q8_ADD },
       rows: { gemv4_q5_k_q8: abi.KERNEL_GEMV4_Q5_K_Q8 },
@@ -248,7 +252,7 @@ export const WEIGHT_TYPES = {
   },
   q6_k: {
     ...{ word: abi.TYPE_Q6_K, ggml: 14, fileType: 18, elements: abi.Q6_K_VALUES, bytes: abi.Q6_K_BYTES, recipe: true },
-    group: abi.Q6_K_GROUP,
+    ...{ group: abi.Q6_K_GROUP, apart: true },
     integers: {
       tiles: { tile_q6_k_q8: abi.KERNEL_TILE_Q6_K_Q8, tile_q6_k_q8_add: abi.KERNEL_TILE_Q6_K_Q8_ADD },
       rows: { gemv4_q6_k_q8: abi.KERNEL_GEMV4_Q6_K_Q8 },
@@ -352,8 +356,10 @@ export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {
 
 /** How weights are packed, as programs say it. */
 export function packedWord(type: StoredType, met: Met): number {
-  const { word, signedBytes } = weightType(type);
-  return signedBytes && formOf(type, met) === "q8 quads" ? signedBytes.word : word;
+  const { word, signedBytes, apart } = weightType(type);
+  const form = formOf(type, met);
+  const packed = signedBytes && form === "q8 quads" ? signedBytes.word : word;
+  return apart && form !== "f32" && met.apart?.includes(type) ? packed | abi.TYPE_APART : packed;
 }
 
 const FLOAT_TILES = { tile_f32: abi.KERNEL_TILE_F32, tile2_f32: abi.KERNEL_TILE2_F32 };
@@ -373,21 +379,3 @@ export function candidatesOf(
     ? { tiles: FUSED_TILES, rows: fusedRows, wide: "tile2_f32_fused" }
     : { tiles: FLOAT_TILES, rows, wide: "tile2_f32" };
 }
-
-export const STREAMS: readonly Choice["streams"][] = [1, 2, 4, 8];
-export const TOUCHES: readonly Choice["touch"][] = [0, 1, 8];
-
-/** Which of a form's kernels a model takes, and how they read weights. All of them give the same bits: a choice is about time alone. */
-export interface Choice {
-  /** For several rows of activations, by its name in the table of types. */
-  readonly tile: string;
-  /** For one; null: the tile. */
-  readonly row: string | null;
-  /** Visits that a row of integers takes together: streams of memory. */
-  readonly streams: 1 | 2 | 4 | 8;
-  /** Streams that read a visit into the cache before a few tiles do; 0: none. */
-  readonly touch: 0 | 1 | 8;
-}
-
-/** By type of weights. */
-export type Choices = Readonly<Partial<Record<StoredType, Choice>>>;

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
-import { STREAMS } from "../src/weight-types.ts";
+import { STREAMS } from "../src/choice.ts";
 import { CACHES, type Cache, headBytes, PAGE } from "./caches.ts";
 import { type Arena, expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { KERNEL_TILE2_F32_FUSED, MATRIX_ROW, MATRIX_STREAMS, MATRIX_TILE, MATRIX_TOUCH } from "../assembly/abi.ts";
 import { type Choice, createModel, type Model, type StoredType } from "../dist/src/index.js";
 import { openCheckpoint } from "../src/checkpoint/open.ts";
+import { STREAMS, TOUCHES } from "../src/choice.ts";
 import { readConfig } from "../src/model/config/config.ts";
 import type { Sizes } from "../src/model/plan/layout.ts";
 import { KernelChoices } from "../src/model/run/choices.ts";
@@ -11,7 +12,7 @@ import { makeTowerMemory, planTower } from "../src/model/vision/tower.ts";
 import { mapVision } from "../src/model/vision/weights.ts";
 import { choiceAsFor } from "../src/runtime/kernels.ts";
 import { fastest } from "../src/runtime/tuning.ts";
-import { candidatesOf, formOf, STREAMS, TOUCHES, weightType } from "../src/weight-types.ts";
+import { candidatesOf, formOf, weightType } from "../src/weight-types.ts";
 import { byteModel } from "./small-models.ts";
 import { visionFolder } from "./vision-golden.ts";
 
@@ -76,16 +77,16 @@ it("the tower of a model takes the choices of its types too, whether they fuse o
       expect(chosen).toEqual([KERNEL_TILE2_F32_FUSED, 0, 2, 8]);
     }
   }
-  const apart = { type: "f32", form: "f32", fused: false, dot: "saturating" } as const;
-  const fused = { ...apart, fused: true };
+  const plain = { type: "f32", form: "f32", fused: false, dot: "saturating", apart: false } as const;
+  const fused = { ...plain, fused: true };
   const choice: Choice = { tile: "tile2_f32", row: "gemv4_f32_f32", streams: 4, touch: 0 };
-  expect(choiceAsFor(fused, apart, choice)).toEqual({
+  expect(choiceAsFor(fused, plain, choice)).toEqual({
     ...{ tile: "tile2_f32_fused", row: "gemv4_f32_f32_fused", streams: 4, touch: 0 },
   });
 });
 
 it("the choice is what a clock says is fastest: rows, touch and tile apart; differences within noise change nothing", async () => {
-  const kind = { type: "q4_0", form: "q8 quads", fused: false, dot: "saturating" } as const;
+  const kind = { type: "q4_0", form: "q8 quads", fused: false, dot: "saturating", apart: false } as const;
   const costs = async (choice: Choice, rows: string) =>
     rows === "one"
       ? 10 / choice.streams
@@ -98,6 +99,7 @@ it("the choice is what a clock says is fastest: rows, touch and tile apart; diff
     choice: { tile: "tile_q4_0_q8_add", row: "gemv4_q4_0_q8", streams: 8, touch: 8 },
     gain: 8,
   });
+  expect((await fastest({ ...kind, apart: true }, false, async ({ streams }) => streams)).choice.streams).toBe(4);
   const alike = async (choice: Choice) => 10 - choice.streams * 0.01;
   expect((await fastest(kind, false, alike)).choice).toEqual({
     ...{ tile: "tile_q4_0_q8", row: "gemv4_q4_0_q8", streams: 1, touch: 1 },

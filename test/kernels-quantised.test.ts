@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
+import { weightType } from "../src/weight-types.ts";
 import { integerSums, termsOf, valuesOf } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
@@ -102,6 +103,16 @@ function gemvBy(
           );
         }
       expectSameBits(arena.f32(direct), arena.f32(together), kernel);
+      if (weightType(format.packed).apart) {
+        const { at } = pack(kernels, arena, { ...format, word: format.word | abi.TYPE_APART }, stored, 64, cols);
+        const [both, each] = [arena.out(256), arena.out(256)];
+        const shared = [panel, panelBytes, scales, sums, cols, 1];
+        kernels.multiply_row(id, both.at, at, 2, bytes, ...shared);
+        for (const visit of [0, 1])
+          kernels.multiply_row(id, each.at + 128 * visit, at + visit * 4 * bytes, 1, bytes, ...shared);
+        expectSameBits(arena.f32(both), arena.f32(together), `${kernel}, groups apart`);
+        expectSameBits(arena.f32(each), arena.f32(together), `${kernel}, groups apart, visit after visit`);
+      }
       return arena.f32(together);
     },
     shift,

@@ -37,12 +37,13 @@ export const TESTED_IN = {
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":
-    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q4_1_q8_add tile_q5_0_q8_add tile_q5_1_q8_add tile_q4_k_q8_add tile_q5_k_q8_add tile_q6_k_q8_add gemv4_q4_0_q8_add tile_q8_0_q16_two tile_q8_0_q8 gemv4_q8_0_q8 tile_q8_0_q8_signed gemv4_q8_0_q8_signed tile_iq4_nl_q8 gemv4_iq4_nl_q8 tile_iq4_nl_q8_signed gemv4_iq4_nl_q8_signed multiply_row byte_dot quantize_f32_q16_pairs quantize_f32_q8_pairs quantize_f32_q8_quads quantize_f32_q8_supers",
+    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q4_1_q8_add tile_q5_0_q8_add tile_q5_1_q8_add tile_q4_k_q8_add tile_q5_k_q8_add tile_q6_k_q8_add gemv4_q4_0_q8_add tile_q8_0_q16_two tile_q8_0_q8 gemv4_q8_0_q8 tile_q8_0_q8_signed gemv4_q8_0_q8_signed tile_iq4_nl_q8 gemv4_iq4_nl_q8 tile_iq4_nl_q8_signed gemv4_iq4_nl_q8_signed multiply_row gemv8_q8_0_q16 gemv8_q8_0_q8 gemv8_q8_0_q8_signed gemv8_q4_0_q8 gemv8_q4_0_q8_add gemv8_q4_k_q8 gemv8_q5_k_q8 gemv8_q6_k_q8 byte_dot quantize_f32_q16_pairs quantize_f32_q8_pairs quantize_f32_q8_quads quantize_f32_q8_supers",
   "kernels-storage.test.ts":
     "pack_q8_0 dequantize_q8_0 pack_q4_0 dequantize_q4_0 pack_q4_1 dequantize_q4_1 pack_q5_0 dequantize_q5_0 pack_q5_1 dequantize_q5_1 pack_q4_k dequantize_q4_k pack_q5_k dequantize_q5_k pack_q6_k dequantize_q6_k pack_iq4_nl dequantize_iq4_nl pack_iq4_xs pack_q8_0_quads dequantize_q8_0_quads pack_iq4_nl_quads dequantize_iq4_nl_quads pack_iq4_xs_quads pack_rows dequantize embed_packed group_bytes packed_at row_bytes",
   "kernels-attention.test.ts":
     "store_cache_f32 store_cache_q8 stage_query stage_span attend_block clear_state merge_state finish_state",
   "kernels-run.test.ts": "run",
+  "streams.test.ts": "read_lines",
   "sizes.test.ts": "attention_bytes page_bytes matmul_bytes",
   "blocks.test.ts":
     "decode_f32 decode_f16 decode_bf16 decode_f8_e4m3 decode_q8_0 decode_q4_0 decode_q4_1 decode_q5_0 decode_q5_1 decode_q2_k decode_q3_k decode_q4_k decode_q5_k decode_q6_k decode_iq4_nl decode_iq4_xs decode_mxfp4 decode_tq1_0 decode_tq2_0 decode_row finite_row",

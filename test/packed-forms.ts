@@ -102,7 +102,7 @@ export function pack(
   const [to, from] = [arena.out(groups * kernels.group_bytes(word, cols)), arena.in(stored)];
   for (let group = 0; group < groups; group++)
     kernels[own](
-      ...[kernels.packed_at(word, to.at, group, groups, cols, 0), stepOf(group, groups)],
+      ...[kernels.packed_at(word, to.at, group, groups, cols, 0), word & abi.TYPE_APART ? 32 : stepOf(group, groups)],
       ...[from + 8 * group * rowBytes, rowBytes, Math.min(8, rows - 8 * group), cols],
     );
   return to;

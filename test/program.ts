@@ -11,9 +11,10 @@ import {
   WORD_FAULT,
   WORD_PC,
 } from "../assembly/abi.ts";
+import { STREAMS, TOUCHES } from "../src/choice.ts";
 import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
 import { FORM_BYTES, groupBytes, scaleWords } from "../src/runtime/packed.ts";
-import { candidatesOf, type PanelForm, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPES } from "../src/weight-types.ts";
+import { candidatesOf, type PanelForm, type StoredType, WEIGHT_TYPES } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
 
 /** Operands by the names of abi.ts without their prefix; those that are not named are 0. */
@@ -37,11 +38,10 @@ const FORMS = ["f32", "q16 pairs", "q8 quads", "q8 pairs", "q8 supers"] as const
 /** Every choice for weights of a type and activations of a form: each tile with each row, rows by the tile, and all ways to read weights. */
 export function choicesOf(type: StoredType, form: number, cols: number, fused = false): Words<"MATRIX">[] {
   const { word } = WEIGHT_TYPES[type];
-  const float = form === abi.FORM_F32;
   const { tiles, rows } = candidatesOf(type, FORMS[form], { fused, dot: "saturating" })!;
   const fixed = {
     ...{ GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: FORM_BYTES[FORMS[form]] },
-    ...{ DEQUANTIZE: float && type !== "f32" ? word : 0, STREAMS: 1 },
+    ...{ TYPE: word, STREAMS: 1 },
   };
   const kernels = Object.values(tiles).flatMap((TILE) =>
     [...Object.values(rows), 0].map((ROW) => ({ ...fixed, TILE, ROW })),

@@ -40,16 +40,27 @@ it("every stored digest is what 128-bit code gives, both builds", async () => {
   }
 });
 
+it("whether the groups of a visit are woven or lie apart, the same bits, both builds", async () => {
+  for (const build of ["simd", "relaxed"] as const) {
+    const kernels = await openKernels(build, false);
+    for (const { type, ...check } of CHECKS.filter(({ type }) => weightType(type).apart)) {
+      const digest = weightType(type).digests?.[metName(type, check)];
+      expect([build, type, await digestOf(kernels, type, { ...check, apart: [type] })]).toEqual([build, type, digest]);
+    }
+  }
+});
+
 it("whatever the dot of bytes takes, the same bits (simd build, which has all three)", async () => {
   const kernels = await openKernels("simd", false);
   for (const { type, ...check } of CHECKS)
     for (const dot of weightType(type).signedBytes && check.activations === "q8"
       ? (["unsigned", "signed"] as const)
       : [])
-      expect([type, dot, await digestOf({ ...kernels, dot }, type, check)]).toEqual([
-        ...[type, dot],
-        weightType(type).digests?.[metName(type, check)],
-      ]);
+      for (const apart of [[], [type]])
+        expect([type, dot, await digestOf({ ...kernels, dot }, type, { ...check, apart })]).toEqual([
+          ...[type, dot],
+          weightType(type).digests?.[metName(type, check)],
+        ]);
 });
 
 it("a type that text and tower hold is proven once where both meet it alike, and a difference of either is named", async () => {

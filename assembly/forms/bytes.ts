@@ -9,8 +9,9 @@
  * Exact: |sum| <= 32 x 127 x 255 < 2^21; its conversion to f32 and its scaling round as in q8_0.ts.
  */
 
-import { TYPE_IQ4_NL, VISIT_STEP } from "../abi";
+import { TYPE_IQ4_NL, VISIT_GROUPS, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
+import { VISIT_SUMS, VISIT_UNIT } from "../visits";
 
 /** From a unit of a group to its next in a whole visit. */
 const STEP: usize = VISIT_STEP;
@@ -121,39 +122,58 @@ export class Bytes {
   /** One row, a visit, at most eight blocks: sums [32] go on, and lie in memory (q8_0.ts). */
   @inline static four(type: u32, signed: bool, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
     for (let block = 0; block < blocks; block++) {
-      const row = v128.load32_splat(scaleAt);
-      let c0 = Bytes.begin(signed, sumsAt), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-      const end = at + Bytes.units(type) * STEP;
-      while (at < end) {
-        const x = v128.load32_splat(panelAt, 0), y = Bytes.nibbles(type) ? v128.load32_splat(panelAt, 16) : x;
-        const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
-        c0 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w0), c0); c1 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w1), c1);
-        if (Bytes.nibbles(type)) { c0 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w0), c0); c1 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w1), c1); }
-        const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
-        c2 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w2), c2); c3 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w3), c3);
-        if (Bytes.nibbles(type)) { c2 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w2), c2); c3 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w3), c3); }
-        const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
-        c4 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w4), c4); c5 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w5), c5);
-        if (Bytes.nibbles(type)) { c4 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w4), c4); c5 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w5), c5); }
-        const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
-        c6 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w6), c6); c7 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w7), c7);
-        if (Bytes.nibbles(type)) { c6 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w6), c6); c7 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w7), c7); }
-        at += STEP;
-        panelAt += 4;
-      }
-      const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
-      v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-      const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, v128.load(at, 32)), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, v128.load(at, 48));
-      v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-      const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, v128.load(at, 64)), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, v128.load(at, 80));
-      v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-      const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
-      v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
-      at += STEP;
-      if (Bytes.nibbles(type)) panelAt += 16;
+      Bytes.block(type, signed, false, sumAt, at, 0, panelAt, scaleAt, sumsAt);
+      at += (Bytes.units(type) + 1) * STEP;
+      panelAt += 32;
       scaleAt += 4;
       sumsAt += 4;
     }
+  }
+
+  /** The same of visits whose groups lie apart, a block of each in turn. */
+  @inline static apart(type: u32, signed: bool, sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
+    for (let block = 0; block < blocks; block++) {
+      for (let visit = 0, to = sumAt, from = at; visit < visits; visit++, to += VISIT_SUMS, from += groupBytes * VISIT_GROUPS) {
+        Bytes.block(type, signed, true, to, from, groupBytes, panelAt, scaleAt, sumsAt);
+      }
+      at += (Bytes.units(type) + 1) * VISIT_UNIT;
+      panelAt += 32;
+      scaleAt += 4;
+      sumsAt += 4;
+    }
+  }
+
+  /** A block of four groups, `lane` bytes from one to the next where they lie apart. */
+  @inline static block(type: u32, signed: bool, apart: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize, sumsAt: usize): void {
+    let at1 = at + lane, at2 = at1 + lane, at3 = at2 + lane;
+    const row = v128.load32_splat(scaleAt);
+    let c0 = Bytes.begin(signed, sumsAt), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+    const end = at + Bytes.units(type) * (apart ? VISIT_UNIT : STEP);
+    while (at < end) {
+      const x = v128.load32_splat(panelAt, 0), y = Bytes.nibbles(type) ? v128.load32_splat(panelAt, 16) : x;
+      const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
+      c0 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w0), c0); c1 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w1), c1);
+      if (Bytes.nibbles(type)) { c0 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w0), c0); c1 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w1), c1); }
+      const w2 = (apart ? v128.load(at1, 0) : v128.load(at, 32)), w3 = (apart ? v128.load(at1, 16) : v128.load(at, 48));
+      c2 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w2), c2); c3 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w3), c3);
+      if (Bytes.nibbles(type)) { c2 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w2), c2); c3 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w3), c3); }
+      const w4 = (apart ? v128.load(at2, 0) : v128.load(at, 64)), w5 = (apart ? v128.load(at2, 16) : v128.load(at, 80));
+      c4 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w4), c4); c5 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w5), c5);
+      if (Bytes.nibbles(type)) { c4 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w4), c4); c5 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w5), c5); }
+      const w6 = (apart ? v128.load(at3, 0) : v128.load(at, 96)), w7 = (apart ? v128.load(at3, 16) : v128.load(at, 112));
+      c6 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w6), c6); c7 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w7), c7);
+      if (Bytes.nibbles(type)) { c6 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w6), c6); c7 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w7), c7); }
+      if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
+      panelAt += 4;
+    }
+    const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
+    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
+    const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, (apart ? v128.load(at1, 0) : v128.load(at, 32))), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, (apart ? v128.load(at1, 16) : v128.load(at, 48)));
+    v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+    const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, (apart ? v128.load(at2, 0) : v128.load(at, 64))), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, (apart ? v128.load(at2, 16) : v128.load(at, 80)));
+    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
+    const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, (apart ? v128.load(at3, 0) : v128.load(at, 96))), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, (apart ? v128.load(at3, 16) : v128.load(at, 112)));
+    v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
   }
 
   /** [4 outputs][4 k] i8 -> one half of four rows of k. */

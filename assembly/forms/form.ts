@@ -14,31 +14,31 @@ import {
   KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
   KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
-  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_COLS, SUPER_WORDS, TILE_ROWS, TYPE_BF16, TYPE_F16,
+  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_COLS, SUPER_WORDS, TILE_ROWS, TYPE_APART, TYPE_BF16, TYPE_F16,
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_NL_QUADS, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
   TYPE_Q8_0, TYPE_Q8_0_QUADS, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
 import { decode_row, row_bytes } from "../stored/row";
-import { Visits } from "../visits";
+import { VISIT_SUMS, Visits } from "../visits";
 import {
   dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused,
   row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./float";
 import { dequantize_iq4_nl, gemv4_iq4_nl_q16, pack_iq4_nl, pack_iq4_nl_quads, pack_iq4_xs, pack_iq4_xs_quads, tile_iq4_nl_q16 } from "./iq4_nl";
-import { dequantize_q4_0, gemv4_q4_0_q8, gemv4_q4_0_q8_add, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
+import { dequantize_q4_0, gemv4_q4_0_q8, gemv4_q4_0_q8_add, gemv8_q4_0_q8, gemv8_q4_0_q8_add, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
 import { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8, tile_q4_1_q8_add } from "./q4_1";
-import { dequantize_q4_k, gemv4_q4_k_q8, pack_q4_k, tile_q4_k_q8, tile_q4_k_q8_add } from "./q4_k";
+import { dequantize_q4_k, gemv4_q4_k_q8, gemv8_q4_k_q8, pack_q4_k, tile_q4_k_q8, tile_q4_k_q8_add } from "./q4_k";
 import { dequantize_q5_0, gemv4_q5_0_q8, pack_q5_0, tile_q5_0_q8, tile_q5_0_q8_add } from "./q5_0";
 import { dequantize_q5_1, gemv4_q5_1_q8, pack_q5_1, tile_q5_1_q8, tile_q5_1_q8_add } from "./q5_1";
-import { dequantize_q5_k, gemv4_q5_k_q8, pack_q5_k, tile_q5_k_q8, tile_q5_k_q8_add } from "./q5_k";
-import { dequantize_q6_k, gemv4_q6_k_q8, pack_q6_k, tile_q6_k_q8, tile_q6_k_q8_add } from "./q6_k";
+import { dequantize_q5_k, gemv4_q5_k_q8, gemv8_q5_k_q8, pack_q5_k, tile_q5_k_q8, tile_q5_k_q8_add } from "./q5_k";
+import { dequantize_q6_k, gemv4_q6_k_q8, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8, tile_q6_k_q8_add } from "./q6_k";
 import { dequantize_iq4_nl_quads, gemv4_iq4_nl_q8, gemv4_iq4_nl_q8_signed, tile_iq4_nl_q8, tile_iq4_nl_q8_signed } from "./iq4_nl_quads";
-import { dequantize_q8_0_quads, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q8, tile_q8_0_q8_signed } from "./q8_0_quads";
-import { dequantize_q8_0, gemv4_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
+import { dequantize_q8_0_quads, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, gemv8_q8_0_q8, gemv8_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q8, tile_q8_0_q8_signed } from "./q8_0_quads";
+import { dequantize_q8_0, gemv4_q8_0_q16, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
 
 /** Bytes of one packed group, or of inputs of it that are whole blocks. */
 export function group_bytes(type: u32, cols: i32): usize {
-  switch (type) {
+  switch (type & ~TYPE_APART) {
     case TYPE_F32: return <usize>(cols / F32_VALUES) * F32_GROUP;
     case TYPE_F16: return <usize>(cols / F16_VALUES) * F16_GROUP;
     case TYPE_BF16: return <usize>(cols / BF16_VALUES) * BF16_GROUP;
@@ -55,9 +55,14 @@ export function group_bytes(type: u32, cols: i32): usize {
   }
 }
 
-/** Whether groups are woven (visits.ts): the forms that meet integers. */
+/** Whether groups are woven (visits.ts): the forms that meet integers, unless packed apart. */
 export function is_woven(type: u32): bool {
-  return type !== TYPE_F32 && type !== TYPE_F16 && type !== TYPE_BF16 && !kept_as_stored(type);
+  return !is_apart(type) && type !== TYPE_F32 && type !== TYPE_F16 && type !== TYPE_BF16 && !kept_as_stored(type);
+}
+
+/** Whether groups lie apart though they meet integers. */
+export function is_apart(type: u32): bool {
+  return (type & TYPE_APART) !== 0;
 }
 
 /** Where inputs from `col` on, whole blocks, of group `group` of `groups` lie. */
@@ -68,7 +73,8 @@ export function packed_at(type: u32, weightAt: usize, group: i32, groups: i32, c
 
 /** What is packed so, as it is stored. */
 export function stored_type(type: u32): u32 {
-  return type === TYPE_Q8_0_QUADS ? TYPE_Q8_0 : type === TYPE_IQ4_NL_QUADS ? TYPE_IQ4_NL : type;
+  const form = type & ~TYPE_APART;
+  return form === TYPE_Q8_0_QUADS ? TYPE_Q8_0 : form === TYPE_IQ4_NL_QUADS ? TYPE_IQ4_NL : form;
 }
 
 /** Whether a group is eight stored rows. */
@@ -78,7 +84,7 @@ export function kept_as_stored(type: u32): bool {
 
 /** `lanes` stored rows, `rowBytes` apart, of `cols` inputs -> their place in a packed group, `step` apart; further lanes become zeros. */
 export function pack_rows(type: u32, sourceType: u32, packedAt: usize, step: usize, sourceAt: usize, rowBytes: usize, lanes: i32, cols: i32): void {
-  switch (type) {
+  switch (type & ~TYPE_APART) {
     case TYPE_Q8_0: pack_q8_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q8_0_QUADS: pack_q8_0_quads(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
     case TYPE_Q4_0: pack_q4_0(packedAt, step, sourceAt, rowBytes, lanes, cols); break;
@@ -109,7 +115,7 @@ export const ROWS_BYTES: usize = <usize>GROUP * DEQUANTIZE_COLS * 4;
 
 /** Inputs [col, colEnd) of a group, at most DEQUANTIZE_COLS and whole blocks, as f32 [colEnd - col][8]. Not for f32 itself. */
 export function dequantize(type: u32, intoAt: usize, groupAt: usize, step: usize, cols: i32, col: i32, colEnd: i32, rowsAt: usize): void {
-  switch (type) {
+  switch (type & ~TYPE_APART) {
     case TYPE_BF16: dequantize_bf16(intoAt, groupAt, col, colEnd); break;
     case TYPE_F16: dequantize_f16(intoAt, groupAt, col, colEnd); break;
     case TYPE_Q8_0: dequantize_q8_0(intoAt, groupAt, step, col, colEnd); break;
@@ -151,7 +157,7 @@ function dequantize_stored(type: u32, intoAt: usize, groupAt: usize, cols: i32, 
 /** Row `row` of a packed matrix of `rows`, not of f32, f16 or bf16 -> out [cols] f32; scratch: twice ROWS_BYTES. */
 export function embed_packed(type: u32, outAt: usize, weightAt: usize, row: i32, rows: i32, cols: i32, scratchAt: usize): void {
   const group = row / GROUP, groups = Visits.groups(rows), lane = <usize>(row % GROUP) << 2;
-  const groupAt = packed_at(type, weightAt, group, groups, cols, 0), step = Visits.step(Visits.beside(group, groups));
+  const groupAt = packed_at(type, weightAt, group, groups, cols, 0), step = Visits.step(Visits.beside(group, groups), is_woven(type));
   for (let col = 0; col < cols; col += DEQUANTIZE_COLS) {
     const colEnd = min(col + DEQUANTIZE_COLS, cols);
     dequantize(type, scratchAt, groupAt, step, cols, col, colEnd, scratchAt + ROWS_BYTES);
@@ -230,19 +236,25 @@ export function scale_bytes(supers: bool, cols: i32): usize {
 
 /**
  * One row, `panelBytes` an input, and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory,
- * eight blocks of each in turn. `restAt`: sums of blocks, or beside super-blocks room for 32 integers.
+ * eight blocks of each in turn; four times as many where groups lie apart, a block of each in turn. `restAt`: sums of blocks, or beside
+ * super-blocks room for 32 integers.
  */
-export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, restAt: usize, cols: i32): void {
+export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, restAt: usize, cols: i32, apart: bool): void {
   const visitBytes = groupBytes * VISIT_GROUPS, sumsEnd = sumAt + <usize>visits * VISIT_SUMS;
   if (row < <u32>KERNEL_INTEGER_ROW) {
     for (; sumAt < sumsEnd; sumAt += VISIT_SUMS, visitAt += visitBytes) float_row(row, sumAt, visitAt, panelAt, cols);
     return;
   }
   for (let at = sumAt; at < sumsEnd; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
-  const blocks = cols / BLOCK, turnBytes = groupBytes / <usize>blocks * (TURN * VISIT_GROUPS);
-  const supers = meets_supers(row), scales = scale_bytes(supers, TURN_COLS), rest: usize = supers ? 0 : scales;
+  const blocks = cols / BLOCK, supers = meets_supers(row);
+  if (apart && !supers) return apart_row(row, sumAt, visitAt, groupBytes, visits, panelAt, scaleAt, restAt, blocks);
+  const turnBytes = groupBytes / <usize>blocks * (apart ? TURN : TURN * VISIT_GROUPS);
+  const scales = scale_bytes(supers, TURN_COLS), rest: usize = supers ? 0 : scales;
   for (let left = blocks; left > 0; left -= TURN) {
-    for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) integer_row(row, at, from, panelAt, scaleAt, restAt, min(left, TURN));
+    for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) {
+      if (apart) apart_row(row, at, from, groupBytes, 1, panelAt, scaleAt, restAt, TURN);
+      else integer_row(row, at, from, panelAt, scaleAt, restAt, min(left, TURN));
+    }
     visitAt += turnBytes;
     panelAt += <usize>TURN_COLS * panelBytes;
     scaleAt += scales;
@@ -250,8 +262,21 @@ export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32
   }
 }
 
-/** Bytes of the sums of one row over a visit. */
-export const VISIT_SUMS: usize = VISIT_GROUPS * GROUP * 4;
+/** As integer_row, of visits whose groups lie apart. */
+function apart_row(row: u32, sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
+  switch (row) {
+    case KERNEL_GEMV4_Q8_0_Q16: gemv8_q8_0_q16(sumAt, at, groupBytes, visits, panelAt, scaleAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q8: gemv8_q8_0_q8(sumAt, at, groupBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv8_q8_0_q8_signed(sumAt, at, groupBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_0_Q8: gemv8_q4_0_q8(sumAt, at, groupBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv8_q4_0_q8_add(sumAt, at, groupBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_K_Q8: gemv8_q4_k_q8(sumAt, at, groupBytes, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q5_K_Q8: gemv8_q5_k_q8(sumAt, at, groupBytes, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q6_K_Q8: gemv8_q6_k_q8(sumAt, at, groupBytes, panelAt, scaleAt, restAt, blocks); break;
+    default: unreachable();
+  }
+}
+
 /** Blocks of a visit before the next one has its turn: a super-block. Out of memory turns of 1, 2, 4 and 8 read alike. */
 const TURN = 8, TURN_COLS = TURN * BLOCK;
 /** Of a row beside a super-block. */

@@ -18,9 +18,10 @@
  * register cost no more on the stack than in memory of ours.
  */
 
-import { BLOCK, GROUP, VISIT_STEP } from "../abi";
+import { BLOCK, GROUP, VISIT_GROUPS, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 import { Rows } from "./rows";
+import { VISIT_SUMS, VISIT_UNIT } from "../visits";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
@@ -118,33 +119,52 @@ export function tile_q8_0_q16_two(h: i32, sumAt: usize, weightAt: usize, step: u
  */
 export function gemv4_q8_0_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   for (let block = 0; block < blocks; block++) {
-    const row = v128.load32_splat(scaleAt);
-    let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    const end = at + UNITS * STEP;
-    while (at < end) {
-      const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4);
-      c0 = Tile.dot(x, v128.load8x8_s(at, 0), c0); c1 = Tile.dot(x, v128.load8x8_s(at, 8), c1);
-      c0 = Tile.dot(y, v128.load8x8_s(at, 16), c0); c1 = Tile.dot(y, v128.load8x8_s(at, 24), c1);
-      c2 = Tile.dot(x, v128.load8x8_s(at, 32), c2); c3 = Tile.dot(x, v128.load8x8_s(at, 40), c3);
-      c2 = Tile.dot(y, v128.load8x8_s(at, 48), c2); c3 = Tile.dot(y, v128.load8x8_s(at, 56), c3);
-      c4 = Tile.dot(x, v128.load8x8_s(at, 64), c4); c5 = Tile.dot(x, v128.load8x8_s(at, 72), c5);
-      c4 = Tile.dot(y, v128.load8x8_s(at, 80), c4); c5 = Tile.dot(y, v128.load8x8_s(at, 88), c5);
-      c6 = Tile.dot(x, v128.load8x8_s(at, 96), c6); c7 = Tile.dot(x, v128.load8x8_s(at, 104), c7);
-      c6 = Tile.dot(y, v128.load8x8_s(at, 112), c6); c7 = Tile.dot(y, v128.load8x8_s(at, 120), c7);
-      at += STEP;
-      panelAt += 8;
-    }
-    const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
-    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, v128.load(at, 32)), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, v128.load(at, 48));
-    v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, v128.load(at, 64)), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, v128.load(at, 80));
-    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, v128.load(at, 96)), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, v128.load(at, 112));
-    v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
-    at += STEP;
+    four(false, sumAt, at, 0, panelAt, scaleAt);
+    at += (UNITS + 1) * STEP;
+    panelAt += 64;
     scaleAt += 4;
   }
+}
+
+/** The same of visits whose groups lie apart, a block of each in turn. */
+export function gemv8_q8_0_q16(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, blocks: i32): void {
+  for (let block = 0; block < blocks; block++) {
+    for (let visit = 0, to = sumAt, from = at; visit < visits; visit++, to += VISIT_SUMS, from += groupBytes * VISIT_GROUPS) {
+      four(true, to, from, groupBytes, panelAt, scaleAt);
+    }
+    at += (UNITS + 1) * VISIT_UNIT;
+    panelAt += 64;
+    scaleAt += 4;
+  }
+}
+
+/** A block of four groups, `lane` bytes from one to the next where they lie apart. */
+@inline function four(apart: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize): void {
+  let at1 = at + lane, at2 = at1 + lane, at3 = at2 + lane;
+  const row = v128.load32_splat(scaleAt);
+  let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+  const end = at + UNITS * (apart ? VISIT_UNIT : STEP);
+  while (at < end) {
+    const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4);
+    c0 = Tile.dot(x, v128.load8x8_s(at, 0), c0); c1 = Tile.dot(x, v128.load8x8_s(at, 8), c1);
+    c0 = Tile.dot(y, v128.load8x8_s(at, 16), c0); c1 = Tile.dot(y, v128.load8x8_s(at, 24), c1);
+    c2 = Tile.dot(x, (apart ? v128.load8x8_s(at1, 0) : v128.load8x8_s(at, 32)), c2); c3 = Tile.dot(x, (apart ? v128.load8x8_s(at1, 8) : v128.load8x8_s(at, 40)), c3);
+    c2 = Tile.dot(y, (apart ? v128.load8x8_s(at1, 16) : v128.load8x8_s(at, 48)), c2); c3 = Tile.dot(y, (apart ? v128.load8x8_s(at1, 24) : v128.load8x8_s(at, 56)), c3);
+    c4 = Tile.dot(x, (apart ? v128.load8x8_s(at2, 0) : v128.load8x8_s(at, 64)), c4); c5 = Tile.dot(x, (apart ? v128.load8x8_s(at2, 8) : v128.load8x8_s(at, 72)), c5);
+    c4 = Tile.dot(y, (apart ? v128.load8x8_s(at2, 16) : v128.load8x8_s(at, 80)), c4); c5 = Tile.dot(y, (apart ? v128.load8x8_s(at2, 24) : v128.load8x8_s(at, 88)), c5);
+    c6 = Tile.dot(x, (apart ? v128.load8x8_s(at3, 0) : v128.load8x8_s(at, 96)), c6); c7 = Tile.dot(x, (apart ? v128.load8x8_s(at3, 8) : v128.load8x8_s(at, 104)), c7);
+    c6 = Tile.dot(y, (apart ? v128.load8x8_s(at3, 16) : v128.load8x8_s(at, 112)), c6); c7 = Tile.dot(y, (apart ? v128.load8x8_s(at3, 24) : v128.load8x8_s(at, 120)), c7);
+    if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
+    panelAt += 8;
+  }
+  const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
+  v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
+  const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, (apart ? v128.load(at1, 0) : v128.load(at, 32))), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, (apart ? v128.load(at1, 16) : v128.load(at, 48)));
+  v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+  const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, (apart ? v128.load(at2, 0) : v128.load(at, 64))), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, (apart ? v128.load(at2, 16) : v128.load(at, 80)));
+  v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
+  const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, (apart ? v128.load(at3, 0) : v128.load(at, 96))), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, (apart ? v128.load(at3, 16) : v128.load(at, 112)));
+  v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

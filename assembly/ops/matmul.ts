@@ -6,14 +6,15 @@
  */
 
 import {
-  BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_DEQUANTIZE, MATRIX_GROUP_BYTES,
+  BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, TYPE_F32, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_TYPE, MATRIX_GROUP_BYTES,
   MATRIX_OUT_AT, MATRIX_OWN, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
   MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
 } from "../abi";
-import { dequantize, float_tile, has_row, integer_tile, is_woven, meets_integers, meets_supers, multiply_row, ROWS_BYTES, scale_bytes, SUM_BYTES, VISIT_SUMS } from "../forms/form";
+import { dequantize, float_tile, has_row, integer_tile, is_apart, is_woven, meets_integers, meets_supers, multiply_row, ROWS_BYTES, scale_bytes, SUM_BYTES } from "../forms/form";
 import { Segments, Tiles } from "../tiles";
-import { Visits } from "../visits";
+import { VISIT_SUMS, Visits } from "../visits";
+import { read_lines } from "./lines";
 import { word } from "../words";
 
 /** Blocks of tiles of a segment of `rows` rows. */
@@ -126,7 +127,7 @@ function matmul_block(matrixAt: usize, scratchAt: usize, owner: i32, segment: i3
   if (rows === 1) visit = matmul_row(matrixAt, scratchAt, weightAt, first, entry, begin, end);
   for (; visit < end; visit++) {
     const group = visit * VISIT_GROUPS, count = min(VISIT_GROUPS, groups - group), visitAt = weightAt + <usize>group * bytes;
-    if (streams !== 0) touch(scratchAt, visitAt, <usize>count * bytes, streams);
+    if (streams !== 0) store<u32>(scratchAt, read_lines(visitAt, <usize>count * bytes, streams));
     if (meets_integers(word(matrixAt, MATRIX_TILE))) integer_groups(matrixAt, scratchAt, visitAt, rows, first, entry, block, group, count);
     else float_groups(matrixAt, scratchAt, visitAt, rows, first, entry, block, group, count);
   }
@@ -139,9 +140,11 @@ function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, 
   const supers = meets_supers(row), scales = <usize>entry * scale_bytes(supers, cols);
   const restAt = supers ? sumAt + <usize>MOST_STREAMS * VISIT_SUMS : <usize>word(matrixAt, MATRIX_SUM_AT) + scales;
   if (!has_row(row, panelAt, cols)) return visit;
+  const apart = is_apart(word(matrixAt, MATRIX_TYPE)), streams = min(MOST_STREAMS, <i32>word(matrixAt, MATRIX_STREAMS));
+  const together = max(1, apart ? streams / VISIT_GROUPS : streams);
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
-    const group = visit * VISIT_GROUPS, count = min(max(1, min(MOST_STREAMS, <i32>word(matrixAt, MATRIX_STREAMS))), whole - visit);
-    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, restAt, cols);
+    const group = visit * VISIT_GROUPS, count = min(together, whole - visit);
+    multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, restAt, cols, apart);
     write_groups(matrixAt, sumAt, GROUP * 4, first, 1, group, count * VISIT_GROUPS);
     visit += count;
   }
@@ -151,31 +154,17 @@ function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, 
 /** Visits that a row takes together at most. */
 const MOST_STREAMS = 8;
 
-/** Segments of so few tiles wait for their weights: `touch`. With more of them, f32 weights of 2048 inputs lose 15 %. */
-const FEW_TILES = 4;
-
 /**
- * Reads the weights of a visit into the cache, one stream or eight: a tile follows one group alone, and what comes out of memory at which
- * speed is the processor's affair (runtime/tuning.ts). Xeon, q8_0, two threads, 2 / 4 / 16 sequences decoded together, groups whole:
- * 115 / 173 / 300 tokens/s without, 170 / 228 / 340 with eight (wide 153 / 217 / 415, 197 / 276 / 470).
+ * Segments of so few tiles wait for their weights, which are read into the cache before: a tile follows one group alone. Xeon, q8_0, two
+ * threads, 2 / 4 / 16 sequences decoded together, groups whole: 115 / 173 / 300 tokens/s without, 170 / 228 / 340 with eight streams
+ * (wide 153 / 217 / 415, 197 / 276 / 470). With more tiles f32 weights of 2048 inputs lose 15 %.
  */
-function touch(scratchAt: usize, at: usize, bytes: usize, streams: usize): void {
-  let seen: u32 = 0;
-  if (streams === 1) {
-    for (const end = at + bytes; at < end; at += 64) seen |= load<u32>(at);
-  } else {
-    const apart = bytes / 8;
-    for (const end = at + apart; at < end; at += 64) {
-      seen |= load<u32>(at) | load<u32>(at + apart) | load<u32>(at + 2 * apart) | load<u32>(at + 3 * apart);
-      seen |= load<u32>(at + 4 * apart) | load<u32>(at + 5 * apart) | load<u32>(at + 6 * apart) | load<u32>(at + 7 * apart);
-    }
-  }
-  store<u32>(scratchAt, seen); // else the loads would be dropped
-}
+const FEW_TILES = 4;
 
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
 function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
-  const kernel = word(matrixAt, MATRIX_TILE), step = Visits.step(count), supers = meets_supers(kernel);
+  const kernel = word(matrixAt, MATRIX_TILE), woven = !is_apart(word(matrixAt, MATRIX_TYPE)), step = Visits.step(count, woven), supers = meets_supers(kernel);
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
   const cols = <usize>word(matrixAt, MATRIX_COLS), scaleBytes = scale_bytes(supers, <i32>cols), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
@@ -186,7 +175,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
     const rowAt = panelAt + <usize>(entry + from) * rowBytes, scales = <usize>(entry + from) * scaleBytes;
     const restAt = supers ? scratchAt + VISIT_BYTES : blockSumAt + scales;
     for (let one = 0; one < count; one++) {
-      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.lane(visitAt, one, 0, true), step, rowAt, scaleAt + scales, restAt, blocks);
+      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.lane(visitAt, one, bytes, woven), step, rowAt, scaleAt + scales, restAt, blocks);
     }
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count);
   }
@@ -201,19 +190,19 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
  * of tiles of 224 KiB to 1.8 MiB; touching the next piece ahead costs 15 % at 2048 inputs.
  */
 function float_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
-  const kernel = word(matrixAt, MATRIX_TILE), type = word(matrixAt, MATRIX_DEQUANTIZE), cols = <i32>word(matrixAt, MATRIX_COLS);
+  const kernel = word(matrixAt, MATRIX_TILE), type = word(matrixAt, MATRIX_TYPE), cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 2);
   const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
-  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven = is_woven(type), stored = type === 0;
+  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven = is_woven(type), stored = type === TYPE_F32;
   const pieceBytes = stored ? bytes : PIECE_BYTES;
   const rowsAt = scratchAt + <usize>VISIT_GROUPS * PIECE_BYTES, sumsAt = rowsAt + ROWS_BYTES;
   memory.fill(sumsAt, 0, <usize>(tileEnd - tileBegin) * VISIT_BYTES);
   const step = stored && tileEnd - tileBegin === 1 ? cols : DEQUANTIZE_COLS;
   for (let col = 0; col < cols; col += step) {
     const colEnd = min(col + step, cols);
-    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, Visits.lane(visitAt, one, bytes, woven), Visits.step(count), cols, col, colEnd, rowsAt);
+    if (!stored) for (let one = 0; one < count; one++) dequantize(type, scratchAt + <usize>one * PIECE_BYTES, Visits.lane(visitAt, one, bytes, woven), Visits.step(count, woven), cols, col, colEnd, rowsAt);
     let sumAt = sumsAt;
     for (let tile = tileBegin; tile < tileEnd; tile++, sumAt += VISIT_BYTES) {
       const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);

@@ -9,7 +9,7 @@ import {
 } from "../abi";
 import { decode_row, encode_row, finite_row, row_bytes } from "../stored/row";
 import { pack_float } from "../forms/float";
-import { group_bytes, kept_as_stored, stored_type, pack_rows, packed_at } from "../forms/form";
+import { group_bytes, is_woven, kept_as_stored, stored_type, pack_rows, packed_at } from "../forms/form";
 import { Visits } from "../visits";
 import { word } from "../words";
 
@@ -35,7 +35,7 @@ export function pack(at: usize, scratchAt: usize, begin: i32, end: i32): i32 {
     } else if (!scaled && (stored === sourceType || (stored === TYPE_IQ4_NL && sourceType === TYPE_IQ4_XS))) {
       const rowBytes = row_bytes(sourceType, cols), fromAt = sourceAt + <usize>(group * GROUP - rowBegin) * rowBytes, lanes = min(GROUP, rows - group * GROUP);
       for (let lane = 0; lane < lanes; lane++) finite = finite && finite_row(sourceType, fromAt + <usize>lane * rowBytes, cols);
-      pack_rows(type, sourceType, packed_at(type, packedAt, group, groups, cols, 0), Visits.step(Visits.beside(group, groups)), fromAt, rowBytes, lanes, cols);
+      pack_rows(type, sourceType, packed_at(type, packedAt, group, groups, cols, 0), Visits.step(Visits.beside(group, groups), is_woven(type)), fromAt, rowBytes, lanes, cols);
     } else {
       finite = convert_group(at, scratchAt, group);
     }
@@ -63,7 +63,7 @@ function convert_group(at: usize, scratchAt: usize, group: i32): bool {
     for (let lane: usize = 0; lane < <usize>lanes; lane++) {
       if (!encode_row(stored, storedAt + lane * rowBytes, scratchAt + lane * (<usize>count << 2), count)) return false;
     }
-    pack_rows(type, stored, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(Visits.beside(group, groups)), storedAt, rowBytes, lanes, count);
+    pack_rows(type, stored, packed_at(type, <usize>word(at, PACK_AT), group, groups, cols, col), Visits.step(Visits.beside(group, groups), is_woven(type)), storedAt, rowBytes, lanes, count);
   }
   return true;
 }

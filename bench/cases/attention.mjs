@@ -1,6 +1,6 @@
 // Attention over one page of keys (64 positions, head size 128), and what is around it.
 
-import { STREAMS } from "../../dist/src/weight-types.js";
+import { STREAMS } from "../../dist/src/choice.js";
 import { noise, pattern } from "../arena.mjs";
 import { alongStream } from "../ceilings.mjs";
 import { EXP } from "./rows.mjs";

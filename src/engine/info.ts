@@ -1,10 +1,11 @@
 import { host } from "#host";
+import type { Choices } from "../choice.ts";
 import type { Build } from "../host/build.ts";
 import type { HostName } from "../host/host-facts.ts";
 import type { Opened } from "../model/run/open.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
 import type { Tuning } from "../model/run/tune.ts";
-import type { ActivationType, Choices } from "../weight-types.ts";
+import type { ActivationType } from "../weight-types.ts";
 import type { AdapterInfo } from "./adapters.ts";
 import type { GenerationConfig } from "./generation-config.ts";
 import type { CheckedLoadOptions } from "./load-options.ts";

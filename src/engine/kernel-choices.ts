@@ -1,5 +1,6 @@
+import { type Choice, type Choices, STREAMS, TOUCHES } from "../choice.ts";
 import { checkPlain, outOfRange, readOptions } from "../given.ts";
-import { type Choice, type Choices, STREAMS, type StoredType, TOUCHES, WEIGHT_TYPE_NAMES } from "../weight-types.ts";
+import { type StoredType, WEIGHT_TYPE_NAMES } from "../weight-types.ts";
 
 /** The option `choices`; whether a kernel multiplies what the model holds is seen when it is open. */
 export function checkChoices(given: unknown): Choices {

@@ -1,5 +1,6 @@
 import { MAX_THREADS } from "../../assembly/abi.ts";
 import type { CheckpointLike } from "../checkpoint/open.ts";
+import type { Choices } from "../choice.ts";
 import { EngineError } from "../error.ts";
 import { checkSignal } from "../generate/options.ts";
 import { checkPlain, isFunction, isPlain, outOfRange } from "../given.ts";
@@ -9,7 +10,7 @@ import type { CacheType } from "../model/plan/pages.ts";
 import { RECIPES, type Recipe } from "../model/plan/recipes.ts";
 import { SEQUENCES } from "../model/plan/sizes.ts";
 import type { LoadProgress } from "../model/run/load.ts";
-import type { ActivationType, Choices } from "../weight-types.ts";
+import type { ActivationType } from "../weight-types.ts";
 import { type AdapterOptions, checkAdapters } from "./adapters.ts";
 import { checkChoices } from "./kernel-choices.ts";
 

@@ -1,13 +1,7 @@
 import { CACHE_F32, TILE_ROWS } from "../../assembly/abi.ts";
+import { type Choice, STREAMS, STREAMS_APART } from "../choice.ts";
 import { EngineError } from "../error.ts";
-import {
-  type ByteDot,
-  type Candidates,
-  type Choice,
-  candidatesOf,
-  type PanelForm,
-  type StoredType,
-} from "../weight-types.ts";
+import { type ByteDot, type Candidates, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
 
 /** Kernels as the words of a program name them. */
 
@@ -25,6 +19,8 @@ export interface MatrixKind {
   /** Float kernels round a multiply-add once where the build can. */
   readonly fused: boolean;
   readonly dot: ByteDot;
+  /** Groups of its visits lie apart. */
+  readonly apart: boolean;
 }
 
 /** A matrix of a program: where its record begins. */
@@ -40,11 +36,14 @@ export function candidatesFor(kind: MatrixKind): Candidates {
   return candidates;
 }
 
-/** Where nothing was measured: tiles for 256-bit pairs where there are such; weights are read as one stream, line after line. */
+/** Streams that may read it. */
+export const streamsFor = ({ apart }: MatrixKind): readonly Choice["streams"][] => (apart ? STREAMS_APART : STREAMS);
+
+/** Where nothing was measured: tiles for 256-bit pairs where there are such; weights are read as one stream, line after line, or as they lie apart. */
 export function defaultChoice(place: MatrixKind, wide: boolean): Choice {
   const { tiles, rows, wide: paired } = candidatesFor(place);
   const tile = (wide ? paired : undefined) ?? Object.keys(tiles)[0];
-  return { tile, row: Object.keys(rows)[0] ?? null, streams: 1, touch: 1 };
+  return { tile, row: Object.keys(rows)[0] ?? null, streams: place.apart ? 8 : 1, touch: 1 };
 }
 
 /** A choice for matrices of a kind, as it is said of others of their type: whether floats are fused is no matter of choice. */

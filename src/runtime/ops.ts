@@ -14,7 +14,7 @@ import { type StoredType, weightType } from "../weight-types.ts";
 import { choiceWords, defaultCacheStreams, defaultChoice, queriesTogether, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
-import { FORM_BYTES, FORM_WORDS, groupBytes, type Packed, type Panel } from "./packed.ts";
+import { FORM_BYTES, FORM_WORDS, groupBytes, isApart, type Packed, type Panel } from "./packed.ts";
 
 /** The ops that take many operands: what they are given, and the words of it. */
 
@@ -203,7 +203,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, { wide, dot }: Vect
   expectAtMost(`${name} inputs`, cols, panel.cols);
   expectAtMost(`${name} outputs`, column + rows, out.shape[1]);
   if (residual) expectShape("residual", residual.shape[1], out.shape[1]);
-  const place = { type, form: panel.form, fused, dot };
+  const place = { type, form: panel.form, fused, dot, apart: isApart(word) };
   const dequantized = panel.form === "f32" && type !== "f32";
   const cached = Math.floor(PANEL_CACHE_BYTES / (cols * FORM_BYTES[panel.form] * panel.tileRows));
   return {
@@ -213,7 +213,7 @@ export function matrixOperands(op: MatrixOp, fused: boolean, { wide, dot }: Vect
     COLS: cols,
     GROUP_BYTES: groupBytes(type, cols),
     ...choiceWords(place, defaultChoice(place, wide)),
-    DEQUANTIZE: dequantized ? word : 0,
+    TYPE: word,
     PANEL_AT: panel.values.at,
     PANEL_BYTES: FORM_BYTES[panel.form],
     SCALE_AT: panel.scales?.at ?? 0,

@@ -36,6 +36,33 @@ export interface Packed {
   readonly at: Tensor;
 }
 
+/** Whether groups of a visit lie apart. */
+export const isApart = (word: number): boolean => (word & abi.TYPE_APART) !== 0;
+
+/** Bytes [begin, begin + count) of a packed matrix as they stand where its groups are woven (assembly/visits.ts); whole words. */
+export function wovenBytes(
+  bytes: Uint8Array,
+  { at, word, type, cols }: Packed,
+  begin: number,
+  count: number,
+): Uint8Array {
+  if (!isApart(word)) return bytes.subarray(at.at + begin, at.at + begin + count);
+  const group = groupBytes(type, cols),
+    visit = abi.VISIT_GROUPS * group;
+  const groups = at.bytes / group,
+    unit = abi.VISIT_STEP / abi.VISIT_GROUPS;
+  const found = new Uint8Array(count);
+  for (let word = 0; word < count; word += 4) {
+    const from = begin + word;
+    const first = Math.floor(from / visit) * abi.VISIT_GROUPS;
+    const step = unit * Math.min(abi.VISIT_GROUPS, groups - first);
+    const [turn, rest] = [Math.floor((from % visit) / step), (from % visit) % step];
+    const place = at.at + (first + Math.floor(rest / unit)) * group + turn * unit + (rest % unit);
+    found.set(bytes.subarray(place, place + 4), word);
+  }
+  return found;
+}
+
 /** Bytes of one packed group of 8 outputs; also of a part of it that is whole blocks. */
 export function groupBytes(type: StoredType, cols: number): number {
   const { elements, bytes, group = bytes * abi.GROUP } = weightType(type);

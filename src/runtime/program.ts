@@ -10,8 +10,8 @@ import {
   OP_END,
   PEAK,
 } from "../../assembly/abi.ts";
+import type { Choice } from "../choice.ts";
 import { EngineError } from "../error.ts";
-import type { Choice } from "../weight-types.ts";
 import { choiceWords, type MatrixPlace, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import { type Operands, type OpName, opWords, recordWords } from "./operands.ts";
@@ -30,7 +30,7 @@ import {
   type RouteOp,
   type StoredPiece,
 } from "./ops.ts";
-import type { Packed } from "./packed.ts";
+import { isApart, type Packed } from "./packed.ts";
 
 /**
  * Builder of programs: one method per op; checks every shape; writes the words that the interpreter reads.
@@ -149,7 +149,8 @@ export class Program {
   #records(matrices: readonly MatrixOp[], fused: boolean): number[] {
     for (const [index, { weights, panel }] of matrices.entries()) {
       const word = this.#words.length + MATMUL_WORDS + index * MATRIX_WORDS;
-      this.matrices.push({ word, type: weights[0].type, form: panel.form, fused, dot: this.#vectors.dot });
+      const [{ type, word: packed }] = weights;
+      this.matrices.push({ word, type, form: panel.form, fused, dot: this.#vectors.dot, apart: isApart(packed) });
     }
     return matrices.flatMap((op) => recordWords("MATRIX", matrixOperands(op, fused, this.#vectors)));
   }

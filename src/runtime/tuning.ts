@@ -1,5 +1,5 @@
-import { type Choice, STREAMS, TOUCHES } from "../weight-types.ts";
-import { candidatesFor, defaultChoice, type MatrixKind } from "./kernels.ts";
+import { type Choice, TOUCHES } from "../choice.ts";
+import { candidatesFor, defaultChoice, type MatrixKind, streamsFor } from "./kernels.ts";
 
 /**
  * Which choice is the fastest one here. That hangs on the processor (its prefetchers, AVX-VNNI), on what the compiler makes of a kernel and
@@ -25,7 +25,7 @@ export async function fastest(
   const { tiles, rows } = candidatesFor(place);
   const start = defaultChoice(place, wide);
   // Float kernels of one row follow four groups whatever is asked.
-  const ways = place.form === "f32" ? [] : STREAMS.map((streams) => ({ streams }));
+  const ways = place.form === "f32" ? [] : streamsFor(place).map((streams) => ({ streams }));
   const touched = await best(
     start,
     TOUCHES.map((touch) => ({ touch })),

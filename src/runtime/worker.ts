@@ -32,6 +32,7 @@ export interface Instance {
   run(control: number, thread: number): number;
   /** Four equal products, a sum of them. */
   byte_dot(activation: number, weight: number): number;
+  read_lines(at: number, bytes: number, streams: number): number;
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Instance {

@@ -14,7 +14,14 @@ import {
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import { MOST_TILES } from "../../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
-import { type ActivationType, type ByteDot, formOf, type Met, type PanelForm } from "../../weight-types.ts";
+import {
+  type ActivationType,
+  type ByteDot,
+  formOf,
+  type Met,
+  type PanelForm,
+  type StoredType,
+} from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { type AdapterLayout, adapterBytes, adapterMatrices, needsBranch, reserveAdapters } from "./adapter-layout.ts";
 import { type LoaderPlace, reserveLoader } from "./loader-place.ts";
@@ -49,6 +56,7 @@ export interface Sizes {
   readonly cache: CacheType;
   readonly activations: ActivationType;
   readonly dot: ByteDot;
+  readonly apart?: readonly StoredType[] | undefined;
   /** Rows and keys of one `trace` step. */
   readonly traceRows: number;
   readonly traceKeys: number;

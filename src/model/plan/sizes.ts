@@ -2,7 +2,7 @@ import { PAGE, TILE_ROWS } from "../../../assembly/abi.ts";
 import { EngineError } from "../../error.ts";
 import { LARGEST_MEMORY } from "../../runtime/memory.ts";
 import { packedBytes } from "../../runtime/packed.ts";
-import { type ActivationType, type ByteDot, isFloat } from "../../weight-types.ts";
+import { type ActivationType, type ByteDot, isFloat, type StoredType } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { type Layout, layerBytes, layoutMemory, matricesOfModel, type Sizes } from "./layout.ts";
 import { blocksOf, type CacheType } from "./pages.ts";
@@ -20,6 +20,8 @@ export interface SizeOptions {
   /** V8 pairs vectors into 256 bits. */
   readonly wide: boolean;
   readonly dot: ByteDot;
+  /** Types that are packed apart. */
+  readonly apart?: readonly StoredType[] | undefined;
   /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
   readonly fused?: boolean;
   /** Sequences in one step at most. */
@@ -163,6 +165,7 @@ function chooseSizes(config: ModelConfig, context: number, options: SizeOptions)
     cache: options.cache,
     activations: options.activations,
     dot: options.dot,
+    apart: options.apart,
     traceRows: Math.min(TRACE_ROWS, rows),
     traceKeys: Math.min(TRACE_KEYS, blocks * PAGE),
   };

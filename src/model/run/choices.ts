@@ -1,9 +1,10 @@
+import type { Choice, Choices } from "../../choice.ts";
 import { outOfRange } from "../../given.ts";
-import { candidatesFor, choiceAsFor, defaultChoice, type MatrixKind } from "../../runtime/kernels.ts";
+import { candidatesFor, choiceAsFor, defaultChoice, type MatrixKind, streamsFor } from "../../runtime/kernels.ts";
 import type { Memory, Tensor } from "../../runtime/memory.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Threads } from "../../runtime/threads.ts";
-import type { Choice, Choices, StoredType } from "../../weight-types.ts";
+import type { StoredType } from "../../weight-types.ts";
 import type { Sizes } from "../plan/layout.ts";
 import type { PlannedMemory } from "../plan/sizes.ts";
 import type { TowerPlan } from "../vision/tower.ts";
@@ -50,7 +51,7 @@ export class KernelChoices {
   /** Every kind of matrix in the steps and the tower, the first of each type. */
   get kinds(): MatrixKind[] {
     const matrices = this.#places.flatMap(({ programs: [{ program }] }) => program.matrices);
-    const kinds = matrices.map(({ type, form, fused, dot }): MatrixKind => ({ type, form, fused, dot }));
+    const kinds = matrices.map(({ type, form, fused, dot, apart }): MatrixKind => ({ type, form, fused, dot, apart }));
     return kinds.filter((kind, index) => kinds.findIndex(({ type }) => type === kind.type) === index);
   }
 
@@ -82,7 +83,7 @@ export class KernelChoices {
       for (const { program, at } of programs) write(program, memory.u32(at));
   }
 
-  #check(type: StoredType, { tile, row }: Choice): void {
+  #check(type: StoredType, { tile, row, streams }: Choice): void {
     const kind = this.kinds.find((kind) => kind.type === type);
     if (!kind)
       throw outOfRange("choices", type, `types of this model: ${this.kinds.map(({ type }) => type).join(", ")}`);
@@ -90,6 +91,9 @@ export class KernelChoices {
     const among = (names: object) => `one of ${Object.keys(names).join(", ")}`;
     if (!Object.hasOwn(tiles, tile)) throw outOfRange(`choices.${type}.tile`, tile, among(tiles));
     if (row !== null && !Object.hasOwn(rows, row)) throw outOfRange(`choices.${type}.row`, row, `null, ${among(rows)}`);
+    const allowed = streamsFor(kind);
+    if (!allowed.includes(streams))
+      throw outOfRange(`choices.${type}.streams`, streams, `one of ${allowed.join(", ")}`);
   }
 
   /** Measures what is fastest here of all types but some, each in the memory with most weights of it, and takes it. */

@@ -1,4 +1,5 @@
 import type { Memory } from "../../runtime/memory.ts";
+import { wovenBytes } from "../../runtime/packed.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
 
@@ -41,11 +42,11 @@ export function fingerprintOf(
   for (const { layout, memory } of placed) {
     const mine = layout.adapters.matrices.filter(({ adapter: whose }) => whose === adapter);
     for (const { matrix, to } of [...layout.own, ...mine]) {
-      const { at, bytes } = to.at;
+      const { bytes } = to.at;
       let sum: Uint32Array | undefined;
       for (let sample = 0; sample < SAMPLES; sample++) {
-        const begin = at + 4 * Math.floor((sample * Math.max(0, bytes - SAMPLE_BYTES)) / (4 * (SAMPLES - 1)));
-        sum = hashOf(memory.bytes.subarray(begin, begin + Math.min(bytes, SAMPLE_BYTES)), sum);
+        const begin = 4 * Math.floor((sample * Math.max(0, bytes - SAMPLE_BYTES)) / (4 * (SAMPLES - 1)));
+        sum = hashOf(wovenBytes(memory.bytes, to, begin, Math.min(bytes, SAMPLE_BYTES)), sum);
       }
       matrices.set(`${matrix.name} ${to.type}`, sum!);
     }

@@ -1,5 +1,8 @@
+import { type Choice, type Choices, STREAMS_APART } from "../../choice.ts";
 import type { Build } from "../../host/build.ts";
 import { type Kernels, openKernels } from "../../runtime/module.ts";
+import { readsApart } from "../../runtime/streams.ts";
+import { type StoredType, weightType } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { adapterMatrices } from "../plan/adapter-layout.ts";
 import { matricesOfModel } from "../plan/layout.ts";
@@ -20,9 +23,10 @@ export interface Vision {
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: Omit<SizeOptions, "tower" | "dot"> & {
+  options: Omit<SizeOptions, "tower" | "dot" | "apart"> & {
     readonly vision?: Vision | null;
     readonly build: Build | undefined;
+    readonly choices?: Choices | undefined;
     readonly signal?: AbortSignal;
   },
 ): Promise<{ kernels: Kernels; plan: ModelPlan; tower: TowerPlan | null }> {
@@ -30,9 +34,11 @@ export async function planKernels(
   const ofText = [...matricesOfModel(weights), ...adapterMatrices(weights)];
   const ofVision = vision ? matricesOfVision(vision.weights) : [];
   const types = new Set([...ofText, ...ofVision].flatMap(({ type, stored }) => [type, stored.type]));
+  let apart: StoredType[] = [];
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, { types, signal: options.signal });
-    const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot };
+    apart = typesApart(types, kernels.module, options.choices);
+    const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot, apart };
     const tower = vision && planTower(vision.config, vision.weights, config, assumed);
     return { kernels, plan: planModel(config, weights, { ...assumed, tower: tower && towerBytes(tower) }), tower };
   };
@@ -41,7 +47,7 @@ export async function planKernels(
   const { activations, cache } = options;
   const part = (matrices: readonly Matrix[], fused: boolean) => ({
     types: new Set(matrices.map(({ type }) => type)),
-    ...{ activations, cache, fused: fused && wide.kernels.build === "relaxed" },
+    ...{ activations, cache, apart, fused: fused && wide.kernels.build === "relaxed" },
   });
   const parts = [part(ofText, allFloat(weights))];
   if (wide.tower) parts.push(part(ofVision, wide.tower.layout.sizes.fused));
@@ -50,6 +56,15 @@ export async function planKernels(
   const narrow = await open(false);
   const reason = `paired vectors gave other bits than single ones (${difference})`;
   return { ...narrow, kernels: { ...narrow.kernels, wide: { on: false, reason } } };
+}
+
+/** Types whose groups lie apart: as they are chosen, else as this host reads memory faster. */
+function typesApart(types: Iterable<StoredType>, module: WebAssembly.Module, choices: Choices = {}): StoredType[] {
+  const chosen = ({ streams }: Choice) => STREAMS_APART.includes(streams);
+  return [...types].filter((type) => {
+    const choice = choices[type];
+    return weightType(type).apart && (choice ? chosen(choice) : readsApart(module));
+  });
 }
 
 /** What a plan of the text counts of a tower. */

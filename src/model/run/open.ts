@@ -1,8 +1,8 @@
 import { orAborted } from "../../abortable.ts";
+import type { Choices } from "../../choice.ts";
 import { EngineError } from "../../error.ts";
 import type { Build } from "../../host/build.ts";
 import type { Kernels } from "../../runtime/module.ts";
-import type { Choices } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { quantizeWeights, widenF16, widenMatrix } from "../plan/memory-types.ts";
 import type { Recipe } from "../plan/recipes.ts";
@@ -16,7 +16,7 @@ import type { Tuning } from "./tune.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
-export interface OpenOptions extends Omit<SizeOptions, "tower" | "dot">, LoadOptions {
+export interface OpenOptions extends Omit<SizeOptions, "tower" | "dot" | "apart">, LoadOptions {
   /** What the model sees with; null: it reads text only. */
   readonly vision?: Vision | null;
   readonly build: Build | undefined;

@@ -20,6 +20,8 @@ export interface WideCheck {
   readonly cache: CacheType;
   /** Float matrices fuse multiply and add. */
   readonly fused: boolean;
+  /** Types that are packed apart. */
+  readonly apart?: readonly StoredType[];
 }
 
 /** Two layers, a group and a bit of outputs, heads and groups of several sizes. */
@@ -90,6 +92,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: WideCh
     wide: kernels.wide.on,
     dot: kernels.dot,
     fused: check.fused,
+    apart: check.apart,
     maxMemory: undefined,
     memoryLimit: undefined,
   });

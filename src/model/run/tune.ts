@@ -1,11 +1,12 @@
 import { GROUP, SEGMENT_ROWS, SEGMENT_WORDS, VISIT_GROUPS, WORD_ROWS } from "../../../assembly/abi.ts";
+import type { Choice, Choices } from "../../choice.ts";
 import type { MatrixKind } from "../../runtime/kernels.ts";
 import { type Memory, MemoryPlan } from "../../runtime/memory.ts";
 import { groupBytes, type Packed, reservePanel } from "../../runtime/packed.ts";
 import { Program } from "../../runtime/program.ts";
 import { startAt, type Threads } from "../../runtime/threads.ts";
 import { clockIsFine, fastest, type Rows, type Timing } from "../../runtime/tuning.ts";
-import type { Choice, Choices, StoredType } from "../../weight-types.ts";
+import type { StoredType } from "../../weight-types.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
 import { clearStaging } from "./load.ts";
 

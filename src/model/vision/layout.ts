@@ -3,7 +3,7 @@ import { queriesTogether } from "../../runtime/kernels.ts";
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import type { CachePlace } from "../../runtime/ops.ts";
 import { type Packed, type Panel, reservePacked, reservePanel } from "../../runtime/packed.ts";
-import { type ActivationType, type ByteDot, formOf, isFloat, type Met } from "../../weight-types.ts";
+import { type ActivationType, type ByteDot, formOf, isFloat, type Met, type StoredType } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { attentionBytes, CONVERT_BYTES, MATMUL_BYTES, type Panels } from "../plan/layout.ts";
 import { type LoaderPlace, reserveLoader } from "../plan/loader-place.ts";
@@ -26,6 +26,7 @@ export interface TowerSizes {
   readonly wide: boolean;
   readonly activations: ActivationType;
   readonly dot: ByteDot;
+  readonly apart?: readonly StoredType[] | undefined;
   /** Float matrices round a multiply-add once where the build can. */
   readonly fused: boolean;
 }
@@ -100,7 +101,7 @@ export function layoutTower(
   config: VisionConfig,
   weights: VisionWeights,
   text: ModelConfig,
-  options: Pick<TowerSizes, "threads" | "wide" | "activations" | "dot">,
+  options: Pick<TowerSizes, "threads" | "wide" | "activations" | "dot" | "apart">,
 ): TowerLayout {
   const plan = new MemoryPlan();
   const matrices = matricesOfVision(weights);

@@ -33,7 +33,7 @@ export function planTower(
   config: VisionConfig,
   weights: VisionWeights,
   text: ModelConfig,
-  options: Pick<TowerSizes, "threads" | "wide" | "activations" | "dot">,
+  options: Pick<TowerSizes, "threads" | "wide" | "activations" | "dot" | "apart">,
 ): TowerPlan {
   const layout = layoutTower(config, weights, text, options);
   const place = (name: string, forward: TowerForward) => ({
