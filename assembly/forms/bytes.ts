@@ -166,14 +166,7 @@ export class Bytes {
       if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
       panelAt += 4;
     }
-    const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
-    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, (apart ? v128.load(at1, 0) : v128.load(at, 32))), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, (apart ? v128.load(at1, 16) : v128.load(at, 48)));
-    v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, (apart ? v128.load(at2, 0) : v128.load(at, 64))), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, (apart ? v128.load(at2, 16) : v128.load(at, 80)));
-    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, (apart ? v128.load(at3, 0) : v128.load(at, 96))), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, (apart ? v128.load(at3, 16) : v128.load(at, 112)));
-    v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
+    Lanes.addVisit(apart, sumAt, at, at1, at2, at3, row, c0, c1, c2, c3, c4, c5, c6, c7);
   }
 
   /** [4 outputs][4 k] i8 -> one half of four rows of k. */
