@@ -37,7 +37,7 @@ export async function planKernels(
   let apart: StoredType[] = [];
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, { types, signal: options.signal });
-    apart = typesApart(types, kernels.module, options.choices);
+    apart = options.activations === "f32" ? [] : typesApart(types, kernels.module, options.choices);
     const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot, apart };
     const tower = vision && planTower(vision.config, vision.weights, config, assumed);
     return { kernels, plan: planModel(config, weights, { ...assumed, tower: tower && towerBytes(tower) }), tower };
