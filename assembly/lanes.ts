@@ -83,18 +83,20 @@ export class Lanes {
   }
 
   /**
-   * The same of the 32 outputs of a visit, whose sums lie in memory; scales of its groups at `at`, side by side, or where groups lie apart at
-   * each of the four. Both vectors of a group are computed before either is stored (forms/q8_0.ts).
+   * The same of the 32 outputs of a visit, whose sums lie in memory, scales of its groups side by side at `at`. Both vectors of a group are
+   * computed before either is stored (forms/q8_0.ts).
    */
-  @inline static addVisit(apart: bool, sumAt: usize, at: usize, at1: usize, at2: usize, at3: usize, row: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128): void {
+  @inline static addVisit(sumAt: usize, at: usize, row: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128): void {
+    Lanes.addTwo(sumAt, at, at + 32, row, c0, c1, c2, c3);
+    Lanes.addTwo(sumAt + 64, at + 64, at + 96, row, c4, c5, c6, c7);
+  }
+
+  /** The same of the 16 outputs of two groups, scales of each at an address of its own. */
+  @inline static addTwo(sumAt: usize, at: usize, at1: usize, row: v128, c0: v128, c1: v128, c2: v128, c3: v128): void {
     const s0 = Lanes.addScaled(v128.load(sumAt, 0), c0, row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), c1, row, v128.load(at, 16));
     v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, (apart ? v128.load(at1, 0) : v128.load(at, 32))), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, (apart ? v128.load(at1, 16) : v128.load(at, 48)));
+    const s2 = Lanes.addScaled(v128.load(sumAt, 32), c2, row, v128.load(at1, 0)), s3 = Lanes.addScaled(v128.load(sumAt, 48), c3, row, v128.load(at1, 16));
     v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Lanes.addScaled(v128.load(sumAt, 64), c4, row, (apart ? v128.load(at2, 0) : v128.load(at, 64))), s5 = Lanes.addScaled(v128.load(sumAt, 80), c5, row, (apart ? v128.load(at2, 16) : v128.load(at, 80)));
-    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Lanes.addScaled(v128.load(sumAt, 96), c6, row, (apart ? v128.load(at3, 0) : v128.load(at, 96))), s7 = Lanes.addScaled(v128.load(sumAt, 112), c7, row, (apart ? v128.load(at3, 16) : v128.load(at, 112)));
-    v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
   }
 
   /** table[index] of every byte; indexes are 0..15. */

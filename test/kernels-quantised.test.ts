@@ -77,6 +77,7 @@ function gemvBy(
           packed.at + visit * 4 * bytes,
           visits,
           bytes,
+          bytes,
           panel,
           panelBytes,
           scales,
@@ -105,13 +106,17 @@ function gemvBy(
       expectSameBits(arena.f32(direct), arena.f32(together), kernel);
       if (weightType(format.packed).apart) {
         const { at } = pack(kernels, arena, { ...format, word: format.word | abi.TYPE_APART }, stored, 64, cols);
-        const [both, each] = [arena.out(256), arena.out(256)];
+        const [both, each, hopped] = [arena.out(256), arena.out(256), arena.out(256)];
         const shared = [panel, panelBytes, scales, sums, cols, 1];
-        kernels.multiply_row(id, both.at, at, 2, bytes, ...shared);
-        for (const visit of [0, 1])
-          kernels.multiply_row(id, each.at + 128 * visit, at + visit * 4 * bytes, 1, bytes, ...shared);
+        kernels.multiply_row(id, both.at, at, 2, bytes, bytes, ...shared);
+        for (const visit of [0, 1]) {
+          kernels.multiply_row(id, each.at + 128 * visit, at + visit * 4 * bytes, 1, bytes, bytes, ...shared);
+          kernels.multiply_row(id, hopped.at + 128 * visit, at + visit * bytes, 1, bytes, 2 * bytes, ...shared);
+        }
         expectSameBits(arena.f32(both), arena.f32(together), `${kernel}, groups apart`);
         expectSameBits(arena.f32(each), arena.f32(together), `${kernel}, groups apart, visit after visit`);
+        const second = arena.f32(hopped).map((_, at, all) => all[((at >> 3) & 1) * 32 + (at >> 4) * 8 + (at & 7)]);
+        expectSameBits(second, arena.f32(together), `${kernel}, groups apart, every second one`);
       }
       return arena.f32(together);
     },

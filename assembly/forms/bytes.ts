@@ -9,9 +9,9 @@
  * Exact: |sum| <= 32 x 127 x 255 < 2^21; its conversion to f32 and its scaling round as in q8_0.ts.
  */
 
-import { TYPE_IQ4_NL, VISIT_GROUPS, VISIT_STEP } from "../abi";
+import { TYPE_IQ4_NL, TYPE_Q8_0, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
-import { VISIT_SUMS, VISIT_UNIT } from "../visits";
+import { VISIT_UNIT } from "../visits";
 
 /** From a unit of a group to its next in a whole visit. */
 const STEP: usize = VISIT_STEP;
@@ -122,51 +122,65 @@ export class Bytes {
   /** One row, a visit, at most eight blocks: sums [32] go on, and lie in memory (q8_0.ts). */
   @inline static four(type: u32, signed: bool, sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
     for (let block = 0; block < blocks; block++) {
-      Bytes.block(type, signed, false, sumAt, at, 0, panelAt, scaleAt, sumsAt);
-      at += (Bytes.units(type) + 1) * STEP;
-      panelAt += 32;
-      scaleAt += 4;
-      sumsAt += 4;
-    }
-  }
-
-  /** The same of visits whose groups lie apart, a block of each in turn. */
-  @inline static apart(type: u32, signed: bool, sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
-    for (let block = 0; block < blocks; block++) {
-      for (let visit = 0, to = sumAt, from = at; visit < visits; visit++, to += VISIT_SUMS, from += groupBytes * VISIT_GROUPS) {
-        Bytes.block(type, signed, true, to, from, groupBytes, panelAt, scaleAt, sumsAt);
+      const row = v128.load32_splat(scaleAt);
+      let c0 = Bytes.begin(signed, sumsAt), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+      const end = at + Bytes.units(type) * STEP, next = panelAt + 32;
+      while (at < end) {
+        const x = v128.load32_splat(panelAt, 0), y = Bytes.nibbles(type) ? v128.load32_splat(panelAt, 16) : x;
+        const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
+        c0 = Bytes.dot(type, signed, x, y, w0, c0); c1 = Bytes.dot(type, signed, x, y, w1, c1);
+        const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
+        c2 = Bytes.dot(type, signed, x, y, w2, c2); c3 = Bytes.dot(type, signed, x, y, w3, c3);
+        const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
+        c4 = Bytes.dot(type, signed, x, y, w4, c4); c5 = Bytes.dot(type, signed, x, y, w5, c5);
+        const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
+        c6 = Bytes.dot(type, signed, x, y, w6, c6); c7 = Bytes.dot(type, signed, x, y, w7, c7);
+        at += STEP;
+        panelAt += 4;
       }
-      at += (Bytes.units(type) + 1) * VISIT_UNIT;
+      Lanes.addVisit(sumAt, at, row, c0, c1, c2, c3, c4, c5, c6, c7);
+      at += STEP;
+      panelAt = next;
+      scaleAt += 4;
+      sumsAt += 4;
+    }
+  }
+
+  /** The same of one or two visits of q8_0 whose groups lie apart (q4_0.ts). */
+  @inline static apart(signed: bool, sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
+    for (let block = 0; block < blocks; block++) {
+      Bytes.two(signed, sumAt, at, lane, panelAt, scaleAt, sumsAt);
+      Bytes.two(signed, sumAt + 64, at + 2 * lane, lane, panelAt, scaleAt, sumsAt);
+      if (visits > 1) {
+        Bytes.two(signed, sumAt + 128, at + 4 * lane, lane, panelAt, scaleAt, sumsAt);
+        Bytes.two(signed, sumAt + 192, at + 6 * lane, lane, panelAt, scaleAt, sumsAt);
+      }
+      at += (Bytes.units(TYPE_Q8_0) + 1) * VISIT_UNIT;
       panelAt += 32;
       scaleAt += 4;
       sumsAt += 4;
     }
   }
 
-  /** A block of four groups, `lane` bytes from one to the next where they lie apart. */
-  @inline static block(type: u32, signed: bool, apart: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize, sumsAt: usize): void {
-    let at1 = at + lane, at2 = at1 + lane, at3 = at2 + lane;
-    const row = v128.load32_splat(scaleAt);
-    let c0 = Bytes.begin(signed, sumsAt), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-    const end = at + Bytes.units(type) * (apart ? VISIT_UNIT : STEP);
+  /** A block of two groups: sums [16] go on. */
+  @inline static two(signed: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize, sumsAt: usize): void {
+    let at1 = at + lane;
+    let c0 = Bytes.begin(signed, sumsAt), c1 = c0, c2 = c0, c3 = c0;
+    const end = at + Bytes.units(TYPE_Q8_0) * VISIT_UNIT;
     while (at < end) {
-      const x = v128.load32_splat(panelAt, 0), y = Bytes.nibbles(type) ? v128.load32_splat(panelAt, 16) : x;
-      const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
-      c0 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w0), c0); c1 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w1), c1);
-      if (Bytes.nibbles(type)) { c0 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w0), c0); c1 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w1), c1); }
-      const w2 = (apart ? v128.load(at1, 0) : v128.load(at, 32)), w3 = (apart ? v128.load(at1, 16) : v128.load(at, 48));
-      c2 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w2), c2); c3 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w3), c3);
-      if (Bytes.nibbles(type)) { c2 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w2), c2); c3 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w3), c3); }
-      const w4 = (apart ? v128.load(at2, 0) : v128.load(at, 64)), w5 = (apart ? v128.load(at2, 16) : v128.load(at, 80));
-      c4 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w4), c4); c5 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w5), c5);
-      if (Bytes.nibbles(type)) { c4 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w4), c4); c5 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w5), c5); }
-      const w6 = (apart ? v128.load(at3, 0) : v128.load(at, 96)), w7 = (apart ? v128.load(at3, 16) : v128.load(at, 112));
-      c6 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w6), c6); c7 = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w7), c7);
-      if (Bytes.nibbles(type)) { c6 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w6), c6); c7 = Lanes.dotAddBytes(signed, y, Bytes.second(signed, w7), c7); }
-      if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
+      const x = v128.load32_splat(panelAt);
+      c0 = Bytes.dot(TYPE_Q8_0, signed, x, x, v128.load(at, 0), c0); c1 = Bytes.dot(TYPE_Q8_0, signed, x, x, v128.load(at, 16), c1);
+      c2 = Bytes.dot(TYPE_Q8_0, signed, x, x, v128.load(at1, 0), c2); c3 = Bytes.dot(TYPE_Q8_0, signed, x, x, v128.load(at1, 16), c3);
+      at += VISIT_UNIT; at1 += VISIT_UNIT;
       panelAt += 4;
     }
-    Lanes.addVisit(apart, sumAt, at, at1, at2, at3, row, c0, c1, c2, c3, c4, c5, c6, c7);
+    Lanes.addTwo(sumAt, at, at1, v128.load32_splat(scaleAt), c0, c1, c2, c3);
+  }
+
+  /** A unit of four outputs beside a quad, and where weights are nibbles beside a second one. */
+  @inline static dot(type: u32, signed: bool, x: v128, y: v128, w: v128, sum: v128): v128 {
+    const first = Lanes.dotAddBytes(signed, x, Bytes.first(type, signed, w), sum);
+    return Bytes.nibbles(type) ? Lanes.dotAddBytes(signed, y, Bytes.second(signed, w), first) : first;
   }
 
   /** [4 outputs][4 k] i8 -> one half of four rows of k. */

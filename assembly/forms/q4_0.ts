@@ -13,10 +13,10 @@
  * whole block: 8 steps x 2 x 127 x 15 = 30,480 fits. Exact in both builds; scaling as in q8_0.
  */
 
-import { BLOCK, GROUP, VISIT_GROUPS, VISIT_STEP } from "../abi";
+import { BLOCK, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 import { Rows } from "./rows";
-import { VISIT_SUMS, VISIT_UNIT } from "../visits";
+import { VISIT_UNIT } from "../visits";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 4;
@@ -164,31 +164,65 @@ export function gemv4_q4_0_q8_add(sumAt: usize, at: usize, panelAt: usize, scale
   woven(sumAt, at, panelAt, scaleAt, blockSumAt, blocks, true);
 }
 
-/** The same of visits whose groups lie apart, a block of each in turn. */
-export function gemv8_q4_0_q8(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  apart(sumAt, at, groupBytes, visits, panelAt, scaleAt, blockSumAt, blocks, false);
+/**
+ * The same of one or two visits whose groups lie apart, `lane` bytes from one to the next: a block of each in turn, two groups at once.
+ *
+ * A group has loads of its own, since a prefetcher tells streams apart by the instruction that reads them, and two groups need no more than
+ * the registers there are (docs/performance.md, "Groups apart").
+ */
+export function gemv8_q4_0_q8(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  apart(sumAt, at, lane, visits, panelAt, scaleAt, blockSumAt, blocks, false);
 }
 
-export function gemv8_q4_0_q8_add(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
-  apart(sumAt, at, groupBytes, visits, panelAt, scaleAt, blockSumAt, blocks, true);
+export function gemv8_q4_0_q8_add(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32): void {
+  apart(sumAt, at, lane, visits, panelAt, scaleAt, blockSumAt, blocks, true);
 }
 
 @inline function woven(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
   const mask = Lanes.nibbles(), ones = Lanes.ones();
   for (let block = 0; block < blocks; block++) {
-    four(false, sumAt, at, 0, panelAt, scaleAt, blockSumAt, mask, ones, add);
-    at += (UNITS + 1) * STEP;
-    panelAt += 32;
+    const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, add);
+    let c0 = Tile.begin(blockSumAt, add), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+    const end = at + UNITS * STEP, next = panelAt + 32;
+    while (at < end) {
+      const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
+      const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
+      c0 = Tile.dot(x, v128.and(w0, mask), c0, add); c1 = Tile.dot(x, v128.and(w1, mask), c1, add);
+      c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, add); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, add);
+      const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
+      c2 = Tile.dot(x, v128.and(w2, mask), c2, add); c3 = Tile.dot(x, v128.and(w3, mask), c3, add);
+      c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, add); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, add);
+      const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
+      c4 = Tile.dot(x, v128.and(w4, mask), c4, add); c5 = Tile.dot(x, v128.and(w5, mask), c5, add);
+      c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, add); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, add);
+      const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
+      c6 = Tile.dot(x, v128.and(w6, mask), c6, add); c7 = Tile.dot(x, v128.and(w7, mask), c7, add);
+      c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, add); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, add);
+      at += STEP;
+      panelAt += 4;
+    }
+    const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), add), s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at, 16), add);
+    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
+    const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at, 32), add), s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at, 48), add);
+    v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
+    const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, v128.load(at, 64), add), s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, v128.load(at, 80), add);
+    v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
+    const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, v128.load(at, 96), add), s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, v128.load(at, 112), add);
+    v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
+    at += STEP;
+    panelAt = next;
     scaleAt += 4;
     blockSumAt += 4;
   }
 }
 
-@inline function apart(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
-  const mask = Lanes.nibbles(), ones = Lanes.ones();
+@inline function apart(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, blockSumAt: usize, blocks: i32, add: bool): void {
   for (let block = 0; block < blocks; block++) {
-    for (let visit = 0, to = sumAt, from = at; visit < visits; visit++, to += VISIT_SUMS, from += groupBytes * VISIT_GROUPS) {
-      four(true, to, from, groupBytes, panelAt, scaleAt, blockSumAt, mask, ones, add);
+    two(sumAt, at, lane, panelAt, scaleAt, blockSumAt, add);
+    two(sumAt + 64, at + 2 * lane, lane, panelAt, scaleAt, blockSumAt, add);
+    if (visits > 1) {
+      two(sumAt + 128, at + 4 * lane, lane, panelAt, scaleAt, blockSumAt, add);
+      two(sumAt + 192, at + 6 * lane, lane, panelAt, scaleAt, blockSumAt, add);
     }
     at += (UNITS + 1) * VISIT_UNIT;
     panelAt += 32;
@@ -197,41 +231,27 @@ export function gemv8_q4_0_q8_add(sumAt: usize, at: usize, groupBytes: usize, vi
   }
 }
 
-/** A block of four groups, `lane` bytes from one to the next where they lie apart. */
-@inline function four(apart: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, mask: v128, ones: v128, add: bool): void {
-  let at1 = at + lane, at2 = at1 + lane, at3 = at2 + lane;
-  const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, add);
-  let c0 = Tile.begin(blockSumAt, add), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-  const end = at + UNITS * (apart ? VISIT_UNIT : STEP);
+/** A block of two groups: sums [16] go on. */
+@inline function two(sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize, blockSumAt: usize, add: bool): void {
+  let at1 = at + lane;
+  const mask = Lanes.nibbles();
+  let c0 = Tile.begin(blockSumAt, add), c1 = c0, c2 = c0, c3 = c0;
+  const end = at + UNITS * VISIT_UNIT;
   while (at < end) {
     const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
-    const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
+    const w0 = v128.load(at, 0), w1 = v128.load(at, 16), w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
     c0 = Tile.dot(x, v128.and(w0, mask), c0, add); c1 = Tile.dot(x, v128.and(w1, mask), c1, add);
     c0 = Tile.dot(y, v128.and(i16x8.shr_u(w0, 4), mask), c0, add); c1 = Tile.dot(y, v128.and(i16x8.shr_u(w1, 4), mask), c1, add);
-    const w2 = (apart ? v128.load(at1, 0) : v128.load(at, 32)), w3 = (apart ? v128.load(at1, 16) : v128.load(at, 48));
     c2 = Tile.dot(x, v128.and(w2, mask), c2, add); c3 = Tile.dot(x, v128.and(w3, mask), c3, add);
     c2 = Tile.dot(y, v128.and(i16x8.shr_u(w2, 4), mask), c2, add); c3 = Tile.dot(y, v128.and(i16x8.shr_u(w3, 4), mask), c3, add);
-    const w4 = (apart ? v128.load(at2, 0) : v128.load(at, 64)), w5 = (apart ? v128.load(at2, 16) : v128.load(at, 80));
-    c4 = Tile.dot(x, v128.and(w4, mask), c4, add); c5 = Tile.dot(x, v128.and(w5, mask), c5, add);
-    c4 = Tile.dot(y, v128.and(i16x8.shr_u(w4, 4), mask), c4, add); c5 = Tile.dot(y, v128.and(i16x8.shr_u(w5, 4), mask), c5, add);
-    const w6 = (apart ? v128.load(at3, 0) : v128.load(at, 96)), w7 = (apart ? v128.load(at3, 16) : v128.load(at, 112));
-    c6 = Tile.dot(x, v128.and(w6, mask), c6, add); c7 = Tile.dot(x, v128.and(w7, mask), c7, add);
-    c6 = Tile.dot(y, v128.and(i16x8.shr_u(w6, 4), mask), c6, add); c7 = Tile.dot(y, v128.and(i16x8.shr_u(w7, 4), mask), c7, add);
-    if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
+    at += VISIT_UNIT; at1 += VISIT_UNIT;
     panelAt += 4;
   }
-  const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), add);
-  const s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at, 16), add);
+  const row = v128.load32_splat(scaleAt), offset = Tile.offset(blockSumAt, add), ones = Lanes.ones();
+  const s0 = Tile.scale(v128.load(sumAt, 0), c0, ones, offset, row, v128.load(at, 0), add), s1 = Tile.scale(v128.load(sumAt, 16), c1, ones, offset, row, v128.load(at, 16), add);
   v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-  const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, (apart ? v128.load(at1, 0) : v128.load(at, 32)), add);
-  const s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, (apart ? v128.load(at1, 16) : v128.load(at, 48)), add);
+  const s2 = Tile.scale(v128.load(sumAt, 32), c2, ones, offset, row, v128.load(at1, 0), add), s3 = Tile.scale(v128.load(sumAt, 48), c3, ones, offset, row, v128.load(at1, 16), add);
   v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-  const s4 = Tile.scale(v128.load(sumAt, 64), c4, ones, offset, row, (apart ? v128.load(at2, 0) : v128.load(at, 64)), add);
-  const s5 = Tile.scale(v128.load(sumAt, 80), c5, ones, offset, row, (apart ? v128.load(at2, 16) : v128.load(at, 80)), add);
-  v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-  const s6 = Tile.scale(v128.load(sumAt, 96), c6, ones, offset, row, (apart ? v128.load(at3, 0) : v128.load(at, 96)), add);
-  const s7 = Tile.scale(v128.load(sumAt, 112), c7, ones, offset, row, (apart ? v128.load(at3, 16) : v128.load(at, 112)), add);
-  v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

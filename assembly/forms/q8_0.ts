@@ -18,10 +18,10 @@
  * register cost no more on the stack than in memory of ours.
  */
 
-import { BLOCK, GROUP, VISIT_GROUPS, VISIT_STEP } from "../abi";
+import { BLOCK, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 import { Rows } from "./rows";
-import { VISIT_SUMS, VISIT_UNIT } from "../visits";
+import { VISIT_UNIT } from "../visits";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
@@ -119,18 +119,36 @@ export function tile_q8_0_q16_two(h: i32, sumAt: usize, weightAt: usize, step: u
  */
 export function gemv4_q8_0_q16(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, blocks: i32): void {
   for (let block = 0; block < blocks; block++) {
-    four(false, sumAt, at, 0, panelAt, scaleAt);
-    at += (UNITS + 1) * STEP;
-    panelAt += 64;
+    const row = v128.load32_splat(scaleAt);
+    let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
+    const end = at + UNITS * STEP;
+    while (at < end) {
+      const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4);
+      c0 = Tile.dot(x, v128.load8x8_s(at, 0), c0); c1 = Tile.dot(x, v128.load8x8_s(at, 8), c1);
+      c0 = Tile.dot(y, v128.load8x8_s(at, 16), c0); c1 = Tile.dot(y, v128.load8x8_s(at, 24), c1);
+      c2 = Tile.dot(x, v128.load8x8_s(at, 32), c2); c3 = Tile.dot(x, v128.load8x8_s(at, 40), c3);
+      c2 = Tile.dot(y, v128.load8x8_s(at, 48), c2); c3 = Tile.dot(y, v128.load8x8_s(at, 56), c3);
+      c4 = Tile.dot(x, v128.load8x8_s(at, 64), c4); c5 = Tile.dot(x, v128.load8x8_s(at, 72), c5);
+      c4 = Tile.dot(y, v128.load8x8_s(at, 80), c4); c5 = Tile.dot(y, v128.load8x8_s(at, 88), c5);
+      c6 = Tile.dot(x, v128.load8x8_s(at, 96), c6); c7 = Tile.dot(x, v128.load8x8_s(at, 104), c7);
+      c6 = Tile.dot(y, v128.load8x8_s(at, 112), c6); c7 = Tile.dot(y, v128.load8x8_s(at, 120), c7);
+      at += STEP;
+      panelAt += 8;
+    }
+    Lanes.addVisit(sumAt, at, row, c0, c1, c2, c3, c4, c5, c6, c7);
+    at += STEP;
     scaleAt += 4;
   }
 }
 
-/** The same of visits whose groups lie apart, a block of each in turn. */
-export function gemv8_q8_0_q16(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, blocks: i32): void {
+/** The same of one or two visits whose groups lie apart (q4_0.ts). */
+export function gemv8_q8_0_q16(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, blocks: i32): void {
   for (let block = 0; block < blocks; block++) {
-    for (let visit = 0, to = sumAt, from = at; visit < visits; visit++, to += VISIT_SUMS, from += groupBytes * VISIT_GROUPS) {
-      four(true, to, from, groupBytes, panelAt, scaleAt);
+    two(sumAt, at, lane, panelAt, scaleAt);
+    two(sumAt + 64, at + 2 * lane, lane, panelAt, scaleAt);
+    if (visits > 1) {
+      two(sumAt + 128, at + 4 * lane, lane, panelAt, scaleAt);
+      two(sumAt + 192, at + 6 * lane, lane, panelAt, scaleAt);
     }
     at += (UNITS + 1) * VISIT_UNIT;
     panelAt += 64;
@@ -138,26 +156,21 @@ export function gemv8_q8_0_q16(sumAt: usize, at: usize, groupBytes: usize, visit
   }
 }
 
-/** A block of four groups, `lane` bytes from one to the next where they lie apart. */
-@inline function four(apart: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize): void {
-  let at1 = at + lane, at2 = at1 + lane, at3 = at2 + lane;
-  const row = v128.load32_splat(scaleAt);
-  let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0, c7 = c0;
-  const end = at + UNITS * (apart ? VISIT_UNIT : STEP);
+/** A block of two groups: sums [16] go on. */
+@inline function two(sumAt: usize, at: usize, lane: usize, panelAt: usize, scaleAt: usize): void {
+  let at1 = at + lane;
+  let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
+  const end = at + UNITS * VISIT_UNIT;
   while (at < end) {
     const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4);
     c0 = Tile.dot(x, v128.load8x8_s(at, 0), c0); c1 = Tile.dot(x, v128.load8x8_s(at, 8), c1);
     c0 = Tile.dot(y, v128.load8x8_s(at, 16), c0); c1 = Tile.dot(y, v128.load8x8_s(at, 24), c1);
-    c2 = Tile.dot(x, (apart ? v128.load8x8_s(at1, 0) : v128.load8x8_s(at, 32)), c2); c3 = Tile.dot(x, (apart ? v128.load8x8_s(at1, 8) : v128.load8x8_s(at, 40)), c3);
-    c2 = Tile.dot(y, (apart ? v128.load8x8_s(at1, 16) : v128.load8x8_s(at, 48)), c2); c3 = Tile.dot(y, (apart ? v128.load8x8_s(at1, 24) : v128.load8x8_s(at, 56)), c3);
-    c4 = Tile.dot(x, (apart ? v128.load8x8_s(at2, 0) : v128.load8x8_s(at, 64)), c4); c5 = Tile.dot(x, (apart ? v128.load8x8_s(at2, 8) : v128.load8x8_s(at, 72)), c5);
-    c4 = Tile.dot(y, (apart ? v128.load8x8_s(at2, 16) : v128.load8x8_s(at, 80)), c4); c5 = Tile.dot(y, (apart ? v128.load8x8_s(at2, 24) : v128.load8x8_s(at, 88)), c5);
-    c6 = Tile.dot(x, (apart ? v128.load8x8_s(at3, 0) : v128.load8x8_s(at, 96)), c6); c7 = Tile.dot(x, (apart ? v128.load8x8_s(at3, 8) : v128.load8x8_s(at, 104)), c7);
-    c6 = Tile.dot(y, (apart ? v128.load8x8_s(at3, 16) : v128.load8x8_s(at, 112)), c6); c7 = Tile.dot(y, (apart ? v128.load8x8_s(at3, 24) : v128.load8x8_s(at, 120)), c7);
-    if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
+    c2 = Tile.dot(x, v128.load8x8_s(at1, 0), c2); c3 = Tile.dot(x, v128.load8x8_s(at1, 8), c3);
+    c2 = Tile.dot(y, v128.load8x8_s(at1, 16), c2); c3 = Tile.dot(y, v128.load8x8_s(at1, 24), c3);
+    at += VISIT_UNIT; at1 += VISIT_UNIT;
     panelAt += 8;
   }
-  Lanes.addVisit(apart, sumAt, at, at1, at2, at3, row, c0, c1, c2, c3, c4, c5, c6, c7);
+  Lanes.addTwo(sumAt, at, at1, v128.load32_splat(scaleAt), c0, c1, c2, c3);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

@@ -31,12 +31,12 @@ export function gemv4_q8_0_q8_signed(sumAt: usize, at: usize, panelAt: usize, sc
   Bytes.four(TYPE_Q8_0, true, sumAt, at, panelAt, scaleAt, sumsAt, blocks);
 }
 
-export function gemv8_q8_0_q8(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
-  Bytes.apart(TYPE_Q8_0, false, sumAt, at, groupBytes, visits, panelAt, scaleAt, sumsAt, blocks);
+export function gemv8_q8_0_q8(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
+  Bytes.apart(false, sumAt, at, lane, visits, panelAt, scaleAt, sumsAt, blocks);
 }
 
-export function gemv8_q8_0_q8_signed(sumAt: usize, at: usize, groupBytes: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
-  Bytes.apart(TYPE_Q8_0, true, sumAt, at, groupBytes, visits, panelAt, scaleAt, sumsAt, blocks);
+export function gemv8_q8_0_q8_signed(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
+  Bytes.apart(true, sumAt, at, lane, visits, panelAt, scaleAt, sumsAt, blocks);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

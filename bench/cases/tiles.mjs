@@ -48,7 +48,19 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
     (id, meets) =>
     (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
       exports.multiply_row(
-        ...[id, sums, at, 1, GROUP_BYTES[type], panel, meets === "i16" ? 2 : 1, scales, blockSums, COLS],
+        ...[
+          id,
+          sums,
+          at,
+          1,
+          GROUP_BYTES[type],
+          GROUP_BYTES[type],
+          panel,
+          meets === "i16" ? 2 : 1,
+          scales,
+          blockSums,
+          COLS,
+        ],
       );
   const calls = ({ tiles, rows }, meets, dot) => [
     ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, tile, meets, dot]]),
