@@ -75,15 +75,15 @@ export function matmul_least(opAt: usize): i32 {
  * Threads wait 430 -> 150 us a step in ones, but read memory in shorter pieces. Two texts together: ones 316, fours 327; four 405, 413; sixteen
  * 614, 602.
  */
-const FEW_ROWS_GRAIN: u32 = 4;
+const FEW_ROWS_GRAIN = 4;
 
 /** Units that go together in a step of few rows: claims are multiples of them. */
 export function matmul_grain(opAt: usize): i32 {
   let grain = FEW_ROWS_GRAIN;
   for (let matrix = 0; matrix < <i32>word(opAt, MATMUL_MATRICES); matrix++) {
-    grain = max(grain, word(opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2), MATRIX_STREAMS));
+    grain = max(grain, visits_together(opAt + (<usize>(MATMUL_WORDS + matrix * MATRIX_WORDS) << 2)));
   }
-  return <i32>grain;
+  return grain;
 }
 
 /** `owner`: whose panels are read; 0 where threads share them. */
@@ -145,8 +145,7 @@ function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, 
   const supers = meets_supers(row), scales = <usize>entry * scale_bytes(supers, cols);
   const restAt = supers ? sumAt + <usize>MOST_STREAMS * VISIT_SUMS : <usize>word(matrixAt, MATRIX_SUM_AT) + scales;
   if (!has_row(row, panelAt, cols)) return visit;
-  const apart = is_apart(word(matrixAt, MATRIX_TYPE)), streams = min(MOST_STREAMS, <i32>word(matrixAt, MATRIX_STREAMS));
-  const together = max(1, apart ? streams / VISIT_GROUPS : streams);
+  const apart = is_apart(word(matrixAt, MATRIX_TYPE)), together = visits_together(matrixAt);
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
     const count = min(together, whole - visit), hop = apart ? (whole - visit) / count : 1;
     for (let group = visit * VISIT_GROUPS, last = group + hop; group < last; group++) {
@@ -158,7 +157,12 @@ function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, 
   return visit;
 }
 
-/** Visits that a row takes together at most. */
+/** Visits that a row takes together: a stream of memory each, or where groups lie apart one of each group. */
+function visits_together(matrixAt: usize): i32 {
+  const streams = min(MOST_STREAMS, <i32>word(matrixAt, MATRIX_STREAMS));
+  return max(1, is_apart(word(matrixAt, MATRIX_TYPE)) ? streams / VISIT_GROUPS : streams);
+}
+
 const MOST_STREAMS = 8;
 
 /**
