@@ -83,6 +83,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
           [f, [17], 1, 32, 1],
           [f, [1, 1, 5], 64, 64, 0], // eight groups: what the kernels of one row take
           [f, [1], 71, 64, 1],
+          [f, [1], 189, 64, 1], // several visits, of which streams take every second or third group
         ] as const,
     )) {
       const width = weight.step === 1 ? cols - 29 : Math.ceil(cols / weight.step) * weight.step;
@@ -103,7 +104,14 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
             segments.length === rows.length
               ? 0
               : rows.length - 1 - rows.findIndex((_, i) => row < rows.slice(0, i + 1).reduce((sum, n) => sum + n, 0));
-          const { ops, table } = packOps(kernels, arena, weight, matrices.slice(own), outputs, width);
+          const { ops, table } = packOps(
+            kernels,
+            arena,
+            { ...weight, type: choice.TYPE ?? weight.type },
+            matrices.slice(own),
+            outputs,
+            width,
+          );
           const segmentsAt = arena.in(segmentsOf(segments));
           const [panel, matrix] = panelRoom(arena, form, count, width);
           const out = arena.inout(new Float32Array(count * stride).fill(99));

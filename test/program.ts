@@ -11,10 +11,10 @@ import {
   WORD_FAULT,
   WORD_PC,
 } from "../assembly/abi.ts";
-import { STREAMS, TOUCHES } from "../src/choice.ts";
+import { STREAMS, STREAMS_APART, TOUCHES } from "../src/choice.ts";
 import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
 import { FORM_BYTES, groupBytes, scaleWords } from "../src/runtime/packed.ts";
-import { candidatesOf, type PanelForm, type StoredType, WEIGHT_TYPES } from "../src/weight-types.ts";
+import { candidatesOf, type PanelForm, type StoredType, WEIGHT_TYPES, weightType } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
 
 /** Operands by the names of abi.ts without their prefix; those that are not named are 0. */
@@ -48,7 +48,10 @@ export function choicesOf(type: StoredType, form: number, cols: number, fused = 
   );
   const [first] = kernels;
   const streams = STREAMS.map((STREAMS) => ({ ...first, STREAMS }));
-  return [...kernels, ...streams, ...TOUCHES.map((TOUCH) => ({ ...first, TOUCH }))];
+  const apart = weightType(type).apart
+    ? kernels.flatMap((one) => STREAMS_APART.map((STREAMS) => ({ ...one, STREAMS, TYPE: word | abi.TYPE_APART })))
+    : [];
+  return [...kernels, ...streams, ...apart, ...TOUCHES.map((TOUCH) => ({ ...first, TOUCH }))];
 }
 
 /** The tap after an ATTEND's words. */
