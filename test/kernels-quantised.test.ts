@@ -77,7 +77,6 @@ function gemvBy(
           packed.at + visit * 4 * bytes,
           visits,
           bytes,
-          bytes,
           panel,
           panelBytes,
           scales,
@@ -108,10 +107,10 @@ function gemvBy(
         const { at } = pack(kernels, arena, { ...format, word: format.word | abi.TYPE_APART }, stored, 64, cols);
         const [both, each, hopped] = [arena.out(256), arena.out(256), arena.out(256)];
         const shared = [panel, panelBytes, scales, sums, cols, 1];
-        kernels.multiply_row(id, both.at, at, 2, bytes, bytes, ...shared);
+        kernels.multiply_row(id, both.at, at, 2, bytes, ...shared);
         for (const visit of [0, 1]) {
-          kernels.multiply_row(id, each.at + 128 * visit, at + visit * 4 * bytes, 1, bytes, bytes, ...shared);
-          kernels.multiply_row(id, hopped.at + 128 * visit, at + visit * bytes, 1, bytes, 2 * bytes, ...shared);
+          kernels.multiply_row(id, each.at + 128 * visit, at + visit * 4 * bytes, 1, bytes, ...shared);
+          kernels.multiply_row(id, hopped.at + 128 * visit, at + visit * bytes, 1, 2 * bytes, ...shared);
         }
         expectSameBits(arena.f32(both), arena.f32(together), `${kernel}, groups apart`);
         expectSameBits(arena.f32(each), arena.f32(together), `${kernel}, groups apart, visit after visit`);

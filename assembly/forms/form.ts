@@ -237,9 +237,9 @@ export function scale_bytes(supers: bool, cols: i32): usize {
 /**
  * One row, `panelBytes` an input, and `visits` visits that follow each other: s [visits][32] f32 = W x. Integers: that many streams of memory,
  * eight blocks of each in turn; four times as many where groups lie apart, a block of each in turn: `laneBytes` from a group to the next one of
- * the visit. `restAt`: sums of blocks, or beside super-blocks room for 32 integers.
+ * the visit. `restAt`: sums of blocks, or beside super-blocks room for as many integers as sums.
  */
-export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, groupBytes: usize, laneBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, restAt: usize, cols: i32, apart: bool): void {
+export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32, laneBytes: usize, panelAt: usize, panelBytes: usize, scaleAt: usize, restAt: usize, cols: i32, apart: bool): void {
   const visitBytes = laneBytes * VISIT_GROUPS, sumsEnd = sumAt + <usize>visits * VISIT_SUMS;
   if (row < <u32>KERNEL_INTEGER_ROW) {
     for (; sumAt < sumsEnd; sumAt += VISIT_SUMS, visitAt += visitBytes) float_row(row, sumAt, visitAt, panelAt, cols);
@@ -247,13 +247,12 @@ export function multiply_row(row: u32, sumAt: usize, visitAt: usize, visits: i32
   }
   for (let at = sumAt; at < sumsEnd; at += 32) { v128.store(at, f32x4.splat(0), 0); v128.store(at, f32x4.splat(0), 16); }
   const blocks = cols / BLOCK, supers = meets_supers(row);
-  if (apart && !supers) return apart_row(row, sumAt, visitAt, laneBytes, visits, panelAt, scaleAt, restAt, blocks);
-  const turnBytes = groupBytes / <usize>blocks * (apart ? TURN : TURN * VISIT_GROUPS);
+  if (apart) return apart_row(row, sumAt, visitAt, laneBytes, visits, panelAt, scaleAt, restAt, blocks);
+  const turnBytes = visitBytes / <usize>blocks * TURN;
   const scales = scale_bytes(supers, TURN_COLS), rest: usize = supers ? 0 : scales;
   for (let left = blocks; left > 0; left -= TURN) {
     for (let at = sumAt, from = visitAt; at < sumsEnd; at += VISIT_SUMS, from += visitBytes) {
-      if (apart) apart_row(row, at, from, laneBytes, 1, panelAt, scaleAt, restAt, TURN);
-      else integer_row(row, at, from, panelAt, scaleAt, restAt, min(left, TURN));
+      integer_row(row, at, from, panelAt, scaleAt, restAt, min(left, TURN));
     }
     visitAt += turnBytes;
     panelAt += <usize>TURN_COLS * panelBytes;
@@ -270,9 +269,9 @@ function apart_row(row: u32, sumAt: usize, at: usize, laneBytes: usize, visits: 
     case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv8_q8_0_q8_signed(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8: gemv8_q4_0_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv8_q4_0_q8_add(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
-    case KERNEL_GEMV4_Q4_K_Q8: gemv8_q4_k_q8(sumAt, at, laneBytes, panelAt, scaleAt, restAt, blocks); break;
-    case KERNEL_GEMV4_Q5_K_Q8: gemv8_q5_k_q8(sumAt, at, laneBytes, panelAt, scaleAt, restAt, blocks); break;
-    case KERNEL_GEMV4_Q6_K_Q8: gemv8_q6_k_q8(sumAt, at, laneBytes, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q4_K_Q8: gemv8_q4_k_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q5_K_Q8: gemv8_q5_k_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q6_K_Q8: gemv8_q6_k_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     default: unreachable();
   }
 }

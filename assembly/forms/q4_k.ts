@@ -18,12 +18,12 @@ export function tile_q4_k_q8_add(h: i32, sumAt: usize, weightAt: usize, step: us
 
 /** One row, a visit, eight blocks: sums [32] go on. */
 export function gemv4_q4_k_q8(sumAt: usize, at: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
-  Supers.four(TYPE_Q4_K, false, sumAt, at, 0, panelAt, recordAt, integersAt, blocks);
+  Supers.four(TYPE_Q4_K, sumAt, at, panelAt, recordAt, integersAt, blocks);
 }
 
-/** The same where the groups of a visit lie apart. */
-export function gemv8_q4_k_q8(sumAt: usize, at: usize, groupBytes: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
-  Supers.four(TYPE_Q4_K, true, sumAt, at, groupBytes, panelAt, recordAt, integersAt, blocks);
+/** The same of one or two visits whose groups lie apart, any number of super-blocks. */
+export function gemv8_q4_k_q8(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+  Supers.apart(TYPE_Q4_K, sumAt, at, lane, visits, panelAt, recordAt, integersAt, blocks);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

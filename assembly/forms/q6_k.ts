@@ -40,12 +40,12 @@ export function tile_q6_k_q8_add(h: i32, sumAt: usize, weightAt: usize, step: us
 
 /** One row, a visit, eight blocks: sums [32] go on. The same sums in the same order as the tile of one row. */
 export function gemv4_q6_k_q8(sumAt: usize, at: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
-  Sixes.four(false, sumAt, at, 0, panelAt, recordAt, integersAt, blocks);
+  Sixes.four(sumAt, at, panelAt, recordAt, integersAt, blocks);
 }
 
-/** The same where the groups of a visit lie apart. */
-export function gemv8_q6_k_q8(sumAt: usize, at: usize, groupBytes: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
-  Sixes.four(true, sumAt, at, groupBytes, panelAt, recordAt, integersAt, blocks);
+/** The same of one or two visits whose groups lie apart, any number of super-blocks. */
+export function gemv8_q6_k_q8(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+  Sixes.apart(sumAt, at, lane, visits, panelAt, recordAt, integersAt, blocks);
 }
 
 /** Sixteen codes, [4 outputs][4 k] bytes -> out [4 k][8 outputs] f32 (one half). */

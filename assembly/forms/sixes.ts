@@ -7,9 +7,9 @@
  * |sum| <= 8 x 32 x 127 x 63 x 128 x 8 < 2^31; one conversion a super-block.
  */
 
-import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS, VISIT_STEP } from "../abi";
+import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS, VISIT_GROUPS, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
-import { VISIT_UNIT } from "../visits";
+import { VISIT_SUMS, VISIT_UNIT } from "../visits";
 
 /** Of 32 bytes a group: d and scales of eight blocks; codes of a pair of quads, before its upper bits; a block. */
 export const HEAD: usize = 5;
@@ -270,38 +270,32 @@ export class Sixes {
     if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); }
   }
 
-  /** One row of a super-block, a visit: sums [32] go on; `lane`: from one group to the next where they lie apart. */
-  @inline static four(apart: bool, sumAt: usize, headAt: usize, lane: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
-    const step = apart ? VISIT_UNIT : STEP, lane1: usize = apart ? lane : VISIT_UNIT, lane2 = lane1 + lane1, lane3 = lane1 + lane2;
+  /** One row of a super-block, a visit: sums [32] go on. */
+  @inline static four(sumAt: usize, headAt: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
     const mask = Lanes.nibbles();
     let at = headAt, seen: u32 = 0;
-    for (const codesAt = at + HEAD * step; at < codesAt; at += 64) { // line after line (supers.ts)
-      seen |= load<u32>(at);
-      if (apart) seen |= load<u32>(at + lane1) | load<u32>(at + lane2) | load<u32>(at + lane3);
-    }
-    at = headAt + HEAD * step;
-    let at1 = at + lane1, at2 = at + lane2, at3 = at + lane3;
+    for (const codesAt = at + HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at); // line after line (supers.ts)
+    at = headAt + HEAD * STEP;
     const zero = i32x4.splat(0), none = i32x4.splat(seen & blocks >> 31);
     v128.store(integersAt, none, 0); v128.store(integersAt, none, 16); v128.store(integersAt, zero, 32); v128.store(integersAt, zero, 48);
     v128.store(integersAt, zero, 64); v128.store(integersAt, zero, 80); v128.store(integersAt, zero, 96); v128.store(integersAt, zero, 112);
     for (let block: usize = 0; block < 8; block++) {
-      const pairsAt = headAt + (1 + (block >> 1)) * step + ((block & 1) << 4);
+      const pairsAt = headAt + (1 + (block >> 1)) * STEP + ((block & 1) << 4);
       const minus = v128.load32_splat(recordAt + (<usize>SUPER_HALVES + block << 2));
-      let c0 = Sixes.begin(v128.load8x8_s(pairsAt, 0), minus), c1 = Sixes.begin(v128.load8x8_s(pairsAt, 8), minus), c2 = Sixes.begin((apart ? v128.load8x8_s(pairsAt + lane1, 0) : v128.load8x8_s(pairsAt, 32)), minus), c3 = Sixes.begin((apart ? v128.load8x8_s(pairsAt + lane1, 8) : v128.load8x8_s(pairsAt, 40)), minus);
-      let c4 = Sixes.begin((apart ? v128.load8x8_s(pairsAt + lane2, 0) : v128.load8x8_s(pairsAt, 64)), minus), c5 = Sixes.begin((apart ? v128.load8x8_s(pairsAt + lane2, 8) : v128.load8x8_s(pairsAt, 72)), minus), c6 = Sixes.begin((apart ? v128.load8x8_s(pairsAt + lane3, 0) : v128.load8x8_s(pairsAt, 96)), minus), c7 = Sixes.begin((apart ? v128.load8x8_s(pairsAt + lane3, 8) : v128.load8x8_s(pairsAt, 104)), minus);
-      const end = at + BLOCK_UNITS * step;
+      let c0 = Sixes.begin(v128.load8x8_s(pairsAt, 0), minus), c1 = Sixes.begin(v128.load8x8_s(pairsAt, 8), minus), c2 = Sixes.begin(v128.load8x8_s(pairsAt, 32), minus), c3 = Sixes.begin(v128.load8x8_s(pairsAt, 40), minus);
+      let c4 = Sixes.begin(v128.load8x8_s(pairsAt, 64), minus), c5 = Sixes.begin(v128.load8x8_s(pairsAt, 72), minus), c6 = Sixes.begin(v128.load8x8_s(pairsAt, 96), minus), c7 = Sixes.begin(v128.load8x8_s(pairsAt, 104), minus);
+      const end = at + BLOCK_UNITS * STEP;
       while (at < end) {
         const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4), z = v128.load32_splat(panelAt, 16), q = v128.load32_splat(panelAt, 20);
-        c0 = Sixes.both(c0, x, y, z, q, v128.load(at, 0), (apart ? v128.load(at, VISIT_UNIT + 0) : v128.load(at, STEP + 0)), (apart ? v128.load(at, CODES * VISIT_UNIT + 0) : v128.load(at, CODES * STEP + 0)), v128.load8x8_s(pairsAt, 0), mask);
-        c1 = Sixes.both(c1, x, y, z, q, v128.load(at, 16), (apart ? v128.load(at, VISIT_UNIT + 16) : v128.load(at, STEP + 16)), (apart ? v128.load(at, CODES * VISIT_UNIT + 16) : v128.load(at, CODES * STEP + 16)), v128.load8x8_s(pairsAt, 8), mask);
-        c2 = Sixes.both(c2, x, y, z, q, (apart ? v128.load(at1, 0) : v128.load(at, 32)), (apart ? v128.load(at1, VISIT_UNIT + 0) : v128.load(at, STEP + 32)), (apart ? v128.load(at1, CODES * VISIT_UNIT + 0) : v128.load(at, CODES * STEP + 32)), (apart ? v128.load8x8_s(pairsAt + lane1, 0) : v128.load8x8_s(pairsAt, 32)), mask);
-        c3 = Sixes.both(c3, x, y, z, q, (apart ? v128.load(at1, 16) : v128.load(at, 48)), (apart ? v128.load(at1, VISIT_UNIT + 16) : v128.load(at, STEP + 48)), (apart ? v128.load(at1, CODES * VISIT_UNIT + 16) : v128.load(at, CODES * STEP + 48)), (apart ? v128.load8x8_s(pairsAt + lane1, 8) : v128.load8x8_s(pairsAt, 40)), mask);
-        c4 = Sixes.both(c4, x, y, z, q, (apart ? v128.load(at2, 0) : v128.load(at, 64)), (apart ? v128.load(at2, VISIT_UNIT + 0) : v128.load(at, STEP + 64)), (apart ? v128.load(at2, CODES * VISIT_UNIT + 0) : v128.load(at, CODES * STEP + 64)), (apart ? v128.load8x8_s(pairsAt + lane2, 0) : v128.load8x8_s(pairsAt, 64)), mask);
-        c5 = Sixes.both(c5, x, y, z, q, (apart ? v128.load(at2, 16) : v128.load(at, 80)), (apart ? v128.load(at2, VISIT_UNIT + 16) : v128.load(at, STEP + 80)), (apart ? v128.load(at2, CODES * VISIT_UNIT + 16) : v128.load(at, CODES * STEP + 80)), (apart ? v128.load8x8_s(pairsAt + lane2, 8) : v128.load8x8_s(pairsAt, 72)), mask);
-        c6 = Sixes.both(c6, x, y, z, q, (apart ? v128.load(at3, 0) : v128.load(at, 96)), (apart ? v128.load(at3, VISIT_UNIT + 0) : v128.load(at, STEP + 96)), (apart ? v128.load(at3, CODES * VISIT_UNIT + 0) : v128.load(at, CODES * STEP + 96)), (apart ? v128.load8x8_s(pairsAt + lane3, 0) : v128.load8x8_s(pairsAt, 96)), mask);
-        c7 = Sixes.both(c7, x, y, z, q, (apart ? v128.load(at3, 16) : v128.load(at, 112)), (apart ? v128.load(at3, VISIT_UNIT + 16) : v128.load(at, STEP + 112)), (apart ? v128.load(at3, CODES * VISIT_UNIT + 16) : v128.load(at, CODES * STEP + 112)), (apart ? v128.load8x8_s(pairsAt + lane3, 8) : v128.load8x8_s(pairsAt, 104)), mask);
-        at += (CODES + 1) * step;
-        if (apart) { at1 += (CODES + 1) * step; at2 += (CODES + 1) * step; at3 += (CODES + 1) * step; }
+        c0 = Sixes.both(c0, x, y, z, q, v128.load(at, 0), v128.load(at, STEP), v128.load(at, CODES * STEP), v128.load8x8_s(pairsAt, 0), mask);
+        c1 = Sixes.both(c1, x, y, z, q, v128.load(at, 16), v128.load(at, STEP + 16), v128.load(at, CODES * STEP + 16), v128.load8x8_s(pairsAt, 8), mask);
+        c2 = Sixes.both(c2, x, y, z, q, v128.load(at, 32), v128.load(at, STEP + 32), v128.load(at, CODES * STEP + 32), v128.load8x8_s(pairsAt, 32), mask);
+        c3 = Sixes.both(c3, x, y, z, q, v128.load(at, 48), v128.load(at, STEP + 48), v128.load(at, CODES * STEP + 48), v128.load8x8_s(pairsAt, 40), mask);
+        c4 = Sixes.both(c4, x, y, z, q, v128.load(at, 64), v128.load(at, STEP + 64), v128.load(at, CODES * STEP + 64), v128.load8x8_s(pairsAt, 64), mask);
+        c5 = Sixes.both(c5, x, y, z, q, v128.load(at, 80), v128.load(at, STEP + 80), v128.load(at, CODES * STEP + 80), v128.load8x8_s(pairsAt, 72), mask);
+        c6 = Sixes.both(c6, x, y, z, q, v128.load(at, 96), v128.load(at, STEP + 96), v128.load(at, CODES * STEP + 96), v128.load8x8_s(pairsAt, 96), mask);
+        c7 = Sixes.both(c7, x, y, z, q, v128.load(at, 112), v128.load(at, STEP + 112), v128.load(at, CODES * STEP + 112), v128.load8x8_s(pairsAt, 104), mask);
+        at += (CODES + 1) * STEP;
         panelAt += 8;
       }
       panelAt += 16;
@@ -318,12 +312,58 @@ export class Sixes {
     const row = v128.load32_splat(recordAt);
     const s0 = Lanes.addScaled(v128.load(sumAt, 0), v128.load(integersAt, 0), row, v128.load(headAt, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), v128.load(integersAt, 16), row, v128.load(headAt, 16));
     v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Lanes.addScaled(v128.load(sumAt, 32), v128.load(integersAt, 32), row, v128.load(headAt + lane1, 0)), s3 = Lanes.addScaled(v128.load(sumAt, 48), v128.load(integersAt, 48), row, v128.load(headAt + lane1, 16));
+    const s2 = Lanes.addScaled(v128.load(sumAt, 32), v128.load(integersAt, 32), row, v128.load(headAt + 32, 0)), s3 = Lanes.addScaled(v128.load(sumAt, 48), v128.load(integersAt, 48), row, v128.load(headAt + 32, 16));
     v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Lanes.addScaled(v128.load(sumAt, 64), v128.load(integersAt, 64), row, v128.load(headAt + lane2, 0)), s5 = Lanes.addScaled(v128.load(sumAt, 80), v128.load(integersAt, 80), row, v128.load(headAt + lane2, 16));
+    const s4 = Lanes.addScaled(v128.load(sumAt, 64), v128.load(integersAt, 64), row, v128.load(headAt + 64, 0)), s5 = Lanes.addScaled(v128.load(sumAt, 80), v128.load(integersAt, 80), row, v128.load(headAt + 64, 16));
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Lanes.addScaled(v128.load(sumAt, 96), v128.load(integersAt, 96), row, v128.load(headAt + lane3, 0)), s7 = Lanes.addScaled(v128.load(sumAt, 112), v128.load(integersAt, 112), row, v128.load(headAt + lane3, 16));
+    const s6 = Lanes.addScaled(v128.load(sumAt, 96), v128.load(integersAt, 96), row, v128.load(headAt + 96, 0)), s7 = Lanes.addScaled(v128.load(sumAt, 112), v128.load(integersAt, 112), row, v128.load(headAt + 96, 16));
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
+  }
+
+  /** The same of one or two visits whose groups lie apart, `lane` bytes from one to the next: a block of each in turn (q4_0.ts). */
+  @inline static apart(sumAt: usize, headAt: usize, lane: usize, visits: i32, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+    for (let left = blocks; left > 0; left -= 8) {
+      memory.fill(integersAt, 0, <usize>visits * VISIT_SUMS);
+      for (let block: usize = 0; block < 8; block++, panelAt += 32) {
+        Sixes.pairOfGroups(integersAt, headAt, lane, block, panelAt, recordAt);
+        Sixes.pairOfGroups(integersAt + 64, headAt + 2 * lane, lane, block, panelAt, recordAt);
+        if (visits > 1) {
+          Sixes.pairOfGroups(integersAt + 128, headAt + 4 * lane, lane, block, panelAt, recordAt);
+          Sixes.pairOfGroups(integersAt + 192, headAt + 6 * lane, lane, block, panelAt, recordAt);
+        }
+      }
+      const row = v128.load32_splat(recordAt);
+      for (let at = headAt, to: usize = 0, end = <usize>visits * VISIT_SUMS; to < end; to += VISIT_SUMS / VISIT_GROUPS, at += lane) {
+        const s0 = Lanes.addScaled(v128.load(sumAt + to, 0), v128.load(integersAt + to, 0), row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt + to, 16), v128.load(integersAt + to, 16), row, v128.load(at, 16));
+        v128.store(sumAt + to, s0, 0); v128.store(sumAt + to, s1, 16);
+      }
+      headAt += (HEAD + 8 * BLOCK_UNITS) * VISIT_UNIT;
+      recordAt += <usize>SUPER_WORDS << 2;
+    }
+  }
+
+  /** Block `block` of two groups: integers [16] go on. */
+  @inline static pairOfGroups(integersAt: usize, headAt: usize, lane: usize, block: usize, panelAt: usize, recordAt: usize): void {
+    const mask = Lanes.nibbles(), pairsAt = headAt + (1 + (block >> 1)) * VISIT_UNIT + ((block & 1) << 4);
+    const minus = v128.load32_splat(recordAt + (<usize>SUPER_HALVES + block << 2));
+    let c0 = Sixes.begin(v128.load8x8_s(pairsAt, 0), minus), c1 = Sixes.begin(v128.load8x8_s(pairsAt, 8), minus);
+    let c2 = Sixes.begin(v128.load8x8_s(pairsAt + lane, 0), minus), c3 = Sixes.begin(v128.load8x8_s(pairsAt + lane, 8), minus);
+    let at = headAt + (HEAD + block * BLOCK_UNITS) * VISIT_UNIT, at1 = at + lane;
+    const end = at + BLOCK_UNITS * VISIT_UNIT;
+    while (at < end) {
+      const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 4), z = v128.load32_splat(panelAt, 16), q = v128.load32_splat(panelAt, 20);
+      c0 = Sixes.both(c0, x, y, z, q, v128.load(at, 0), v128.load(at, VISIT_UNIT), v128.load(at, CODES * VISIT_UNIT), v128.load8x8_s(pairsAt, 0), mask);
+      c1 = Sixes.both(c1, x, y, z, q, v128.load(at, 16), v128.load(at, VISIT_UNIT + 16), v128.load(at, CODES * VISIT_UNIT + 16), v128.load8x8_s(pairsAt, 8), mask);
+      c2 = Sixes.both(c2, x, y, z, q, v128.load(at1, 0), v128.load(at1, VISIT_UNIT), v128.load(at1, CODES * VISIT_UNIT), v128.load8x8_s(pairsAt + lane, 0), mask);
+      c3 = Sixes.both(c3, x, y, z, q, v128.load(at1, 16), v128.load(at1, VISIT_UNIT + 16), v128.load(at1, CODES * VISIT_UNIT + 16), v128.load8x8_s(pairsAt + lane, 8), mask);
+      at += (CODES + 1) * VISIT_UNIT; at1 += (CODES + 1) * VISIT_UNIT;
+      panelAt += 8;
+    }
+    const times = Sixes.times(recordAt + (<usize>SUPER_TIMES + block << 2));
+    c0 = Sixes.join(integersAt, c0, times); c1 = Sixes.join(integersAt + 16, c1, times);
+    v128.store(integersAt, c0, 0); v128.store(integersAt, c1, 16);
+    c2 = Sixes.join(integersAt + 32, c2, times); c3 = Sixes.join(integersAt + 48, c3, times);
+    v128.store(integersAt, c2, 32); v128.store(integersAt, c3, 48);
   }
 
   /** Two pairs of quads, 16 inputs apart, of four outputs. */

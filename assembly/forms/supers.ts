@@ -12,16 +12,16 @@
  * a dot with the block's scale times what its activations count, and go on in i32 over the super-block: 8 x 32 x 127 x 31 x 63 x 8 < 2^29, so
  * integers are exact up to the one conversion of 256 inputs. s = s + row scale * (d * integer - dmin * integer), every operation rounded.
  *
- * The integers of a super-block lie in memory (`integersAt`, [h][8] i32; of one row [32]), or V8 keeps twice as many sums as there are
+ * The integers of a super-block lie in memory (`integersAt`, [h][8] i32; of one row those of its visits), or V8 keeps twice as many sums as there are
  * registers on a stack that it aligns to 8 bytes: tile of q4_k on Node 20 36 or 75 GOP/s by the frames above, now 85; 72 with a scale for each
  * 32 activations, and a conversion and five more operations a block (EPYC Zen 4).
  */
 
-import { GROUP, SUPER_PAIRS, SUPER_TIMES, SUPER_WORDS, VISIT_STEP } from "../abi";
+import { GROUP, SUPER_PAIRS, SUPER_TIMES, SUPER_WORDS, VISIT_GROUPS, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 import { Pairs } from "./pairs";
 import { CODES, Quads } from "./quads";
-import { VISIT_UNIT } from "../visits";
+import { VISIT_SUMS, VISIT_UNIT } from "../visits";
 
 /** Of 32 bytes a group: d, dmin and the scales of eight blocks. */
 const HEAD: usize = 6;
@@ -185,30 +185,24 @@ export class Supers {
     }
   }
 
-  /** One row, a visit, a super-block: sums [32] go on; `lane`: from one group to the next where they lie apart. The same sums in the same order as the tile of one row. */
-  @inline static four(type: u32, apart: bool, sumAt: usize, at: usize, lane: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
-    const step = apart ? VISIT_UNIT : STEP, lane1: usize = apart ? lane : VISIT_UNIT, lane2 = lane1 + lane1, lane3 = lane1 + lane2;
+  /** One row, a visit, a super-block: sums [32] go on. The same sums in the same order as the tile of one row. */
+  @inline static four(type: u32, sumAt: usize, at: usize, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
     const mask = Lanes.nibbles(), zero = i32x4.splat(0), headAt = at;
     // The scales are wanted after the first codes: line after line all the same, or the prefetcher begins anew (visits.ts).
     let seen: u32 = 0;
-    for (const codesAt = at + HEAD * step; at < codesAt; at += 64) {
-      seen |= load<u32>(at);
-      if (apart) seen |= load<u32>(at + lane1) | load<u32>(at + lane2) | load<u32>(at + lane3);
-    }
-    at = headAt + HEAD * step;
-    let at1 = at + lane1, at2 = at + lane2, at3 = at + lane3;
+    for (const codesAt = at + HEAD * STEP; at < codesAt; at += 64) seen |= load<u32>(at);
     const none = i32x4.splat(seen & blocks >> 31); // which the compiler cannot know; to both halves, or they are no pair
     v128.store(integersAt, none, 0); v128.store(integersAt, none, 16); v128.store(integersAt, zero, 32); v128.store(integersAt, zero, 48);
     v128.store(integersAt, zero, 64); v128.store(integersAt, zero, 80); v128.store(integersAt, zero, 96); v128.store(integersAt, zero, 112);
     for (let block = 0; block < 8; block++) {
-      const pairsAt = headAt + Pairs.at(step, block), own = i16x8.mul(Pairs.chosen(block), v128.load32_splat(recordAt + (<usize>(SUPER_TIMES + block) << 2)));
+      const pairsAt = headAt + Pairs.at(STEP, block), own = i16x8.mul(Pairs.chosen(block), v128.load32_splat(recordAt + (<usize>(SUPER_TIMES + block) << 2)));
       const bitsAt = at;
-      if (Quads.fives(type)) if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
-      const end = at + CODES * step;
+      if (Quads.fives(type)) at += STEP;
+      const end = at + CODES * STEP;
       let quad = 0;
       while (at < end) {
         let g0 = zero, g1 = zero, g2 = zero, g3 = zero, g4 = zero, g5 = zero, g6 = zero, g7 = zero;
-        const part = Quads.fives(type) ? at + CODES / 2 * step : end;
+        const part = Quads.fives(type) ? at + CODES / 2 * STEP : end;
         while (at < part) {
           const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
           const w0 = v128.load(at, 0), w1 = v128.load(at, 16);
@@ -216,49 +210,109 @@ export class Supers {
           g1 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad), g1);
           g0 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt + 0, quad), g0);
           g1 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad), g1);
-          const w2 = (apart ? v128.load(at1, 0) : v128.load(at, 32)), w3 = (apart ? v128.load(at1, 16) : v128.load(at, 48));
-          g2 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w2, mask), bitsAt + lane1 + 0, quad), g2);
-          g3 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w3, mask), bitsAt + lane1 + 16, quad), g3);
-          g2 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), bitsAt + lane1 + 0, quad), g2);
-          g3 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), bitsAt + lane1 + 16, quad), g3);
-          const w4 = (apart ? v128.load(at2, 0) : v128.load(at, 64)), w5 = (apart ? v128.load(at2, 16) : v128.load(at, 80));
-          g4 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w4, mask), bitsAt + lane2 + 0, quad), g4);
-          g5 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w5, mask), bitsAt + lane2 + 16, quad), g5);
-          g4 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), bitsAt + lane2 + 0, quad), g4);
-          g5 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), bitsAt + lane2 + 16, quad), g5);
-          const w6 = (apart ? v128.load(at3, 0) : v128.load(at, 96)), w7 = (apart ? v128.load(at3, 16) : v128.load(at, 112));
-          g6 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w6, mask), bitsAt + lane3 + 0, quad), g6);
-          g7 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w7, mask), bitsAt + lane3 + 16, quad), g7);
-          g6 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), bitsAt + lane3 + 0, quad), g6);
-          g7 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), bitsAt + lane3 + 16, quad), g7);
-          if (apart) { at += VISIT_UNIT; at1 += VISIT_UNIT; at2 += VISIT_UNIT; at3 += VISIT_UNIT; } else at += STEP;
+          const w2 = v128.load(at, 32), w3 = v128.load(at, 48);
+          g2 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w2, mask), bitsAt + 32, quad), g2);
+          g3 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w3, mask), bitsAt + 48, quad), g3);
+          g2 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), bitsAt + 32, quad), g2);
+          g3 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), bitsAt + 48, quad), g3);
+          const w4 = v128.load(at, 64), w5 = v128.load(at, 80);
+          g4 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w4, mask), bitsAt + 64, quad), g4);
+          g5 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w5, mask), bitsAt + 80, quad), g5);
+          g4 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w4, 4), mask), bitsAt + 64, quad), g4);
+          g5 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w5, 4), mask), bitsAt + 80, quad), g5);
+          const w6 = v128.load(at, 96), w7 = v128.load(at, 112);
+          g6 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w6, mask), bitsAt + 96, quad), g6);
+          g7 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w7, mask), bitsAt + 112, quad), g7);
+          g6 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w6, 4), mask), bitsAt + 96, quad), g6);
+          g7 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w7, 4), mask), bitsAt + 112, quad), g7);
+          at += STEP;
           panelAt += 4;
           quad++;
         }
         const c0 = Supers.widen(false, v128.load(integersAt, 0), g0, Supers.scale(false, pairsAt, own, 0)), c1 = Supers.widen(false, v128.load(integersAt, 16), g1, Supers.scale(false, pairsAt, own, 1));
         v128.store(integersAt, c0, 0); v128.store(integersAt, c1, 16);
-        const c2 = Supers.widen(false, v128.load(integersAt, 32), g2, Supers.scale(false, pairsAt + lane1, own, 0)), c3 = Supers.widen(false, v128.load(integersAt, 48), g3, Supers.scale(false, pairsAt + lane1, own, 1));
+        const c2 = Supers.widen(false, v128.load(integersAt, 32), g2, Supers.scale(false, pairsAt + 32, own, 0)), c3 = Supers.widen(false, v128.load(integersAt, 48), g3, Supers.scale(false, pairsAt + 32, own, 1));
         v128.store(integersAt, c2, 32); v128.store(integersAt, c3, 48);
-        const c4 = Supers.widen(false, v128.load(integersAt, 64), g4, Supers.scale(false, pairsAt + lane2, own, 0)), c5 = Supers.widen(false, v128.load(integersAt, 80), g5, Supers.scale(false, pairsAt + lane2, own, 1));
+        const c4 = Supers.widen(false, v128.load(integersAt, 64), g4, Supers.scale(false, pairsAt + 64, own, 0)), c5 = Supers.widen(false, v128.load(integersAt, 80), g5, Supers.scale(false, pairsAt + 64, own, 1));
         v128.store(integersAt, c4, 64); v128.store(integersAt, c5, 80);
-        const c6 = Supers.widen(false, v128.load(integersAt, 96), g6, Supers.scale(false, pairsAt + lane3, own, 0)), c7 = Supers.widen(false, v128.load(integersAt, 112), g7, Supers.scale(false, pairsAt + lane3, own, 1));
+        const c6 = Supers.widen(false, v128.load(integersAt, 96), g6, Supers.scale(false, pairsAt + 96, own, 0)), c7 = Supers.widen(false, v128.load(integersAt, 112), g7, Supers.scale(false, pairsAt + 96, own, 1));
         v128.store(integersAt, c6, 96); v128.store(integersAt, c7, 112);
       }
       panelAt += 16;
     }
-    const pairsAt = headAt + Pairs.at(step, 0), sumsAt = recordAt + <usize>(SUPER_PAIRS << 2), row = v128.load32_splat(recordAt);
-    const s0 = Supers.close(v128.load(sumAt, 0), v128.load(integersAt, 0), row, v128.load(headAt, 0), Supers.mins(pairsAt, step, 0, sumsAt, 4), v128.load(headAt + step, 0));
-    const s1 = Supers.close(v128.load(sumAt, 16), v128.load(integersAt, 16), row, v128.load(headAt, 16), Supers.mins(pairsAt, step, 1, sumsAt, 4), v128.load(headAt + step, 16));
+    const pairsAt = headAt + Pairs.at(STEP, 0), sumsAt = recordAt + <usize>(SUPER_PAIRS << 2), row = v128.load32_splat(recordAt);
+    const s0 = Supers.close(v128.load(sumAt, 0), v128.load(integersAt, 0), row, v128.load(headAt, 0), Supers.mins(pairsAt, STEP, 0, sumsAt, 4), v128.load(headAt + STEP, 0));
+    const s1 = Supers.close(v128.load(sumAt, 16), v128.load(integersAt, 16), row, v128.load(headAt, 16), Supers.mins(pairsAt, STEP, 1, sumsAt, 4), v128.load(headAt + STEP, 16));
     v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
-    const s2 = Supers.close(v128.load(sumAt, 32), v128.load(integersAt, 32), row, v128.load(headAt + lane1, 0), Supers.mins(pairsAt + lane1, step, 0, sumsAt, 4), v128.load(headAt + step + lane1, 0));
-    const s3 = Supers.close(v128.load(sumAt, 48), v128.load(integersAt, 48), row, v128.load(headAt + lane1, 16), Supers.mins(pairsAt + lane1, step, 1, sumsAt, 4), v128.load(headAt + step + lane1, 16));
+    const s2 = Supers.close(v128.load(sumAt, 32), v128.load(integersAt, 32), row, v128.load(headAt + 32, 0), Supers.mins(pairsAt + 32, STEP, 0, sumsAt, 4), v128.load(headAt + STEP + 32, 0));
+    const s3 = Supers.close(v128.load(sumAt, 48), v128.load(integersAt, 48), row, v128.load(headAt + 32, 16), Supers.mins(pairsAt + 32, STEP, 1, sumsAt, 4), v128.load(headAt + STEP + 32, 16));
     v128.store(sumAt, s2, 32); v128.store(sumAt, s3, 48);
-    const s4 = Supers.close(v128.load(sumAt, 64), v128.load(integersAt, 64), row, v128.load(headAt + lane2, 0), Supers.mins(pairsAt + lane2, step, 0, sumsAt, 4), v128.load(headAt + step + lane2, 0));
-    const s5 = Supers.close(v128.load(sumAt, 80), v128.load(integersAt, 80), row, v128.load(headAt + lane2, 16), Supers.mins(pairsAt + lane2, step, 1, sumsAt, 4), v128.load(headAt + step + lane2, 16));
+    const s4 = Supers.close(v128.load(sumAt, 64), v128.load(integersAt, 64), row, v128.load(headAt + 64, 0), Supers.mins(pairsAt + 64, STEP, 0, sumsAt, 4), v128.load(headAt + STEP + 64, 0));
+    const s5 = Supers.close(v128.load(sumAt, 80), v128.load(integersAt, 80), row, v128.load(headAt + 64, 16), Supers.mins(pairsAt + 64, STEP, 1, sumsAt, 4), v128.load(headAt + STEP + 64, 16));
     v128.store(sumAt, s4, 64); v128.store(sumAt, s5, 80);
-    const s6 = Supers.close(v128.load(sumAt, 96), v128.load(integersAt, 96), row, v128.load(headAt + lane3, 0), Supers.mins(pairsAt + lane3, step, 0, sumsAt, 4), v128.load(headAt + step + lane3, 0));
-    const s7 = Supers.close(v128.load(sumAt, 112), v128.load(integersAt, 112), row, v128.load(headAt + lane3, 16), Supers.mins(pairsAt + lane3, step, 1, sumsAt, 4), v128.load(headAt + step + lane3, 16));
+    const s6 = Supers.close(v128.load(sumAt, 96), v128.load(integersAt, 96), row, v128.load(headAt + 96, 0), Supers.mins(pairsAt + 96, STEP, 0, sumsAt, 4), v128.load(headAt + STEP + 96, 0));
+    const s7 = Supers.close(v128.load(sumAt, 112), v128.load(integersAt, 112), row, v128.load(headAt + 96, 16), Supers.mins(pairsAt + 96, STEP, 1, sumsAt, 4), v128.load(headAt + STEP + 96, 16));
     v128.store(sumAt, s6, 96); v128.store(sumAt, s7, 112);
+  }
+
+  /** The same of one or two visits whose groups lie apart, `lane` bytes from one to the next: a block of each in turn (q4_0.ts). */
+  @inline static apart(type: u32, sumAt: usize, headAt: usize, lane: usize, visits: i32, panelAt: usize, recordAt: usize, integersAt: usize, blocks: i32): void {
+    for (let left = blocks; left > 0; left -= 8) {
+      memory.fill(integersAt, 0, <usize>visits * VISIT_SUMS);
+      for (let block = 0; block < 8; block++, panelAt += 32) {
+        const own = i16x8.mul(Pairs.chosen(block), v128.load32_splat(recordAt + (<usize>(SUPER_TIMES + block) << 2)));
+        Supers.two(type, integersAt, headAt, lane, block, own, panelAt);
+        Supers.two(type, integersAt + 64, headAt + 2 * lane, lane, block, own, panelAt);
+        if (visits > 1) {
+          Supers.two(type, integersAt + 128, headAt + 4 * lane, lane, block, own, panelAt);
+          Supers.two(type, integersAt + 192, headAt + 6 * lane, lane, block, own, panelAt);
+        }
+      }
+      for (let at = headAt, to: usize = 0, end = <usize>visits * VISIT_SUMS; to < end; to += VISIT_SUMS / VISIT_GROUPS, at += lane) {
+        Supers.closeGroup(sumAt + to, integersAt + to, at, recordAt);
+      }
+      headAt += Supers.units(type) * VISIT_UNIT;
+      recordAt += <usize>SUPER_WORDS << 2;
+    }
+  }
+
+  /** Block `block` of two groups: integers [16] go on. `own`: what its activations count, beside its scale's place in a pair. */
+  @inline static two(type: u32, integersAt: usize, headAt: usize, lane: usize, block: i32, own: v128, panelAt: usize): void {
+    const zero = i32x4.splat(0), mask = Lanes.nibbles(), pairsAt = headAt + Pairs.at(VISIT_UNIT, block);
+    const bitsAt = headAt + (HEAD + <usize>block * Supers.blockUnits(type)) * VISIT_UNIT;
+    let at = Quads.fives(type) ? bitsAt + VISIT_UNIT : bitsAt, at1 = at + lane, quad = 0;
+    const end = at + CODES * VISIT_UNIT;
+    while (at < end) {
+      let g0 = zero, g1 = zero, g2 = zero, g3 = zero;
+      const part = Quads.fives(type) ? at + CODES / 2 * VISIT_UNIT : end;
+      while (at < part) {
+        const x = v128.load32_splat(panelAt, 0), y = v128.load32_splat(panelAt, 16);
+        const w0 = v128.load(at, 0), w1 = v128.load(at, 16), w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
+        g0 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w0, mask), bitsAt, quad), g0);
+        g1 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w1, mask), bitsAt + 16, quad), g1);
+        g0 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w0, 4), mask), bitsAt, quad), g0);
+        g1 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w1, 4), mask), bitsAt + 16, quad), g1);
+        g2 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w2, mask), bitsAt + lane, quad), g2);
+        g3 = Quads.dot(false, x, Quads.fifthLow(type, v128.and(w3, mask), bitsAt + lane + 16, quad), g3);
+        g2 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w2, 4), mask), bitsAt + lane, quad), g2);
+        g3 = Quads.dot(false, y, Quads.fifthHigh(type, v128.and(i16x8.shr_u(w3, 4), mask), bitsAt + lane + 16, quad), g3);
+        at += VISIT_UNIT; at1 += VISIT_UNIT;
+        panelAt += 4;
+        quad++;
+      }
+      const c0 = Supers.widen(false, v128.load(integersAt, 0), g0, Supers.scale(false, pairsAt, own, 0)), c1 = Supers.widen(false, v128.load(integersAt, 16), g1, Supers.scale(false, pairsAt, own, 1));
+      v128.store(integersAt, c0, 0); v128.store(integersAt, c1, 16);
+      const c2 = Supers.widen(false, v128.load(integersAt, 32), g2, Supers.scale(false, pairsAt + lane, own, 0)), c3 = Supers.widen(false, v128.load(integersAt, 48), g3, Supers.scale(false, pairsAt + lane, own, 1));
+      v128.store(integersAt, c2, 32); v128.store(integersAt, c3, 48);
+    }
+  }
+
+  /** The integers of a super-block of one group join its sums. */
+  @inline static closeGroup(sumAt: usize, integersAt: usize, headAt: usize, recordAt: usize): void {
+    const pairsAt = headAt + Pairs.at(VISIT_UNIT, 0), sumsAt = recordAt + <usize>(SUPER_PAIRS << 2), row = v128.load32_splat(recordAt);
+    const s0 = Supers.close(v128.load(sumAt, 0), v128.load(integersAt, 0), row, v128.load(headAt, 0), Supers.mins(pairsAt, VISIT_UNIT, 0, sumsAt, 4), v128.load(headAt + VISIT_UNIT, 0));
+    const s1 = Supers.close(v128.load(sumAt, 16), v128.load(integersAt, 16), row, v128.load(headAt, 16), Supers.mins(pairsAt, VISIT_UNIT, 1, sumsAt, 4), v128.load(headAt + VISIT_UNIT, 16));
+    v128.store(sumAt, s0, 0); v128.store(sumAt, s1, 16);
   }
 
   /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

@@ -149,7 +149,7 @@ function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, 
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
     const count = min(together, whole - visit), hop = apart ? (whole - visit) / count : 1;
     for (let group = visit * VISIT_GROUPS, last = group + hop; group < last; group++) {
-      multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes, bytes * <usize>hop, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, restAt, cols, apart);
+      multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes * <usize>hop, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, restAt, cols, apart);
       write_groups(matrixAt, sumAt, GROUP * 4, first, 1, group, count * VISIT_GROUPS, hop);
     }
     visit += count * hop;
