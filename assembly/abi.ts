@@ -288,7 +288,8 @@ export const PANEL_FLOAT_AT = 15; // a second panel of FORM_F32; 0: not wanted
 export const PANEL_TILE_ROWS = 16;
 export const PANEL_OWN = 17; // entries from one thread's own panels to the next one's, in steps of few rows; 0: they share one
 export const PANEL_BIAS_AT = 18; // of layer norm [cols] f32
-export const PANEL_WORDS = 19;
+export const PANEL_ALONE = 19; // segments of at most so many rows have tiles of one row
+export const PANEL_WORDS = 20;
 
 export const TRANSFORM_COPY = 0;
 export const TRANSFORM_NORM = 1;
@@ -318,8 +319,8 @@ export const MATRIX_TILES = 16; // tiles of rows that share a pass over a weight
 export const MATRIX_TILE_ROWS = 17;
 export const MATRIX_STREAMS = 18; // visits that a row of integers takes together
 export const MATRIX_TOUCH = 19; // streams that read a visit ahead of few tiles; 0: none
-export const MATRIX_OWN = 20; // as PANEL_OWN
-export const MATRIX_WORDS = 21;
+export const MATRIX_OWN = 20, MATRIX_ALONE = 21; // as PANEL_OWN, PANEL_ALONE
+export const MATRIX_WORDS = 22;
 
 export const ROPE_ROWS_AT = 1;
 export const ROPE_QKV_AT = 2; // [rows][(heads + 2 kvHeads) * headSize] f32; q and k are rewritten in place

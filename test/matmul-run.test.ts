@@ -83,6 +83,7 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
           [f, [17], 1, 32, 1],
           [f, [1, 1, 5], 64, 64, 0], // eight groups: what the kernels of one row take
           [f, [1], 71, 64, 1],
+          [f, [2, 3], 64, 64, 1], // each row alone, where the choice says so
           [f, [1], 189, 64, 1], // several visits, of which streams take every second or third group
         ] as const,
     )) {
@@ -123,7 +124,15 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
           const also = { OUT_AT: copy.at, FLOAT_AT: floats.at };
           const all = [
             ...ops,
-            op("PANEL", { SEGMENTS_AT: segmentsAt, SOURCE_AT: source, STRIDE: width, COLS: width, ...panel, ...also }),
+            op("PANEL", {
+              SEGMENTS_AT: segmentsAt,
+              SOURCE_AT: source,
+              STRIDE: width,
+              COLS: width,
+              ALONE: choice.ALONE ?? 0,
+              ...panel,
+              ...also,
+            }),
             matmul({ ...shape, ...matrix, ...places, ...(extra ? added : {}) }),
           ];
           runThrough(kernels, arena, all, 0, how);

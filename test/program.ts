@@ -49,7 +49,9 @@ export function choicesOf(type: StoredType, form: number, cols: number, fused = 
   const [first] = kernels;
   const streams = STREAMS.map((STREAMS) => ({ ...first, STREAMS }));
   const apart = weightType(type).apart
-    ? kernels.flatMap((one) => STREAMS_APART.map((STREAMS) => ({ ...one, STREAMS, TYPE: word | abi.TYPE_APART })))
+    ? kernels.flatMap((one) =>
+        STREAMS_APART.map((STREAMS) => ({ ...one, STREAMS, TYPE: word | abi.TYPE_APART, ALONE: STREAMS / 2 })),
+      )
     : [];
   return [...kernels, ...streams, ...apart, ...TOUCHES.map((TOUCH) => ({ ...first, TOUCH }))];
 }

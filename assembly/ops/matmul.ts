@@ -6,7 +6,7 @@
  */
 
 import {
-  BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, TYPE_F32, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_TYPE, MATRIX_GROUP_BYTES,
+  BLOCK, DEQUANTIZE_COLS, GROUP, VISIT_GROUPS, TYPE_F32, MATMUL_MATRICES, MATMUL_WORDS, MATRIX_ALONE, MATRIX_BIAS_AT, MATRIX_COLS, MATRIX_TYPE, MATRIX_GROUP_BYTES,
   MATRIX_OUT_AT, MATRIX_OWN, MATRIX_PANEL_AT, MATRIX_PANEL_BYTES, MATRIX_RESIDUAL_AT, MATRIX_ROW, MATRIX_ROWS, MATRIX_SCALE_AT, MATRIX_SEGMENTS_AT,
   MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
@@ -17,9 +17,13 @@ import { VISIT_SUMS, Visits } from "../visits";
 import { read_lines } from "./lines";
 import { word } from "../words";
 
+@inline function matrix_tiles(matrixAt: usize, rows: i32): i32 {
+  return Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), <i32>word(matrixAt, MATRIX_ALONE));
+}
+
 /** Blocks of tiles of a segment of `rows` rows. */
-@inline function tile_blocks(rows: i32, tileRows: i32, tiles: i32): i32 {
-  return (Tiles.count(rows, tileRows) + tiles - 1) / tiles;
+@inline function tile_blocks(matrixAt: usize, rows: i32, tiles: i32): i32 {
+  return (matrix_tiles(matrixAt, rows) + tiles - 1) / tiles;
 }
 
 @inline function matrix_groups(matrixAt: usize): i32 {
@@ -35,7 +39,7 @@ function matrix_units(matrixAt: usize): i32 {
   const tiles = <i32>word(matrixAt, MATRIX_TILES);
   let blocks = 0;
   for (let segment = 0; segment < Segments.count(segmentsAt); segment++) {
-    blocks += tile_blocks(Segments.word(segmentsAt, segment, SEGMENT_ROWS), <i32>word(matrixAt, MATRIX_TILE_ROWS), tiles);
+    blocks += tile_blocks(matrixAt, Segments.word(segmentsAt, segment, SEGMENT_ROWS), tiles);
   }
   return blocks * matrix_visits(matrixAt);
 }
@@ -104,7 +108,7 @@ function matmul_matrix(matrixAt: usize, scratchAt: usize, owner: i32, begin: i32
   const visits = matrix_visits(matrixAt);
   for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
-    const blocks = tile_blocks(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS), tilesPerBlock);
+    const blocks = tile_blocks(matrixAt, rows, tilesPerBlock);
     for (let block = 0; block < blocks && begin < end; block++) {
       if (begin < visits) matmul_block(matrixAt, scratchAt, owner, segment, block, begin, min(end, visits));
       begin = max(begin - visits, 0);
@@ -122,9 +126,9 @@ function matmul_block(matrixAt: usize, scratchAt: usize, owner: i32, segment: i3
   const weight = Segments.word(segmentsAt, segment, SEGMENT_WEIGHT);
   const weightAt = <usize>load<u32>(<usize>word(matrixAt, MATRIX_TABLE_AT) + (<usize>weight << 2));
   const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), groups = matrix_groups(matrixAt);
-  const streams = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS)) <= FEW_TILES ? <usize>word(matrixAt, MATRIX_TOUCH) : 0;
+  const tiles = matrix_tiles(matrixAt, rows), streams = tiles <= FEW_TILES ? <usize>word(matrixAt, MATRIX_TOUCH) : 0;
   let visit = begin;
-  if (rows === 1) visit = matmul_row(matrixAt, scratchAt, weightAt, first, entry, begin, end);
+  if (tiles === rows) visit = matmul_rows(matrixAt, scratchAt, weightAt, first, entry, rows, block, begin, end);
   for (; visit < end; visit++) {
     const group = visit * VISIT_GROUPS, count = min(VISIT_GROUPS, groups - group), visitAt = weightAt + <usize>group * bytes;
     if (streams !== 0) store<u32>(scratchAt, read_lines(visitAt, <usize>count * bytes, streams));
@@ -134,23 +138,27 @@ function matmul_block(matrixAt: usize, scratchAt: usize, owner: i32, segment: i3
 }
 
 /**
- * Visits of one row by its own kernel, as many as the matrix wants together. Returns the first visit that is left.
+ * Visits of rows that have a tile each, by the kernel of one row, as many visits as the matrix wants together; weights come out of memory for
+ * the first row and out of a cache for the others. Returns the first visit that is left.
  *
  * Where groups lie apart each stream of memory goes on from group to group as far as the claim reaches: a prefetcher that begins anew gives
  * away 10 to 30 % in groups of 768 inputs (docs/performance.md, "Groups apart").
  */
-function matmul_row(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, entry: i32, visit: i32, end: i32): i32 {
-  const row = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
-  const panelBytes = <usize>word(matrixAt, MATRIX_PANEL_BYTES), panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * <usize>cols * panelBytes;
-  const supers = meets_supers(row), scales = <usize>entry * scale_bytes(supers, cols);
-  const restAt = supers ? sumAt + <usize>MOST_STREAMS * VISIT_SUMS : <usize>word(matrixAt, MATRIX_SUM_AT) + scales;
-  if (!has_row(row, panelAt, cols)) return visit;
+function matmul_rows(matrixAt: usize, sumAt: usize, weightAt: usize, first: i32, entry: i32, rows: i32, block: i32, visit: i32, end: i32): i32 {
+  const kernel = word(matrixAt, MATRIX_ROW), cols = <i32>word(matrixAt, MATRIX_COLS), bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
+  const panelBytes = <usize>word(matrixAt, MATRIX_PANEL_BYTES), panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), rowBytes = <usize>cols * panelBytes;
+  const from = block * <i32>word(matrixAt, MATRIX_TILES), to = min(rows, from + <i32>word(matrixAt, MATRIX_TILES));
+  for (let row = from; row < to; row++) if (!has_row(kernel, panelAt + <usize>(entry + row) * rowBytes, cols)) return visit;
+  const supers = meets_supers(kernel), scaleBytes = scale_bytes(supers, cols), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const apart = is_apart(word(matrixAt, MATRIX_TYPE)), together = visits_together(matrixAt);
   for (const whole = min(end, matrix_groups(matrixAt) / VISIT_GROUPS); visit < whole; ) {
     const count = min(together, whole - visit), hop = apart ? (whole - visit) / count : 1;
     for (let group = visit * VISIT_GROUPS, last = group + hop; group < last; group++) {
-      multiply_row(row, sumAt, weightAt + <usize>group * bytes, count, bytes * <usize>hop, panelAt, panelBytes, <usize>word(matrixAt, MATRIX_SCALE_AT) + scales, restAt, cols, apart);
-      write_groups(matrixAt, sumAt, GROUP * 4, first, 1, group, count * VISIT_GROUPS, hop);
+      for (let row = from; row < to; row++) {
+        const scales = <usize>(entry + row) * scaleBytes, restAt = supers ? sumAt + <usize>MOST_STREAMS * VISIT_SUMS : blockSumAt + scales;
+        multiply_row(kernel, sumAt, weightAt + <usize>group * bytes, count, bytes * <usize>hop, panelAt + <usize>(entry + row) * rowBytes, panelBytes, scaleAt + scales, restAt, cols, apart);
+        write_groups(matrixAt, sumAt, GROUP * 4, first + row, 1, group, count * VISIT_GROUPS, hop);
+      }
     }
     visit += count * hop;
   }
@@ -178,7 +186,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
   const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
   const cols = <usize>word(matrixAt, MATRIX_COLS), scaleBytes = scale_bytes(supers, <i32>cols), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
-  const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
+  const tiles = matrix_tiles(matrixAt, rows);
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   for (let tile = tileBegin; tile < tileEnd; tile++) {
@@ -203,7 +211,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
 function float_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
   const kernel = word(matrixAt, MATRIX_TILE), type = word(matrixAt, MATRIX_TYPE), cols = <i32>word(matrixAt, MATRIX_COLS);
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT) + <usize>entry * (<usize>cols << 2);
-  const tiles = Tiles.count(rows, <i32>word(matrixAt, MATRIX_TILE_ROWS));
+  const tiles = matrix_tiles(matrixAt, rows);
   const low = rows / tiles, higher = rows - low * tiles;
   const tileBegin = block * <i32>word(matrixAt, MATRIX_TILES), tileEnd = min(tileBegin + <i32>word(matrixAt, MATRIX_TILES), tiles);
   const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven = is_woven(type), stored = type === TYPE_F32;

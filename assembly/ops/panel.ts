@@ -6,7 +6,7 @@
 
 import {
   PANEL_AT, PANEL_BIAS_AT, PANEL_COLS, PANEL_EPS, FORM_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT, PANEL_OWN,
-  FORM_Q16_PAIRS, FORM_Q8_PAIRS, FORM_Q8_SUPERS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS,
+  FORM_Q16_PAIRS, FORM_Q8_PAIRS, FORM_Q8_SUPERS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS, PANEL_ALONE,
   PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_GELU, TRANSFORM_LAYER_NORM, TRANSFORM_NORM, TRANSFORM_SWIGLU,
 } from "../abi";
 import { swiglu_f32 } from "../kernels/feedforward";
@@ -22,7 +22,7 @@ export function panel_units(opAt: usize): i32 {
   const segmentsAt = <usize>word(opAt, PANEL_SEGMENTS_AT);
   let units = 0;
   for (let segment = 0; segment < Segments.count(segmentsAt); segment++) {
-    units += Tiles.count(Segments.word(segmentsAt, segment, SEGMENT_ROWS), <i32>word(opAt, PANEL_TILE_ROWS));
+    units += Tiles.count(Segments.word(segmentsAt, segment, SEGMENT_ROWS), <i32>word(opAt, PANEL_TILE_ROWS), <i32>word(opAt, PANEL_ALONE));
   }
   return units;
 }
@@ -34,7 +34,7 @@ export function panel(opAt: usize, scratchAt: usize, owner: i32, begin: i32, end
   for (let segment = 0; segment < Segments.count(segmentsAt) && begin < end; segment++) {
     const rows = Segments.word(segmentsAt, segment, SEGMENT_ROWS);
     const first = Segments.word(segmentsAt, segment, SEGMENT_FIRST);
-    const tiles = Tiles.count(rows, <i32>word(opAt, PANEL_TILE_ROWS));
+    const tiles = Tiles.count(rows, <i32>word(opAt, PANEL_TILE_ROWS), <i32>word(opAt, PANEL_ALONE));
     const low = tiles === 0 ? 0 : rows / tiles, higher = rows - low * tiles;
     for (let tile = begin; tile < min(end, tiles); tile++) {
       panel_tile(opAt, scratchAt, own, first + Tiles.first(low, higher, tile), Tiles.height(low, higher, tile));

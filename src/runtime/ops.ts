@@ -222,9 +222,10 @@ export function matrixOperands(op: MatrixOp, fused: boolean, { wide, dot }: Vect
     STRIDE: out.shape[1],
     RESIDUAL_AT: residual ? residual.at + column * 4 : 0,
     BIAS_AT: bias?.at ?? 0,
-    TILES: Math.min(MOST_TILES, Math.max(dequantized ? DEQUANTIZED_TILES : 1, cached)),
+    TILES: Math.min(MOST_TILES, Math.max(dequantized ? DEQUANTIZED_TILES : panel.alone, cached)),
     TILE_ROWS: panel.tileRows,
     OWN: panel.own,
+    ALONE: panel.alone,
   };
 }
 
@@ -244,7 +245,10 @@ export function panelOperands({
   const swiglu = transform && "swiglu" in transform ? transform : null;
   if (swiglu) expectAtMost("gate and up", cols * 2, source.shape[1]);
   if (panel) expectAtMost("panel", cols, panel.cols);
-  if (panel && float) expectShape("own entries of the float panel", float.own, panel.own);
+  if (panel && float) {
+    expectShape("own entries of the float panel", float.own, panel.own);
+    expectShape("rows alone of the float panel", float.alone, panel.alone);
+  }
   const block = panel?.form === "q8 supers" ? SUPER_COLS : BLOCK;
   if (panel && panel.form !== "f32" && cols % block !== 0)
     throw new EngineError("PROGRAM_SHAPE", "integer activations come in blocks", {
@@ -270,6 +274,7 @@ export function panelOperands({
     TILE_ROWS: (panel ?? float)?.tileRows ?? TILE_ROWS,
     OWN: (panel ?? float)?.own ?? 0,
     BIAS_AT: norm?.bias?.at ?? 0,
+    ALONE: (panel ?? float)?.alone ?? 1,
   };
 }
 

@@ -97,6 +97,8 @@ export interface Panel {
   readonly cols: number;
   /** Rows of a tile at most. */
   readonly tileRows: number;
+  /** Segments of at most so many rows have tiles of one row. */
+  readonly alone: number;
   /** From one thread's own entries to the next one's, in steps of few rows. */
   readonly own: number;
   readonly values: Tensor;
@@ -104,9 +106,16 @@ export interface Panel {
   readonly sums: Tensor | null;
 }
 
-/** `entries`: of each row of a step; `threads`: who make panels of their own of a few rows. */
+/**
+ * Rows that are multiplied one after the other where groups lie apart: there memory is slow, and after the first row weights come out of a
+ * cache, where the kernel of one row is as fast as a tile.
+ */
+const ROWS_ALONE = 4;
+
+/** `entries`: of each row of a step; `threads`: who make panels of their own of a few rows; `apart`: types whose groups lie apart. */
 export interface PanelSizes {
   readonly tileRows: number;
+  readonly apart?: readonly StoredType[] | undefined;
   readonly threads: number;
   readonly entries?: number;
 }
@@ -116,7 +125,7 @@ export function reservePanel(
   plan: MemoryPlan,
   name: string,
   form: PanelForm,
-  { tileRows, threads, entries = 1 }: PanelSizes,
+  { tileRows, apart = [], threads, entries = 1 }: PanelSizes,
   most: number,
   cols: number,
 ): Panel {
@@ -128,6 +137,7 @@ export function reservePanel(
     rows,
     cols,
     tileRows,
+    alone: apart.length === 0 ? 1 : ROWS_ALONE,
     own,
     values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
     scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, words]),

@@ -122,16 +122,16 @@ function reserveSteps(
   plan: MemoryPlan,
   config: ModelConfig,
   adapters: readonly Adapter[],
-  { rows, tileRows, threads }: PanelSizes & { readonly rows: number },
+  { rows, tileRows, threads, apart }: PanelSizes & { readonly rows: number },
 ): Pick<AdapterLayout, "panel" | "inner"> {
   if (adapters.length === 0) return { panel: null, inner: [] };
   const width = Math.max(config.hidden, config.heads * config.headSize, config.denseWidth);
   const rank = largestRank(adapters.flatMap(({ pairs }) => [...pairs.values()]));
   return {
-    panel: reservePanel(plan, "adapter panel", "f32", { tileRows, threads }, rows, width),
+    panel: reservePanel(plan, "adapter panel", "f32", { tileRows, threads, apart }, rows, width),
     inner: Array.from({ length: MOST_AT_A_SITE }, (_, index) => ({
       rows: plan.reserve(`adapter rows ${index}`, "f32", [rows, rank]),
-      panel: reservePanel(plan, `adapter rows ${index} panel`, "f32", { tileRows, threads }, rows, rank),
+      panel: reservePanel(plan, `adapter rows ${index} panel`, "f32", { tileRows, threads, apart }, rows, rank),
     })),
   };
 }

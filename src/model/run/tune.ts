@@ -95,7 +95,6 @@ function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
   if (!slices) return undefined;
   const [{ cols }] = slices;
   const most = Math.max(...slices.map(({ rows }) => rows));
-  const counts: Record<Rows, number> = { one: 1, few: 2, many: 4 * sizes.tileRows };
   const { staging } = layout.loader; // free, once everything is loaded
   const plan = new MemoryPlan(staging.at);
   const tables = slices.slice(0, SLICES).map((_, at) => plan.reserve(`table ${at}`, "u32", [1]));
@@ -104,10 +103,11 @@ function timing(kind: MatrixKind, options: TuneOptions): Timing | undefined {
     plan,
     "panel",
     kind.form,
-    { tileRows: sizes.tileRows, threads: threads.count },
-    counts.many,
+    { tileRows: sizes.tileRows, threads: threads.count, apart: sizes.apart },
+    4 * sizes.tileRows,
     cols,
   );
+  const counts: Record<Rows, number> = { one: 1, few: panel.alone + 1, many: 4 * sizes.tileRows };
   const out = plan.reserve("out", "f32", [counts.many, most]);
   const words = plan.reserve("program", "u32", [256]);
   if (plan.bytes > staging.at + staging.bytes) return undefined;
