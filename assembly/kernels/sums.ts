@@ -12,7 +12,7 @@ import { CACHE_F32, CACHE_Q8, PAGE } from "../abi";
 /** Bytes from one row of x to the next. */
 export const X_ROW: usize = PAGE * 4;
 /** What every stream gives before the next ones have their turn, where registers do not hold all their sums. */
-const PIECE = 8;
+const PIECE = 16;
 /**
  * Queries of which tiles stand within the loops over them. V8 of Node 20 unrolls an innermost loop the more often the deeper it stands,
  * up to three turns here: 323 -> 280 cycles for 64 turns of three queries on an EPYC (Zen 4). What five and six unroll, it spills.
