@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { createModel } from "../dist/src/index.js";
 import type { Choice } from "../src/choice.ts";
 import { openKernels } from "../src/runtime/module.ts";
-import { readsApart } from "../src/runtime/streams.ts";
+import { likesStreams, readsApart } from "../src/runtime/streams.ts";
 import { on, Random, SEED } from "./kernels.ts";
 import { byteModel } from "./small-models.ts";
 
@@ -18,6 +18,17 @@ it.each(["simd", "relaxed"] as const)(`%s: eight streams read the lines that one
     return [1, 8].map((streams) => kernels.read_lines(at, lines.byteLength, streams));
   });
   expect(seen).toEqual([all, all]);
+});
+
+it.each([
+  [true, "a quarter faster", [10, 12, 40], [7.9, 9, 9]],
+  [false, "a fifth faster", [10, 12, 40], [8.4, 8.4, 9]],
+  [false, "slower", [6, 6, 7], [9, 9, 9]],
+  [false, "as fast, in a round of which one stream waits", [99, 9, 99], [8, 8, 8]],
+])("%s: eight streams are %s", (likes, _, one, eight) => {
+  const times = { 1: [...one], 8: [...eight] };
+  expect(likesStreams(3, (streams) => times[streams].shift()!)).toBe(likes);
+  expect(times).toEqual({ 1: [], 8: [] });
 });
 
 it("a host is asked how it reads, and says the same ever after", async () => {

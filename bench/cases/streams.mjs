@@ -7,7 +7,7 @@ import { COLS, GROUP_BYTES, matmulLoop, tableFor, weightsFrom } from "./weights.
 
 const CALL_BYTES = 8 << 20;
 /** Every kernel of one row; of the float ones those that fuse. */
-const KERNELS = Object.keys(CALLS).filter((kernel) => /^gemv4.*_fused$|^gemv4_i?q/.test(kernel));
+const KERNELS = Object.keys(CALLS).filter((kernel) => /^gemv4.*_fused$|^gemv[48]_i?q/.test(kernel));
 
 function stream(kernel) {
   const [type, width, run] = CALLS[kernel];

@@ -45,26 +45,20 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
     for (let group = 0; group < 4; group++) run(h, sums + 32 * TILE_ROWS * group, at + 32 * group, 128, ...x, BLOCKS);
   };
   const row =
-    (id, meets) =>
+    (id, meets, visits, apart) =>
     (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
       exports.multiply_row(
-        ...[
-          id,
-          sums,
-          at,
-          1,
-          GROUP_BYTES[type],
-          GROUP_BYTES[type],
-          panel,
-          meets === "i16" ? 2 : 1,
-          scales,
-          blockSums,
-          COLS,
-        ],
+        ...[id, sums, at, visits, GROUP_BYTES[type], panel, meets === "i16" ? 2 : 1, scales, blockSums, COLS, apart],
       );
   const calls = ({ tiles, rows }, meets, dot) => [
     ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, tile, meets, dot]]),
-    ...Object.entries(rows).map(([kernel, id]) => [kernel, [type, 4, row(id, meets), meets, dot]]),
+    ...Object.entries(rows).flatMap(([kernel, id]) => [
+      [kernel, [type, 4, row(id, meets, 1, 0), meets, dot]],
+      // Eight groups that lie apart.
+      ...(weightType(type).apart
+        ? [[kernel.replace("gemv4", "gemv8"), [type, 8, row(id, meets, 2, 1), meets, dot]]]
+        : []),
+    ]),
   ];
   const { integers, signedBytes } = weightType(type);
   if (integers) return calls(integers, "i8");
@@ -101,7 +95,7 @@ export const sumBytes = (kernel) =>
   kernel.startsWith("gemv") ? 32 * CALLS[kernel][1] : 32 * TILE_ROWS * CALLS[kernel][1];
 
 /** What a call needs of a module. */
-export const exportsOf = (kernel) => [kernel, ...(/^gemv4_i?q/.test(kernel) ? ["multiply_row"] : [])];
+export const exportsOf = (kernel) => [kernel, ...(/^gemv[48]_i?q/.test(kernel) ? ["multiply_row"] : [])];
 
 function tile(kernel, h) {
   const [type, width, run] = CALLS[kernel];
