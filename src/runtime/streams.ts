@@ -8,7 +8,7 @@ import { instantiate } from "./worker.ts";
  * them for pages. Where the clock is coarse: no.
  *
  * Reading here, an Intel Xeon (Emerald Rapids), 14 GB/s of one stream and 22 of eight; decode of weights woven and apart, tokens/s: q8_0
- * 64 and 85 (wide 87 and 120), q4_0 134 and 163. EPYC (Zen 4), rows of q4_0, two threads: 42 GB/s and 26.
+ * 60 and 106 (wide 79 and 134), q4_0 104 and 146. EPYC (Zen 4), rows of q4_0, two threads: 42 GB/s and 26.
  */
 export function readsApart(module: WebAssembly.Module): boolean {
   known ??= clockIsFine() && measure(module);
