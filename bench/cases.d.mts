@@ -1,0 +1,7 @@
+import type { Arena } from "./arena.mjs";
+
+export const cases: readonly {
+  readonly id: string;
+  readonly exports: readonly string[];
+  prepare(exports: Record<string, (...operands: number[]) => unknown>, arena: Arena): { call(): void };
+}[];
