@@ -7,7 +7,7 @@
  * |sum| <= 8 x 32 x 127 x 63 x 128 x 8 < 2^31; one conversion a super-block.
  */
 
-import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS, VISIT_GROUPS, VISIT_STEP } from "../abi";
+import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS, VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
 import { VISIT_SUMS, VISIT_UNIT } from "../visits";
 
@@ -42,9 +42,12 @@ export class Sixes {
     return v128.and(v128.load32_splat(at), Lanes.halves());
   }
 
-  /** A block of four outputs joins its super-block. */
-  @inline static join(integersAt: usize, block: v128, times: v128): v128 {
-    return i32x4.add(v128.load(integersAt), i32x4.mul(block, times));
+  /** A block of two groups joins its super-block. */
+  @inline static joinTwo(integersAt: usize, times: v128, c0: v128, c1: v128, c2: v128, c3: v128): void {
+    const s0 = i32x4.add(v128.load(integersAt, 0), i32x4.mul(c0, times)), s1 = i32x4.add(v128.load(integersAt, 16), i32x4.mul(c1, times));
+    v128.store(integersAt, s0, 0); v128.store(integersAt, s1, 16);
+    const s2 = i32x4.add(v128.load(integersAt, 32), i32x4.mul(c2, times)), s3 = i32x4.add(v128.load(integersAt, 48), i32x4.mul(c3, times));
+    v128.store(integersAt, s2, 32); v128.store(integersAt, s3, 48);
   }
 
   @inline static rows(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, recordAt: usize, blocks: i32): void {
@@ -300,14 +303,8 @@ export class Sixes {
       }
       panelAt += 16;
       const times = Sixes.times(recordAt + (<usize>SUPER_TIMES + block << 2));
-      c0 = Sixes.join(integersAt, c0, times); c1 = Sixes.join(integersAt + 16, c1, times);
-      v128.store(integersAt, c0, 0); v128.store(integersAt, c1, 16);
-      c2 = Sixes.join(integersAt + 32, c2, times); c3 = Sixes.join(integersAt + 48, c3, times);
-      v128.store(integersAt, c2, 32); v128.store(integersAt, c3, 48);
-      c4 = Sixes.join(integersAt + 64, c4, times); c5 = Sixes.join(integersAt + 80, c5, times);
-      v128.store(integersAt, c4, 64); v128.store(integersAt, c5, 80);
-      c6 = Sixes.join(integersAt + 96, c6, times); c7 = Sixes.join(integersAt + 112, c7, times);
-      v128.store(integersAt, c6, 96); v128.store(integersAt, c7, 112);
+      Sixes.joinTwo(integersAt, times, c0, c1, c2, c3);
+      Sixes.joinTwo(integersAt + 64, times, c4, c5, c6, c7);
     }
     const row = v128.load32_splat(recordAt);
     const s0 = Lanes.addScaled(v128.load(sumAt, 0), v128.load(integersAt, 0), row, v128.load(headAt, 0)), s1 = Lanes.addScaled(v128.load(sumAt, 16), v128.load(integersAt, 16), row, v128.load(headAt, 16));
@@ -333,9 +330,9 @@ export class Sixes {
         }
       }
       const row = v128.load32_splat(recordAt);
-      for (let at = headAt, to: usize = 0, end = <usize>visits * VISIT_SUMS; to < end; to += VISIT_SUMS / VISIT_GROUPS, at += lane) {
-        const s0 = Lanes.addScaled(v128.load(sumAt + to, 0), v128.load(integersAt + to, 0), row, v128.load(at, 0)), s1 = Lanes.addScaled(v128.load(sumAt + to, 16), v128.load(integersAt + to, 16), row, v128.load(at, 16));
-        v128.store(sumAt + to, s0, 0); v128.store(sumAt + to, s1, 16);
+      for (let at = headAt, to: usize = 0, end = <usize>visits * VISIT_SUMS; to < end; to += VISIT_SUMS / 2, at += 2 * lane) {
+        const from = integersAt + to;
+        Lanes.addTwo(sumAt + to, at, at + lane, row, v128.load(from, 0), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48));
       }
       headAt += (HEAD + 8 * BLOCK_UNITS) * VISIT_UNIT;
       recordAt += <usize>SUPER_WORDS << 2;
@@ -359,11 +356,7 @@ export class Sixes {
       at += (CODES + 1) * VISIT_UNIT; at1 += (CODES + 1) * VISIT_UNIT;
       panelAt += 8;
     }
-    const times = Sixes.times(recordAt + (<usize>SUPER_TIMES + block << 2));
-    c0 = Sixes.join(integersAt, c0, times); c1 = Sixes.join(integersAt + 16, c1, times);
-    v128.store(integersAt, c0, 0); v128.store(integersAt, c1, 16);
-    c2 = Sixes.join(integersAt + 32, c2, times); c3 = Sixes.join(integersAt + 48, c3, times);
-    v128.store(integersAt, c2, 32); v128.store(integersAt, c3, 48);
+    Sixes.joinTwo(integersAt, Sixes.times(recordAt + (<usize>SUPER_TIMES + block << 2)), c0, c1, c2, c3);
   }
 
   /** Two pairs of quads, 16 inputs apart, of four outputs. */
