@@ -150,16 +150,15 @@ export const WORD_ARRIVED = 32;
 export const WORD_GENERATION = 48;
 export const WORD_SLEEPERS = 49;
 export const WORD_CLAIM = 64;
-/** Threads that finished the step. */
-export const WORD_DONE = 80;
-/** Memory 0 only: the step that all workers have finished; where it ended (memory) and how (WORD_STATUS). */
-export const WORD_FINISHED = 81;
-export const WORD_STOPPED_IN = 82;
-/** Memory 0 only: memories [first, last] that this step walks. */
+/** Threads that finished the step; memory 0 only, as all to WORD_LEFT: the step that all workers have finished, where it ended (memory) and how (WORD_STATUS). */
+export const WORD_DONE = 80, WORD_FINISHED = 81, WORD_STOPPED_IN = 82;
+/** Memories [first, last] that this step walks. */
 export const WORD_FIRST_MEMORY = 83, WORD_LAST_MEMORY = 84;
+/** 1: steps of this run may follow each other by themselves; how many more may; how many did, and when none will, ~ that; changed whenever a step ended. */
+export const WORD_ONWARD = 90, WORD_ALLOWED = 91, WORD_FOLLOWED = 92, WORD_NEWS = 93;
 /** 1: the peaks of this step's logits are wanted; 0: their op does nothing. */
 export const WORD_PEAKS = 85;
-/** Memory 0 only: WORD_STEP of the first worker; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */
+/** WORD_STEP of the first worker; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */
 export const WORD_FIRST_STEP = 86, WORD_JOINED = 87, WORD_LEFT = 88, WORD_LEFT_PC = 89;
 /** Wake-ups of each worker since it started, 64 words. */
 export const WORD_WAKES = 96;

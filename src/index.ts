@@ -50,11 +50,12 @@ export type { BatchOutcome, BatchPiece, GenerationBatch } from "./generate/batch
 export type { BatchFailure, BatchOptions, BatchPlace, BatchPrompt, BatchPrompts } from "./generate/batch-plan.ts";
 export type { DraftModel } from "./generate/draft.ts";
 export type { DryOptions } from "./generate/dry.ts";
-export type { FinishReason, Generation, GenerationResult, StopReason } from "./generate/generation.ts";
+export type { Generation } from "./generate/generation.ts";
 export type { LogitsProcessor } from "./generate/logits-processor.ts";
 export type { Formatted, GenerateOptions } from "./generate/options.ts";
 export type { PrefixStats } from "./generate/prefixes.ts";
 export type { Prompt } from "./generate/prompt-ids.ts";
+export type { FinishReason, GenerationResult, StopReason } from "./generate/result.ts";
 export type { SampledToken, TokenProbability } from "./generate/sampler.ts";
 export type { Seed } from "./generate/seed.ts";
 export type { PixelValues } from "./generate/sight.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { philox, uniform } from "../src/generate/random.ts";
+import { philox, uniform } from "../src/draw/random.ts";
+import { Typicality } from "../src/draw/typicality.ts";
 import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
-import { Typicality } from "../src/generate/typicality.ts";
 
 /** Top-n-sigma, top-k, typical-p, top-p, min-p and XTC against their definitions in double precision over a sorted list. */
 

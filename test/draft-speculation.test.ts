@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Candidates } from "../dist/src/generate/candidates.js";
+import { Candidates } from "../dist/src/draw/candidates.js";
 import { DraftSpeculation } from "../dist/src/generate/draft.js";
 import { DEFAULT_OPTIONS } from "../dist/src/generate/options.js";
 import { Scheduler } from "../dist/src/generate/scheduler.js";

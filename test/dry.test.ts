@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createModel, type DryOptions, type Model } from "../dist/src/index.js";
-import { Candidates } from "../src/generate/candidates.ts";
+import { Candidates } from "../src/draw/candidates.ts";
 import { type CheckedDry, checkDry, Dry } from "../src/generate/dry.ts";
 import { Sampler } from "../src/generate/sampler.ts";
 import { codeOf } from "./error-code.ts";

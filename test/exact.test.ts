@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { uniform } from "../src/draw/random.ts";
 import { exp, expWeights, log } from "../src/exact.ts";
-import { uniform } from "../src/generate/random.ts";
 
 describe("exp and log", () => {
   test("exp has relative error < 1e-15 over its whole range", () => {

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PEAK } from "../assembly/abi.ts";
+import { reachedBy } from "../src/draw/peaks.ts";
+import { uniform } from "../src/draw/random.ts";
 import { EngineError } from "../src/error.ts";
-import { reachedBy } from "../src/generate/peaks.ts";
-import { uniform } from "../src/generate/random.ts";
 import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
 import * as oracle from "./oracle.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { philox, uniform } from "../src/draw/random.ts";
 import { EngineError } from "../src/error.ts";
-import { philox, uniform } from "../src/generate/random.ts";
 import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
 
 const NEUTRAL: SamplingOptions = {

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { Candidates } from "../src/draw/candidates.ts";
 import { type ChatOptions, readChat } from "../src/engine/chat-request.ts";
 import { Pictures } from "../src/engine/pictures.ts";
-import { Candidates } from "../src/generate/candidates.ts";
 import type { Generation } from "../src/generate/generation.ts";
 import { DEFAULT_OPTIONS } from "../src/generate/options.ts";
 import type { Request } from "../src/generate/running.ts";

@@ -134,7 +134,7 @@ describe("a run that the caller's thread walks", () => {
   let program: number;
   const run = () => {
     startAt(memory, program);
-    return threads.run(0, 0, undefined, true);
+    return threads.run(0, 0, undefined, { alike: true });
   };
 
   beforeEach(async () => {
@@ -144,7 +144,7 @@ describe("a run that the caller's thread walks", () => {
     memory = new Memory(plan);
     memory.u32(words).set([OP_MEET | (1 << 16), OP_END]);
     program = words.at;
-    threads = await Threads.start(2, module, [memory], [null]);
+    threads = await Threads.start(2, module, [memory], [null], null);
     for (let runs = 0; threads.joins === 0; runs++) {
       expect(runs).toBeLessThan(1000);
       await run();

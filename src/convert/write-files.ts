@@ -169,7 +169,7 @@ class Converter {
     const memory = new Memory(plan);
     memory.control[WORD_SCRATCH_AT] = scratch.at;
     memory.control[WORD_SCRATCH_BYTES] = CONVERT_BYTES;
-    const threads = await Threads.start(work.threads, kernels.module, [memory], [null], work.signal);
+    const threads = await Threads.start(work.threads, kernels.module, [memory], [null], null, work.signal);
     return new Converter(memory, threads, places, work.signal);
   }
 

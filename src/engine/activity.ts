@@ -19,6 +19,6 @@ export class Activity {
   /** `listener` hears of every step from now on, until what is returned is called. */
   onStep(listener: (step: StepReport) => void): () => void {
     checkFunction(listener, "listener");
-    return this.#scheduler.steps.listen(listener);
+    return this.#scheduler.times.reports.listen(listener);
   }
 }

@@ -1,10 +1,10 @@
 import { host } from "#host";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { Candidates } from "../draw/candidates.ts";
 import { EngineError, modelDisposed } from "../error.ts";
 import { type AdapterChoice, checkAdapter } from "../generate/adapter-choice.ts";
 import { GenerationBatch } from "../generate/batch.ts";
 import { type BatchOptions, type BatchPrompts, planBatch } from "../generate/batch-plan.ts";
-import { Candidates } from "../generate/candidates.ts";
 import { type Generation, missingTokenizer } from "../generate/generation.ts";
 import {
   type CheckedOptions,
@@ -163,7 +163,7 @@ export class Model {
     return this.#tokenizer;
   }
 
-  /** Times each worker was woken since it started: one a step. */
+  /** Times each worker was woken since it started: one a step, or for as many as follow each other by themselves. */
   get wakes(): number[] {
     return this.#resident.threads.wakes;
   }

@@ -1,7 +1,8 @@
 import { orAborted } from "../abortable.ts";
 import { EngineError } from "../error.ts";
-import type { Generation, GenerationResult } from "../generate/generation.ts";
+import type { Generation } from "../generate/generation.ts";
 import { checkSignal } from "../generate/options.ts";
+import type { GenerationResult } from "../generate/result.ts";
 import { checkFunction, checkPlain, isFunction, isPlain, tell, wrong } from "../given.ts";
 import type { ChatMessage } from "../tokenizer/chat.ts";
 import { readChatInput } from "../tokenizer/chat-input.ts";

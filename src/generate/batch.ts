@@ -11,7 +11,8 @@ import {
   ofPrompt,
 } from "./batch-plan.ts";
 import { type End, Feed } from "./feed.ts";
-import { type Generation, type GenerationResult, missingTokenizer } from "./generation.ts";
+import { type Generation, missingTokenizer } from "./generation.ts";
+import type { GenerationResult } from "./result.ts";
 
 export interface BatchPiece extends BatchPlace {
   readonly text: string;

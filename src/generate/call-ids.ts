@@ -1,4 +1,4 @@
-import { philox } from "./random.ts";
+import { philox } from "../draw/random.ts";
 import type { Seed } from "./seed.ts";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -1,8 +1,8 @@
+import type { Candidates } from "../draw/candidates.ts";
 import { EngineError } from "../error.ts";
 import { wrong } from "../given.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Candidates } from "./candidates.ts";
 import type { CheckedOptions } from "./options.ts";
 import { blend } from "./pace.ts";
 import { Sampler } from "./sampler.ts";

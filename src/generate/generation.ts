@@ -1,16 +1,17 @@
 import { anyOf, orAborted } from "../abortable.ts";
+import type { Candidates } from "../draw/candidates.ts";
 import { EngineError, type PartialAnswer, withPartial } from "../error.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { AnswerPart, ToolCall } from "../tools/call.ts";
+import type { AnswerPart } from "../tools/call.ts";
 import { CallReader, type CallRules } from "../tools/call-reader.ts";
 import { callId } from "./call-ids.ts";
-import type { Candidates } from "./candidates.ts";
 import { startDeadline } from "./deadline.ts";
 import { Dry } from "./dry.ts";
 import { type End, Feed } from "./feed.ts";
 import { speculationOf } from "./guessing.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { GenerationResult } from "./result.ts";
 import type { Request } from "./running.ts";
 import { type SampledToken, Sampler } from "./sampler.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -18,62 +19,6 @@ import type { Seat } from "./seat.ts";
 import type { Seed } from "./seed.ts";
 import type { SeenPrompt } from "./seen.ts";
 import { Writer, type WriterRules } from "./writer.ts";
-
-/** `tool-calls`: it was stopped, and nothing stands behind its last call. */
-export type FinishReason = "stop" | "length" | "tool-calls";
-
-/**
- * What ended an answer. `eos`: an id that the checkpoint names, also where the caller does; `stopId`: one that the caller alone does;
- * `stopString`: a string of `stop`, also where it is the name of a control token; `format`: a `responseFormat` that nothing can follow.
- */
-export type StopReason = "eos" | "stopId" | "stopString" | "format" | "maxTokens" | "context";
-
-export interface GenerationResult<Value = unknown> {
-  /**
-   * Generated ids. The id that ended the generation is not among them, nor is any whose text begins at or behind the stop
-   * string that did.
-   */
-  readonly ids: number[];
-  /** Ends before the stop string. Calls of tools are not in it. */
-  readonly text: string;
-  /** Whole calls of tools that were offered, in order. */
-  readonly toolCalls: readonly ToolCall[];
-  /**
-   * What the text means under `responseFormat`: JSON parsed, or what a Standard Schema makes of it. undefined of other formats, and
-   * where the text did not come to its end.
-   */
-  readonly value: Value | undefined;
-  readonly finishReason: FinishReason;
-  /** The same in full. */
-  readonly stopReason: StopReason;
-  /** Which limit was reached, where the reason is `length`: `maxTokens`, or the context with the prompt in it. */
-  readonly limit: "maxTokens" | "context" | undefined;
-  /** The stop string as it was given, or the stop id. */
-  readonly stoppedBy: number | string | undefined;
-  /** Ids of the prompt, the begin-of-text id among them, and of `ids`. */
-  readonly usage: {
-    readonly promptTokens: number;
-    readonly completionTokens: number;
-    /** Ids of the prompt that were known from before: not computed again. */
-    readonly cachedTokens: number;
-    /** Ids that were guessed, where `speculate` was asked for, and those of them that were drawn. */
-    readonly draftedTokens: number;
-    readonly acceptedTokens: number;
-  };
-  /** Milliseconds: until the first token, and from the first to the last; tokens a second of each, of the prompt those that were computed. */
-  readonly timings: {
-    readonly promptMs: number;
-    readonly generationMs: number;
-    readonly promptTokensPerSecond: number;
-    readonly tokensPerSecond: number;
-  };
-  /** One entry a generated id, when asked for. */
-  readonly logProbabilities: SampledToken[] | undefined;
-  /** What it drew with: the same prompt and options with this seed give the same ids. Decimal text from 2^53 on. */
-  readonly seed: Seed;
-  /** What is odd in what was asked, yet was done. */
-  readonly warnings: readonly string[];
-}
 
 export interface GenerationStart {
   readonly scheduler: Scheduler;
@@ -309,6 +254,19 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     let last = begun;
     let whole = false;
     const speculation = speculationOf(this.#start, signal);
+    const drawing = constraint === null && !speculation ? sampler.drawing : null;
+    /** The id that follows, or null at the end. */
+    const took = (sampled: SampledToken): number | null => {
+      last = performance.now();
+      if (writer.drawn === 0) first = last;
+      if (!writer.take(sampled)) return null;
+      sampler.accept(sampled.id);
+      speculation?.drew(sampled.id);
+      constraint?.accept(sampled.id);
+      // Nothing but an end may follow: not waited for where there is none, or no room for it.
+      whole = constraint?.finished === true && (!constraint.hasEnd || writer.drawn === most);
+      return !whole && writer.drawn < most ? sampled.id : null;
+    };
     const request: Request = {
       ids: seen?.ids ?? prompt,
       rows: seen?.rows,
@@ -325,20 +283,13 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
         ? (ids, rows, costs) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1), costs)
         : undefined,
       peaks: sampler.readsPeaks && constraint === null,
-      onLogits: (logits, _index, peaks) => {
-        // The step of a model that is disposed goes on for a moment.
-        if (this.#settled) return null;
-        const sampled = this.#sample(sampler, logits, peaks);
-        last = performance.now();
-        if (writer.drawn === 0) first = last;
-        if (!writer.take(sampled)) return null;
-        sampler.accept(sampled.id);
-        speculation?.drew(sampled.id);
-        constraint?.accept(sampled.id);
-        // Nothing but an end may follow: not waited for where there is none, or no room for it.
-        whole = constraint?.finished === true && (!constraint.hasEnd || writer.drawn === most);
-        return !whole && writer.drawn < most ? sampled.id : null;
+      unseen: () => {
+        if (!drawing || !writer.takesAny) return null;
+        return { drawing, step: writer.drawn, most: Math.min(most - writer.drawn, this.#room) - 1, ends: writer.ends };
       },
+      onId: (id) => (this.#settled ? null : took({ id })),
+      // The step of a model that is disposed goes on for a moment.
+      onLogits: (logits, _index, peaks) => (this.#settled ? null : took(this.#sample(sampler, logits, peaks))),
     };
     this.#request = request;
     const cachedTokens = await seat.run(request).finally(() => speculation?.close());

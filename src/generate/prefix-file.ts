@@ -49,7 +49,7 @@ export function* encodePrefix(resident: ResidentModel, sequence: Sequence): Gene
     for (const kind of kindsOf(resident, block, first)) {
       const bytes = new Uint8Array(resident.cache.pageBytes[kind] + HASH_BYTES);
       const page = bytes.subarray(0, -HASH_BYTES);
-      resident.readPage(kind, sequence.timeline[kind][block], page);
+      resident.pages.read(kind, sequence.timeline[kind][block], page);
       bytes.set(new Uint8Array(hashOf(page).buffer), page.length);
       yield bytes;
     }
@@ -111,7 +111,7 @@ export async function readPrefixPages(
       signal?.throwIfAborted();
       await orAborted(source.read(offset, bytes[kind]), signal);
       checkHash(source, bytes[kind], offset);
-      resident.writePage(kind, timeline[kind][block], bytes[kind].subarray(0, -HASH_BYTES));
+      resident.pages.write(kind, timeline[kind][block], bytes[kind].subarray(0, -HASH_BYTES));
       offset += bytes[kind].length;
     }
   }

@@ -1,4 +1,5 @@
 import type { StepPart } from "../model/run/step.ts";
+import type { Unseen } from "./ahead.ts";
 import type { Prefixes } from "./prefixes.ts";
 import type { Waiting } from "./queue.ts";
 import { commonLength, type Sequence } from "./sequence.ts";
@@ -25,6 +26,10 @@ export interface Request {
   readonly draft?: Draft | undefined;
   /** Whether `onLogits` reads peaks: the largest of every PEAK logits. */
   readonly peaks?: boolean;
+  /** Before a step that decodes: how ids may be drawn that nobody sees before the next is computed; null: not at all. */
+  readonly unseen?: () => Unseen | null;
+  /** Hears of an id that was drawn so; answers as `onLogits`. */
+  onId?(id: number): number | null;
   /** Sees the logits behind one id, and their peaks (valid during the call). Behind the last: the id that follows it, or null to end. */
   onLogits(logits: Float32Array, index: number, peaks: Float32Array | null): number | null;
 }
@@ -81,6 +86,21 @@ export function show(entry: Running, logits: Float32Array, peaks: Float32Array |
     entry.drafted = 0;
     if (id === null) return "done";
     ids.push(id);
+    return null;
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Shows the owner an id that was drawn unseen; what it follows is computed. Says how it ended where it did. */
+export function drew(entry: Running, id: number): End | null {
+  const { sequence, request } = entry;
+  sequence.computed++;
+  entry.next++;
+  try {
+    const next = request.onId!(id);
+    if (next === null) return "done";
+    sequence.ids.push(next);
     return null;
   } catch (error) {
     return { error };
@@ -162,7 +182,7 @@ function partOf({ sequence, next, request }: Running, rows: number): StepPart {
   return { timeline, position, inputs, logits, adapter, peaks: logits > 0 && request.peaks === true };
 }
 
-export function rowsOf(composed: readonly { readonly part: StepPart }[]): number {
+function rowsOf(composed: readonly { readonly part: StepPart }[]): number {
   return composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
 }
 

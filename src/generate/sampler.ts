@@ -1,14 +1,14 @@
+import { Candidates } from "../draw/candidates.ts";
+import { type Drawing, drawLoaded, readsPeaks } from "../draw/draw.ts";
+import { reachedBy } from "../draw/peaks.ts";
 import { EngineError } from "../error.ts";
 import { MAX_F32 } from "../exact.ts";
 import { tell } from "../given.ts";
 import { stuck } from "../grammar/automaton.ts";
 import type { Constraint } from "../grammar/constraint.ts";
-import { Candidates } from "./candidates.ts";
 import type { Dry } from "./dry.ts";
 import { processLogits } from "./logits-processor.ts";
 import type { CheckedOptions } from "./options.ts";
-import { reachedBy } from "./peaks.ts";
-import { uniform } from "./random.ts";
 import type { Seed } from "./seed.ts";
 
 type Always = "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty";
@@ -49,7 +49,7 @@ export class Sampler {
   readonly #options: SamplingOptions;
   readonly #candidates: Candidates;
   readonly #dry: Dry | undefined;
-  readonly #seed: bigint;
+  readonly #drawing: Drawing;
   readonly #seen = new Set<number>(); // ids of prompt and output, kept only if a repetition penalty asks for them
   readonly #output = new Map<number, number>(); // id -> how often it is in the output
   readonly #ids: number[] = []; // of prompt and output, kept only if somebody reads them
@@ -65,7 +65,8 @@ export class Sampler {
     this.#options = options;
     this.#candidates = candidates;
     this.#dry = dry;
-    this.#seed = BigInt.asUintN(64, BigInt(options.seed));
+    const { topNSigma = 0, typicalP = 1, xtc } = options;
+    this.#drawing = { ...options, topNSigma, typicalP, xtc, seed: BigInt.asUintN(64, BigInt(options.seed)) };
   }
 
   /** The prompt counts for the repetition penalty, as in HF; presence and frequency see the output alone, as OpenAI's. */
@@ -111,10 +112,7 @@ export class Sampler {
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
     const normaliser = logProbabilities === undefined ? 0 : candidates.logSum();
     if (temperature > 0) {
-      const { xtc } = this.#options;
-      const excludes = xtc !== undefined && uniform(this.#seed, step, true) < xtc.probability;
-      const excluded = excludes ? xtc.threshold : null;
-      const at = candidates.draw({ ...this.#options, excluded }, uniform(this.#seed, step));
+      const at = drawLoaded(candidates, this.#drawing, step);
       id = candidates.ids[at];
       value = candidates.values[at];
     }
@@ -125,9 +123,20 @@ export class Sampler {
 
   /** Whether `sample` without a constraint reads peaks: a few of the likeliest tokens are all it needs. */
   get readsPeaks(): boolean {
-    const { temperature, topK, topNSigma = 0, logProbabilities, logitsProcessor } = this.#options;
-    if (logProbabilities !== undefined || logitsProcessor || this.#dry || topNSigma > 0) return false;
-    return temperature === 0 || topK > 0;
+    return this.#wantsIdsAlone && readsPeaks(this.#drawing);
+  }
+
+  get #wantsIdsAlone(): boolean {
+    const { logProbabilities, logitsProcessor } = this.#options;
+    return logProbabilities === undefined && !logitsProcessor && !this.#dry;
+  }
+
+  /** What `sample` without a constraint does, where it reads nothing but the logits and gives nothing but an id; else null. */
+  get drawing(): Drawing | null {
+    const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
+    const unchanged =
+      repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0 && logitBias.size === 0;
+    return unchanged && this.#wantsIdsAlone ? this.#drawing : null;
   }
 
   #loadAll(logits: Float32Array, step: number, forbidden: Iterable<number>): void {

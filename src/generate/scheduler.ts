@@ -1,9 +1,9 @@
 import { EngineError, modelDisposed } from "../error.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
+import { Ahead } from "./ahead.ts";
 import { Idle } from "./idle.ts";
 import { isFull, Jobs } from "./jobs.ts";
 import { Leaning } from "./leaning.ts";
-import { Pace } from "./pace.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { Queue, queueFull } from "./queue.ts";
 import {
@@ -16,14 +16,12 @@ import {
   promptRows,
   type Request,
   type Running,
-  rowsOf,
   show,
   withdraw,
 } from "./running.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { type Kin, Sequence } from "./sequence.ts";
-import { StepCost } from "./step-cost.ts";
-import { StepReports } from "./step-reports.ts";
+import { StepTimes } from "./step-times.ts";
 
 /**
  * Owner of all sequences, and the only caller of steps: every step takes one row of each sequence that decodes and fills up with
@@ -36,12 +34,12 @@ export class Scheduler {
   readonly #prefixes: Prefixes | null;
   readonly #waiting = new Queue<Running>();
   readonly #maxWaiting: number;
-  readonly #pace: Pace;
-  readonly #stepCost = new StepCost();
-  readonly steps = new StepReports();
+  readonly times: StepTimes;
   /** They gave their pages back and are next, the last first. */
   readonly #postponed: Running[] = [];
   #running: Running[] = [];
+  /** Of the step under way, where others may follow it by themselves. */
+  #ahead: Ahead | null = null;
   /** They gave their places up until somebody wants more of them; their pages are as those of the idle. Nobody may: then they are gone. */
   readonly #resting = new WeakMap<Request, Running>();
   /** They hold pages that no step reads. */
@@ -68,7 +66,7 @@ export class Scheduler {
     this.#resident = resident;
     this.#prefixes = prefixes;
     this.#maxWaiting = maxWaiting;
-    this.#pace = new Pace(latency);
+    this.times = new StepTimes(latency);
     this.#idle = new Idle(prefixes);
     resident.cache.reclaim = (kind) => this.#idle.reclaim(kind);
   }
@@ -202,6 +200,7 @@ export class Scheduler {
 
   /** A turn later, so that calls of one tick start in one step. */
   #begin(): void {
+    this.#ahead?.stop();
     this.#loop ??= Promise.resolve().then(() => this.#run());
   }
 
@@ -301,17 +300,23 @@ export class Scheduler {
     const onAbort = () => {
       for (const entry of waiting) if (isGone(entry)) entry.reject(entry.request.signal!.reason);
       if (waiting.every(isGone)) stop.abort();
+      else this.#ahead?.stop();
     };
     for (const { request } of listened) request.signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      const failed = await draft(this.#running, this.#resident.sizes.rows, this.#pace.rows(), this.#stepCost);
+      const { pace, cost } = this.times;
+      const failed = await draft(this.#running, this.#resident.sizes.rows, pace.rows(), cost);
       for (const [entry, end] of failed) ended.set(entry, end);
       const needed = this.#running.filter((entry) => !isGone(entry) && !ended.has(entry));
-      composed = compose(needed, this.#resident.sizes.rows, this.#pace.rows());
+      composed = compose(needed, this.#resident.sizes.rows, pace.rows());
       if (composed.length === 0) return;
       waiting = composed.map(({ entry }) => entry);
-      const [prompts, rows] = [promptRows(composed), rowsOf(composed)];
+      const prompts = promptRows(composed);
       const begun = performance.now();
+      // Whoever is not in the step waits for what follows it.
+      const all = composed.length === this.#running.length;
+      const ahead = all ? Ahead.of(composed, ended, () => this.#resident.threads.halt()) : null;
+      this.#ahead = ahead;
       await this.#resident.step(
         composed.map(({ part }) => part),
         (logits, _row, index, peaks) => {
@@ -321,13 +326,12 @@ export class Scheduler {
           if (end) ended.set(entry, end);
         },
         stop.signal,
+        ahead,
       );
-      const ms = performance.now() - begun;
-      this.#pace.took(prompts, ms);
-      if (prompts === 0) this.#stepCost.took(composed.length, rows - composed.length, ms);
-      this.steps.tell(ms, composed);
+      this.times.took(performance.now() - begun, 1 + (ahead?.steps ?? 0), composed, prompts);
       for (const { entry, part } of composed) {
-        entry.sequence.computed += part.inputs.length;
+        // Nothing of one that ended before the last step.
+        if (missing(entry) > 0) entry.sequence.computed += part.inputs.length;
         // Wrong guesses were computed as well; the id in the place of the first is still to be.
         if (entry.wrong) entry.sequence.forget(entry.sequence.ids.length - (ended.has(entry) ? 0 : 1));
         entry.wrong = false;
@@ -341,6 +345,7 @@ export class Scheduler {
       if (isFull(error) && this.#running.length + this.#held.size > 1) this.#postpone();
       else for (const { entry } of composed) if (!ended.has(entry)) ended.set(entry, { error });
     } finally {
+      this.#ahead = null;
       for (const { request } of listened) request.signal?.removeEventListener("abort", onAbort);
       // Whoever saw its last logits has ended, also where the step stopped at a later piece of them.
       for (const [entry, end] of ended) this.#end(entry, end);

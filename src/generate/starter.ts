@@ -1,8 +1,8 @@
+import type { Candidates } from "../draw/candidates.ts";
 import { EngineError } from "../error.ts";
 import { Grammars } from "../grammar/grammars.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { CallRules } from "../tools/call-reader.ts";
-import type { Candidates } from "./candidates.ts";
 import type { Drafter } from "./draft.ts";
 import { Generation, missingTokenizer } from "./generation.ts";
 import { type CheckedOptions, checkOptions } from "./options.ts";

@@ -1,5 +1,3 @@
-import type { StepPart } from "../model/run/step.ts";
-
 /** What one step was: its time, its rows, and how many sequences they are of. */
 export interface StepReport {
   readonly milliseconds: number;
@@ -22,10 +20,7 @@ export class StepReports {
   }
 
   /** A turn later: what a listener throws is its own, and no answer ends by it. */
-  tell(milliseconds: number, composed: readonly { readonly part: StepPart }[]): void {
-    if (this.#listeners.size === 0) return;
-    const rows = composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
-    const report = { milliseconds, rows, sequences: composed.length };
+  tell(report: StepReport): void {
     for (const listener of this.#listeners) void Promise.resolve(report).then(listener);
   }
 }

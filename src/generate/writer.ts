@@ -57,8 +57,18 @@ export class Writer {
 
   /** What the next id must not be. */
   get forbidden(): Iterable<number> {
-    const { stopIds, stopNames, minTokens = 0 } = this.#rules;
-    return this.drawn < minTokens ? [...stopIds, ...stopNames.keys()] : [];
+    return this.takesAny ? [] : this.ends;
+  }
+
+  /** Ids that end the text. */
+  get ends(): number[] {
+    const { stopIds, stopNames } = this.#rules;
+    return [...stopIds, ...stopNames.keys()];
+  }
+
+  /** Whether any id may come next. */
+  get takesAny(): boolean {
+    return this.drawn >= (this.#rules.minTokens ?? 0);
   }
 
   /** False: the generation ends here. */

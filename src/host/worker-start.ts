@@ -4,6 +4,8 @@ export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memories: readonly WebAssembly.Memory[];
   readonly crossings: readonly (Crossing | null)[];
+  /** Where steps that follow each other find what they need; null: every step is asked for. */
+  readonly onward: OnwardTables | null;
   readonly thread: number;
 }
 
@@ -14,6 +16,17 @@ export interface Crossing {
   readonly rowBytes: number;
   /** Word of the control block that holds the number of rows. */
   readonly rowsWord: number;
+}
+
+/** Byte addresses: of the table of rows in each memory that a step walks, and in the last of them of all else. */
+export interface OnwardTables {
+  readonly rows: readonly number[];
+  readonly logits: number; // [rows, vocab]
+  readonly peaks: number;
+  readonly vocab: number;
+  readonly ends: number; // [count, ids]
+  readonly drawings: number; // [rows] f64
+  readonly drawn: number; // [steps, rows]
 }
 
 export interface Spawned {

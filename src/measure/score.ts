@@ -1,6 +1,6 @@
+import { Candidates } from "../draw/candidates.ts";
 import { EngineError } from "../error.ts";
 import { exp, log } from "../exact.ts";
-import { Candidates } from "../generate/candidates.ts";
 import type { Request } from "../generate/running.ts";
 import type { TokenProbability } from "../generate/sampler.ts";
 import type { Scheduler } from "../generate/scheduler.ts";

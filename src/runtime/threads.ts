@@ -6,6 +6,7 @@ import {
   STATUS_STOPPED,
   STATUS_YIELD,
   WORD_ABORT,
+  WORD_ALLOWED,
   WORD_ARRIVED,
   WORD_CLAIM,
   WORD_DEADLINE,
@@ -16,11 +17,14 @@ import {
   WORD_FINISHED,
   WORD_FIRST_MEMORY,
   WORD_FIRST_STEP,
+  WORD_FOLLOWED,
   WORD_GENERATION,
   WORD_JOINED,
   WORD_LAST_MEMORY,
   WORD_LEFT,
   WORD_LEFT_PC,
+  WORD_NEWS,
+  WORD_ONWARD,
   WORD_PC,
   WORD_SLEEPERS,
   WORD_STATUS,
@@ -30,16 +34,24 @@ import {
   WORD_WAKES,
 } from "../../assembly/abi.ts";
 import { EngineError, modelDisposed } from "../error.ts";
-import type { Crossing, Spawned } from "../host/worker-start.ts";
+import type { Crossing, OnwardTables, Spawned } from "../host/worker-start.ts";
 import { Turns } from "../turns.ts";
 import type { Memory } from "./memory.ts";
+import { type Onward, OnwardRuns } from "./onward.ts";
 import { type Instance, instantiate, walk } from "./worker.ts";
 
 /**
  * The threads of a model: `count` resident workers, or with 0 the caller's own thread, which yields to its event loop every
- * few milliseconds. One step at a time; a step is one wake of every worker. Short ones, where each of two wakes would count, the caller's
- * thread walks in the first worker's place.
+ * few milliseconds. One run at a time: one wake of every worker, for one step or several that follow each other (onward.ts). Short ones,
+ * where each of two wakes would count, the caller's thread walks in the first worker's place.
  */
+
+export interface RunOptions {
+  /** It will take about as long as the last run of which this was said. */
+  readonly alike?: boolean;
+  /** More steps may follow the first. */
+  readonly onward?: Onward | null;
+}
 
 /** Where a kernel found something that cannot be: memory, op and row, as codes of abi.ts. */
 export interface Fault {
@@ -60,6 +72,9 @@ const OF_ONE_RUN = [
   WORD_FAULT,
   WORD_JOINED,
   WORD_LEFT_PC,
+  WORD_ONWARD,
+  WORD_ALLOWED,
+  WORD_FOLLOWED,
 ] as const;
 
 /** How long workers may take to start. */
@@ -78,6 +93,7 @@ export class Threads {
   readonly #memories: readonly Memory[];
   readonly #wasm: readonly WebAssembly.Memory[];
   readonly #crossings: readonly (Crossing | null)[];
+  readonly #onward: OnwardRuns | null;
   readonly #control: Int32Array;
   /** By thread number; undefined where one did not start. */
   readonly #workers: Spawned[] = [];
@@ -97,11 +113,13 @@ export class Threads {
     module: WebAssembly.Module,
     memories: readonly Memory[],
     crossings: readonly (Crossing | null)[],
+    onward: OnwardTables | null,
   ) {
     this.#module = module;
     this.#memories = memories;
     this.#wasm = memories.map(({ wasm }) => wasm);
     this.#crossings = crossings;
+    this.#onward = onward && new OnwardRuns(this.#wasm, onward);
     this.#control = memories[0].control;
   }
 
@@ -110,16 +128,17 @@ export class Threads {
     module: WebAssembly.Module,
     memories: readonly Memory[],
     crossings: readonly (Crossing | null)[],
+    onward: OnwardTables | null,
     signal?: AbortSignal,
   ): Promise<Threads> {
-    const threads = new Threads(module, memories, crossings);
+    const threads = new Threads(module, memories, crossings, onward);
     for (const memory of memories) memory.control[WORD_THREADS] = Math.max(1, count);
     if (count === 0) {
       threads.#instantiate();
       return threads;
     }
     const starts = Array.from({ length: count }, async (_, thread) => {
-      const start = { module, memories: threads.#wasm, crossings, thread };
+      const start = { module, memories: threads.#wasm, crossings, onward, thread };
       threads.#workers[thread] = await host.spawn(start, START_MS, (reason) => threads.#fail(thread, reason), signal);
     });
     // All of them: those that started must be ended too.
@@ -146,15 +165,22 @@ export class Threads {
     return this.#joins;
   }
 
-  /**
-   * Runs memories [first, last] from the WORD_PC of each. Rejects with the signal's reason when it aborts. `alike`: it will take about as
-   * long as the last run of which this was said.
-   */
-  run(first: number, last: number, signal?: AbortSignal, alike = false): Promise<RunResult> {
-    return this.#running.take(() => this.#run(first, last, signal, alike));
+  /** Runs memories [first, last] from the WORD_PC of each. Rejects with the signal's reason when it aborts. */
+  run(first: number, last: number, signal?: AbortSignal, options: RunOptions = {}): Promise<RunResult> {
+    return this.#running.take(() => this.#run(first, last, signal, options));
   }
 
-  async #run(first: number, last: number, signal: AbortSignal | undefined, alike: boolean): Promise<RunResult> {
+  /** No step follows the one that is under way. */
+  halt(): void {
+    Atomics.store(this.#control, WORD_ALLOWED, 0);
+  }
+
+  async #run(
+    first: number,
+    last: number,
+    signal: AbortSignal | undefined,
+    { alike = false, onward = null }: RunOptions,
+  ): Promise<RunResult> {
     signal?.throwIfAborted();
     if (this.#failure) throw this.#failure;
     if (this.#closing) throw modelDisposed();
@@ -162,13 +188,14 @@ export class Threads {
       for (const word of OF_ONE_RUN) Atomics.store(control, word, 0);
     }
     const begun = performance.now();
+    const most = onward?.most() ?? 0;
     const [status, memory] =
       this.count === 0
         ? await this.#walkHere(first, last, signal)
-        : alike && host.mayBlock && this.#alikeMs < JOINED_MS
+        : alike && most === 0 && host.mayBlock && this.#alikeMs < JOINED_MS
           ? await this.#join(first, last, signal)
-          : await this.#wake(first, last, signal);
-    if (alike) this.#alikeMs = performance.now() - begun;
+          : await this.#wake(first, last, signal, onward, most);
+    if (alike && most === 0) this.#alikeMs = performance.now() - begun;
     if (this.#failure) throw this.#failure;
     const fault = this.#fault();
     if (fault) return { status: "fault", fault };
@@ -180,13 +207,26 @@ export class Threads {
     return status === STATUS_STOPPED ? { status: "stopped", memory } : { status: "done" };
   }
 
-  /** One wake of every worker, then the last one's report. */
-  async #wake(first: number, last: number, signal: AbortSignal | undefined): Promise<[number, number]> {
+  /** One wake of every worker, then the last one's report; on the way news of steps that follow. */
+  async #wake(
+    first: number,
+    last: number,
+    signal: AbortSignal | undefined,
+    onward: Onward | null,
+    most: number,
+  ): Promise<[number, number]> {
     const control = this.#control;
     const abort = () => this.#abort();
     signal?.addEventListener("abort", abort, { once: true });
+    if (most > 0) this.#onward!.allow(onward!, most);
+    let told = 0;
     try {
-      await this.#change(control, WORD_FINISHED, this.#begin(first, last, [WORD_FIRST_STEP, WORD_STEP]));
+      const before = this.#begin(first, last, [WORD_FIRST_STEP, WORD_STEP]);
+      await this.#until(control, WORD_NEWS, () => {
+        const ended = Atomics.load(control, WORD_FINISHED) !== before;
+        if (most > 0) told = this.#onward!.tell(onward!, told);
+        return ended;
+      });
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -209,14 +249,15 @@ export class Threads {
   }
 
   /**
-   * Until the word is no longer what it was, or `or`. The notice of a change that was seen without it wakes the next who waits, so the word
-   * is looked at again.
+   * Until `over`, which is asked whenever the word has changed. The notice of a change that was seen without it wakes the next who waits, so
+   * it may be asked once more than that.
    */
-  async #change(control: Int32Array, word: number, before: number, or = () => false): Promise<void> {
+  async #until(control: Int32Array, word: number, over: () => boolean): Promise<void> {
     // Atomics.waitAsync alone does not keep a process alive.
     for (const worker of this.#workers) worker.ref();
     try {
-      while (Atomics.load(control, word) === before && !or()) await Atomics.waitAsync(control, word, before).value;
+      for (let seen = Atomics.load(control, word); !over(); seen = Atomics.load(control, word))
+        await Atomics.waitAsync(control, word, seen).value;
     } finally {
       for (const worker of this.#workers) worker.unref();
     }
@@ -239,8 +280,12 @@ export class Threads {
         result = walk(this.#instances, this.#wasm, this.#crossings, 0, from, last);
         if (result[0] !== STATUS_YIELD) break;
         const { control } = this.#memories[result[1]];
-        const aborted = () => Atomics.load(control, WORD_ABORT) !== 0;
-        await this.#change(control, WORD_GENERATION, control[WORD_LEFT], aborted);
+        const left = control[WORD_LEFT];
+        await this.#until(
+          control,
+          WORD_GENERATION,
+          () => Atomics.load(control, WORD_GENERATION) !== left || Atomics.load(control, WORD_ABORT) !== 0,
+        );
         Atomics.sub(control, WORD_SLEEPERS, 1);
       }
     } catch (cause) {
@@ -253,8 +298,8 @@ export class Threads {
     }
     if (Atomics.add(this.#control, WORD_DONE, 1) === this.count - 1) return result;
     // The others leave behind the same barrier.
-    for (let turn = 0; Atomics.load(this.#control, WORD_FINISHED) === before; turn++)
-      if (turn >= LEAVING_TURNS) await this.#change(this.#control, WORD_FINISHED, before);
+    const left = () => Atomics.load(this.#control, WORD_FINISHED) !== before;
+    for (let turn = 0; !left(); turn++) if (turn >= LEAVING_TURNS) await this.#until(this.#control, WORD_NEWS, left);
     return result;
   }
 
@@ -314,7 +359,8 @@ export class Threads {
     // Nobody else may be left to report.
     Atomics.store(this.#control, WORD_STATUS, STATUS_FAULT);
     Atomics.add(this.#control, WORD_FINISHED, 1);
-    Atomics.notify(this.#control, WORD_FINISHED);
+    Atomics.add(this.#control, WORD_NEWS, 1);
+    Atomics.notify(this.#control, WORD_NEWS);
   }
 
   /** Stops a running step, ends the workers, and returns when they are gone. */

@@ -8,6 +8,8 @@ import {
   WORD_FIRST_STEP,
   WORD_JOINED,
   WORD_LAST_MEMORY,
+  WORD_NEWS,
+  WORD_ONWARD,
   WORD_STATUS,
   WORD_STEP,
   WORD_STOPPED_IN,
@@ -15,6 +17,7 @@ import {
   WORD_WAKES,
 } from "../../assembly/abi.ts";
 import type { Crossing, WorkerStart } from "../host/worker-start.ts";
+import { follow, Leader } from "./onward.ts";
 
 /**
  * A resident worker: one instance of the kernels per memory; waits for a step, walks its share of every program, reports.
@@ -81,9 +84,10 @@ function spin(control: Int32Array, step: number): void {
 }
 
 /** Serves steps until the step word turns negative; `onReady` when it waits for the first. */
-export function serve({ module, memories, crossings, thread }: WorkerStart, onReady: () => void): void {
+export function serve({ module, memories, crossings, onward, thread }: WorkerStart, onReady: () => void): void {
   const control = new Int32Array(memories[0].buffer, CONTROL_AT, CONTROL_BYTES / 4);
   const instances = memories.map((memory) => instantiate(module, memory));
+  const leader = onward && thread === 0 ? new Leader(memories, onward) : null;
   onReady();
   const word = thread === 0 ? WORD_FIRST_STEP : WORD_STEP;
   let step = 0;
@@ -95,21 +99,22 @@ export function serve({ module, memories, crossings, thread }: WorkerStart, onRe
     if (next < 0) return;
     step = next;
     Atomics.add(control, WORD_WAKES + thread, 1);
-    const [status, stoppedIn] = walk(
-      instances,
-      memories,
-      crossings,
-      thread,
-      control[WORD_FIRST_MEMORY],
-      control[WORD_LAST_MEMORY],
-    );
+    const [first, last, goes] = [control[WORD_FIRST_MEMORY], control[WORD_LAST_MEMORY], control[WORD_ONWARD] === 1];
+    let result: ReturnType<typeof walk>;
+    for (let done = 0; ; done++) {
+      result = walk(instances, memories, crossings, thread, first, last);
+      const well = result[0] === STATUS_DONE;
+      if (!goes || !(leader ? leader.leads(done, well) : well && follow(control, done))) break;
+    }
+    const [status, stoppedIn] = result;
     if (thread === 0) {
       Atomics.store(control, WORD_STATUS, status);
       Atomics.store(control, WORD_STOPPED_IN, stoppedIn);
     }
     if (Atomics.add(control, WORD_DONE, 1) === control[WORD_THREADS] - 1) {
       Atomics.store(control, WORD_FINISHED, step);
-      Atomics.notify(control, WORD_FINISHED);
+      Atomics.add(control, WORD_NEWS, 1);
+      Atomics.notify(control, WORD_NEWS);
     }
   }
 }

@@ -12,6 +12,7 @@ import {
   VISIT_GROUPS,
 } from "../../../assembly/abi.ts";
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
+import { DRAWINGS_WORDS, DRAWN_WORDS, ENDS_WORDS } from "../../runtime/onward.ts";
 import { MOST_TILES } from "../../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
 import {
@@ -115,6 +116,9 @@ export interface Activations {
   readonly expertOut: Tensor; // [rows * used, hidden]
   readonly logits: Tensor; // [logitRows, vocab], last memory only
   readonly peaks: Tensor; // [logitRows, ceil(vocab / PEAK)]: the largest logit of each span, where a step wants them
+  readonly ends: Tensor; // [count, ids] behind which no step follows by itself
+  readonly drawings: Tensor; // [rows] f64: how such steps draw
+  readonly drawn: Tensor; // [steps, rows]: ids that they drew
   readonly normPanels: Panels; // of normed rows
   readonly attentionPanels: Panels;
   readonly hiddenPanels: Panels;
@@ -290,6 +294,9 @@ function reserveActivations(
     expertOut: f32("expert out", entries, hidden),
     logits: f32("logits", last ? sizes.logitRows : 0, config.vocab),
     peaks: f32("peaks", last ? sizes.logitRows : 0, Math.ceil(config.vocab / PEAK)),
+    ends: u32("ends", last ? ENDS_WORDS : 0),
+    drawings: u32("drawings", last ? DRAWINGS_WORDS : 0),
+    drawn: u32("drawn", last ? DRAWN_WORDS : 0),
     normPanels: panels("norm", rows, hidden),
     attentionPanels: panels("attention", rows, heads * headSize),
     hiddenPanels: panels("hidden", rows, width),

@@ -1,8 +1,4 @@
 import {
-  FAULT_OPCODE,
-  FAULT_PAGE,
-  FAULT_ROUTER,
-  FAULT_TOKEN,
   FEW_ROWS,
   WORD_PEAKS,
   WORD_PROBABILITIES,
@@ -12,11 +8,12 @@ import {
   WORD_ROWS,
 } from "../../../assembly/abi.ts";
 import { EngineError } from "../../error.ts";
-import type { Crossing } from "../../host/worker-start.ts";
+import type { Crossing, OnwardTables } from "../../host/worker-start.ts";
 import type { Memory, Tensor } from "../../runtime/memory.ts";
 import type { Kernels } from "../../runtime/module.ts";
+import { MOST_ENDS, type Onward } from "../../runtime/onward.ts";
 import type { Program } from "../../runtime/program.ts";
-import { type Fault, type RunResult, startAt, Threads } from "../../runtime/threads.ts";
+import { type RunResult, startAt, Threads } from "../../runtime/threads.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { ropeDivisors, ropeFrequencies } from "../config/rope.ts";
 import type { Sizes } from "../plan/layout.ts";
@@ -26,10 +23,12 @@ import type { ModelWeights } from "../plan/weights.ts";
 import { makeTowerMemory, Tower, type TowerPlan } from "../vision/tower.ts";
 import { Cache } from "./cache.ts";
 import { KernelChoices } from "./choices.ts";
+import { faultError } from "./fault.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { Loader, type LoadOptions, loadWeights, readVector } from "./load.ts";
 import { makeMemory } from "./make-memory.ts";
-import { flaggedRows, type StepPart, writeLogitRows, writeStep } from "./step.ts";
+import { PageBytes } from "./page-bytes.ts";
+import { flaggedRows, roomBehind, type StepPart, writeLogitRows, writeStep } from "./step.ts";
 import { type TapData, TapReader } from "./tap-reader.ts";
 
 /**
@@ -70,6 +69,7 @@ export class ResidentModel {
   readonly config: ModelConfig;
   readonly sizes: Sizes;
   readonly cache: Cache;
+  readonly pages: PageBytes;
   readonly threads: Threads;
   /** null: the model reads text only. Runs between two steps. */
   readonly tower: Tower | null;
@@ -103,12 +103,13 @@ export class ResidentModel {
     const { context, pages } = plan.sizes;
     const pageBytes = (kind: PageKind) =>
       placed.reduce((sum, { layout }) => sum + layout.cacheAt[kind].bytes, 0) / pages[kind];
+    this.pages = new PageBytes(placed, config.kvHeads);
     this.cache = new Cache(
       config,
       context,
       pages,
       { full: pageBytes("full"), chunked: pageBytes("chunked") },
-      (kind, from, to) => this.#copyPage(kind, from, to),
+      (kind, from, to) => this.pages.copy(kind, from, to),
     );
   }
 
@@ -127,7 +128,8 @@ export class ResidentModel {
     );
     // Behind all others: no step walks it.
     if (tower) crossings[memories.push(makeTowerMemory(tower)) - 1] = null;
-    const threads = await Threads.start(options.threads, kernels.module, memories, crossings, options.signal);
+    const onward = onwardTables(config, plan.placed);
+    const threads = await Threads.start(options.threads, kernels.module, memories, crossings, onward, options.signal);
     try {
       const placed = plan.placed.map((planned, index): Placed => {
         const memory = memories[index];
@@ -165,10 +167,16 @@ export class ResidentModel {
   /**
    * Runs one step. Pages for the rows are reserved first, none is given back; `onLogits` sees the logits of every flagged row, in
    * order. Rejects with the signal's reason, CACHE_FULL, or the fault of a kernel. One step or trace at a time: the scheduler sees
-   * to it.
+   * to it. `onward`, where each part is one row with logits: as many steps follow as it allows, on the same pages, and `onLogits`
+   * sees the logits of the last.
    */
-  step(parts: readonly StepPart[], onLogits: OnLogits, signal?: AbortSignal): Promise<void> {
-    return this.#byItself(() => this.#step(parts, onLogits, signal));
+  step(
+    parts: readonly StepPart[],
+    onLogits: OnLogits,
+    signal?: AbortSignal,
+    onward: Onward | null = null,
+  ): Promise<void> {
+    return this.#byItself(() => this.#step(parts, onLogits, signal, onward));
   }
 
   /** Two at once would write each other's tables. */
@@ -182,7 +190,12 @@ export class ResidentModel {
     }
   }
 
-  async #step(parts: readonly StepPart[], onLogits: OnLogits, signal: AbortSignal | undefined): Promise<void> {
+  async #step(
+    parts: readonly StepPart[],
+    onLogits: OnLogits,
+    signal: AbortSignal | undefined,
+    onward: Onward | null,
+  ): Promise<void> {
     signal?.throwIfAborted();
     if (parts.length > this.sizes.sequences) {
       throw new EngineError("CACHE_SEQUENCES", "too many sequences in one step", {
@@ -206,7 +219,12 @@ export class ResidentModel {
       const programs = first
         ? this.#placed.map(({ programs: { forward } }) => forward.at)
         : [this.#last.programs.logits!.at];
-      await this.#run(this.#placed.length - programs.length, programs, signal);
+      await this.#run(
+        this.#placed.length - programs.length,
+        programs,
+        signal,
+        first ? this.#limited(parts, onward) : null,
+      );
       const { layout, memory } = this.#last;
       for (const [index, { row, part }] of piece.entries()) {
         const { logits, peaks } = layout.activations;
@@ -223,38 +241,6 @@ export class ResidentModel {
     const made = fingerprintOf(this.config, this.sizes, this.#fused, this.#placed, adapter);
     this.#fingerprints.set(adapter, made);
     return made;
-  }
-
-  /** Layer after layer, head after head, of all memories. */
-  readPage(kind: PageKind, page: number, into: Uint8Array): void {
-    let done = 0;
-    for (const { memory, at, bytes } of this.#heads(kind)) {
-      into.set(memory.bytes.subarray(at + page * bytes, at + (page + 1) * bytes), done);
-      done += bytes;
-    }
-  }
-
-  writePage(kind: PageKind, page: number, from: Uint8Array): void {
-    let done = 0;
-    for (const { memory, at, bytes } of this.#heads(kind)) {
-      memory.bytes.set(from.subarray(done, done + bytes), at + page * bytes);
-      done += bytes;
-    }
-  }
-
-  #copyPage(kind: PageKind, from: number, to: number): void {
-    for (const { memory, at, bytes } of this.#heads(kind))
-      memory.bytes.copyWithin(at + to * bytes, at + from * bytes, at + (from + 1) * bytes);
-  }
-
-  /** Where the pages of each head lie, side by side, and the bytes of one. */
-  *#heads(kind: PageKind): Generator<{ memory: Memory; at: number; bytes: number }> {
-    for (const { memory, layout } of this.#placed) {
-      const { at, bytes, shape } = layout.cacheAt[kind];
-      const [, pages, pageBytes] = shape;
-      const headBytes = pageBytes / this.config.kvHeads;
-      for (let head = at; head < at + bytes; head += pages * headBytes) yield { memory, at: head, bytes: headBytes };
-    }
   }
 
   /** Pages of all parts, or of none. */
@@ -279,34 +265,26 @@ export class ResidentModel {
     writeLogitRows(this.#last.layout, this.#last.memory, rows);
   }
 
-  async #run(firstMemory: number, programs: readonly Tensor[], signal: AbortSignal | undefined): Promise<void> {
+  /** As far as the pages and the tables reach. */
+  #limited(parts: readonly StepPart[], onward: Onward | null): Onward | null {
+    if (!onward || parts.length > FEW_ROWS || onward.ends.length > MOST_ENDS) return null;
+    const room = roomBehind(parts, this.config, this.sizes);
+    return { ...onward, most: () => Math.min(room, onward.most()) };
+  }
+
+  async #run(
+    firstMemory: number,
+    programs: readonly Tensor[],
+    signal: AbortSignal | undefined,
+    onward: Onward | null,
+  ): Promise<void> {
     for (const [index, program] of programs.entries()) startAt(this.#placed[firstMemory + index].memory, program.at);
-    const few = this.#last.memory.control[WORD_ROWS] <= FEW_ROWS;
-    this.#check(await this.threads.run(firstMemory, firstMemory + programs.length - 1, signal, few));
+    const alike = this.#last.memory.control[WORD_ROWS] <= FEW_ROWS;
+    this.#check(await this.threads.run(firstMemory, firstMemory + programs.length - 1, signal, { alike, onward }));
   }
 
   #check(result: RunResult): void {
-    if (result.status === "fault") throw this.#faultError(result.fault);
-  }
-
-  #faultError({ code, row, memory, pc }: Fault): EngineError {
-    const at = { source: "kernel" as const, field: `memory ${memory}, op at ${pc}` };
-    switch (code) {
-      case FAULT_TOKEN:
-        return new EngineError("KERNEL_INDEX", `row ${row} names a token or embedding row that does not exist`, { at });
-      case FAULT_PAGE:
-        return new EngineError("KV_PAGE", `row ${row} has no cache page`, { at });
-      case FAULT_ROUTER:
-        return new EngineError("MODEL_NONFINITE", `row ${row} reached a router with values that are no numbers`, {
-          at,
-        });
-      default:
-        return new EngineError(
-          "KERNEL_FAULT",
-          `a kernel stopped (${code === FAULT_OPCODE ? "unknown op" : `code ${code}`})`,
-          { at },
-        );
-    }
+    if (result.status === "fault") throw faultError(result.fault);
   }
 
   /**
@@ -397,4 +375,10 @@ export class ResidentModel {
   async dispose(): Promise<void> {
     await this.threads.dispose();
   }
+}
+
+function onwardTables({ vocab }: ModelConfig, placed: readonly PlannedMemory[]): OnwardTables {
+  const { logits, peaks, ends, drawings, drawn } = placed[placed.length - 1].layout.activations;
+  const rows = placed.map(({ layout }) => layout.tables.rows.at);
+  return { rows, logits: logits.at, peaks: peaks.at, vocab, ends: ends.at, drawings: drawings.at, drawn: drawn.at };
 }

@@ -142,6 +142,15 @@ function writeTasks(
   memory.u32(layout.tables.merges[kind]).set([merges.length / 3, ...merges]);
 }
 
+/** Steps of one row each that can follow this one without other pages or other tasks. */
+export function roomBehind(parts: readonly StepPart[], { chunk }: ModelConfig, { context }: Sizes): number {
+  const rooms = parts.map(({ position }) => {
+    const page = PAGE - 1 - (position % PAGE);
+    return Math.min(page, chunk === 0 ? page : chunk - 1 - (position % chunk), context - 1 - position);
+  });
+  return Math.min(...rooms);
+}
+
 /** The rows of the step whose logits the next run computes. */
 export function writeLogitRows({ tables }: Layout, memory: Memory, rows: readonly number[]): void {
   memory.u32(tables.logitSegments).set([rows.length === 0 ? 0 : 1, 0, 0, rows.length]);

@@ -1,8 +1,8 @@
 import { PEAK } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { expWeights, log } from "../exact.ts";
+import type { Drawing } from "./draw.ts";
 import { findEdge, order } from "./edge.ts";
-import type { CheckedOptions } from "./options.ts";
 import { Typicality } from "./typicality.ts";
 
 /** The lowest kept value, and how many of those equal to it are kept (the lowest ids). */
@@ -11,8 +11,8 @@ interface Edge {
   ties: number;
 }
 
-type Cuts = Pick<CheckedOptions, "temperature" | "topK" | "topP" | "minP"> &
-  Partial<Pick<CheckedOptions, "topNSigma" | "typicalP">> & {
+type Cuts = Pick<Drawing, "temperature" | "topK" | "topP" | "minP"> &
+  Partial<Pick<Drawing, "topNSigma" | "typicalP">> & {
     /** The threshold of XTC where it takes tokens out of this draw. */
     readonly excluded?: number | null;
   };

@@ -1,0 +1,25 @@
+import type { StepPart } from "../model/run/step.ts";
+import { Pace } from "./pace.ts";
+import { StepCost } from "./step-cost.ts";
+import { StepReports } from "./step-reports.ts";
+
+/** Who learns from the time that steps take: the pace of prompts, what guesses cost, and whoever listens. */
+export class StepTimes {
+  readonly pace: Pace;
+  readonly cost = new StepCost();
+  readonly reports = new StepReports();
+
+  constructor(latency: number) {
+    this.pace = new Pace(latency);
+  }
+
+  /** `steps` of these parts, one like the other, took `ms` together; `promptRows` of a step's rows were of prompts. */
+  took(ms: number, steps: number, composed: readonly { readonly part: StepPart }[], promptRows: number): void {
+    const rows = composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
+    for (let step = 0; step < steps; step++) {
+      this.pace.took(promptRows, ms / steps);
+      if (promptRows === 0) this.cost.took(composed.length, rows - composed.length, ms / steps);
+      this.reports.tell({ milliseconds: ms / steps, rows, sequences: composed.length });
+    }
+  }
+}
