@@ -12,7 +12,7 @@ const at = (place) => fileURLToPath(new URL(place, import.meta.url));
 for (const kernels of ["simd", "relaxed"]) {
   copyFileSync(at(`../build/${kernels}.wasm`), at(`../dist/src/host/${kernels}.wasm`));
 }
-await bundle("worker-web", { file: at("../dist/src/host/worker-web.js"), format: "esm" }, "browser");
+await bundle("worker-web", { file: at("../dist/src/host/worker-web.js"), format: "esm", minify: true }, "browser");
 renameSync(at("../dist/src/runtime/worker-web.d.ts"), at("../dist/src/host/worker-web.d.ts"));
 
 // A script, not a module: what runs it as text may take it for either.

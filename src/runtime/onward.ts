@@ -1,7 +1,6 @@
 import {
   CONTROL_AT,
   CONTROL_BYTES,
-  FEW_ROWS,
   PAGE,
   PEAK,
   ROW_FLAGS,
@@ -41,10 +40,11 @@ export interface Onward {
 }
 
 export const MOST_ENDS = 32;
+export const MOST_ROWS = 64;
 /** Words of the tables: [count, ids], drawings [rows], ids [steps][rows]. */
 export const ENDS_WORDS = 1 + MOST_ENDS;
-export const DRAWINGS_WORDS = FEW_ROWS * DRAWING_NUMBERS * 2;
-export const DRAWN_WORDS = PAGE * FEW_ROWS;
+export const DRAWINGS_WORDS = MOST_ROWS * DRAWING_NUMBERS * 2;
+export const DRAWN_WORDS = PAGE * MOST_ROWS;
 
 /** Looks at the first worker before another one sleeps: most draws take less. */
 const LEADER_TURNS = 20_000;
@@ -88,7 +88,7 @@ const controlOf = ({ buffer }: WebAssembly.Memory) => new Int32Array(buffer, CON
 
 /** What the rows of step `step` drew. */
 function drawnIds(memory: WebAssembly.Memory, { drawn }: OnwardTables, step: number): Uint32Array {
-  return new Uint32Array(memory.buffer, drawn + step * FEW_ROWS * 4, controlOf(memory)[WORD_ROWS]);
+  return new Uint32Array(memory.buffer, drawn + step * MOST_ROWS * 4, controlOf(memory)[WORD_ROWS]);
 }
 
 /** The first worker's side. */

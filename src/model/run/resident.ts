@@ -11,7 +11,7 @@ import { EngineError } from "../../error.ts";
 import type { Crossing, OnwardTables } from "../../host/worker-start.ts";
 import type { Memory, Tensor } from "../../runtime/memory.ts";
 import type { Kernels } from "../../runtime/module.ts";
-import { MOST_ENDS, type Onward } from "../../runtime/onward.ts";
+import { MOST_ENDS, MOST_ROWS, type Onward } from "../../runtime/onward.ts";
 import type { Program } from "../../runtime/program.ts";
 import { type RunResult, startAt, Threads } from "../../runtime/threads.ts";
 import type { ModelConfig } from "../config/config.ts";
@@ -267,7 +267,8 @@ export class ResidentModel {
 
   /** As far as the pages and the tables reach. */
   #limited(parts: readonly StepPart[], onward: Onward | null): Onward | null {
-    if (!onward || parts.length > FEW_ROWS || onward.ends.length > MOST_ENDS) return null;
+    const rows = Math.min(MOST_ROWS, this.sizes.logitRows);
+    if (!onward || parts.length > rows || onward.ends.length > MOST_ENDS) return null;
     const room = roomBehind(parts, this.config, this.sizes);
     return { ...onward, most: () => Math.min(room, onward.most()) };
   }
