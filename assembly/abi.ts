@@ -154,8 +154,8 @@ export const WORD_CLAIM = 64;
 export const WORD_DONE = 80, WORD_FINISHED = 81, WORD_STOPPED_IN = 82;
 /** Memories [first, last] that this step walks. */
 export const WORD_FIRST_MEMORY = 83, WORD_LAST_MEMORY = 84;
-/** 1: steps of this run may follow each other by themselves; how many more may; how many did, and when none will, ~ that; changed whenever a step ended. */
-export const WORD_ONWARD = 90, WORD_ALLOWED = 91, WORD_FOLLOWED = 92, WORD_NEWS = 93;
+/** Workers draw the ids of this run (DRAWS); how many steps may still follow; of how many all ids were drawn, when none follows ~ that; draws of workers; changed whenever a step ended. */
+export const WORD_DRAWS = 90, WORD_ALLOWED = 91, WORD_DRAWN = 92, WORD_SHARES = 93, WORD_NEWS = 94, DRAWS = 1, DRAWS_NOT = 2;
 /** 1: the peaks of this step's logits are wanted; 0: their op does nothing. */
 export const WORD_PEAKS = 85;
 /** WORD_STEP of the first worker; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */

@@ -108,6 +108,15 @@ it(`random texts, samplers and ends, alone and together, are those of steps that
   );
 });
 
+it("more texts than go on by themselves are asked for, to the same ids", async () => {
+  const many = await createModel(config, { threads: 2, sequences: 66 });
+  const prompts = Array.from({ length: 66 }, (_, index) => `${index}`);
+  const options = { temperature: 1, seed: 3, maxTokens: 4 };
+  const answers = await many.generateBatch(prompts, options).results();
+  for (const at of [0, 65]) expect(answers[at].ids).toEqual((await asked.generate(prompts[at], options).result()).ids);
+  await many.dispose();
+});
+
 it("no step is computed behind an id that ends a text", async () => {
   const { ids } = await model.generate("ab", { ...GREEDY, maxTokens: 40 }).result();
   const last = ids[20];

@@ -180,7 +180,7 @@ describe("a run that the caller's thread walks", () => {
       Atomics.store(control, WORD_ARRIVED, 0);
       Atomics.add(control, WORD_GENERATION, 1);
       Atomics.notify(control, WORD_GENERATION);
-      expect(await running).toEqual({ status: "done" });
+      expect(await running).toMatchObject({ status: "done" });
       expect(Atomics.load(control, WORD_SLEEPERS)).toBe(0);
     }
     expect(await run()).toEqual({ status: "done" });

@@ -18,11 +18,11 @@ interface Composed {
   readonly part: StepPart;
 }
 
-/** A step that others follow by themselves: the scheduler hears of their ids, and asks again when one of them ends or somebody comes. */
+/** Steps that follow each other by themselves: the scheduler hears of their ids, and asks again when a text ends or somebody comes. */
 export class Ahead {
   readonly ends: readonly number[];
   readonly draws: readonly Unseen[];
-  /** Steps that followed. */
+  /** Whose ids were drawn. */
   steps = 0;
   readonly #composed: readonly Composed[];
   readonly #ended: Map<Running, End>;
@@ -44,11 +44,18 @@ export class Ahead {
   }
 
   /** null: somebody has to see an id before the next one is computed. `ended`: where those go whose text ends on the way; `halt`: no step is to follow. */
-  static of(composed: readonly Composed[], ended: Map<Running, End>, halt: () => void): Ahead | null {
+  static of(
+    composed: readonly Composed[],
+    running: readonly Running[],
+    ended: Map<Running, End>,
+    halt: () => void,
+  ): Ahead | null {
+    // Whoever is not in the step waits for what comes behind it.
+    if (composed.length < running.length) return null;
     const draws: Unseen[] = [];
     for (const { entry, part } of composed) {
       const unseen = part.inputs.length === 1 && part.logits === 1 ? entry.request.unseen?.() : null;
-      if (!unseen || unseen.most <= 0) return null;
+      if (!unseen) return null;
       draws.push(unseen);
     }
     return new Ahead(composed, draws, ended, halt);

@@ -313,13 +313,13 @@ export class Scheduler {
       waiting = composed.map(({ entry }) => entry);
       const prompts = promptRows(composed);
       const begun = performance.now();
-      // Whoever is not in the step waits for what follows it.
-      const all = composed.length === this.#running.length;
-      const ahead = all ? Ahead.of(composed, ended, () => this.#resident.threads.halt()) : null;
+      const ahead = Ahead.of(composed, this.#running, ended, () => this.#resident.threads.halt());
       this.#ahead = ahead;
+      let seen = ahead === null; // by whoever asked: workers may draw from the last step too
       await this.#resident.step(
         composed.map(({ part }) => part),
         (logits, _row, index, peaks) => {
+          seen = true;
           const { entry } = composed[index];
           if (isGone(entry) || ended.has(entry)) return;
           const end = show(entry, logits, peaks);
@@ -328,10 +328,10 @@ export class Scheduler {
         stop.signal,
         ahead,
       );
-      this.times.took(performance.now() - begun, 1 + (ahead?.steps ?? 0), composed, prompts);
+      this.times.took(performance.now() - begun, (ahead?.steps ?? 0) + Number(seen), composed, prompts);
       for (const { entry, part } of composed) {
-        // Nothing of one that ended before the last step.
-        if (missing(entry) > 0) entry.sequence.computed += part.inputs.length;
+        // Nothing of one that ended before.
+        if (seen && missing(entry) > 0) entry.sequence.computed += part.inputs.length;
         // Wrong guesses were computed as well; the id in the place of the first is still to be.
         if (entry.wrong) entry.sequence.forget(entry.sequence.ids.length - (ended.has(entry) ? 0 : 1));
         entry.wrong = false;

@@ -1,6 +1,7 @@
 import { host } from "#host";
 import {
   CONTROL_AT,
+  DRAWS,
   STATUS_ABORTED,
   STATUS_FAULT,
   STATUS_STOPPED,
@@ -11,21 +12,22 @@ import {
   WORD_CLAIM,
   WORD_DEADLINE,
   WORD_DONE,
+  WORD_DRAWN,
+  WORD_DRAWS,
   WORD_FAULT,
   WORD_FAULT_PC,
   WORD_FAULT_ROW,
   WORD_FINISHED,
   WORD_FIRST_MEMORY,
   WORD_FIRST_STEP,
-  WORD_FOLLOWED,
   WORD_GENERATION,
   WORD_JOINED,
   WORD_LAST_MEMORY,
   WORD_LEFT,
   WORD_LEFT_PC,
   WORD_NEWS,
-  WORD_ONWARD,
   WORD_PC,
+  WORD_SHARES,
   WORD_SLEEPERS,
   WORD_STATUS,
   WORD_STEP,
@@ -49,7 +51,7 @@ import { type Instance, instantiate, walk } from "./worker.ts";
 export interface RunOptions {
   /** It will take about as long as the last run of which this was said. */
   readonly alike?: boolean;
-  /** More steps may follow the first. */
+  /** Workers draw its ids, and more steps may follow the first. */
   readonly onward?: Onward | null;
 }
 
@@ -61,7 +63,11 @@ export interface Fault {
   readonly row: number;
 }
 
-export type RunResult = { status: "done" } | { status: "stopped"; memory: number } | { status: "fault"; fault: Fault };
+/** `drawn`: the caller has heard of the ids of every step. */
+export type RunResult =
+  | { status: "done"; drawn: boolean }
+  | { status: "stopped"; memory: number }
+  | { status: "fault"; fault: Fault };
 
 /** Words that every run begins with at 0. */
 const OF_ONE_RUN = [
@@ -72,9 +78,10 @@ const OF_ONE_RUN = [
   WORD_FAULT,
   WORD_JOINED,
   WORD_LEFT_PC,
-  WORD_ONWARD,
+  WORD_DRAWS,
   WORD_ALLOWED,
-  WORD_FOLLOWED,
+  WORD_DRAWN,
+  WORD_SHARES,
 ] as const;
 
 /** How long workers may take to start. */
@@ -188,14 +195,13 @@ export class Threads {
       for (const word of OF_ONE_RUN) Atomics.store(control, word, 0);
     }
     const begun = performance.now();
-    const most = onward?.most() ?? 0;
     const [status, memory] =
       this.count === 0
         ? await this.#walkHere(first, last, signal)
-        : alike && most === 0 && host.mayBlock && this.#alikeMs < JOINED_MS
+        : alike && !onward && host.mayBlock && this.#alikeMs < JOINED_MS
           ? await this.#join(first, last, signal)
-          : await this.#wake(first, last, signal, onward, most);
-    if (alike && most === 0) this.#alikeMs = performance.now() - begun;
+          : await this.#wake(first, last, signal, onward);
+    if (alike && !onward) this.#alikeMs = performance.now() - begun;
     if (this.#failure) throw this.#failure;
     const fault = this.#fault();
     if (fault) return { status: "fault", fault };
@@ -204,7 +210,9 @@ export class Threads {
       if (this.#closing) throw modelDisposed();
       throw new EngineError("WORKER_ABORTED", "the step was stopped", { at: { source: "worker" } });
     }
-    return status === STATUS_STOPPED ? { status: "stopped", memory } : { status: "done" };
+    return status === STATUS_STOPPED
+      ? { status: "stopped", memory }
+      : { status: "done", drawn: Atomics.load(this.#control, WORD_DRAWS) === DRAWS };
   }
 
   /** One wake of every worker, then the last one's report; on the way news of steps that follow. */
@@ -213,18 +221,17 @@ export class Threads {
     last: number,
     signal: AbortSignal | undefined,
     onward: Onward | null,
-    most: number,
   ): Promise<[number, number]> {
     const control = this.#control;
     const abort = () => this.#abort();
     signal?.addEventListener("abort", abort, { once: true });
-    if (most > 0) this.#onward!.allow(onward!, most);
+    if (onward) this.#onward!.allow(onward);
     let told = 0;
     try {
       const before = this.#begin(first, last, [WORD_FIRST_STEP, WORD_STEP]);
       await this.#until(control, WORD_NEWS, () => {
         const ended = Atomics.load(control, WORD_FINISHED) !== before;
-        if (most > 0) told = this.#onward!.tell(onward!, told);
+        if (onward) told = this.#onward!.tell(onward, told);
         return ended;
       });
     } finally {

@@ -3,13 +3,13 @@ import {
   CONTROL_BYTES,
   STATUS_DONE,
   WORD_DONE,
+  WORD_DRAWS,
   WORD_FINISHED,
   WORD_FIRST_MEMORY,
   WORD_FIRST_STEP,
   WORD_JOINED,
   WORD_LAST_MEMORY,
   WORD_NEWS,
-  WORD_ONWARD,
   WORD_STATUS,
   WORD_STEP,
   WORD_STOPPED_IN,
@@ -17,7 +17,7 @@ import {
   WORD_WAKES,
 } from "../../assembly/abi.ts";
 import type { Crossing, WorkerStart } from "../host/worker-start.ts";
-import { follow, Leader } from "./onward.ts";
+import { Drawer } from "./onward.ts";
 
 /**
  * A resident worker: one instance of the kernels per memory; waits for a step, walks its share of every program, reports.
@@ -87,7 +87,7 @@ function spin(control: Int32Array, step: number): void {
 export function serve({ module, memories, crossings, onward, thread }: WorkerStart, onReady: () => void): void {
   const control = new Int32Array(memories[0].buffer, CONTROL_AT, CONTROL_BYTES / 4);
   const instances = memories.map((memory) => instantiate(module, memory));
-  const leader = onward && thread === 0 ? new Leader(memories, onward) : null;
+  const drawer = onward && new Drawer(memories, onward, thread);
   onReady();
   const word = thread === 0 ? WORD_FIRST_STEP : WORD_STEP;
   let step = 0;
@@ -99,13 +99,11 @@ export function serve({ module, memories, crossings, onward, thread }: WorkerSta
     if (next < 0) return;
     step = next;
     Atomics.add(control, WORD_WAKES + thread, 1);
-    const [first, last, goes] = [control[WORD_FIRST_MEMORY], control[WORD_LAST_MEMORY], control[WORD_ONWARD] === 1];
+    const [first, last, draws] = [control[WORD_FIRST_MEMORY], control[WORD_LAST_MEMORY], control[WORD_DRAWS] !== 0];
     let result: ReturnType<typeof walk>;
-    for (let done = 0; ; done++) {
-      result = walk(instances, memories, crossings, thread, first, last);
-      const well = result[0] === STATUS_DONE;
-      if (!goes || !(leader ? leader.leads(done, well) : well && follow(control, done))) break;
-    }
+    let done = 0;
+    do result = walk(instances, memories, crossings, thread, first, last);
+    while (draws && drawer!.goesOn(done++, result[0] === STATUS_DONE));
     const [status, stoppedIn] = result;
     if (thread === 0) {
       Atomics.store(control, WORD_STATUS, status);

@@ -167,8 +167,8 @@ export class ResidentModel {
   /**
    * Runs one step. Pages for the rows are reserved first, none is given back; `onLogits` sees the logits of every flagged row, in
    * order. Rejects with the signal's reason, CACHE_FULL, or the fault of a kernel. One step or trace at a time: the scheduler sees
-   * to it. `onward`, where each part is one row with logits: as many steps follow as it allows, on the same pages, and `onLogits`
-   * sees the logits of the last.
+   * to it. `onward`, where each part is one row with logits: workers draw, and as many steps follow as it allows, on the same pages;
+   * `onLogits` sees what they could not draw from.
    */
   step(
     parts: readonly StepPart[],
@@ -219,12 +219,9 @@ export class ResidentModel {
       const programs = first
         ? this.#placed.map(({ programs: { forward } }) => forward.at)
         : [this.#last.programs.logits!.at];
-      await this.#run(
-        this.#placed.length - programs.length,
-        programs,
-        signal,
-        first ? this.#limited(parts, onward) : null,
-      );
+      const limited = first ? this.#limited(parts, onward) : null;
+      const drawn = await this.#run(this.#placed.length - programs.length, programs, signal, limited);
+      if (drawn) return;
       const { layout, memory } = this.#last;
       for (const [index, { row, part }] of piece.entries()) {
         const { logits, peaks } = layout.activations;
@@ -265,7 +262,7 @@ export class ResidentModel {
     writeLogitRows(this.#last.layout, this.#last.memory, rows);
   }
 
-  /** As far as the pages and the tables reach. */
+  /** As far as the pages and the tables reach. null: there are more rows or ends. */
   #limited(parts: readonly StepPart[], onward: Onward | null): Onward | null {
     const rows = Math.min(MOST_ROWS, this.sizes.logitRows);
     if (!onward || parts.length > rows || onward.ends.length > MOST_ENDS) return null;
@@ -278,10 +275,13 @@ export class ResidentModel {
     programs: readonly Tensor[],
     signal: AbortSignal | undefined,
     onward: Onward | null,
-  ): Promise<void> {
+  ): Promise<boolean> {
     for (const [index, program] of programs.entries()) startAt(this.#placed[firstMemory + index].memory, program.at);
     const alike = this.#last.memory.control[WORD_ROWS] <= FEW_ROWS;
-    this.#check(await this.threads.run(firstMemory, firstMemory + programs.length - 1, signal, { alike, onward }));
+    const last = firstMemory + programs.length - 1;
+    const result = await this.threads.run(firstMemory, last, signal, { alike, onward });
+    this.#check(result);
+    return result.status === "done" && result.drawn;
   }
 
   #check(result: RunResult): void {
