@@ -1,9 +1,8 @@
-// wasmaverick as scripts/speed.mjs drives it: session.sync, logits, the likeliest id; a fresh session a run.
+// wasmaverick: model.generate of ids at temperature 0.
 // ours.mjs MODEL --threads N --context N --build simd|relaxed [--wide]
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { likeliest } from "../../../dist/src/cli/bench-measures.js";
 import { loadModel } from "../../../dist/src/index.js";
 import { serve } from "./json-lines.mjs";
 
@@ -27,20 +26,10 @@ await serve(async () => {
   });
 
   async function run({ ids: prompt, generate }) {
-    const ids = [...prompt];
-    const session = model.session();
-    const begun = performance.now();
-    await session.sync(ids);
-    ids.push(likeliest(await session.logits()));
-    const middle = performance.now();
-    for (let step = 0; step < generate; step++) {
-      await session.sync(ids);
-      ids.push(likeliest(await session.logits()));
-    }
-    const end = performance.now();
-    await session.dispose();
-    const chosen = ids.slice(prompt.length, prompt.length + generate);
-    return { promptMs: middle - begun, generateMs: end - middle, ids: chosen };
+    const options = { temperature: 0, maxTokens: generate + 1, ignoreEos: true };
+    const { ids, timings } = await model.generate(prompt, options).result();
+    if (ids.length <= generate) throw new Error(`wasmaverick stopped after ${ids.length} ids of ${generate + 1}`);
+    return { promptMs: timings.promptMs, generateMs: timings.generationMs, ids: ids.slice(0, generate) };
   }
 
   const { build, wide } = model.info;
