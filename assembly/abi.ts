@@ -150,15 +150,15 @@ export const WORD_ARRIVED = 32;
 export const WORD_GENERATION = 48;
 export const WORD_SLEEPERS = 49;
 export const WORD_CLAIM = 64;
-/** Threads that finished the step; memory 0 only, as all to WORD_LEFT: the step that all workers have finished, where it ended (memory) and how (WORD_STATUS). */
+/** Memory 0 only: threads that finished the step; the step that all workers have finished, where it ended (memory) and how (WORD_STATUS). */
 export const WORD_DONE = 80, WORD_FINISHED = 81, WORD_STOPPED_IN = 82;
-/** Memories [first, last] that this step walks. */
+/** Memory 0 only: memories [first, last] that this step walks. */
 export const WORD_FIRST_MEMORY = 83, WORD_LAST_MEMORY = 84;
-/** Workers draw the ids of this run (DRAWS); how many steps may still follow; of how many all ids were drawn, when none follows ~ that; draws of workers; changed whenever a step ended. */
+/** Memory 0 only: workers draw the ids of this run (DRAWS); how many steps may still follow; of how many all ids were drawn, when none follows ~ that; draws of workers; changed whenever a step ended. */
 export const WORD_DRAWS = 90, WORD_ALLOWED = 91, WORD_DRAWN = 92, WORD_SHARES = 93, WORD_NEWS = 94, DRAWS = 1, DRAWS_NOT = 2;
 /** 1: the peaks of this step's logits are wanted; 0: their op does nothing. */
 export const WORD_PEAKS = 85;
-/** WORD_STEP of the first worker; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */
+/** WORD_STEP of the first worker, memory 0 only; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */
 export const WORD_FIRST_STEP = 86, WORD_JOINED = 87, WORD_LEFT = 88, WORD_LEFT_PC = 89;
 /** Wake-ups of each worker since it started, 64 words. */
 export const WORD_WAKES = 96;

@@ -40,7 +40,7 @@ const options = { threads: threadCount, wide: kernels.wide.on, dot, activations:
 const plan = planTower(config, weights, TEXT, options);
 const profile = profiled(plan);
 const memory = makeTowerMemory(plan);
-const threads = await Threads.start(threadCount, kernels.module, [memory], [null]);
+const threads = await Threads.start(threadCount, kernels.module, [memory], [null], null);
 const loader = new Loader(memory, plan.layout.loader, 0, threads);
 const begun = performance.now();
 await loadWeights([{ layout: plan.layout, loader }], {});

@@ -190,6 +190,53 @@ describe("while steps follow each other", () => {
     await other.dispose();
   });
 
+  it("whoever comes before the first of them is computed is not behind all of them", async () => {
+    const other = await createModel(slow, { threads: 2, prefixCache: false });
+    for (let turns = 0; turns < 6; turns++) {
+      let together = 0;
+      const leave = other.activity.onStep(({ sequences }) => {
+        together = Math.max(together, sequences);
+      });
+      const one = other.generate([5], { ...GREEDY, maxTokens: 30 }).result();
+      for (let turn = 0; turn < turns; turn++) await null;
+      await Promise.all([one, other.generate([9], { ...GREEDY, maxTokens: 30 }).result()]);
+      leave();
+      expect(together, `${turns} turns later`).toBe(2);
+    }
+    await other.dispose();
+  });
+
+  it("work between two steps has its turn behind each, not behind a page", async () => {
+    const answer = model.generate("ab", { ...GREEDY, maxTokens: 600 });
+    const pieces = answer[Symbol.asyncIterator]();
+    while (answer.partial.ids.length < 5) await pieces.next();
+    const done = answer.result();
+    const at: number[] = [];
+    const embed = async (_: unknown, index: number) => {
+      await model.embed([index + 1, 2, 3]);
+      at.push(answer.partial.ids.length);
+    };
+    await Promise.all(Array.from({ length: 6 }, embed));
+    expect(at[5] - at[0]).toBeLessThan(PAGE);
+    expect((await done).ids.length).toBe(600);
+  });
+
+  it("those of a text that is given up are told of as well", async () => {
+    const stop = new AbortController();
+    let ids = 0;
+    const { steps } = await counted(async () => {
+      const answer = model.generate("ab", { ...GREEDY, maxTokens: 900, signal: stop.signal });
+      const reading = (async () => {
+        for await (const _ of answer) if (answer.partial.ids.length >= 45) stop.abort(new Error("enough"));
+      })();
+      await expect(reading).rejects.toThrow("enough");
+      ids = answer.partial.ids.length;
+      await model.generate("x", { ...GREEDY, maxTokens: 1 }).result();
+    });
+    expect(ids).toBeGreaterThanOrEqual(45);
+    expect(steps).toBeGreaterThanOrEqual(ids);
+  });
+
   it("an abort ends them, and what comes next has the right bits", async () => {
     const other = await createModel(slow, { threads: 2 });
     const whole = await other.generate("ab", { ...GREEDY, maxTokens: 60 }).result();

@@ -43,7 +43,7 @@ export async function tileRate({ module }, type, options) {
   memory.u32(segments).set([1, 0, 0, ROWS]);
   memory.u32(table).set([weight.at.at]);
   memory.u32(words).set(program.words());
-  const threads = await Threads.start(count, module, [memory], [null]);
+  const threads = await Threads.start(count, module, [memory], [null], null);
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round <= ROUNDS; round++) {
     startAt(memory, words.at);

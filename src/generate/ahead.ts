@@ -44,14 +44,7 @@ export class Ahead {
   }
 
   /** null: somebody has to see an id before the next one is computed. `ended`: where those go whose text ends on the way; `halt`: no step is to follow. */
-  static of(
-    composed: readonly Composed[],
-    running: readonly Running[],
-    ended: Map<Running, End>,
-    halt: () => void,
-  ): Ahead | null {
-    // Whoever is not in the step waits for what comes behind it.
-    if (composed.length < running.length) return null;
+  static of(composed: readonly Composed[], ended: Map<Running, End>, halt: () => void): Ahead | null {
     const draws: Unseen[] = [];
     for (const { entry, part } of composed) {
       const unseen = part.inputs.length === 1 && part.logits === 1 ? entry.request.unseen?.() : null;

@@ -24,7 +24,7 @@ export interface Request {
   readonly pauses?: () => boolean;
   /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. `costs` undefined: none. */
   readonly draft?: Draft | undefined;
-  /** Whether `onLogits` reads peaks: the largest of every PEAK logits. */
+  /** Whether whoever draws reads peaks: the largest of every PEAK logits. */
   readonly peaks?: boolean;
   /** Before a step that decodes: how ids may be drawn that nobody sees before the next is computed; null: not at all. */
   readonly unseen?: () => Unseen | null;

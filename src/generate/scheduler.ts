@@ -1,6 +1,7 @@
 import { EngineError, modelDisposed } from "../error.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
 import { Ahead } from "./ahead.ts";
+import { Company } from "./company.ts";
 import { Idle } from "./idle.ts";
 import { isFull, Jobs } from "./jobs.ts";
 import { Leaning } from "./leaning.ts";
@@ -198,6 +199,11 @@ export class Scheduler {
     return Math.max(0, this.together - this.#running.length - this.#postponed.length);
   }
 
+  /** Whoever is not in the next step comes behind it. */
+  get #isAwaited(): boolean {
+    return (this.#jobs.size > 0 && !this.#jobsWait) || (this.#waiting.size > 0 && this.#places > 0);
+  }
+
   /** A turn later, so that calls of one tick start in one step. */
   #begin(): void {
     this.#ahead?.stop();
@@ -291,18 +297,9 @@ export class Scheduler {
 
   async #step(): Promise<void> {
     const ended = new Map<Running, End>();
-    // Whoever aborts hears it at once; the step goes on as long as somebody needs it, so that strangers who come and go starve
-    // nobody.
-    const stop = new AbortController();
+    const company = new Company(this.#running, () => this.#ahead?.stop());
     let composed: ReturnType<typeof compose> = [];
-    const listened = this.#running;
-    let waiting = listened;
-    const onAbort = () => {
-      for (const entry of waiting) if (isGone(entry)) entry.reject(entry.request.signal!.reason);
-      if (waiting.every(isGone)) stop.abort();
-      else this.#ahead?.stop();
-    };
-    for (const { request } of listened) request.signal?.addEventListener("abort", onAbort, { once: true });
+    let [prompts, begun, asked] = [0, 0, 0];
     try {
       const { pace, cost } = this.times;
       const failed = await draft(this.#running, this.#resident.sizes.rows, pace.rows(), cost);
@@ -310,10 +307,11 @@ export class Scheduler {
       const needed = this.#running.filter((entry) => !isGone(entry) && !ended.has(entry));
       composed = compose(needed, this.#resident.sizes.rows, pace.rows());
       if (composed.length === 0) return;
-      waiting = composed.map(({ entry }) => entry);
-      const prompts = promptRows(composed);
-      const begun = performance.now();
-      const ahead = Ahead.of(composed, this.#running, ended, () => this.#resident.threads.halt());
+      company.needs(composed.map(({ entry }) => entry));
+      prompts = promptRows(composed);
+      begun = performance.now();
+      const alone = composed.length === this.#running.length && !this.#isAwaited;
+      const ahead = alone ? Ahead.of(composed, ended, () => this.#resident.threads.halt()) : null;
       this.#ahead = ahead;
       let seen = ahead === null; // by whoever asked: workers may draw from the last step too
       await this.#resident.step(
@@ -325,10 +323,10 @@ export class Scheduler {
           const end = show(entry, logits, peaks);
           if (end) ended.set(entry, end);
         },
-        stop.signal,
+        company.signal,
         ahead,
       );
-      this.times.took(performance.now() - begun, (ahead?.steps ?? 0) + Number(seen), composed, prompts);
+      asked = Number(seen);
       for (const { entry, part } of composed) {
         // Nothing of one that ended before.
         if (seen && missing(entry) > 0) entry.sequence.computed += part.inputs.length;
@@ -341,12 +339,13 @@ export class Scheduler {
         if (missing(entry) === 0 && !ended.has(entry)) ended.set(entry, "done");
       }
     } catch (error) {
-      if (stop.signal.aborted) return;
+      if (company.signal.aborted) return;
       if (isFull(error) && this.#running.length + this.#held.size > 1) this.#postpone();
       else for (const { entry } of composed) if (!ended.has(entry)) ended.set(entry, { error });
     } finally {
+      this.times.took(performance.now() - begun, { asked, following: this.#ahead?.steps ?? 0 }, composed, prompts);
       this.#ahead = null;
-      for (const { request } of listened) request.signal?.removeEventListener("abort", onAbort);
+      company.close();
       // Whoever saw its last logits has ended, also where the step stopped at a later piece of them.
       for (const [entry, end] of ended) this.#end(entry, end);
     }

@@ -13,13 +13,23 @@ export class StepTimes {
     this.pace = new Pace(latency);
   }
 
-  /** `steps` of these parts, one like the other, took `ms` together; `promptRows` of a step's rows were of prompts. */
-  took(ms: number, steps: number, composed: readonly { readonly part: StepPart }[], promptRows: number): void {
+  /**
+   * Steps of these parts, one like the other, took `ms` together: `asked` of them one by one, the others followed each other.
+   * `promptRows` of a step's rows were of prompts.
+   */
+  took(
+    ms: number,
+    { asked, following }: { readonly asked: number; readonly following: number },
+    composed: readonly { readonly part: StepPart }[],
+    promptRows: number,
+  ): void {
+    const steps = asked + following;
     const rows = composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
     for (let step = 0; step < steps; step++) {
       this.pace.took(promptRows, ms / steps);
-      if (promptRows === 0) this.cost.took(composed.length, rows - composed.length, ms / steps);
       this.reports.tell({ milliseconds: ms / steps, rows, sequences: composed.length });
     }
+    // Guesses are weighed against steps that are asked for as theirs are.
+    if (asked > 0 && following === 0 && promptRows === 0) this.cost.took(composed.length, rows - composed.length, ms);
   }
 }

@@ -33,7 +33,7 @@ import { type TapData, TapReader } from "./tap-reader.ts";
 
 /**
  * A model in memory with its threads: takes steps. A step is one batch of rows of any number of sequences, prefill and decode
- * mixed, run through the programs of all memories by one wake of the threads.
+ * mixed, run through the programs of all memories by one wake of the threads; others may follow it (runtime/onward.ts).
  */
 
 /**
