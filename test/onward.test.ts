@@ -1,5 +1,3 @@
-import { syncBuiltinESMExports } from "node:module";
-import workerThreads from "node:worker_threads";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Scheduler } from "../dist/src/generate/scheduler.js";
@@ -7,6 +5,7 @@ import { createModel, type GenerateOptions, type GenerationResult, type Model } 
 import { errorOf } from "./error-code.ts";
 import { idsOf, openResident } from "./resident.ts";
 import { byteModel, layeredModel } from "./small-models.ts";
+import { watchWorkers } from "./watched-workers.ts";
 
 /** Steps that follow each other by themselves: what they give is what steps give that are asked for, and whoever wants something else is heard. */
 
@@ -253,18 +252,9 @@ describe("while steps follow each other", () => {
   });
 
   it.each([0, 1])("the death of worker %i fails them with WORKER_EXIT, and nothing hangs", async (thread) => {
-    const RealWorker = workerThreads.Worker;
-    const workers: workerThreads.Worker[] = [];
-    workerThreads.Worker = class extends RealWorker {
-      constructor(...args: ConstructorParameters<typeof RealWorker>) {
-        super(...args);
-        workers.push(this);
-      }
-    };
-    syncBuiltinESMExports();
+    const { workers, leave } = watchWorkers();
     const other = await createModel(slow, { threads: 2 });
-    workerThreads.Worker = RealWorker;
-    syncBuiltinESMExports();
+    leave();
     const answer = other.generate("ab", { ...GREEDY, maxTokens: 60 });
     for await (const _ of answer) {
       void workers[thread].terminate();

@@ -8,6 +8,7 @@ import { Memory, MemoryPlan } from "../dist/src/runtime/memory.js";
 import { openKernels } from "../dist/src/runtime/module.js";
 import { startAt, Threads } from "../dist/src/runtime/threads.js";
 import { hash, idsOf, openResident } from "./resident.ts";
+import { watchWorkers } from "./watched-workers.ts";
 
 /** What happens to a step when its caller changes its mind, or a thread dies. */
 
@@ -21,27 +22,13 @@ const config = {
   num_local_experts: 4,
   num_experts_per_tok: 1,
 };
-const workers: workerThreads.Worker[] = [];
-const RealWorker = workerThreads.Worker;
-
-/** Every worker that starts from now on is kept in `workers`. */
-function watchWorkers(): void {
-  workerThreads.Worker = class extends RealWorker {
-    constructor(...args: ConstructorParameters<typeof RealWorker>) {
-      super(...args);
-      workers.push(this);
-    }
-  };
-  syncBuiltinESMExports();
-}
-
+let watched: ReturnType<typeof watchWorkers> | undefined;
 let model: ResidentModel | undefined;
 afterEach(async () => {
   await model?.dispose();
   model = undefined;
-  workerThreads.Worker = RealWorker;
-  syncBuiltinESMExports();
-  workers.length = 0;
+  watched?.leave();
+  watched = undefined;
 });
 
 const prompt = idsOf(512, 512);
@@ -79,11 +66,11 @@ it.each([0, 1, 2])(
 );
 
 it("a worker that dies in a step fails it with WORKER_EXIT, frees its peers, and nothing hangs", async () => {
-  watchWorkers();
+  watched = watchWorkers();
   model = await openResident({ config, type: "q8_0" }, { threads: 2 });
-  expect(workers.length).toBe(2);
+  expect(watched!.workers.length).toBe(2);
   const running = logitsOf(model, prompt);
-  setImmediate(() => void workers[1].terminate());
+  setImmediate(() => void watched!.workers[1].terminate());
   await expect(running).rejects.toMatchObject({ code: "WORKER_EXIT" });
   await expect(logitsOf(model, [1])).rejects.toBeInstanceOf(EngineError);
   await model.dispose();
@@ -113,7 +100,7 @@ it("short steps are walked by the caller's thread in the first worker's place, t
 });
 
 it("a worker that dies between two short steps fails what follows with WORKER_EXIT, and nothing hangs", async () => {
-  watchWorkers();
+  watched = watchWorkers();
   model = await openResident({ config, type: "q8_0" }, { threads: 2 });
   const step = () => logitsOf(model!, [1]);
   const joined = model.threads.joins;
@@ -121,7 +108,7 @@ it("a worker that dies between two short steps fails what follows with WORKER_EX
     expect(steps).toBeLessThan(1000);
     await step();
   }
-  void workers[1].terminate();
+  void watched!.workers[1].terminate();
   const goOn = async () => {
     for (;;) await step();
   };
@@ -188,7 +175,7 @@ describe("a run that the caller's thread walks", () => {
 });
 
 it("a worker that cannot start is WORKER_START, and those that did are ended", async () => {
-  watchWorkers();
+  watched = watchWorkers();
   const started = workerThreads.Worker;
   let count = 0;
   workerThreads.Worker = class extends started {
@@ -199,7 +186,7 @@ it("a worker that cannot start is WORKER_START, and those that did are ended", a
   syncBuiltinESMExports();
   await expect(openResident({ config, type: "q8_0" }, { threads: 2 })).rejects.toMatchObject({ code: "WORKER_START" });
   // threadId is -1 once a worker is gone.
-  expect(workers.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+  expect(watched!.workers.map(({ threadId }) => threadId)).toEqual([-1, -1]);
 });
 
 it("a token id beyond the vocabulary is the kernel's own error, and loses nothing", async () => {

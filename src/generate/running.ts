@@ -182,7 +182,7 @@ function partOf({ sequence, next, request }: Running, rows: number): StepPart {
   return { timeline, position, inputs, logits, adapter, peaks: logits > 0 && request.peaks === true };
 }
 
-function rowsOf(composed: readonly { readonly part: StepPart }[]): number {
+export function rowsOf(composed: readonly { readonly part: StepPart }[]): number {
   return composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
 }
 

@@ -1,5 +1,6 @@
 import type { StepPart } from "../model/run/step.ts";
 import { Pace } from "./pace.ts";
+import { rowsOf } from "./running.ts";
 import { StepCost } from "./step-cost.ts";
 import { StepReports } from "./step-reports.ts";
 
@@ -24,7 +25,7 @@ export class StepTimes {
     promptRows: number,
   ): void {
     const steps = asked + following;
-    const rows = composed.reduce((sum, { part }) => sum + part.inputs.length, 0);
+    const rows = rowsOf(composed);
     for (let step = 0; step < steps; step++) {
       this.pace.took(promptRows, ms / steps);
       this.reports.tell({ milliseconds: ms / steps, rows, sequences: composed.length });

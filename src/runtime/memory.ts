@@ -59,6 +59,10 @@ export class MemoryPlan {
   }
 }
 
+/** The control block of a memory, as words. */
+export const controlOf = ({ buffer }: WebAssembly.Memory): Int32Array =>
+  new Int32Array(buffer, CONTROL_AT, CONTROL_BYTES / 4);
+
 export class Memory {
   readonly wasm: WebAssembly.Memory;
   /** Views over the whole memory; the memory never grows, so they stay valid. */
@@ -83,7 +87,7 @@ export class Memory {
     this.words = new Uint32Array(buffer);
     this.floats = new Float32Array(buffer);
     this.bytes = new Uint8Array(buffer);
-    this.control = new Int32Array(buffer, CONTROL_AT, CONTROL_BYTES / 4);
+    this.control = controlOf(this.wasm);
   }
 
   /** View of a whole f32 tensor, or of `count` elements from `first`. */

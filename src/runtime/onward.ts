@@ -1,6 +1,4 @@
 import {
-  CONTROL_AT,
-  CONTROL_BYTES,
   DRAWS,
   DRAWS_NOT,
   PAGE,
@@ -22,6 +20,7 @@ import {
 import { Candidates } from "../draw/candidates.ts";
 import { DRAWING_NUMBERS, type Drawing, draw, readDrawing, writeDrawing } from "../draw/draw.ts";
 import type { OnwardTables } from "../host/worker-start.ts";
+import { controlOf } from "./memory.ts";
 
 /**
  * Steps that follow each other without the caller: the workers draw the ids, a row after the other each, the next step begins with them, and the
@@ -89,8 +88,6 @@ export class OnwardRuns {
     return drawn;
   }
 }
-
-const controlOf = ({ buffer }: WebAssembly.Memory) => new Int32Array(buffer, CONTROL_AT, CONTROL_BYTES / 4);
 
 /** What the rows of step `step` drew. */
 function drawnIds(memory: WebAssembly.Memory, { drawn }: OnwardTables, step: number): Uint32Array {

@@ -1,6 +1,5 @@
 import {
   CONTROL_AT,
-  CONTROL_BYTES,
   STATUS_DONE,
   WORD_DONE,
   WORD_DRAWS,
@@ -17,6 +16,7 @@ import {
   WORD_WAKES,
 } from "../../assembly/abi.ts";
 import type { Crossing, WorkerStart } from "../host/worker-start.ts";
+import { controlOf } from "./memory.ts";
 import { Drawer } from "./onward.ts";
 
 /**
@@ -70,7 +70,7 @@ export function walk(
 
 /** x of the step's rows: the only thing that one memory hands to the next. */
 function cross(from: WebAssembly.Memory, to: WebAssembly.Memory, crossing: Crossing): void {
-  const rows = new Uint32Array(from.buffer, CONTROL_AT, CONTROL_BYTES / 4)[crossing.rowsWord];
+  const rows = controlOf(from)[crossing.rowsWord];
   const bytes = rows * crossing.rowBytes;
   new Uint8Array(to.buffer, crossing.to, bytes).set(new Uint8Array(from.buffer, crossing.from, bytes));
 }
@@ -85,7 +85,7 @@ function spin(control: Int32Array, step: number): void {
 
 /** Serves steps until the step word turns negative; `onReady` when it waits for the first. */
 export function serve({ module, memories, crossings, onward, thread }: WorkerStart, onReady: () => void): void {
-  const control = new Int32Array(memories[0].buffer, CONTROL_AT, CONTROL_BYTES / 4);
+  const control = controlOf(memories[0]);
   const instances = memories.map((memory) => instantiate(module, memory));
   const drawer = onward && new Drawer(memories, onward, thread);
   onReady();
