@@ -18,7 +18,7 @@ export const DEQUANTIZE_COLS = 256;
 /** Inputs that PACK converts at a time: 8 rows of f32 and as many stored ones lie in scratch. */
 export const CONVERT_COLS = 1024;
 
-/** Logits of which the largest is known: with peaks, few of them are read to find the likeliest. */
+/** Logits of a span, of which the largest is known (its peak) and what they weigh together (its mass): few are read to draw one. */
 export const PEAK = 64;
 
 /** Groups of outputs that visit a tile of rows together: its rows are read once for them, its outputs are whole lines. */
@@ -251,7 +251,7 @@ export const OP_PROBABILITIES = 13;
 export const OP_ADD = 14;
 /** Operands of PACK; PACK_AT: stored rows [rowEnd - rowBegin] of PACK_TYPE. */
 export const OP_CONVERT = 15;
-/** The largest logits of every span, where WORD_PEAKS says that somebody looks. */
+/** Peaks and masses of every span, where WORD_PEAKS says that somebody looks. */
 export const OP_PEAKS = 16;
 /** Over the patches of pictures. */
 export const OP_PLACE = 17, OP_GRID_ANGLES = 18, OP_SHUFFLE = 19;
@@ -383,8 +383,8 @@ export const PACK_WORDS = 14;
 export const PROBABILITIES_OUT_AT = 21; // after the words of ATTEND: [heads][rows][keys] f32
 export const PROBABILITIES_KEYS = 22, PROBABILITIES_WORDS = 23;
 
-/** One segment: the rows; logits [rows][cols] f32; out [rows][ceil(cols / PEAK)] f32. */
-export const PEAKS_SEGMENTS_AT = 1, PEAKS_LOGITS_AT = 2, PEAKS_COLS = 3, PEAKS_OUT_AT = 4, PEAKS_WORDS = 5;
+/** One segment: the rows; logits [rows][cols] f32; out and masses [rows][ceil(cols / PEAK)] f32; scales [rows] f32: 1 / temperature, 0: no masses. */
+export const PEAKS_SEGMENTS_AT = 1, PEAKS_LOGITS_AT = 2, PEAKS_COLS = 3, PEAKS_OUT_AT = 4, PEAKS_SCALES_AT = 5, PEAKS_MASSES_AT = 6, PEAKS_WORDS = 7;
 
 /** x, branch and out [rows][cols] f32; out may be x. */
 export const ADD_X_AT = 1, ADD_BRANCH_AT = 2, ADD_COLS = 3, ADD_OUT_AT = 4, ADD_WORDS = 5;

@@ -31,6 +31,7 @@ export { page_bytes, store_cache_f32, store_cache_q8 } from "./kernels/cache";
 export { attend_block, attention_bytes, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
 export { exp_f32 } from "./kernels/exp";
 export { peaks_f32 } from "./kernels/peaks";
+export { masses_f32 } from "./kernels/masses";
 export { encode_q4_k, encode_q5_k, encode_q6_k } from "./stored/encode_k";
 export { decode_row, encode_row, finite_row, row_bytes } from "./stored/row";
 export { read_lines } from "./ops/lines";

@@ -33,7 +33,7 @@ export const TESTED_IN = {
   "kernels-vision.test.ts": "layernorm_f32 gelu_f32",
   "kernels-float.test.ts":
     "dequantize_f16 dequantize_bf16 gemv4_f32_f32 gemv4_f32_f32_fused gemv4_f16_f32 gemv4_f16_f32_fused gemv4_bf16_f32 gemv4_bf16_f32_fused row_fits_f16 embed_float pack_float tile2_f32 tile2_f32_fused tile_f32 tile_f32_fused panel_f32",
-  "kernels-peaks.test.ts": "peaks_f32",
+  "kernels-peaks.test.ts": "peaks_f32 masses_f32",
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":

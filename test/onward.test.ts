@@ -107,6 +107,25 @@ it(`random texts, samplers and ends, alone and together, are those of steps that
   );
 });
 
+it("of a wide vocabulary the weights of spans lead to the ids that all logits lead to", async () => {
+  const wide = await createModel({ ...config, vocab_size: 5000 }, { threads: 2, sequences: 8 });
+  const options = [0.005, 0.02, 0.1, 1].flatMap((temperature) =>
+    [0.3, 0.9].map((topP) => ({ temperature, topP, topK: 0, maxTokens: 70, seed: 5 })),
+  );
+  const processed = { logitsProcessor: (logits: Float32Array) => logits };
+  const idsOfAll = async (more: GenerateOptions) => {
+    const texts = options.map((one) => wide.generate([5, 1, 9], { ...one, ...more }).result());
+    return (await Promise.all(texts)).map(({ ids }) => ids);
+  };
+  const expected = await idsOfAll(processed);
+  expect(new Set(expected.map(String)).size).toBeGreaterThan(4);
+  expect(await idsOfAll({})).toEqual(expected);
+  // Asked for step by step, with spans in which a logit changed.
+  const biased = { logitBias: { [expected[0][0]]: -1, 4999: 0.001 } };
+  expect(await idsOfAll(biased)).toEqual(await idsOfAll({ ...biased, ...processed }));
+  await wide.dispose();
+});
+
 it("more texts than go on by themselves are asked for, to the same ids", async () => {
   const many = await createModel(config, { threads: 2, sequences: 66 });
   const prompts = Array.from({ length: 66 }, (_, index) => `${index}`);

@@ -259,3 +259,14 @@ export function peaks(values: Numbers, span: number): Float64Array {
   }
   return largest;
 }
+
+/** Of every `span` values: sum(e^((value - peak) * scale)), 0 where the peak is no finite number. */
+export function masses(values: Numbers, span: number, scale: number): Float64Array {
+  const largest = peaks(values, span);
+  const sums = new Float64Array(largest.length);
+  for (let i = 0; i < values.length; i++) {
+    const peak = largest[Math.floor(i / span)];
+    if (Number.isFinite(peak)) sums[Math.floor(i / span)] += Math.exp((values[i] - peak) * scale);
+  }
+  return sums;
+}

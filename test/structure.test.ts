@@ -120,13 +120,16 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/engine/load-options.ts -> assembly/abi.ts": "MAX_THREADS bounds the option `threads`",
   "src/convert/write-files.ts -> assembly/abi.ts": "runs one op",
   "src/generate/prefixes.ts -> assembly/abi.ts": "blocks are pages",
-  "src/draw/candidates.ts -> assembly/abi.ts": "logits of a peak",
+  "src/draw/candidates.ts -> assembly/abi.ts": "logits of a span",
+  "src/draw/few.ts -> assembly/abi.ts": "logits of a span",
+  "src/draw/spans.ts -> assembly/abi.ts": "logits of a span",
   "src/server/body.ts -> src/checkpoint/json-scanner.ts": "bodies are read as strictly as headers of files",
   "src/cli/perplexity.ts -> src/checkpoint/file-sink.ts": "saved logits appear whole or not at all",
   "src/generate/prefix-file.ts -> assembly/abi.ts": "blocks are pages",
   "generate -> src/model/plan/pages.ts": "kinds of pages",
   "model/plan -> assembly/abi.ts": "words, segments, tasks and page tables are laid out here and read by the kernels",
   "model/run -> assembly/abi.ts": "and written here",
+  "src/model/run/resident.ts -> src/draw/spans.ts": "what a step tells of its logits",
   "model/vision -> assembly/abi.ts": "both, of a tower",
 };
 const exceptionsFor = (edge: Import) =>

@@ -1,6 +1,7 @@
-/** The PEAKS op: the largest logits of spans, where somebody will draw from them. Units: rows x pieces of spans, the piece fastest. */
+/** The PEAKS op: peaks and masses of spans, where somebody will draw from their logits. Units: rows x pieces of spans, the piece fastest. */
 
-import { PEAK, PEAKS_COLS, PEAKS_LOGITS_AT, PEAKS_OUT_AT, PEAKS_SEGMENTS_AT, SEGMENT_ROWS } from "../abi";
+import { PEAK, PEAKS_COLS, PEAKS_LOGITS_AT, PEAKS_MASSES_AT, PEAKS_OUT_AT, PEAKS_SCALES_AT, PEAKS_SEGMENTS_AT, SEGMENT_ROWS } from "../abi";
+import { masses_f32 } from "../kernels/masses";
 import { peaks_f32 } from "../kernels/peaks";
 import { Segments } from "../tiles";
 import { word } from "../words";
@@ -25,8 +26,11 @@ export function peaks(opAt: usize, begin: i32, end: i32): void {
   const cols = <i32>word(opAt, PEAKS_COLS), spans = spans_of(opAt), pieces = pieces_of(opAt);
   for (let unit = begin; unit < end; unit++) {
     const row = <usize>(unit / pieces), first = unit % pieces * SPANS;
-    const outAt = <usize>word(opAt, PEAKS_OUT_AT) + (row * <usize>spans << 2);
+    const ofRow = row * <usize>spans << 2, outAt = <usize>word(opAt, PEAKS_OUT_AT) + ofRow;
     const logitsAt = <usize>word(opAt, PEAKS_LOGITS_AT) + (row * <usize>cols << 2);
-    peaks_f32(outAt, logitsAt, cols, first, min(spans, first + SPANS));
+    const last = min(spans, first + SPANS);
+    peaks_f32(outAt, logitsAt, cols, first, last);
+    const scale = load<f32>(<usize>word(opAt, PEAKS_SCALES_AT) + (row << 2));
+    if (scale > 0) masses_f32(<usize>word(opAt, PEAKS_MASSES_AT) + ofRow, outAt, logitsAt, cols, scale, first, last);
   }
 }

@@ -77,6 +77,11 @@ const peaks = row("peaks_f32", { work: COLS, bytes: 4 * COLS }, undefined, ({ pe
   return { call: () => peaks_f32(out, x, COLS, 0, COLS / 64), outputs: [[out, COLS / 16]] };
 });
 
+const masses = row("masses_f32", { work: COLS, bytes: 4 * COLS }, undefined, ({ masses_f32 }, arena) => {
+  const [x, peaks, out] = [arena.floats(COLS), arena.zeros(COLS / 16), arena.zeros(COLS / 16)];
+  return { call: () => masses_f32(out, peaks, x, COLS, 1, 0, COLS / 64), outputs: [[out, COLS / 16]] };
+});
+
 const combine = row(
   "combine_f32",
   { shape: `row of ${COLS}, shared + 1 expert`, work: 3 * COLS, bytes: 16 * COLS },
@@ -236,4 +241,4 @@ export const rows = [
   exp,
   route(512, 16),
   route(64, 128),
-].concat([combine, add, fitsF16, peaks]);
+].concat([combine, add, fitsF16, peaks, masses]);

@@ -3,6 +3,7 @@ import { EngineError } from "../error.ts";
 import { expWeights, log } from "../exact.ts";
 import type { Drawing } from "./draw.ts";
 import { findEdge, order } from "./edge.ts";
+import type { Few, Mass } from "./few.ts";
 import { Typicality } from "./typicality.ts";
 
 /** The lowest kept value, and how many of those equal to it are kept (the lowest ids). */
@@ -34,8 +35,9 @@ export class Candidates {
   readonly #weights: Float64Array; // [vocab] exp((value - max) / temperature), at last their running sum
   /** Every token is still there: each stands at its own id. */
   #whole = true;
-  /** Only those were loaded among which the likeliest are. */
+  /** Only those were loaded among which the likeliest are; what all together weigh, where it counts. */
   #narrowed = false;
+  #mass: Mass | null = null;
   #typicality: Typicality | null = null;
 
   constructor(vocab: number) {
@@ -54,6 +56,7 @@ export class Candidates {
     this.#count = logits.length;
     this.#whole = true;
     this.#narrowed = false;
+    this.#mass = null;
   }
 
   /** The logits of `ids` alone, each at its id, to be changed before `narrow`. */
@@ -65,7 +68,7 @@ export class Candidates {
    * Instead of all: the logits that reach `least`, in spans whose peaks do, and those of `changed` (ascending ids, by `loadSome`) with
    * the values that they have now.
    */
-  narrow(logits: Float32Array, peaks: Float32Array, least: number, changed: readonly number[]): void {
+  narrow(logits: Float32Array, peaks: Float32Array, { least, mass }: Few, changed: readonly number[]): void {
     const { values, ids } = this;
     // Before the first of the others stand in their places.
     const changedTo = changed.map((id) => values[id]);
@@ -84,6 +87,7 @@ export class Candidates {
     }
     this.#left(count);
     this.#narrowed = true;
+    this.#mass = mass;
   }
 
   /** The id of the largest value, the lowest on ties. NaN and Infinity fail the one comparison made per value. */
@@ -126,8 +130,8 @@ export class Candidates {
     return this.#max + log(this.#weigh(1));
   }
 
-  /** Where in `ids` the token drawn by `random` in [0, 1) stands. */
-  draw(cuts: Cuts, random: number): number {
+  /** Where in `ids` the token drawn by `random` in [0, 1) stands. null: by the bounds of their mass it is open which tokens are cut. */
+  draw(cuts: Cuts, random: number): number | null {
     const { temperature, topNSigma = 0, topK, typicalP = 1, topP, minP, excluded = null } = cuts;
     if (topNSigma > 0) this.#keepNear(topNSigma);
     const few = topK > 0 && (topK < this.#count || this.#narrowed);
@@ -136,8 +140,10 @@ export class Candidates {
     let heaviest = 1;
     if (typicalP < 1) [total, heaviest] = this.#keepTypical(typicalP, total);
     const lightest = minP * heaviest;
-    if (!few) this.#keepHeavy(Math.max(lightest, lightestOf(topP, total, this.#count)));
-    const edge = topP < 1 ? this.#edge(topP * total, true) : NO_EDGE;
+    const mass = this.#mass ?? { least: total, most: total };
+    if (!few) this.#keepHeavy(Math.max(lightest, this.#mass ? 0 : lightestOf(topP, total, this.#count)));
+    const edge = topP < 1 ? this.#edge(topP * mass.most, true) : NO_EDGE;
+    if (topP < 1 && this.#mass && !isSame(edge, this.#edge(topP * mass.least, true))) return null;
     if (excluded === null) return this.#find(random * this.#accumulate(edge, Math.max(lightest, Number.MIN_VALUE)));
     this.#exclude(excluded * this.#accumulate(edge, Math.max(lightest, Number.MIN_VALUE), false));
     return this.#find(random * this.#accumulate(NO_EDGE, Number.MIN_VALUE));
@@ -311,6 +317,8 @@ export class Candidates {
     return low;
   }
 }
+
+const isSame = (one: Edge, other: Edge) => one.value === other.value && one.ties === other.ties;
 
 function notFinite(id: number, value: number, step: number): EngineError {
   return new EngineError("MODEL_NONFINITE", `the model's logits of step ${step} are not finite`, {

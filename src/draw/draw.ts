@@ -1,6 +1,7 @@
 import type { Candidates } from "./candidates.ts";
-import { reachedBy } from "./peaks.ts";
+import { fewOf } from "./few.ts";
 import { uniform } from "./random.ts";
+import { type Spans, spanScale } from "./spans.ts";
 
 /** Logits -> id, where nothing else is looked at: whoever has them may draw, and all draw the same. */
 
@@ -17,31 +18,35 @@ export interface Drawing {
   readonly seed: bigint;
 }
 
-/** Whether the tokens that peaks lead to are all that can be drawn. */
-export const readsPeaks = ({ temperature, topK, topNSigma }: Pick<Drawing, "temperature" | "topK" | "topNSigma">) =>
-  topNSigma === 0 && (temperature === 0 || topK > 0);
-
-/** The token of step `step`. Throws MODEL_NONFINITE and SAMPLE_NO_CANDIDATE. `peaks`: the largest of every PEAK logits, where they are known. */
+/** The token of step `step`. Throws MODEL_NONFINITE and SAMPLE_NO_CANDIDATE. `spans`: as `spanScale` wants them, where they are known. */
 export function draw(
   candidates: Candidates,
   drawing: Drawing,
   step: number,
   logits: Float32Array,
-  peaks: Float32Array | null,
+  spans: Spans | null,
 ): number {
-  const { temperature, topK } = drawing;
-  const least = peaks && readsPeaks(drawing) ? reachedBy(temperature > 0 ? topK : 1, peaks) : null;
-  if (least === null || !peaks) candidates.load(logits);
-  else candidates.narrow(logits, peaks, least, []);
+  const few = spans && spanScale(drawing) !== null ? fewOf(drawing, spans) : null;
+  if (few && spans) candidates.narrow(logits, spans.peaks, few, []);
+  else candidates.load(logits);
   const likeliest = candidates.findLikeliest(step);
-  return temperature > 0 ? candidates.ids[drawLoaded(candidates, drawing, step)] : likeliest;
+  if (drawing.temperature === 0) return likeliest;
+  return candidates.ids[drawLoaded(candidates, drawing, step, () => candidates.load(logits))];
 }
 
-/** Where in `ids` the token stands that is drawn of what is loaded, whose likeliest was found. */
-export function drawLoaded(candidates: Candidates, drawing: Drawing, step: number): number {
+/**
+ * Where in `ids` the token stands that is drawn of what is loaded, whose likeliest was found. `loadAll`: in the place of the few that are
+ * loaded, where they do not say what is cut.
+ */
+export function drawLoaded(candidates: Candidates, drawing: Drawing, step: number, loadAll: () => void): number {
   const { xtc, seed } = drawing;
   const excludes = xtc !== undefined && uniform(seed, step, true) < xtc.probability;
-  return candidates.draw({ ...drawing, excluded: excludes ? xtc.threshold : null }, uniform(seed, step));
+  const cuts = { ...drawing, excluded: excludes ? xtc.threshold : null };
+  const at = candidates.draw(cuts, uniform(seed, step));
+  if (at !== null) return at;
+  loadAll();
+  candidates.findLikeliest(step);
+  return candidates.draw(cuts, uniform(seed, step))!;
 }
 
 /** A drawing and its step as numbers, where no object can be handed over. */

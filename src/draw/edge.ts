@@ -33,14 +33,20 @@ export function findEdge(
   for (const [shift, width] of ROUNDS) {
     const mask = (1 << width) - 1;
     bins.fill(0);
+    let highest = 0;
+    let lowest = mask;
     for (let at = 0; at < count; at++) {
-      const bin = order(bits[at]) >>> shift;
-      if (bin >>> width === key) bins[bin & mask] += weights ? weights[at] : 1;
+      const prefixed = order(bits[at]) >>> shift;
+      if (prefixed >>> width !== key) continue;
+      const bin = prefixed & mask;
+      bins[bin] += weights ? weights[at] : 1;
+      if (bin > highest) highest = bin;
+      if (bin < lowest) lowest = bin;
     }
-    let bin = -1;
-    for (let next = mask; next >= 0 && !(before + (bins[bin] ?? 0) > limit); next--) {
+    let bin = highest;
+    for (let next = bin - 1; next >= lowest && !(before + bins[bin] > limit); next--) {
       if (bins[next] === 0) continue;
-      if (bin >= 0) before += bins[bin];
+      before += bins[bin];
       bin = next;
     }
     key = (key << width) | bin;

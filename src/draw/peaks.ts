@@ -1,7 +1,5 @@
 import { findEdge, order } from "./edge.ts";
-
-/** Where fewer spans than this many times the wanted ones exist, reading the few saves too little. */
-const LEAST_SPANS = 4;
+import { LEAST_SPANS } from "./spans.ts";
 
 /**
  * A value that at least `count` logits reach, by the largest logit of each span alone. null: `count` is not few, or not all logits are

@@ -1,5 +1,6 @@
 import { anyOf, orAborted } from "../abortable.ts";
 import type { Candidates } from "../draw/candidates.ts";
+import type { Spans } from "../draw/spans.ts";
 import { EngineError, type PartialAnswer, withPartial } from "../error.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -205,9 +206,9 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
     return withPartial(error, this.partial, error === this.#thrown);
   }
 
-  #sample(sampler: Sampler, logits: Float32Array, peaks: Float32Array | null): SampledToken {
+  #sample(sampler: Sampler, logits: Float32Array, spans: Spans | null): SampledToken {
     try {
-      return sampler.sample(logits, this.#writer.drawn, this.#writer.forbidden, this.#start.constraint, peaks);
+      return sampler.sample(logits, this.#writer.drawn, this.#writer.forbidden, this.#start.constraint, spans);
     } catch (error) {
       this.#thrown = error;
       throw error;
@@ -282,14 +283,14 @@ export class Generation<Value = unknown> implements AsyncIterable<string> {
       draft: speculation
         ? (ids, rows, costs) => speculation.guess(ids, Math.min(rows, most - writer.drawn - 1, this.#room - 1), costs)
         : undefined,
-      peaks: sampler.readsPeaks && constraint === null,
+      spanScale: constraint === null ? sampler.spanScale : null,
       unseen: () => {
         if (!drawing || !writer.takesAny) return null;
         return { drawing, step: writer.drawn, most: Math.min(most - writer.drawn, this.#room) - 1, ends: writer.ends };
       },
       onId: (id) => (this.#settled ? null : took({ id })),
       // The step of a model that is disposed goes on for a moment.
-      onLogits: (logits, _index, peaks) => (this.#settled ? null : took(this.#sample(sampler, logits, peaks))),
+      onLogits: (logits, _index, spans) => (this.#settled ? null : took(this.#sample(sampler, logits, spans))),
     };
     this.#request = request;
     const cachedTokens = await seat.run(request).finally(() => speculation?.close());

@@ -1,3 +1,4 @@
+import type { Spans } from "../draw/spans.ts";
 import type { StepPart } from "../model/run/step.ts";
 import type { Unseen } from "./ahead.ts";
 import type { Prefixes } from "./prefixes.ts";
@@ -24,14 +25,14 @@ export interface Request {
   readonly pauses?: () => boolean;
   /** Before a step that decodes: ids that may follow, to be checked in it; `most` at most. `costs` undefined: none. */
   readonly draft?: Draft | undefined;
-  /** Whether whoever draws reads peaks: the largest of every PEAK logits. */
-  readonly peaks?: boolean;
+  /** What whoever draws needs to know of spans (draw/spans.ts). Default: null. */
+  readonly spanScale?: number | null;
   /** Before a step that decodes: how ids may be drawn that nobody sees before the next is computed; null: not at all. */
   readonly unseen?: () => Unseen | null;
   /** Hears of an id that was drawn so; answers as `onLogits`. */
   onId?(id: number): number | null;
-  /** Sees the logits behind one id, and their peaks (valid during the call). Behind the last: the id that follows it, or null to end. */
-  onLogits(logits: Float32Array, index: number, peaks: Float32Array | null): number | null;
+  /** Sees the logits behind one id, and their spans (valid during the call). Behind the last: the id that follows it, or null to end. */
+  onLogits(logits: Float32Array, index: number, spans: Spans | null): number | null;
 }
 
 type Draft = (
@@ -70,12 +71,12 @@ export const missing = ({ sequence }: Running) => sequence.ids.length - sequence
 const decodes = (entry: Running) => missing(entry) - entry.drafted === 1;
 
 /** Shows the owner the logits that come next; says how it ended where it did. */
-export function show(entry: Running, logits: Float32Array, peaks: Float32Array | null): End | null {
+export function show(entry: Running, logits: Float32Array, spans: Spans | null): End | null {
   const { ids } = entry.sequence;
   if (entry.wrong) return null;
   const index = entry.next++;
   try {
-    const id = entry.request.onLogits(logits, index, peaks);
+    const id = entry.request.onLogits(logits, index, spans);
     if (index < ids.length - 1 - entry.drafted) return null;
     if (entry.drafted > 0 && id === ids[index + 1]) {
       entry.drafted--;
@@ -179,7 +180,7 @@ function partOf({ sequence, next, request }: Running, rows: number): StepPart {
   const some = ids.slice(position, position + rows);
   const inputs = pictures ? some.map((id) => pictures.get(id) ?? id) : some;
   const logits = Math.min(inputs.length, Math.max(0, position + inputs.length - next));
-  return { timeline, position, inputs, logits, adapter, peaks: logits > 0 && request.peaks === true };
+  return { timeline, position, inputs, logits, adapter, spanScale: request.spanScale ?? null };
 }
 
 export function rowsOf(composed: readonly { readonly part: StepPart }[]): number {

@@ -1,6 +1,7 @@
 import { Candidates } from "../draw/candidates.ts";
-import { type Drawing, drawLoaded, readsPeaks } from "../draw/draw.ts";
-import { reachedBy } from "../draw/peaks.ts";
+import { type Drawing, drawLoaded } from "../draw/draw.ts";
+import { fewOf } from "../draw/few.ts";
+import { changedSpans, type Spans, spanScale } from "../draw/spans.ts";
 import { EngineError } from "../error.ts";
 import { MAX_F32 } from "../exact.ts";
 import { tell } from "../given.ts";
@@ -92,27 +93,29 @@ export class Sampler {
 
   /**
    * The token of step `step` (0, 1, ...), none of `forbidden` whatever a processor says, and one that `constraint` allows. Leaves
-   * `logits` and the history as they are: `accept` what is used. `peaks`: the largest of every PEAK logits, where they are known.
+   * `logits` and the history as they are: `accept` what is used. `spans`: as `spanScale` wants them, where they are known.
    */
   sample(
     logits: Float32Array,
     step: number,
     forbidden: Iterable<number> = [],
     constraint: Constraint | null = null,
-    peaks: Float32Array | null = null,
+    spans: Spans | null = null,
   ): SampledToken {
     const { temperature, logProbabilities } = this.#options;
     const candidates = this.#candidates;
-    if (!peaks || constraint || !this.readsPeaks || !this.#loadFew(logits, peaks, forbidden)) {
+    const loadAll = () => {
       this.#loadAll(logits, step, forbidden);
       constraint?.apply(candidates.values);
-    }
+    };
+    const scale = constraint ? null : this.spanScale;
+    if (!spans || scale === null || !this.#loadFew(logits, spans, scale, forbidden)) loadAll();
     let id = this.#likeliest(step, constraint !== null);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
     const normaliser = logProbabilities === undefined ? 0 : candidates.logSum();
     if (temperature > 0) {
-      const at = drawLoaded(candidates, this.#drawing, step);
+      const at = drawLoaded(candidates, this.#drawing, step, loadAll);
       id = candidates.ids[at];
       value = candidates.values[at];
     }
@@ -121,9 +124,9 @@ export class Sampler {
     return { id, logProbability: value - normaliser, top };
   }
 
-  /** Whether `sample` without a constraint reads peaks: a few of the likeliest tokens are all it needs. */
-  get readsPeaks(): boolean {
-    return this.#wantsIdsAlone && readsPeaks(this.#drawing);
+  /** What `sample` without a constraint needs to know of spans (draw/spans.ts). */
+  get spanScale(): number | null {
+    return this.#wantsIdsAlone ? spanScale(this.#drawing) : null;
   }
 
   get #wantsIdsAlone(): boolean {
@@ -152,21 +155,21 @@ export class Sampler {
     for (const id of forbidden) change(candidates.values, id, -Infinity);
   }
 
-  /** The tokens among which those that can be drawn are, by the peaks. false: all have to be loaded. */
-  #loadFew(logits: Float32Array, peaks: Float32Array, forbidden: Iterable<number>): boolean {
-    const { temperature, topK, repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
+  /** The tokens among which those that can be drawn are. false: all have to be loaded. */
+  #loadFew(logits: Float32Array, known: Spans, scale: number, forbidden: Iterable<number>): boolean {
+    const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
     const changed = new Set<number>([...logitBias.keys(), ...forbidden]);
     if (repetitionPenalty !== 1) for (const id of this.#seen) changed.add(id);
     if (presencePenalty !== 0 || frequencyPenalty !== 0) for (const id of this.#output.keys()) changed.add(id);
-    // Those that change may all have been among the likeliest.
-    const least = reachedBy((temperature > 0 ? topK : 1) + changed.size, peaks);
-    if (least === null) return false;
     const candidates = this.#candidates;
     const ids = [...changed].sort((a, b) => a - b);
     candidates.loadSome(logits, ids);
     this.#adjust(candidates.values);
     for (const id of forbidden) change(candidates.values, id, -Infinity);
-    candidates.narrow(logits, peaks, least, ids);
+    const spans = changedSpans(known, logits, ids, candidates.values, scale);
+    const few = spans && fewOf(this.#drawing, spans);
+    if (!few) return false;
+    candidates.narrow(logits, spans.peaks, few, ids);
     return true;
   }
 

@@ -316,11 +316,11 @@ export class Scheduler {
       let seen = ahead === null; // by whoever asked: workers may draw from the last step too
       await this.#resident.step(
         composed.map(({ part }) => part),
-        (logits, _row, index, peaks) => {
+        (logits, _row, index, spans) => {
           seen = true;
           const { entry } = composed[index];
           if (isGone(entry) || ended.has(entry)) return;
-          const end = show(entry, logits, peaks);
+          const end = show(entry, logits, spans);
           if (end) ended.set(entry, end);
         },
         company.signal,

@@ -21,9 +21,11 @@ export interface Crossing {
 /** Byte addresses: of the table of rows in each memory that a step walks, and in the last of them of all else. */
 export interface OnwardTables {
   readonly rows: readonly number[];
-  readonly logits: number; // [rows, vocab]
-  readonly peaks: number;
   readonly vocab: number;
+  readonly logits: number; // [rows, vocab]
+  readonly peaks: number; // [rows, spans]
+  readonly scales: number; // [rows]
+  readonly masses: number; // [rows, spans]
   readonly ends: number; // [count, ids]
   readonly drawings: number; // [rows] f64
   readonly drawn: number; // [steps, rows]

@@ -19,6 +19,7 @@ import {
 } from "../../assembly/abi.ts";
 import { Candidates } from "../draw/candidates.ts";
 import { DRAWING_NUMBERS, type Drawing, draw, readDrawing, writeDrawing } from "../draw/draw.ts";
+import type { Spans } from "../draw/spans.ts";
 import type { OnwardTables } from "../host/worker-start.ts";
 import { controlOf } from "./memory.ts";
 
@@ -183,17 +184,26 @@ export class Drawer {
 
   /** NONE: not all logits are numbers, which whoever asked for the step will find. */
   #drawRow(row: number, step: number): number {
-    const { logits, peaks, vocab, drawings } = this.#tables;
+    const { logits, vocab, drawings } = this.#tables;
     const { buffer } = this.#last;
     const numbers = new Float64Array(buffer, drawings + row * DRAWING_NUMBERS * 8, DRAWING_NUMBERS);
     const { drawing, step: first } = readDrawing(numbers);
-    const ofRow = (at: number, count: number) => new Float32Array(buffer, at + row * count * 4, count);
-    const known = controlOf(this.#last)[WORD_PEAKS] !== 0 ? ofRow(peaks, Math.ceil(vocab / PEAK)) : null;
+    const values = new Float32Array(buffer, logits + row * vocab * 4, vocab);
     this.#candidates ??= new Candidates(vocab);
     try {
-      return draw(this.#candidates, drawing, first + step, ofRow(logits, vocab), known);
+      return draw(this.#candidates, drawing, first + step, values, this.#spansOf(row));
     } catch {
       return NONE;
     }
+  }
+
+  #spansOf(row: number): Spans | null {
+    if (controlOf(this.#last)[WORD_PEAKS] === 0) return null;
+    const { peaks, scales, masses, vocab } = this.#tables;
+    const { buffer } = this.#last;
+    const spans = Math.ceil(vocab / PEAK);
+    const ofRow = (at: number) => new Float32Array(buffer, at + row * spans * 4, spans);
+    const [scale] = new Float32Array(buffer, scales + row * 4, 1);
+    return { peaks: ofRow(peaks), masses: scale > 0 ? ofRow(masses) : null };
   }
 }

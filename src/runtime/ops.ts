@@ -102,6 +102,14 @@ export interface RouteOp {
   segments: Tensor;
 }
 
+export interface PeaksOp {
+  segments: Tensor; // one: the rows
+  logits: Tensor; // [rows, vocab]
+  scales: Tensor; // [rows]: 1 / temperature of its masses, 0: none
+  peaks: Tensor; // [rows, spans]
+  masses: Tensor; // [rows, spans]
+}
+
 export interface CombineOp {
   x: Tensor | null;
   shared: Tensor | null;

@@ -24,6 +24,7 @@ import {
   type MatrixOp,
   matrixOperands,
   type PanelOp,
+  type PeaksOp,
   panelOperands,
   pieceOperands,
   type RopeOp,
@@ -245,10 +246,19 @@ export class Program {
     });
   }
 
-  /** The largest logits of every span, for steps that want them. */
-  peaks(segments: Tensor, logits: Tensor, out: Tensor): void {
-    expectShape("peaks", out.shape[1], Math.ceil(logits.shape[1] / PEAK));
-    this.#emit("PEAKS", { SEGMENTS_AT: segments.at, LOGITS_AT: logits.at, COLS: logits.shape[1], OUT_AT: out.at });
+  /** Peaks and masses of every span, for steps that want them. */
+  peaks({ segments, logits, scales, peaks, masses }: PeaksOp): void {
+    const spans = Math.ceil(logits.shape[1] / PEAK);
+    expectShape("peaks", peaks.shape[1], spans);
+    expectShape("masses", masses.shape[1], spans);
+    this.#emit("PEAKS", {
+      SEGMENTS_AT: segments.at,
+      LOGITS_AT: logits.at,
+      COLS: logits.shape[1],
+      OUT_AT: peaks.at,
+      SCALES_AT: scales.at,
+      MASSES_AT: masses.at,
+    });
   }
 
   /** out = x + branch. */

@@ -291,6 +291,7 @@ function logits(emit: Emit): void {
     [matrix(emit, output, activations.outputPanels, activations.logits, { segments: tables.logitSegments })],
     emit.fused,
   ); // [flagged, vocab]
-  program.peaks(tables.logitSegments, activations.logits, activations.peaks);
+  const { logits, peaks, masses } = activations;
+  program.peaks({ segments: tables.logitSegments, logits, scales: tables.logitScales, peaks, masses });
   tap(emit, rowsTap("norm", activations.normed), rowsTap("logits", activations.logits));
 }

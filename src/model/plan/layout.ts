@@ -89,6 +89,7 @@ export interface StepTables {
   readonly segments: Tensor; // one segment: all rows
   readonly logitSegments: Tensor; // one segment: the flagged rows of a piece
   readonly logitGather: Tensor; // [logitRows]
+  readonly logitScales: Tensor; // [logitRows]: of the masses of spans; 0: none
   readonly tasks: Record<PageKind, Tensor>;
   readonly merges: Record<PageKind, Tensor>;
   readonly pageTables: Record<PageKind, Tensor>; // [sequences, blocks]
@@ -116,6 +117,7 @@ export interface Activations {
   readonly expertOut: Tensor; // [rows * used, hidden]
   readonly logits: Tensor; // [logitRows, vocab], last memory only
   readonly peaks: Tensor; // [logitRows, ceil(vocab / PEAK)]: the largest logit of each span, where a step wants them
+  readonly masses: Tensor; // the same: what the logits of each span weigh together
   readonly ends: Tensor; // [count, ids] behind which no step follows by itself
   readonly drawings: Tensor; // [rows] f64: how such steps draw
   readonly drawn: Tensor; // [steps, rows]: ids that they drew
@@ -240,6 +242,7 @@ function reserveTables(plan: MemoryPlan, config: ModelConfig, sizes: Sizes): Ste
     segments: table("segments", 1, SEGMENT_WORDS),
     logitSegments: table("logit segments", 1, SEGMENT_WORDS),
     logitGather: plan.reserve("logit rows", "u32", [sizes.logitRows]),
+    logitScales: plan.reserve("logit scales", "f32", [sizes.logitRows]),
     tasks: { full: table("full tasks", taskCount, TASK_WORDS), chunked: table("chunked tasks", taskCount, TASK_WORDS) },
     merges: {
       full: table("full merges", sizes.rows, JOIN_WORDS),
@@ -294,6 +297,7 @@ function reserveActivations(
     expertOut: f32("expert out", entries, hidden),
     logits: f32("logits", last ? sizes.logitRows : 0, config.vocab),
     peaks: f32("peaks", last ? sizes.logitRows : 0, Math.ceil(config.vocab / PEAK)),
+    masses: f32("masses", last ? sizes.logitRows : 0, Math.ceil(config.vocab / PEAK)),
     ends: u32("ends", last ? ENDS_WORDS : 0),
     drawings: u32("drawings", last ? DRAWINGS_WORDS : 0),
     drawn: u32("drawn", last ? DRAWN_WORDS : 0),

@@ -7,6 +7,7 @@ import {
   WORD_PROFILE_WORDS,
   WORD_ROWS,
 } from "../../../assembly/abi.ts";
+import type { Spans } from "../../draw/spans.ts";
 import { EngineError } from "../../error.ts";
 import type { Crossing, OnwardTables } from "../../host/worker-start.ts";
 import type { Memory, Tensor } from "../../runtime/memory.ts";
@@ -36,11 +37,8 @@ import { type TapData, TapReader } from "./tap-reader.ts";
  * mixed, run through the programs of all memories by one wake of the threads; others may follow it (runtime/onward.ts).
  */
 
-/**
- * Logits of one flagged row; `row` counts the step's rows. `peaks`: the largest of every PEAK of them, null where no part wants them.
- * Both are valid during the call only.
- */
-export type OnLogits = (logits: Float32Array, row: number, part: number, peaks: Float32Array | null) => void;
+/** Logits of one flagged row; `row` counts the step's rows. `spans`: null where its part does not want them. Both are valid during the call only. */
+export type OnLogits = (logits: Float32Array, row: number, part: number, spans: Spans | null) => void;
 
 /** Milliseconds of one op, all steps together; `waitMs` of them the first thread waited for the others. */
 export interface OpTime {
@@ -210,12 +208,11 @@ export class ResidentModel {
       throw new EngineError("STEP_ROWS", "too many rows in one step", { actual: rows, limit: this.sizes.rows });
     }
     this.#write(parts);
-    const peaked = parts.some(({ peaks }) => peaks);
-    this.#last.memory.control[WORD_PEAKS] = peaked ? 1 : 0;
     const flagged = flaggedRows(parts);
+    this.#last.memory.control[WORD_PEAKS] = flagged.some(({ spanScale }) => spanScale !== null) ? 1 : 0;
     for (let done = 0, first = true; first || done < flagged.length; first = false) {
       const piece = flagged.slice(done, done + this.sizes.logitRows);
-      this.#writeLogitRows(piece.map(({ row }) => row));
+      writeLogitRows(this.#last.layout, this.#last.memory, piece);
       const programs = first
         ? this.#placed.map(({ programs: { forward } }) => forward.at)
         : [this.#last.programs.logits!.at];
@@ -223,9 +220,11 @@ export class ResidentModel {
       const drawn = await this.#run(this.#placed.length - programs.length, programs, signal, limited);
       if (drawn) return;
       const { layout, memory } = this.#last;
-      for (const [index, { row, part }] of piece.entries()) {
-        const { logits, peaks } = layout.activations;
-        onLogits(memory.row(logits, index), row, part, peaked ? memory.row(peaks, index) : null);
+      for (const [index, { row, part, spanScale }] of piece.entries()) {
+        const { logits, peaks, masses } = layout.activations;
+        const massesOf = () => (spanScale === 0 ? null : memory.row(masses, index));
+        const spans = spanScale === null ? null : { peaks: memory.row(peaks, index), masses: massesOf() };
+        onLogits(memory.row(logits, index), row, part, spans);
       }
       done += piece.length;
     }
@@ -256,10 +255,6 @@ export class ResidentModel {
 
   #write(parts: readonly StepPart[]): void {
     for (const { layout, memory } of this.#placed) writeStep(this.config, this.sizes, layout, memory, parts);
-  }
-
-  #writeLogitRows(rows: readonly number[]): void {
-    writeLogitRows(this.#last.layout, this.#last.memory, rows);
   }
 
   /** As far as the pages and the tables reach. null: there are more rows or ends. */
@@ -327,7 +322,8 @@ export class ResidentModel {
         const part: StepPart = { timeline, position, inputs: rows, logits: 0, adapter };
         this.#reserve([part]);
         this.#write([part]);
-        this.#writeLogitRows(part.inputs.map((_, row) => row));
+        const flagged = flaggedRows([{ ...part, logits: rows.length }]);
+        writeLogitRows(this.#last.layout, this.#last.memory, flagged);
         await this.#traceStep(part, reader, signal);
         this.cache.release(timeline, position + part.inputs.length);
       }
@@ -379,7 +375,17 @@ export class ResidentModel {
 }
 
 function onwardTables({ vocab }: ModelConfig, placed: readonly PlannedMemory[]): OnwardTables {
-  const { logits, peaks, ends, drawings, drawn } = placed[placed.length - 1].layout.activations;
-  const rows = placed.map(({ layout }) => layout.tables.rows.at);
-  return { rows, logits: logits.at, peaks: peaks.at, vocab, ends: ends.at, drawings: drawings.at, drawn: drawn.at };
+  const { tables, activations } = placed[placed.length - 1].layout;
+  const { logits, peaks, masses, ends, drawings, drawn } = activations;
+  return {
+    rows: placed.map(({ layout }) => layout.tables.rows.at),
+    vocab,
+    logits: logits.at,
+    peaks: peaks.at,
+    scales: tables.logitScales.at,
+    masses: masses.at,
+    ends: ends.at,
+    drawings: drawings.at,
+    drawn: drawn.at,
+  };
 }

@@ -31,8 +31,8 @@ export interface StepPart {
   readonly inputs: readonly (number | Float32Array)[];
   /** How many of the rows want logits: the last ones. */
   readonly logits: number;
-  /** Of these the peaks are wanted too. Default: false. */
-  readonly peaks?: boolean;
+  /** What has to be known of their spans (draw/spans.ts). Default: null. */
+  readonly spanScale?: number | null;
   /** Which of the model's adapters they are computed with. Default: none. */
   readonly adapter?: number | null;
 }
@@ -151,19 +151,27 @@ export function roomBehind(parts: readonly StepPart[], { chunk }: ModelConfig, {
   return Math.min(...rooms);
 }
 
+/** A row of the step whose logits are wanted. */
+export interface LogitRow {
+  readonly row: number;
+  readonly part: number;
+  readonly spanScale: number | null;
+}
+
 /** The rows of the step whose logits the next run computes. */
-export function writeLogitRows({ tables }: Layout, memory: Memory, rows: readonly number[]): void {
+export function writeLogitRows({ tables }: Layout, memory: Memory, rows: readonly LogitRow[]): void {
   memory.u32(tables.logitSegments).set([rows.length === 0 ? 0 : 1, 0, 0, rows.length]);
-  memory.u32(tables.logitGather).set(rows);
+  memory.u32(tables.logitGather).set(rows.map(({ row }) => row));
+  memory.f32(tables.logitScales).set(rows.map(({ spanScale }) => spanScale ?? 0));
 }
 
 /** Which rows of the step want logits, and whose they are. */
-export function flaggedRows(parts: readonly StepPart[]): { row: number; part: number }[] {
-  const flagged: { row: number; part: number }[] = [];
+export function flaggedRows(parts: readonly StepPart[]): LogitRow[] {
+  const flagged: LogitRow[] = [];
   let row = 0;
-  for (const [part, { inputs, logits }] of parts.entries()) {
+  for (const [part, { inputs, logits, spanScale = null }] of parts.entries()) {
     row += inputs.length;
-    for (let last = row - logits; last < row; last++) flagged.push({ row: last, part });
+    for (let last = row - logits; last < row; last++) flagged.push({ row: last, part, spanScale });
   }
   return flagged;
 }

@@ -1,9 +1,10 @@
-/** By the largest logit of every span the sampler reads few logits: it draws what it draws from all of them. */
+/** By what is known of spans the sampler reads few logits: it draws what it draws from all of them. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PEAK } from "../assembly/abi.ts";
 import { reachedBy } from "../src/draw/peaks.ts";
 import { uniform } from "../src/draw/random.ts";
+import type { Spans } from "../src/draw/spans.ts";
 import { EngineError } from "../src/error.ts";
 import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
 import * as oracle from "./oracle.ts";
@@ -15,7 +16,14 @@ const NEUTRAL: SamplingOptions = {
   ...{ logitBias: new Map(), seed: 7, logProbabilities: undefined },
 };
 
-const peaksOf = (logits: Float32Array) => Float32Array.from(oracle.peaks(logits, PEAK));
+/** Of masses as wrong as the kernel's may be, each in its own way. */
+function spansOf(logits: Float32Array, { spanScale }: Sampler, seed = 1): Spans {
+  const peaks = Float32Array.from(oracle.peaks(logits, PEAK));
+  if (!spanScale) return { peaks, masses: null };
+  const wrong = (span: number) => 1 + (2 * uniform(BigInt(seed), span) - 1) * 2 ** -19;
+  const masses = oracle.masses(logits, PEAK, spanScale).map((mass, span) => mass * wrong(span));
+  return { peaks, masses: Float32Array.from(masses) };
+}
 
 /** What it draws, or the code and place of its error. */
 function outcome(draw: () => unknown): unknown {
@@ -36,7 +44,7 @@ function logitsOf(vocab: number, seed: number, grain: number): Float32Array {
 }
 
 describe(`seed ${SEED}`, () => {
-  it("with peaks and without: the same token, whatever the options, ties, penalties and forbidden ids", () => {
+  it("with spans and without: the same token, whatever the options, ties, penalties and forbidden ids", () => {
     const id = fc.nat(1299);
     fc.assert(
       fc.property(
@@ -44,13 +52,13 @@ describe(`seed ${SEED}`, () => {
           seed: fc.nat(),
           grain: fc.constantFrom(0, 0.5, 3, 100),
           temperature: fc.constantFrom(0, 0.7, 3),
-          topK: fc.constantFrom(0, 1, 2, 4, 5, 40, 2000),
+          topK: fc.constantFrom(0, 0, 0, 1, 2, 4, 5, 40, 2000),
           topP: fc.constantFrom(1, 0.9, 0.2),
           minP: fc.constantFrom(0, 0.1),
           repetitionPenalty: fc.constantFrom(1, 1.4),
           presencePenalty: fc.constantFrom(0, 1, -2),
           frequencyPenalty: fc.constantFrom(0, 0.5),
-          typicalP: fc.constantFrom(1, 0.6),
+          typicalP: fc.constantFrom(1, 1, 0.6),
           xtc: fc.constantFrom(undefined, { probability: 0.9, threshold: 0.05 }),
           bias: fc.array(fc.tuple(id, fc.constantFrom(-100, -3, 5)), { maxLength: 3 }),
           prompt: fc.array(id, { maxLength: 3 }),
@@ -67,8 +75,8 @@ describe(`seed ${SEED}`, () => {
           sampler.observePrompt([...prompt, ...ids]);
           for (const one of accepted) sampler.accept(one);
           const banned = [...forbidden, ...ids.slice(1)];
-          const draw = (peaks: Float32Array | null) => sampler.sample(logits, 3, banned, null, peaks);
-          expect(draw(peaksOf(logits))).toEqual(draw(null));
+          const draw = (spans: Spans | null) => sampler.sample(logits, 3, banned, null, spans);
+          expect(draw(spansOf(logits, sampler, seed))).toEqual(draw(null));
         },
       ),
       { seed: SEED, numRuns: 2000 },
@@ -77,7 +85,6 @@ describe(`seed ${SEED}`, () => {
 
   it("reads spans that hold a candidate, and no others", () => {
     const logits = logitsOf(64 * 40, SEED, 0);
-    const peaks = peaksOf(logits);
     const read = new Set<number>();
     const watched = new Proxy(logits, {
       get(target, key) {
@@ -89,25 +96,51 @@ describe(`seed ${SEED}`, () => {
     for (const [options, most] of [
       [{ temperature: 0 }, 1],
       [{ topK: 5 }, 5],
+      [{ temperature: 0.003, topP: 0.9 }, 10],
+      [{ temperature: 0.003, minP: 0.5 }, 5],
+      [{ temperature: 0.003, topP: 0.9, logitBias: new Map([[7, -100]]) }, 11],
     ] as const) {
       read.clear();
       const sampler = new Sampler({ ...NEUTRAL, ...options }, logits.length);
-      expect(sampler.sample(watched, 0, [], null, peaks)).toEqual(sampler.sample(logits, 0));
+      const spans = spansOf(logits, sampler);
+      expect(sampler.sample(watched, 0, [], null, spans)).toEqual(sampler.sample(logits, 0));
+      expect(read.size).toBeGreaterThan(0);
       expect(read.size).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it("where the masses leave open which tokens the nucleus holds, all are read", () => {
+    const logits = new Float32Array(64 * 80).fill(-100);
+    const heavy = Array.from({ length: 10 }, (_, at) => 500 * at);
+    for (const id of heavy) logits[id] = 5;
+    for (const [topP, tokens] of [
+      [0.5, 6],
+      [0.4999999, 5],
+      [0.5000001, 6],
+      [0.55, 6],
+    ]) {
+      const sampler = new Sampler({ ...NEUTRAL, topP }, logits.length);
+      const drawn = new Set<number>();
+      for (let step = 0; step < 200; step++) {
+        const { id } = sampler.sample(logits, step, [], null, spansOf(logits, sampler, step));
+        expect(id).toBe(sampler.sample(logits, step).id);
+        drawn.add(id);
+      }
+      expect([...drawn].sort((a, b) => a - b)).toEqual(heavy.slice(0, tokens));
     }
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     "a logit of %d: the same token or error",
     (bad) => {
-      for (const options of [{ temperature: 0 }, { topK: 3 }]) {
+      for (const options of [{ temperature: 0 }, { topK: 3 }, { topP: 0.8 }, { minP: 0.1 }]) {
         for (const at of [0, 63, 64, 1299]) {
           const logits = logitsOf(1300, 5, 0);
           logits[at] = bad;
           const sampler = new Sampler({ ...NEUTRAL, ...options }, 1300);
-          const draw = (peaks: Float32Array | null) => outcome(() => sampler.sample(logits, 0, [], null, peaks));
-          expect(draw(peaksOf(logits))).toEqual(draw(null));
-          expect(draw(peaksOf(logits.fill(bad)))).toEqual(draw(null));
+          const draw = (spans: Spans | null) => outcome(() => sampler.sample(logits, 0, [], null, spans));
+          expect(draw(spansOf(logits, sampler))).toEqual(draw(null));
+          expect(draw(spansOf(logits.fill(bad), sampler))).toEqual(draw(null));
         }
       }
     },

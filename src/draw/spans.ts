@@ -1,0 +1,66 @@
+import { PEAK } from "../../assembly/abi.ts";
+import { exp } from "../exact.ts";
+import type { Drawing } from "./draw.ts";
+
+/** What is known of every PEAK logits of a row before anyone reads them. */
+export interface Spans {
+  /** The largest logit of each. */
+  readonly peaks: Float32Array;
+  /** sum(e^((logit - peak) * scale)) of each, where the scale of `spanScale` is not 0; null: not known. */
+  readonly masses: Float32Array | null;
+}
+
+/** Relative error of a mass, with a margin (assembly/kernels/masses.ts says < 2^-19). */
+export const MASS_ERROR = 2 ** -18;
+
+/** Where fewer spans than this many times the wanted ones exist, reading the few saves too little. */
+export const LEAST_SPANS = 4;
+
+/**
+ * What a draw needs to know of spans so that few logits are read. null: it reads all of them; 0: peaks; else masses too, at this scale:
+ * 1 / temperature.
+ */
+export function spanScale({ temperature, topK, topP, minP, typicalP, topNSigma }: Drawing): number | null {
+  if (topNSigma > 0) return null;
+  if (temperature === 0 || topK > 0) return 0;
+  if (typicalP < 1) return null;
+  if (topP === 1) return minP > 0 ? 0 : null;
+  const scale = Math.fround(1 / temperature);
+  return scale > 0 && scale < Number.POSITIVE_INFINITY ? scale : null;
+}
+
+/**
+ * The same where the logits of `changed` (ascending ids) have become `values[id]`. null: that is so many, or a logit is no finite
+ * number, that all have to be read.
+ */
+export function changedSpans(
+  spans: Spans,
+  logits: Float32Array,
+  changed: readonly number[],
+  values: Float32Array,
+  scale: number,
+): Spans | null {
+  if (changed.length === 0) return spans;
+  if (changed.length * LEAST_SPANS > spans.peaks.length) return null;
+  const peaks = spans.peaks.slice();
+  const masses = spans.masses?.slice() ?? null;
+  for (let next = 0; next < changed.length; ) {
+    const span = Math.floor(changed[next] / PEAK);
+    const span64 = logits.slice(span * PEAK, (span + 1) * PEAK);
+    for (; changed[next] < (span + 1) * PEAK; next++) span64[changed[next] % PEAK] = values[changed[next]];
+    let peak = Number.NEGATIVE_INFINITY;
+    for (const value of span64) {
+      if (!(value < Number.POSITIVE_INFINITY)) return null;
+      if (value > peak) peak = value;
+    }
+    peaks[span] = peak;
+    if (masses) masses[span] = peak === Number.NEGATIVE_INFINITY ? 0 : massOf(span64, peak, scale);
+  }
+  return { peaks, masses };
+}
+
+function massOf(span: Float32Array, peak: number, scale: number): number {
+  let mass = 0;
+  for (const value of span) mass += exp((value - peak) * scale);
+  return mass;
+}
