@@ -110,7 +110,7 @@ it(`random texts, samplers and ends, alone and together, are those of steps that
 it("of a wide vocabulary the weights of spans lead to the ids that all logits lead to", async () => {
   const wide = await createModel({ ...config, vocab_size: 5000 }, { threads: 2, sequences: 8 });
   const options = [0.05, 0.08, 0.12, 1].flatMap((temperature) =>
-    [0.6, 0.95].map((topP) => ({ temperature, topP, topK: 0, maxTokens: 70, seed: 5 })),
+    [0.6, 0.95, 1].map((topP) => ({ temperature, topP, topK: 0, maxTokens: 70, seed: 5 })),
   );
   const processed = { logitsProcessor: (logits: Float32Array) => logits };
   const idsOfAll = async (more: GenerateOptions) => {

@@ -5,6 +5,7 @@ import { PEAK } from "../assembly/abi.ts";
 import { reachedBy } from "../src/draw/peaks.ts";
 import { uniform } from "../src/draw/random.ts";
 import type { Spans } from "../src/draw/spans.ts";
+import { drawWhole } from "../src/draw/whole.ts";
 import { EngineError } from "../src/error.ts";
 import { Sampler, type SamplingOptions } from "../src/generate/sampler.ts";
 import * as oracle from "./oracle.ts";
@@ -89,6 +90,12 @@ describe(`seed ${SEED}`, () => {
     const watched = new Proxy(logits, {
       get(target, key) {
         if (typeof key === "string" && /^\d+$/.test(key)) read.add(Math.floor(Number(key) / PEAK));
+        if (key === "subarray" || key === "slice") {
+          return (from: number, to: number) => {
+            for (let at = from; at < to; at++) read.add(Math.floor(at / PEAK));
+            return target[key](from, to);
+          };
+        }
         const value: unknown = Reflect.get(target, key);
         return typeof value === "function" ? value.bind(target) : value;
       },
@@ -98,6 +105,7 @@ describe(`seed ${SEED}`, () => {
       [{ topK: 5 }, 5],
       [{ temperature: 0.003, topP: 0.9 }, 10],
       [{ temperature: 0.003, minP: 0.5 }, 5],
+      [{ temperature: 1 }, 1],
       [{ temperature: 0.003, topP: 0.9, logitBias: new Map([[7, -100]]) }, 11],
     ] as const) {
       read.clear();
@@ -128,6 +136,26 @@ describe(`seed ${SEED}`, () => {
       }
       expect([...drawn].sort((a, b) => a - b)).toEqual(heavy.slice(0, tokens));
     }
+  });
+
+  it("where nothing is cut, the id of every number is that of all logits, near the edges too", () => {
+    const logits = logitsOf(64 * 9 + 5, SEED, 0);
+    const { peaks, masses } = spansOf(logits, new Sampler(NEUTRAL, logits.length));
+    const max = Math.max(...logits);
+    const sums: number[] = [];
+    for (const logit of logits) sums.push((sums.at(-1) ?? 0) + Math.exp(logit - max));
+    const total = sums[sums.length - 1];
+    const edges = sums.flatMap((sum) => [-1e-4, -1e-9, 1e-9, 1e-4].map((by) => sum / total + by));
+    const even = Array.from({ length: 1000 }, (_, at) => at / 1000);
+    let sure = 0;
+    for (const random of [...edges, ...even].filter((at) => at >= 0 && at < 1)) {
+      const id = drawWhole(logits, { peaks, masses }, 1, random);
+      if (id === null) continue;
+      sure++;
+      expect(id).toBe(sums.findIndex((sum) => sum > random * total));
+    }
+    expect(sure).toBeGreaterThan(900);
+    expect(drawWhole(logits, { peaks, masses }, 1, sums[300] / total)).toBe(null);
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(

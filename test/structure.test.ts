@@ -122,6 +122,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/generate/prefixes.ts -> assembly/abi.ts": "blocks are pages",
   "src/draw/candidates.ts -> assembly/abi.ts": "logits of a span",
   "src/draw/few.ts -> assembly/abi.ts": "logits of a span",
+  "src/draw/whole.ts -> assembly/abi.ts": "logits of a span",
   "src/draw/spans.ts -> assembly/abi.ts": "logits of a span",
   "src/server/body.ts -> src/checkpoint/json-scanner.ts": "bodies are read as strictly as headers of files",
   "src/cli/perplexity.ts -> src/checkpoint/file-sink.ts": "saved logits appear whole or not at all",

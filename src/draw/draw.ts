@@ -2,6 +2,7 @@ import type { Candidates } from "./candidates.ts";
 import { fewOf } from "./few.ts";
 import { uniform } from "./random.ts";
 import { type Spans, spanScale } from "./spans.ts";
+import { drawWhole } from "./whole.ts";
 
 /** Logits -> id, where nothing else is looked at: whoever has them may draw, and all draw the same. */
 
@@ -18,6 +19,10 @@ export interface Drawing {
   readonly seed: bigint;
 }
 
+/** Whether every token can be drawn. */
+const cutsNothing = ({ temperature, topK, topP, minP, typicalP, topNSigma, xtc }: Drawing) =>
+  temperature > 0 && topK === 0 && topP === 1 && minP === 0 && typicalP === 1 && topNSigma === 0 && !xtc;
+
 /** The token of step `step`. Throws MODEL_NONFINITE and SAMPLE_NO_CANDIDATE. `spans`: as `spanScale` wants them, where they are known. */
 export function draw(
   candidates: Candidates,
@@ -26,8 +31,12 @@ export function draw(
   logits: Float32Array,
   spans: Spans | null,
 ): number {
-  const few = spans && spanScale(drawing) !== null ? fewOf(drawing, spans) : null;
-  if (few && spans) candidates.narrow(logits, spans.peaks, few, []);
+  const known = spanScale(drawing) === null ? null : spans;
+  const whole =
+    known && cutsNothing(drawing) ? drawWhole(logits, known, drawing.temperature, uniform(drawing.seed, step)) : null;
+  if (whole !== null) return whole;
+  const few = known && fewOf(drawing, known);
+  if (few) candidates.narrow(logits, known.peaks, few, []);
   else candidates.load(logits);
   const likeliest = candidates.findLikeliest(step);
   if (drawing.temperature === 0) return likeliest;

@@ -29,6 +29,7 @@ export function fewOf(drawing: Drawing, spans: Spans): Few | null {
     const least = reachedBy(temperature > 0 ? topK : 1, spans.peaks);
     return least === null ? null : { least, mass: null };
   }
+  if (topP === 1 && minP === 0) return null;
   const max = reachedBy(1, spans.peaks);
   const nucleus = max === null || topP === 1 ? null : nucleusOf(drawing, spans, max);
   if (max === null || (topP < 1 && !nucleus)) return null;

@@ -24,7 +24,7 @@ export function spanScale({ temperature, topK, topP, minP, typicalP, topNSigma }
   if (topNSigma > 0) return null;
   if (temperature === 0 || topK > 0) return 0;
   if (typicalP < 1) return null;
-  if (topP === 1) return minP > 0 ? 0 : null;
+  if (topP === 1 && minP > 0) return 0;
   const scale = Math.fround(1 / temperature);
   return scale > 0 && scale < Number.POSITIVE_INFINITY ? scale : null;
 }

@@ -1,5 +1,5 @@
 import { Candidates } from "../draw/candidates.ts";
-import { type Drawing, drawLoaded } from "../draw/draw.ts";
+import { type Drawing, draw, drawLoaded } from "../draw/draw.ts";
 import { fewOf } from "../draw/few.ts";
 import { changedSpans, type Spans, spanScale } from "../draw/spans.ts";
 import { EngineError } from "../error.ts";
@@ -104,12 +104,15 @@ export class Sampler {
   ): SampledToken {
     const { temperature, logProbabilities } = this.#options;
     const candidates = this.#candidates;
+    const banned = [...forbidden];
+    if (this.drawing && banned.length === 0 && !constraint)
+      return { id: draw(candidates, this.drawing, step, logits, spans) };
     const loadAll = () => {
-      this.#loadAll(logits, step, forbidden);
+      this.#loadAll(logits, step, banned);
       constraint?.apply(candidates.values);
     };
     const scale = constraint ? null : this.spanScale;
-    if (!spans || scale === null || !this.#loadFew(logits, spans, scale, forbidden)) loadAll();
+    if (!spans || scale === null || !this.#loadFew(logits, spans, scale, banned)) loadAll();
     let id = this.#likeliest(step, constraint !== null);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
@@ -142,7 +145,7 @@ export class Sampler {
     return unchanged && this.#wantsIdsAlone ? this.#drawing : null;
   }
 
-  #loadAll(logits: Float32Array, step: number, forbidden: Iterable<number>): void {
+  #loadAll(logits: Float32Array, step: number, forbidden: readonly number[]): void {
     const { logitsProcessor } = this.#options;
     const candidates = this.#candidates;
     candidates.load(logits);
@@ -156,7 +159,7 @@ export class Sampler {
   }
 
   /** The tokens among which those that can be drawn are. false: all have to be loaded. */
-  #loadFew(logits: Float32Array, known: Spans, scale: number, forbidden: Iterable<number>): boolean {
+  #loadFew(logits: Float32Array, known: Spans, scale: number, forbidden: readonly number[]): boolean {
     const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
     const changed = new Set<number>([...logitBias.keys(), ...forbidden]);
     if (repetitionPenalty !== 1) for (const id of this.#seen) changed.add(id);
