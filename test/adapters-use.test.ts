@@ -1,5 +1,5 @@
 /** Adapters as their users meet them: the example of the docs, the command line, what is in one. */
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,7 @@ import { run } from "./command-line.ts";
 import { errorOf } from "./error-code.ts";
 import { hash, idsOf } from "./resident.ts";
 import { runToEnd } from "./runtimes.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 import type { SafeTensor } from "./write-safetensors.ts";
 
 /** Of the bundled model: q and down of every layer. */
@@ -42,7 +43,7 @@ it("the example of docs/generation.md runs", async () => {
     peftFolder(randomAdapter(1), {}, await storytellerAdapter(61)),
     peftFolder(randomAdapter(1), {}, await storytellerAdapter(62)),
   ];
-  const file = join(mkdtempSync(join(tmpdir(), "adapters-")), "example.mjs");
+  const file = join(temporaryFolder("adapters"), "example.mjs");
   const places = {
     wasmaverick: new URL("../dist/src/index.js", import.meta.url).href,
     "models/storyteller-q8_0.gguf": STORYTELLER,
@@ -168,7 +169,7 @@ it("a prefix on disk is of one adapter: others, and none, do not begin with it",
   const ids = idsOf(150, 300, 9);
   await using first = await load();
   await using second = await load();
-  const path = join(mkdtempSync(join(tmpdir(), "prefix-")), "one");
+  const path = join(temporaryFolder("prefix"), "one");
   expect(await first.cache.save(ids, path, { adapter: "2" })).toEqual({ positions: 128 });
   for (const adapter of ["1", null])
     expect(await errorOf(() => second.cache.load(path, { adapter }))).toMatchObject({ code: "PREFIX_MODEL" });

@@ -1,9 +1,9 @@
 /** A small Llama in memory, adapters for it in both formats, and the same model with an adapter merged into its weights. */
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach } from "vitest";
 import { type Checkpoint, type LoadOptions, loadModel, type Model, type StoredTensor } from "../dist/src/index.js";
+import { temporaryFolder } from "./temporary-folder.ts";
 import { f32, pair, TENSOR_TYPES, textPair, VALUE_TYPES, writeGguf } from "./write-gguf.ts";
 import { type SafeTensor, writeSafetensors } from "./write-safetensors.ts";
 
@@ -203,7 +203,7 @@ export function peftFolder(
   config: Record<string, unknown> = {},
   tensors: Record<string, SafeTensor> = peftTensors(adapter),
 ): string {
-  const path = join(mkdtempSync(join(tmpdir(), "adapter-")), "peft");
+  const path = join(temporaryFolder("adapter"), "peft");
   mkdirSync(path);
   writeFileSync(join(path, "adapter_config.json"), JSON.stringify({ ...peftConfig(adapter), ...config }));
   writeFileSync(join(path, "adapter_model.safetensors"), writeSafetensors(tensors));

@@ -1,8 +1,7 @@
 /** examples/balancer in nginx itself: what begins alike goes to one of two servers, whose cache then has it. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Listening, listen } from "../dist/src/cli/listen.js";
@@ -11,11 +10,11 @@ import { createServer, type RequestReport } from "../dist/src/server/create-serv
 import { freePort } from "../scripts/free-port.mjs";
 import { PROJECT } from "./runtimes.ts";
 import { openStory } from "./served.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const NO_NGINX = spawnSync("nginx", ["-v"]).status === 0 ? "" : "no nginx on PATH, apt-get install nginx";
 
 describe.skipIf(NO_NGINX)(`two servers behind nginx${NO_NGINX && ` (skipped: ${NO_NGINX})`}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), "wasmaverick-balancer-"));
   const models: Model[] = [];
   const listening: Listening[] = [];
   /** Of each server, since the test began. */
@@ -31,6 +30,7 @@ describe.skipIf(NO_NGINX)(`two servers behind nginx${NO_NGINX && ` (skipped: ${N
       const handler = await createServer(models.at(-1)!, { hosts: ["balancer"], onRequest: (one) => heard.push(one) });
       listening.push(await listen(handler, { host: "127.0.0.1", port: 0 }));
     }
+    const folder = temporaryFolder("wasmaverick-balancer");
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     cpSync(join(PROJECT, "examples/balancer/nginx.conf"), join(folder, "nginx.conf"));
@@ -49,7 +49,6 @@ describe.skipIf(NO_NGINX)(`two servers behind nginx${NO_NGINX && ` (skipped: ${N
     if (nginx) await once(nginx, "close");
     for (const one of listening) await one.close();
     for (const model of models) await model.dispose();
-    rmSync(folder, { recursive: true });
   });
 
   const ask = (body: object, headers: Record<string, string> = {}, path = "/v1/completions") =>

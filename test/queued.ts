@@ -1,12 +1,12 @@
 /** A queue of lines as tests have it: a Redis, a folder with the files of one batch, processes that end with the test. */
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { type Started, startCommand, startRedis, startWorker } from "../scripts/queue-kills/processes.mjs";
 import type { Json } from "./storyteller.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 export const lines = (count: number, more: object = {}) =>
   Array.from({ length: count }, (_, index) => ({
@@ -16,7 +16,7 @@ export const lines = (count: number, more: object = {}) =>
 
 /** To be called in a `describe`. */
 export function queued() {
-  const folder = mkdtempSync(join(tmpdir(), "wasmaverick-queue-"));
+  const folder = temporaryFolder("wasmaverick-queue");
   const at = (name: string) => join(folder, name);
   const children: ChildProcess[] = [];
   const redis = { url: "", end: async () => {} };
@@ -25,7 +25,6 @@ export function queued() {
   });
   afterAll(async () => {
     await redis.end();
-    rmSync(folder, { recursive: true });
   });
   beforeEach(async () => {
     const client = new Redis(redis.url);

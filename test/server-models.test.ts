@@ -11,6 +11,7 @@ import { StoredResponses } from "../dist/src/server/stored-responses.js";
 import { PROJECT } from "./runtimes.ts";
 import { eventsOf, get, post, posted } from "./served.ts";
 import { byteModel } from "./small-models.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const TEXT = "/v1/completions";
 const opened: Model[] = [];
@@ -156,7 +157,7 @@ it("a model by its name, an alias or none answers; its defaults are what a reque
 });
 
 describe("a config file", () => {
-  const folder = mkdtempSync(join(tmpdir(), "wasmaverick-config-"));
+  const folder = temporaryFolder("wasmaverick-config");
   const path = join(folder, "models.json");
   const read = (config: unknown) => {
     writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config));

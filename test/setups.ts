@@ -1,9 +1,8 @@
 /** A folder as users have it, and a story that every set-up tells alike. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import { MODEL, PROJECT } from "./runtimes.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Greedy: eight tokens behind "Once upon a time". */
 export const STORY = " there was a quiet boy named Pip.";
@@ -25,8 +24,7 @@ console.log(model.info.host + " " + model.info.threads.used + text);
 
 /** An empty folder with the package under node_modules, as it is built; it goes away after the tests of the file. */
 export function projectFolder(name: string, files: Readonly<Record<string, string>> = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), `${name}-`));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(name);
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(PROJECT, join(folder, "node_modules/wasmaverick"));
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
