@@ -69,6 +69,12 @@ describe(`peaks, seed ${SEED}`, () => {
     }
   });
 
+  it("a last span of 63 logits whose weights vanish in a sum of f32", () => {
+    const logits = new Float32Array(64 + 63).fill(-16.64);
+    logits[64] = 0;
+    expectNear(masses(logits, 1), oracle.masses(logits, abi.PEAK, 1));
+  });
+
   it("a span whose peak is no finite number has no mass, those beside it have theirs", () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const logits = random.floats(130);

@@ -54,7 +54,7 @@ describe(`seed ${SEED}`, () => {
           grain: fc.constantFrom(0, 0.5, 3, 100),
           temperature: fc.constantFrom(0, 0.7, 3),
           topK: fc.constantFrom(0, 0, 0, 1, 2, 4, 5, 40, 2000),
-          topP: fc.constantFrom(1, 0.9, 0.2),
+          topP: fc.constantFrom(1, 0.9, 0.2, 1 - 5e-15),
           minP: fc.constantFrom(0, 0.1),
           repetitionPenalty: fc.constantFrom(1, 1.4),
           presencePenalty: fc.constantFrom(0, 1, -2),

@@ -1,7 +1,7 @@
 import type { Candidates } from "./candidates.ts";
 import { fewOf } from "./few.ts";
 import { uniform } from "./random.ts";
-import { type Spans, spanScale } from "./spans.ts";
+import { cutsNothing, type Spans, spanScale } from "./spans.ts";
 import { drawWhole } from "./whole.ts";
 
 /** Logits -> id, where nothing else is looked at: whoever has them may draw, and all draw the same. */
@@ -18,10 +18,6 @@ export interface Drawing {
   readonly xtc: { readonly probability: number; readonly threshold: number } | undefined;
   readonly seed: bigint;
 }
-
-/** Whether every token can be drawn. */
-const cutsNothing = ({ temperature, topK, topP, minP, typicalP, topNSigma, xtc }: Drawing) =>
-  temperature > 0 && topK === 0 && topP === 1 && minP === 0 && typicalP === 1 && topNSigma === 0 && !xtc;
 
 /** The token of step `step`. Throws MODEL_NONFINITE and SAMPLE_NO_CANDIDATE. `spans`: as `spanScale` wants them, where they are known. */
 export function draw(

@@ -13,14 +13,14 @@ export interface Mass {
 /** Tokens among which is whatever a draw can choose: those whose logits reach `least`. */
 export interface Few {
   readonly least: number;
-  /** Of all tokens, where the cuts are by their weight; null: where the few are all that counts. */
+  /** Of all tokens, where the cut is by a share of it; null: where the few are all that counts. */
   readonly mass: Mass | null;
 }
 
 /** Added to the logarithm of a weight: `expWeights` errs by 1e-10. */
 const MARGIN = 1e-9;
-/** Behind the third the bound hardly moves. */
-const ROUNDS = 3;
+/** Of making the bound better. */
+const MOST_ROUNDS = 6;
 
 /** null: all logits have to be read, since the few are not few, a logit is no finite number, or masses are not known. */
 export function fewOf(drawing: Drawing, spans: Spans): Few | null {
@@ -54,8 +54,10 @@ function nucleusOf(
   // below it weighs less than was counted for it.
   let lightest = 0;
   let others = peaks.length;
-  for (let round = 0, light = 0; round < ROUNDS; round++) {
-    lightest = (((1 - topP) * mass.least - light * (1 + MASS_ERROR)) / (PEAK * others)) * (1 - 1e-9);
+  for (let round = 0, light = 0, before = Number.POSITIVE_INFINITY; round < MOST_ROUNDS && others < before; round++) {
+    const bound = (((1 - topP) * mass.least - light * (1 + MASS_ERROR)) / (PEAK * others)) * (1 - 1e-9);
+    lightest = Math.max(lightest, bound);
+    before = others;
     light = 0;
     others = 0;
     for (let span = 0; span < heaviest.length; span++) {
@@ -63,5 +65,5 @@ function nucleusOf(
       else others++;
     }
   }
-  return others * LEAST_SPANS > peaks.length ? null : { mass, lightest: Math.max(lightest, Number.MIN_VALUE) };
+  return others * LEAST_SPANS > peaks.length ? null : { mass, lightest };
 }

@@ -16,23 +16,37 @@ export const MASS_ERROR = 2 ** -18;
 /** Where fewer spans than this many times the wanted ones exist, reading the few saves too little. */
 export const LEAST_SPANS = 4;
 
+/** The same of changed logits, where a mass has to be made of each of their spans. */
+const LEAST_SPANS_WEIGHED = 16;
+
+/** So near to 1 the rounding of sums over all logits may keep tokens that no bound of theirs would. */
+const LEAST_TAIL = 2 ** -20;
+
+/** Whether every token can be drawn. */
+export const cutsNothing = ({ temperature, topK, topP, minP, typicalP, topNSigma, xtc }: Drawing) =>
+  temperature > 0 && topK === 0 && topP === 1 && minP === 0 && typicalP === 1 && topNSigma === 0 && !xtc;
+
 /**
  * What a draw needs to know of spans so that few logits are read. null: it reads all of them; 0: peaks; else masses too, at this scale:
  * 1 / temperature.
  */
-export function spanScale({ temperature, topK, topP, minP, typicalP, topNSigma }: Drawing): number | null {
+export function spanScale(drawing: Drawing): number | null {
+  const { temperature, topK, topP, minP, typicalP, topNSigma } = drawing;
   if (topNSigma > 0) return null;
   if (temperature === 0 || topK > 0) return 0;
   if (typicalP < 1) return null;
   if (topP === 1 && minP > 0) return 0;
+  if (topP === 1 ? !cutsNothing(drawing) : 1 - topP < LEAST_TAIL) return null;
   const scale = Math.fround(1 / temperature);
   return scale > 0 && scale < Number.POSITIVE_INFINITY ? scale : null;
 }
 
-/**
- * The same where the logits of `changed` (ascending ids) have become `values[id]`. null: that is so many, or a logit is no finite
- * number, that all have to be read.
- */
+/** Whether so many logits changed that all are read as fast. */
+export function changesTooMany(changed: number, { peaks, masses }: Spans): boolean {
+  return changed * (masses ? LEAST_SPANS_WEIGHED : LEAST_SPANS) > peaks.length;
+}
+
+/** The same where the logits of `changed` (ascending ids) have become `values[id]`. null: a logit is no finite number. */
 export function changedSpans(
   spans: Spans,
   logits: Float32Array,
@@ -41,20 +55,19 @@ export function changedSpans(
   scale: number,
 ): Spans | null {
   if (changed.length === 0) return spans;
-  if (changed.length * LEAST_SPANS > spans.peaks.length) return null;
   const peaks = spans.peaks.slice();
   const masses = spans.masses?.slice() ?? null;
   for (let next = 0; next < changed.length; ) {
     const span = Math.floor(changed[next] / PEAK);
-    const span64 = logits.slice(span * PEAK, (span + 1) * PEAK);
-    for (; changed[next] < (span + 1) * PEAK; next++) span64[changed[next] % PEAK] = values[changed[next]];
+    const own = logits.slice(span * PEAK, (span + 1) * PEAK);
+    for (; changed[next] < (span + 1) * PEAK; next++) own[changed[next] % PEAK] = values[changed[next]];
     let peak = Number.NEGATIVE_INFINITY;
-    for (const value of span64) {
+    for (const value of own) {
       if (!(value < Number.POSITIVE_INFINITY)) return null;
       if (value > peak) peak = value;
     }
     peaks[span] = peak;
-    if (masses) masses[span] = peak === Number.NEGATIVE_INFINITY ? 0 : massOf(span64, peak, scale);
+    if (masses) masses[span] = peak === Number.NEGATIVE_INFINITY ? 0 : massOf(own, peak, scale);
   }
   return { peaks, masses };
 }

@@ -1,7 +1,7 @@
 import { Candidates } from "../draw/candidates.ts";
 import { type Drawing, draw, drawLoaded } from "../draw/draw.ts";
 import { fewOf } from "../draw/few.ts";
-import { changedSpans, type Spans, spanScale } from "../draw/spans.ts";
+import { changedSpans, changesTooMany, cutsNothing, type Spans, spanScale } from "../draw/spans.ts";
 import { EngineError } from "../error.ts";
 import { MAX_F32 } from "../exact.ts";
 import { tell } from "../given.ts";
@@ -129,7 +129,8 @@ export class Sampler {
 
   /** What `sample` without a constraint needs to know of spans (draw/spans.ts). */
   get spanScale(): number | null {
-    return this.#wantsIdsAlone ? spanScale(this.#drawing) : null;
+    const readsAll = !this.#wantsIdsAlone || (cutsNothing(this.#drawing) && this.drawing === null);
+    return readsAll ? null : spanScale(this.#drawing);
   }
 
   get #wantsIdsAlone(): boolean {
@@ -161,9 +162,11 @@ export class Sampler {
   /** The tokens among which those that can be drawn are. false: all have to be loaded. */
   #loadFew(logits: Float32Array, known: Spans, scale: number, forbidden: readonly number[]): boolean {
     const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
-    const changed = new Set<number>([...logitBias.keys(), ...forbidden]);
-    if (repetitionPenalty !== 1) for (const id of this.#seen) changed.add(id);
-    if (presencePenalty !== 0 || frequencyPenalty !== 0) for (const id of this.#output.keys()) changed.add(id);
+    const seen = repetitionPenalty !== 1 ? this.#seen : [];
+    const written = presencePenalty !== 0 || frequencyPenalty !== 0 ? this.#output.keys() : [];
+    if (repetitionPenalty !== 1 && changesTooMany(this.#seen.size, known)) return false;
+    const changed = new Set<number>([...logitBias.keys(), ...forbidden, ...seen, ...written]);
+    if (changesTooMany(changed.size, known)) return false;
     const candidates = this.#candidates;
     const ids = [...changed].sort((a, b) => a - b);
     candidates.loadSome(logits, ids);
