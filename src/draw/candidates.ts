@@ -141,7 +141,7 @@ export class Candidates {
     if (typicalP < 1) [total, heaviest] = this.#keepTypical(typicalP, total);
     const lightest = minP * heaviest;
     const mass = this.#mass ?? { least: total, most: total };
-    if (!few) this.#keepHeavy(Math.max(lightest, this.#mass ? 0 : lightestOf(topP, total, this.#count)));
+    if (!few && !this.#narrowed) this.#keepHeavy(Math.max(lightest, lightestOf(topP, total, this.#count)));
     const edge = topP < 1 ? this.#edge(topP * mass.most, true) : NO_EDGE;
     if (topP < 1 && this.#mass && !isSame(edge, this.#edge(topP * mass.least, true))) return null;
     if (excluded === null) return this.#find(random * this.#accumulate(edge, Math.max(lightest, Number.MIN_VALUE)));

@@ -1,8 +1,8 @@
 import { PEAK } from "../../assembly/abi.ts";
-import { expWeights, log } from "../exact.ts";
+import { log } from "../exact.ts";
 import type { Drawing } from "./draw.ts";
 import { reachedBy } from "./peaks.ts";
-import { LEAST_SPANS, MASS_ERROR, type Spans } from "./spans.ts";
+import { LEAST_SPANS, MASS_ERROR, type Spans, weighSpans } from "./spans.ts";
 
 /** Bounds of what all tokens weigh together; the likeliest weighs 1. */
 export interface Mass {
@@ -44,10 +44,9 @@ function nucleusOf(
   max: number,
 ): { mass: Mass; lightest: number } | null {
   if (!masses) return null;
-  const heaviest = new Float64Array(peaks.length);
-  expWeights(peaks, peaks.length, max, temperature, heaviest);
+  const { heaviest, weights } = weighSpans(peaks, masses, max, temperature);
   let total = 0;
-  for (let span = 0; span < heaviest.length; span++) total += heaviest[span] * masses[span];
+  for (const weight of weights) total += weight;
   const mass = { least: total * (1 - MASS_ERROR), most: total * (1 + MASS_ERROR) };
   // Tokens lighter than `lightest` weigh (1 - topP) total at most, so what comes before any of them exceeds topP: those of spans that hold no
   // others weigh what their masses say, PEAK of each other span that much each. The better the bound, the fewer those are; a span that falls
@@ -61,7 +60,7 @@ function nucleusOf(
     light = 0;
     others = 0;
     for (let span = 0; span < heaviest.length; span++) {
-      if (heaviest[span] < lightest) light += heaviest[span] * masses[span];
+      if (heaviest[span] < lightest) light += weights[span];
       else others++;
     }
   }

@@ -1,5 +1,5 @@
 import { PEAK } from "../../assembly/abi.ts";
-import { exp } from "../exact.ts";
+import { expWeights } from "../exact.ts";
 import type { Drawing } from "./draw.ts";
 
 /** What is known of every PEAK logits of a row before anyone reads them. */
@@ -52,11 +52,12 @@ export function changedSpans(
   logits: Float32Array,
   changed: readonly number[],
   values: Float32Array,
-  scale: number,
+  temperature: number,
 ): Spans | null {
   if (changed.length === 0) return spans;
   const peaks = spans.peaks.slice();
   const masses = spans.masses?.slice() ?? null;
+  const weights = new Float64Array(PEAK);
   for (let next = 0; next < changed.length; ) {
     const span = Math.floor(changed[next] / PEAK);
     const own = logits.slice(span * PEAK, (span + 1) * PEAK);
@@ -67,13 +68,22 @@ export function changedSpans(
       if (value > peak) peak = value;
     }
     peaks[span] = peak;
-    if (masses) masses[span] = peak === Number.NEGATIVE_INFINITY ? 0 : massOf(own, peak, scale);
+    if (!masses) continue;
+    masses[span] = peak === Number.NEGATIVE_INFINITY ? 0 : expWeights(own, own.length, peak, temperature, weights);
   }
   return { peaks, masses };
 }
 
-function massOf(span: Float32Array, peak: number, scale: number): number {
-  let mass = 0;
-  for (const value of span) mass += exp((value - peak) * scale);
-  return mass;
+/** Of each span: what its likeliest token weighs and what all of it do, where the likeliest of all, of logit `max`, weighs 1. */
+export function weighSpans(
+  peaks: Float32Array,
+  masses: Float32Array,
+  max: number,
+  temperature: number,
+): { heaviest: Float64Array; weights: Float64Array } {
+  const heaviest = new Float64Array(peaks.length);
+  const weights = new Float64Array(peaks.length);
+  expWeights(peaks, peaks.length, max, temperature, heaviest);
+  for (let span = 0; span < weights.length; span++) weights[span] = heaviest[span] * masses[span];
+  return { heaviest, weights };
 }

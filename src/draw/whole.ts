@@ -1,7 +1,7 @@
 import { PEAK } from "../../assembly/abi.ts";
 import { expWeights } from "../exact.ts";
 import { reachedBy } from "./peaks.ts";
-import { MASS_ERROR, type Spans } from "./spans.ts";
+import { MASS_ERROR, type Spans, weighSpans } from "./spans.ts";
 
 /**
  * The id that `random` in [0, 1) draws where nothing is cut: the first whose running sum of weights, in the order of ids, exceeds its share of
@@ -15,23 +15,19 @@ export function drawWhole(
 ): number | null {
   const max = reachedBy(1, peaks);
   if (max === null || !masses) return null;
-  const sums = new Float64Array(peaks.length);
-  expWeights(peaks, peaks.length, max, temperature, sums);
+  const { weights: ofSpans } = weighSpans(peaks, masses, max, temperature);
   let total = 0;
-  for (let span = 0; span < sums.length; span++) {
-    total += sums[span] * masses[span];
-    sums[span] = total;
-  }
+  for (const weight of ofSpans) total += weight;
   const target = random * total;
+  let sum = 0;
   let span = 0;
-  while (span + 1 < sums.length && sums[span] <= target) span++;
+  for (; span + 1 < ofSpans.length && sum + ofSpans[span] <= target; span++) sum += ofSpans[span];
   const first = span * PEAK;
   const values = logits.subarray(first, first + PEAK);
   const weights = new Float64Array(PEAK);
   expWeights(values, values.length, max, temperature, weights);
   // A sum and the target err by so much each, at most.
   const slack = 2 * MASS_ERROR * total;
-  let sum = span > 0 ? sums[span - 1] : 0;
   for (let at = 0; at < values.length; at++) {
     const before = sum;
     sum += weights[at];

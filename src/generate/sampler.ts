@@ -105,14 +105,13 @@ export class Sampler {
     const { temperature, logProbabilities } = this.#options;
     const candidates = this.#candidates;
     const banned = [...forbidden];
-    if (this.drawing && banned.length === 0 && !constraint)
-      return { id: draw(candidates, this.drawing, step, logits, spans) };
+    const { drawing } = this;
+    if (drawing && banned.length === 0 && !constraint) return { id: draw(candidates, drawing, step, logits, spans) };
     const loadAll = () => {
       this.#loadAll(logits, step, banned);
       constraint?.apply(candidates.values);
     };
-    const scale = constraint ? null : this.spanScale;
-    if (!spans || scale === null || !this.#loadFew(logits, spans, scale, banned)) loadAll();
+    if (!spans || constraint || this.spanScale === null || !this.#loadFew(logits, spans, banned)) loadAll();
     let id = this.#likeliest(step, constraint !== null);
     let value = candidates.values[id];
     const best = logProbabilities === undefined ? [] : candidates.best(logProbabilities);
@@ -160,19 +159,18 @@ export class Sampler {
   }
 
   /** The tokens among which those that can be drawn are. false: all have to be loaded. */
-  #loadFew(logits: Float32Array, known: Spans, scale: number, forbidden: readonly number[]): boolean {
-    const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
-    const seen = repetitionPenalty !== 1 ? this.#seen : [];
+  #loadFew(logits: Float32Array, known: Spans, forbidden: readonly number[]): boolean {
+    const { presencePenalty, frequencyPenalty, logitBias } = this.#options;
+    if (changesTooMany(this.#seen.size, known)) return false;
     const written = presencePenalty !== 0 || frequencyPenalty !== 0 ? this.#output.keys() : [];
-    if (repetitionPenalty !== 1 && changesTooMany(this.#seen.size, known)) return false;
-    const changed = new Set<number>([...logitBias.keys(), ...forbidden, ...seen, ...written]);
+    const changed = new Set<number>([...logitBias.keys(), ...forbidden, ...this.#seen, ...written]);
     if (changesTooMany(changed.size, known)) return false;
     const candidates = this.#candidates;
     const ids = [...changed].sort((a, b) => a - b);
     candidates.loadSome(logits, ids);
     this.#adjust(candidates.values);
     for (const id of forbidden) change(candidates.values, id, -Infinity);
-    const spans = changedSpans(known, logits, ids, candidates.values, scale);
+    const spans = changedSpans(known, logits, ids, candidates.values, this.#drawing.temperature);
     const few = spans && fewOf(this.#drawing, spans);
     if (!few) return false;
     candidates.narrow(logits, spans.peaks, few, ids);

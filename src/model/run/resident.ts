@@ -222,9 +222,8 @@ export class ResidentModel {
       const { layout, memory } = this.#last;
       for (const [index, { row, part, spanScale }] of piece.entries()) {
         const { logits, peaks, masses } = layout.activations;
-        const massesOf = () => (spanScale === 0 ? null : memory.row(masses, index));
-        const spans = spanScale === null ? null : { peaks: memory.row(peaks, index), masses: massesOf() };
-        onLogits(memory.row(logits, index), row, part, spans);
+        const ofRow = { peaks: memory.row(peaks, index), masses: spanScale === 0 ? null : memory.row(masses, index) };
+        onLogits(memory.row(logits, index), row, part, spanScale === null ? null : ofRow);
       }
       done += piece.length;
     }
