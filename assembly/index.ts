@@ -28,7 +28,8 @@ export { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_pairs, quantize_f32_
 export { combine_f32, route_f32, swiglu_f32 } from "./kernels/feedforward";
 export { angles_f32, rope_f32, scale_f32, temperature_f32 } from "./kernels/rope";
 export { page_bytes, store_cache_f32, store_cache_q8 } from "./kernels/cache";
-export { attend_block, attention_bytes, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
+export { attention_bytes } from "./kernels/scratch";
+export { attend_block, clear_state, finish_state, merge_state, stage_query, stage_span } from "./kernels/attention";
 export { exp_f32 } from "./kernels/exp";
 export { peaks_f32 } from "./kernels/peaks";
 export { masses_f32 } from "./kernels/masses";

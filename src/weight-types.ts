@@ -76,9 +76,9 @@ export const WEIGHT_TYPES = {
     fusedRows: { gemv4_f32_f32_fused: abi.KERNEL_GEMV4_F32_F32_FUSED },
     digests: {
       "apart, cache f32": 0x525850e5,
-      "apart, cache q8": 0x88c28324,
+      "apart, cache q8": 0xa920857d,
       "fused, cache f32": 0xf644be5a,
-      "fused, cache q8": 0xb2615b47,
+      "fused, cache q8": 0x16f575e7,
     },
   },
   f16: {
@@ -88,9 +88,9 @@ export const WEIGHT_TYPES = {
     fusedRows: { gemv4_f16_f32_fused: abi.KERNEL_GEMV4_F16_F32_FUSED },
     digests: {
       "apart, cache f32": 0xec0ea78c,
-      "apart, cache q8": 0x50e16afe,
+      "apart, cache q8": 0x18c49af4,
       "fused, cache f32": 0x551c2b4f,
-      "fused, cache q8": 0x98e27dcc,
+      "fused, cache q8": 0x11df7bf7,
     },
   },
   bf16: {
@@ -100,9 +100,9 @@ export const WEIGHT_TYPES = {
     fusedRows: { gemv4_bf16_f32_fused: abi.KERNEL_GEMV4_BF16_F32_FUSED },
     digests: {
       "apart, cache f32": 0xb8eda97f,
-      "apart, cache q8": 0x0b76f26f,
+      "apart, cache q8": 0x28dfaf85,
       "fused, cache f32": 0xb7554a2f,
-      "fused, cache q8": 0x991a1f97,
+      "fused, cache q8": 0x7818aaa6,
     },
   },
   q8_0: {
@@ -123,11 +123,11 @@ export const WEIGHT_TYPES = {
     },
     digests: {
       "q8, cache f32": 0xe84a47e4,
-      "q8, cache q8": 0xf36e5162,
+      "q8, cache q8": 0xe91259fc,
       "q16, cache f32": 0x89de7d24,
-      "q16, cache q8": 0x92abc3c2,
+      "q16, cache q8": 0x383b8cde,
       "f32, cache f32": 0xc67b5cab,
-      "f32, cache q8": 0x7df5abc3,
+      "f32, cache q8": 0x5365ee17,
     },
   },
   q4_0: {
@@ -139,9 +139,9 @@ export const WEIGHT_TYPES = {
     },
     digests: {
       "q8, cache f32": 0xfe7ab41e,
-      "q8, cache q8": 0x5e8d71ef,
+      "q8, cache q8": 0x104eebea,
       "f32, cache f32": 0x24355502,
-      "f32, cache q8": 0x4fe7c102,
+      "f32, cache q8": 0xc6e41d0e,
     },
   },
   q4_1: {
@@ -157,9 +157,9 @@ export const WEIGHT_TYPES = {
     ],
     digests: {
       "q8, cache f32": 0x9f9ae312,
-      "q8, cache q8": 0xc1687809,
+      "q8, cache q8": 0x20ef034e,
       "f32, cache f32": 0x61f275a0,
-      "f32, cache q8": 0x8ee0a05b,
+      "f32, cache q8": 0xb12f839d,
     },
   },
   q5_0: {
@@ -172,9 +172,9 @@ export const WEIGHT_TYPES = {
     halves: [[0, 1 / 16]],
     digests: {
       "q8, cache f32": 0x5f9e9ccf,
-      "q8, cache q8": 0xd064bb92,
+      "q8, cache q8": 0x30a56d71,
       "f32, cache f32": 0xc87759bb,
-      "f32, cache q8": 0x31bc4cce,
+      "f32, cache q8": 0x9a5db647,
     },
   },
   q5_1: {
@@ -190,9 +190,9 @@ export const WEIGHT_TYPES = {
     ],
     digests: {
       "q8, cache f32": 0x5c794fb9,
-      "q8, cache q8": 0xbe197d32,
+      "q8, cache q8": 0x559b0d1a,
       "f32, cache f32": 0x572a4ebf,
-      "f32, cache q8": 0x4eaf2c62,
+      "f32, cache q8": 0x7ea06c4f,
     },
   },
   q2_k: {
@@ -203,7 +203,7 @@ export const WEIGHT_TYPES = {
     ],
     digests: {
       "f32, cache f32": 0x56865fe8,
-      "f32, cache q8": 0x8b97492b,
+      "f32, cache q8": 0x4106ca87,
     },
   },
   q3_k: {
@@ -211,7 +211,7 @@ export const WEIGHT_TYPES = {
     halves: [[108, 1 / 128]],
     digests: {
       "f32, cache f32": 0x077a955f,
-      "f32, cache q8": 0x01fc27e7,
+      "f32, cache q8": 0xad8d0d3e,
     },
   },
   q4_k: {
@@ -227,9 +227,9 @@ export const WEIGHT_TYPES = {
     ],
     digests: {
       "q8, cache f32": 0x8cfa66a3,
-      "q8, cache q8": 0xdff252be,
+      "q8, cache q8": 0xaa7986c7,
       "f32, cache f32": 0xbd526f86,
-      "f32, cache q8": 0xdeab90f2,
+      "f32, cache q8": 0x5bbb903c,
     },
   },
   q5_k: {
@@ -245,9 +245,9 @@ export const WEIGHT_TYPES = {
     ],
     digests: {
       "q8, cache f32": 0xc794ea7b,
-      "q8, cache q8": 0x8744f066,
+      "q8, cache q8": 0x00a4b644,
       "f32, cache f32": 0x661006dd,
-      "f32, cache q8": 0x7a4dcd81,
+      "f32, cache q8": 0x7a59ba52,
     },
   },
   q6_k: {
@@ -260,9 +260,9 @@ export const WEIGHT_TYPES = {
     halves: [[208, 1 / 4096]],
     digests: {
       "q8, cache f32": 0x8d273169,
-      "q8, cache q8": 0x1a4fe1b6,
+      "q8, cache q8": 0xd2c81659,
       "f32, cache f32": 0xc1514444,
-      "f32, cache q8": 0x670b4991,
+      "f32, cache q8": 0xb5cbd791,
     },
   },
   iq4_nl: {
@@ -286,11 +286,11 @@ export const WEIGHT_TYPES = {
     halves: [[0, 1 / 120]],
     digests: {
       "q8, cache f32": 0x60e95edf,
-      "q8, cache q8": 0x706d55a7,
+      "q8, cache q8": 0xd0e83b91,
       "q16, cache f32": 0x359316e4,
-      "q16, cache q8": 0x5ccfe422,
+      "q16, cache q8": 0xd9c78e57,
       "f32, cache f32": 0xb296ee41,
-      "f32, cache q8": 0xf34ec09d,
+      "f32, cache q8": 0xb27d5621,
     },
   },
   iq4_xs: {
@@ -301,7 +301,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_MXFP4, ggml: 39, elements: abi.MXFP4_VALUES, bytes: abi.MXFP4_BYTES },
     digests: {
       "f32, cache f32": 0x937bd9ac,
-      "f32, cache q8": 0x2cb094ca,
+      "f32, cache q8": 0x0be3d202,
     },
   },
   tq1_0: {
@@ -309,7 +309,7 @@ export const WEIGHT_TYPES = {
     halves: [[52, 1]],
     digests: {
       "f32, cache f32": 0x30fa6458,
-      "f32, cache q8": 0xa773cc32,
+      "f32, cache q8": 0x57c6c9c7,
     },
   },
   tq2_0: {
@@ -317,7 +317,7 @@ export const WEIGHT_TYPES = {
     halves: [[64, 1 / 2]],
     digests: {
       "f32, cache f32": 0x970d9ed8,
-      "f32, cache q8": 0xe70933cb,
+      "f32, cache q8": 0x9d5bfe38,
     },
   },
   f8_e4m3: { word: abi.TYPE_F8_E4M3, elements: abi.F8_E4M3_VALUES, bytes: abi.F8_E4M3_BYTES },

@@ -53,7 +53,8 @@ it("whether the groups of a visit are woven or lie apart, the same bits, both bu
 it("whatever the dot of bytes takes, the same bits (simd build, which has all three)", async () => {
   const kernels = await openKernels("simd", false);
   for (const { type, ...check } of CHECKS)
-    for (const dot of weightType(type).signedBytes && check.activations === "q8"
+    for (const dot of (weightType(type).signedBytes && check.activations === "q8") ||
+    (check.cache === "q8" && !check.fused)
       ? (["unsigned", "signed"] as const)
       : [])
       for (const apart of [[], [type]])

@@ -2,13 +2,14 @@
  * Key / value pages: one page holds 64 positions of every layer of its kind in its memory. Of one layer and kv head:
  *
  *   f32   K [8 groups of positions][d][8 positions]   V [groups of 8 features][64 positions][8 features]
- *   q8    the same as i8, each followed by [64] f32, the scale of the position
+ *   q8    K [8 groups][d / 4][8 positions][4 features]   V [groups][16][8 features][4 positions], i8, each followed by [64] f32, the
+ *         scale of the position
  *
- * Both are the packed form of f32 weights with 8 outputs: for scores the outputs are positions and k the features, for the
- * weighted sum the outputs are features and k the positions. Neither needs a horizontal sum. d is padded to 8 in V.
+ * Both are packed forms of weights with 8 outputs, of f32 and of signed bytes: for scores the outputs are positions and k the features,
+ * for the weighted sum the outputs are features and k the positions. Neither needs a horizontal sum. d is padded to 8 in V, to 4 in K of q8.
  */
 
-import { CACHE_F32, PAGE } from "../abi";
+import { CACHE_F32, CACHE_Q8, PAGE } from "../abi";
 
 export class Pages {
   @inline static padded(headSize: i32): i32 {
@@ -17,21 +18,30 @@ export class Pages {
 
   /** Bytes of 8 values each at `count` places: a group of positions of as many features, or the other way round. */
   @inline static groupBytes(type: u32, count: i32): usize {
-    return <usize>count << (type === CACHE_F32 ? 5 : 3);
+    return type === CACHE_F32 ? <usize>count << 5 : <usize>((count + 3) & ~3) << 3;
   }
 
+  /** Of all positions' keys, without scales. */
   @inline static keyBytes(type: u32, headSize: i32): usize {
-    return type === CACHE_F32 ? <usize>headSize * PAGE * 4 : <usize>headSize * PAGE + PAGE * 4;
+    return Pages.groupBytes(type, headSize) << 3;
   }
 
   @inline static valueBytes(type: u32, headSize: i32): usize {
-    const padded = <usize>Pages.padded(headSize);
-    return type === CACHE_F32 ? padded * PAGE * 4 : padded * PAGE + PAGE * 4;
+    return Pages.groupBytes(type, PAGE) * <usize>(Pages.padded(headSize) >> 3);
+  }
+
+  /** The scales of 8-bit keys or values. */
+  @inline static scaleBytes(type: u32): usize {
+    return type === CACHE_F32 ? 0 : PAGE * 4;
+  }
+
+  @inline static valuesAt(headAt: usize, type: u32, headSize: i32): usize {
+    return headAt + Pages.keyBytes(type, headSize) + Pages.scaleBytes(type);
   }
 
   /** Bytes of one layer and kv head in a page: K then V. */
   @inline static headBytes(type: u32, headSize: i32): usize {
-    return Pages.keyBytes(type, headSize) + Pages.valueBytes(type, headSize);
+    return Pages.valuesAt(0, type, headSize) + Pages.valueBytes(type, headSize) + Pages.scaleBytes(type);
   }
 }
 
@@ -50,11 +60,28 @@ export function page_bytes(type: u32, headSize: i32): usize {
 
 /** k, v [d] f32 -> position `position` (0..63) of a page's head. */
 export function store_cache_f32(headAt: usize, keyAt: usize, valueAt: usize, position: i32, headSize: i32): void {
-  const valuesAt = headAt + Pages.keyBytes(CACHE_F32, headSize);
+  const valuesAt = Pages.valuesAt(headAt, CACHE_F32, headSize);
   for (let feature = 0; feature < headSize; feature++) {
     store<f32>(headAt + (key_index(position, feature, headSize) << 2), load<f32>(keyAt + (<usize>feature << 2)));
     store<f32>(valuesAt + (value_index(position, feature) << 2), load<f32>(valueAt + (<usize>feature << 2)));
   }
+}
+
+/** Eight bits, one scale a position and head: q = round(x / scale), half to even, |q| <= 127. */
+export function store_cache_q8(headAt: usize, keyAt: usize, valueAt: usize, position: i32, headSize: i32): void {
+  const valuesAt = Pages.valuesAt(headAt, CACHE_Q8, headSize), keyScale = scale_of(keyAt, headSize), valueScale = scale_of(valueAt, headSize);
+  store<f32>(headAt + Pages.keyBytes(CACHE_Q8, headSize) + (<usize>position << 2), keyScale);
+  store<f32>(valuesAt + Pages.valueBytes(CACHE_Q8, headSize) + (<usize>position << 2), valueScale);
+  for (let feature = 0; feature < headSize; feature++) {
+    const from = <usize>feature << 2;
+    store<i8>(headAt + quad_index(feature, position >> 3, position & 7, Pages.groupBytes(CACHE_Q8, headSize)), quantized(load<f32>(keyAt + from), keyScale));
+    store<i8>(valuesAt + quad_index(position, feature >> 3, feature & 7, Pages.groupBytes(CACHE_Q8, PAGE)), quantized(load<f32>(valueAt + from), valueScale));
+  }
+}
+
+/** Where k of output `lane` of a group lies: [groups][k / 4][8][4]. */
+@inline function quad_index(k: i32, group: i32, lane: i32, groupBytes: usize): usize {
+  return <usize>group * groupBytes + (<usize>((k & ~3) << 3) + <usize>(lane << 2) + <usize>(k & 3));
 }
 
 function scale_of(xAt: usize, size: i32): f32 {
@@ -63,19 +90,6 @@ function scale_of(xAt: usize, size: i32): f32 {
   return largest / 127;
 }
 
-/** Eight bits, one scale a position and head: q = round(x / scale), half to even, |q| <= 127. */
-export function store_cache_q8(headAt: usize, keyAt: usize, valueAt: usize, position: i32, headSize: i32): void {
-  const valuesAt = headAt + <usize>headSize * PAGE + PAGE * 4;
-  const keyScale = scale_of(keyAt, headSize), valueScale = scale_of(valueAt, headSize);
-  store<f32>(headAt + <usize>headSize * PAGE + (<usize>position << 2), keyScale);
-  store<f32>(valuesAt + <usize>Pages.padded(headSize) * PAGE + (<usize>position << 2), valueScale);
-  for (let feature = 0; feature < headSize; feature++) {
-    const key = load<f32>(keyAt + (<usize>feature << 2)), value = load<f32>(valueAt + (<usize>feature << 2));
-    store<i8>(headAt + key_index(position, feature, headSize), keyScale === 0 ? 0 : <i8>clamp127(nearest(key / keyScale)));
-    store<i8>(valuesAt + value_index(position, feature), valueScale === 0 ? 0 : <i8>clamp127(nearest(value / valueScale)));
-  }
-}
-
-@inline function clamp127(x: f32): i32 {
-  return <i32>max<f32>(-127, min<f32>(127, x));
+@inline function quantized(x: f32, scale: f32): i8 {
+  return scale === 0 ? 0 : <i8><i32>max<f32>(-127, min<f32>(127, nearest(x / scale)));
 }

@@ -7,7 +7,7 @@
  * no bit depends on it.
  */
 
-import { CACHE_F32, CACHE_Q8, PAGE } from "../abi";
+import { PAGE } from "../abi";
 
 /** Bytes from one row of x to the next. */
 export const X_ROW: usize = PAGE * 4;
@@ -19,30 +19,15 @@ const PIECE = 16;
  */
 const MOST_NESTED = 4;
 
-class Cached {
-  /** Bytes of 8 values that stand beside each other. */
-  @inline static bytes(type: u32): usize { return type === CACHE_F32 ? 32 : 8; }
-
-  /** i16 of 8 integers; nothing where floats are read as they are. */
-  @inline static codes(type: u32, at: usize): v128 { return type === CACHE_Q8 ? v128.load8x8_s(at) : i32x4.splat(0); }
-
-  @inline static low(type: u32, at: usize, codes: v128): v128 {
-    if (type === CACHE_Q8) return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(codes));
-    return v128.load(at, 0);
-  }
-
-  @inline static high(type: u32, at: usize, codes: v128): v128 {
-    if (type === CACHE_Q8) return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(codes));
-    return v128.load(at, 16);
-  }
-}
+/** Bytes of a step of k: 8 values. */
+const STEP: usize = 32;
 
 class Tile {
   /**
    * h queries over g streams, h * g <= 6: row r is query r % h over stream r / h. Sums of stream j and query i lie at
    * outAt + j * outApart + i * outStep, its weights at weightAt + j * apart.
    */
-  @inline static sums(type: u32, h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
+  @inline static sums(h: i32, g: i32, outAt: usize, outStep: usize, outApart: usize, weightAt: usize, apart: usize, xAt: usize, n: i32): void {
     const o1 = outAt + outStep * (1 % h) + outApart * (1 / h), o2 = outAt + outStep * (2 % h) + outApart * (2 / h);
     const o3 = outAt + outStep * (3 % h) + outApart * (3 / h), o4 = outAt + outStep * (4 % h) + outApart * (4 / h);
     const o5 = outAt + outStep * (5 % h) + outApart * (5 / h);
@@ -54,26 +39,25 @@ class Tile {
     if (h * g > 4) { s40 = v128.load(o4, 0); s41 = v128.load(o4, 16); }
     if (h * g > 5) { s50 = v128.load(o5, 0); s51 = v128.load(o5, 16); }
     let at1 = weightAt + apart, at2 = at1 + apart, at3 = at2 + apart;
-    const bytes = Cached.bytes(type), end = weightAt + <usize>n * bytes;
+    const end = weightAt + <usize>n * STEP;
     while (weightAt < end) {
-      let codes = Cached.codes(type, weightAt);
-      let w0 = Cached.low(type, weightAt, codes), w1 = Cached.high(type, weightAt, codes);
+      let w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16);
       let x = v128.load32_splat(xAt, 0);
       s00 = f32x4.add(s00, f32x4.mul(x, w0)); s01 = f32x4.add(s01, f32x4.mul(x, w1));
       if (h * g > 1) {
-        if (h === 1) { codes = Cached.codes(type, at1); w0 = Cached.low(type, at1, codes); w1 = Cached.high(type, at1, codes); }
+        if (h === 1) { w0 = v128.load(at1, 0); w1 = v128.load(at1, 16); }
         if (h > 1) x = v128.load32_splat(xAt, X_ROW);
         s10 = f32x4.add(s10, f32x4.mul(x, w0)); s11 = f32x4.add(s11, f32x4.mul(x, w1));
       }
       if (h * g > 2) {
-        if (h === 1) { codes = Cached.codes(type, at2); w0 = Cached.low(type, at2, codes); w1 = Cached.high(type, at2, codes); }
-        if (h === 2) { codes = Cached.codes(type, at1); w0 = Cached.low(type, at1, codes); w1 = Cached.high(type, at1, codes); x = v128.load32_splat(xAt, 0); }
+        if (h === 1) { w0 = v128.load(at2, 0); w1 = v128.load(at2, 16); }
+        if (h === 2) { w0 = v128.load(at1, 0); w1 = v128.load(at1, 16); x = v128.load32_splat(xAt, 0); }
         if (h > 2) x = v128.load32_splat(xAt, X_ROW * 2);
         s20 = f32x4.add(s20, f32x4.mul(x, w0)); s21 = f32x4.add(s21, f32x4.mul(x, w1));
       }
       if (h * g > 3) {
-        if (h === 1) { codes = Cached.codes(type, at3); w0 = Cached.low(type, at3, codes); w1 = Cached.high(type, at3, codes); }
-        if (h === 3) { codes = Cached.codes(type, at1); w0 = Cached.low(type, at1, codes); w1 = Cached.high(type, at1, codes); x = v128.load32_splat(xAt, 0); }
+        if (h === 1) { w0 = v128.load(at3, 0); w1 = v128.load(at3, 16); }
+        if (h === 3) { w0 = v128.load(at1, 0); w1 = v128.load(at1, 16); x = v128.load32_splat(xAt, 0); }
         if (h === 2) x = v128.load32_splat(xAt, X_ROW);
         if (h > 3) x = v128.load32_splat(xAt, X_ROW * 3);
         s30 = f32x4.add(s30, f32x4.mul(x, w0)); s31 = f32x4.add(s31, f32x4.mul(x, w1));
@@ -88,10 +72,10 @@ class Tile {
         if (h > 5) x = v128.load32_splat(xAt, X_ROW * 5);
         s50 = f32x4.add(s50, f32x4.mul(x, w0)); s51 = f32x4.add(s51, f32x4.mul(x, w1));
       }
-      weightAt += bytes;
-      if (g > 1) at1 += bytes;
-      if (g > 2) at2 += bytes;
-      if (g > 3) at3 += bytes;
+      weightAt += STEP;
+      if (g > 1) at1 += STEP;
+      if (g > 2) at2 += STEP;
+      if (g > 3) at3 += STEP;
       xAt += 4;
     }
     v128.store(outAt, s00, 0); v128.store(outAt, s01, 16);
@@ -106,45 +90,32 @@ class Tile {
   @inline static streams(h: i32, streams: i32): i32 { return min(streams, h === 1 ? 4 : h <= 3 ? 2 : 1); }
 
   /** Tiles of `groups` groups of each of `streams` streams. */
-  @inline static all(type: u32, h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
-    const apart = <usize>groups * groupBytes, outApart = <usize>groups << 5, bytes = Cached.bytes(type);
+  @inline static all(h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
+    const apart = <usize>groups * groupBytes, outApart = <usize>groups << 5;
     const piece = g === streams ? n : PIECE;
     for (let group: usize = 0; group < <usize>groups; group++) {
       for (let k = 0; k < n; k += piece) {
         for (let stream: usize = 0; stream < <usize>streams; stream += <usize>g) {
-          Tile.sums(type, h, g, outAt + (group << 5) + stream * outApart, outStep, outApart, weightAt + group * groupBytes + stream * apart + <usize>k * bytes, apart, xAt + (<usize>k << 2), min(piece, n - k));
+          Tile.sums(h, g, outAt + (group << 5) + stream * outApart, outStep, outApart, weightAt + group * groupBytes + stream * apart + <usize>k * STEP, apart, xAt + (<usize>k << 2), min(piece, n - k));
         }
       }
     }
   }
 
   /** All tiles of h queries; of more than MOST_NESTED the first one. */
-  @inline static of(type: u32, h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
+  static of(h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
     switch (g << 3 | h) {
-      case 0o11: Tile.all(type, 1, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o21: Tile.all(type, 1, 2, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o41: Tile.all(type, 1, 4, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o12: Tile.all(type, 2, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o22: Tile.all(type, 2, 2, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o13: Tile.all(type, 3, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o23: Tile.all(type, 3, 2, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o14: Tile.all(type, 4, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
-      case 0o15: Tile.sums(type, 5, 1, outAt, outStep, 0, weightAt, 0, xAt, n); break;
-      default: Tile.sums(type, 6, 1, outAt, outStep, 0, weightAt, 0, xAt, n);
+      case 0o11: Tile.all(1, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o21: Tile.all(1, 2, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o41: Tile.all(1, 4, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o12: Tile.all(2, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o22: Tile.all(2, 2, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o13: Tile.all(3, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o23: Tile.all(3, 2, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o14: Tile.all(4, 1, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n); break;
+      case 0o15: Tile.sums(5, 1, outAt, outStep, 0, weightAt, 0, xAt, n); break;
+      default: Tile.sums(6, 1, outAt, outStep, 0, weightAt, 0, xAt, n);
     }
-  }
-
-  static f32(h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
-    Tile.of(CACHE_F32, h, g, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n);
-  }
-
-  static q8(h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
-    Tile.of(CACHE_Q8, h, g, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n);
-  }
-
-  static any(type: u32, h: i32, g: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
-    if (type === CACHE_F32) Tile.f32(h, g, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n);
-    else Tile.q8(h, g, streams, outAt, outStep, groups, weightAt, groupBytes, xAt, n);
   }
 }
 
@@ -152,23 +123,23 @@ class Tile {
  * h rows of `groups` groups, one behind the other in `out` (rows outStep bytes apart) and groupBytes apart in the cache: n <= 64 steps
  * of k from weightAt on.
  */
-export function add_products(type: u32, h: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
+export function add_products(h: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
   const each = groups / streams, rest = groups - each * streams;
-  if (h > MOST_NESTED) tile_by_tile(type, h, streams, outAt, outStep, each, weightAt, groupBytes, xAt, n);
-  else Tile.any(type, h, Tile.streams(h, streams), streams, outAt, outStep, each, weightAt, groupBytes, xAt, n);
+  if (h > MOST_NESTED) tile_by_tile(h, streams, outAt, outStep, each, weightAt, groupBytes, xAt, n);
+  else Tile.of(h, Tile.streams(h, streams), streams, outAt, outStep, each, weightAt, groupBytes, xAt, n);
   if (rest !== 0) {
     const before = <usize>(groups - rest);
-    add_products(type, h, 1, outAt + (before << 5), outStep, rest, weightAt + before * groupBytes, groupBytes, xAt, n);
+    add_products(h, 1, outAt + (before << 5), outStep, rest, weightAt + before * groupBytes, groupBytes, xAt, n);
   }
 }
 
-function tile_by_tile(type: u32, h: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
-  const apart = <usize>groups * groupBytes, outApart = <usize>groups << 5, bytes = Cached.bytes(type);
+function tile_by_tile(h: i32, streams: i32, outAt: usize, outStep: usize, groups: i32, weightAt: usize, groupBytes: usize, xAt: usize, n: i32): void {
+  const apart = <usize>groups * groupBytes, outApart = <usize>groups << 5;
   const piece = streams === 1 ? n : PIECE;
   for (let group: usize = 0; group < <usize>groups; group++) {
     for (let k = 0; k < n; k += piece) {
       for (let stream: usize = 0; stream < <usize>streams; stream++) {
-        Tile.any(type, h, 1, 1, outAt + (group << 5) + stream * outApart, outStep, 1, weightAt + group * groupBytes + stream * apart + <usize>k * bytes, groupBytes, xAt + (<usize>k << 2), min(piece, n - k));
+        Tile.of(h, 1, 1, outAt + (group << 5) + stream * outApart, outStep, 1, weightAt + group * groupBytes + stream * apart + <usize>k * STEP, groupBytes, xAt + (<usize>k << 2), min(piece, n - k));
       }
     }
   }

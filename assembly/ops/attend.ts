@@ -1,14 +1,16 @@
 /** The ops that read the cache: ATTEND (blocks of keys for tiles of rows), MERGE (rows whose blocks were computed apart), PROBABILITIES (a tap). */
 
 import {
-  ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
+  CACHE_F32, ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
   ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_QUERIES, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_STREAMS, ATTEND_TASKS_AT,
   JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
   PROBABILITIES_KEYS, PROBABILITIES_OUT_AT, ROW_POSITION, TASK_BLOCK_BEGIN, TASK_BLOCK_END, TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS,
 } from "../abi";
-import { attend_block, clear_state, copy_state, finish_state, merge_state, Scratch, stage_query, stage_span } from "../kernels/attention";
+import { attend_block, clear_state, copy_state, finish_state, merge_state, stage_query, stage_span } from "../kernels/attention";
 import { Pages } from "../kernels/cache";
+import { Scratch } from "../kernels/scratch";
 import { page_of, row_word, word } from "../words";
+import { read_places } from "./lines";
 
 export function attend_units(opAt: usize): i32 {
   return load<i32>(<usize>word(opAt, ATTEND_TASKS_AT)) * <i32>word(opAt, ATTEND_KV_HEADS);
@@ -42,16 +44,17 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   const partial = word(taskAt, TASK_PARTIAL), blockAt = Scratch.block(scratchAt, d);
   for (let i = 0; i < h; i++) {
     const rowAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(firstRow + i / width) * <usize>(heads + 2 * kvHeads) * <usize>d << 2);
-    stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), i, d);
+    stage_query(scratchAt, rowAt + (<usize>((headOffset + i % width) * d) << 2), type, i, d);
     if (partial === NO_PARTIAL) clear_state(stateAt + <usize>i * stateBytes, d);
   }
   const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END);
+  const ahead = type !== CACHE_F32 && rows === 1 && word(opAt, ATTEND_STREAMS) !== 1;
   for (let block = blockBegin; block < blockEnd; block++) {
     const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) !== 0, block);
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
+    if (ahead && (block - blockBegin) % AHEAD === 0) read_ahead(opAt, scratchAt, firstRow, kvHead, block, blockEnd);
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
-    const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
-    attend_block(scratchAt, headAt, type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? <i32>word(opAt, ATTEND_STREAMS) : 1, blockAt);
+    attend_block(scratchAt, head_of(opAt, page, kvHead), type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? <i32>word(opAt, ATTEND_STREAMS) : 1, blockAt);
     // Where MERGE reads them, [block][head][2 + d], results of one row go when they are done: those lines were read last by another core.
     const partialAt = <usize>word(opAt, ATTEND_PARTIALS_AT) + (<usize>((partial + block - blockBegin) * heads + headOffset) * <usize>(2 + d) << 2);
     for (let i: usize = 0; i < <usize>h; i++) {
@@ -65,6 +68,27 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
     finish_state(<usize>word(opAt, ATTEND_OUT_AT) + (out << 2), stateAt + <usize>i * stateBytes, d);
   }
   return -1;
+}
+
+/** Where a kv head's keys and values of a page lie. */
+@inline function head_of(opAt: usize, page: u32, kvHead: i32): usize {
+  return <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
+}
+
+/** Pages of 8-bit keys and values that are read side by side before they are computed with. */
+const AHEAD: u32 = 8;
+
+/**
+ * Reads the pages of blocks [block, end), of at most AHEAD, a line of each in turn. A block of an 8-bit cache is so few bytes that the
+ * prefetchers of some processors never get going.
+ */
+function read_ahead(opAt: usize, scratchAt: usize, row: i32, kvHead: i32, block: u32, end: u32): void {
+  const placesAt = Scratch.places(scratchAt, <i32>word(opAt, ATTEND_HEAD_SIZE));
+  for (let i: u32 = 0; i < AHEAD; i++) {
+    const page = page_of(<usize>word(opAt, ATTEND_ROWS_AT), row, word(opAt, ATTEND_CHUNKED) !== 0, min(block + i, end - 1));
+    store<u32>(placesAt + (<usize>i << 2), <u32>head_of(opAt, min(page, word(opAt, ATTEND_PAGES) - 1), kvHead));
+  }
+  store<u32>(placesAt, read_places(placesAt, <usize>word(opAt, ATTEND_PAGE_BYTES)));
 }
 
 /** Positions of a block that a query at `position` sees: causal, and of its own chunk. */
@@ -117,7 +141,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
       const queryAt = <usize>word(opAt, ATTEND_QKV_AT) + (<usize>(row * (heads + 2 * kvHeads) + head) * <usize>d << 2);
       const outAt = <usize>word(opAt, PROBABILITIES_OUT_AT) + (<usize>(head * rows + row) * <usize>keys << 2);
       memory.fill(outAt, 0, <usize>keys << 2);
-      stage_query(scratchAt, queryAt, 0, d);
+      stage_query(scratchAt, queryAt, type, 0, d);
       clear_state(Scratch.state(scratchAt, d), d);
       for (let pass = 0; pass < 2; pass++) {
         for (let block: u32 = 0; block <= position / PAGE; block++) {
@@ -127,7 +151,7 @@ export function probabilities(opAt: usize, scratchAt: usize, rows: i32, begin: i
           if (from >= to) continue;
           const page = page_of(rowsAt, row, word(opAt, ATTEND_CHUNKED) !== 0, block);
           if (page >= word(opAt, ATTEND_PAGES)) return row;
-          const headAt = <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>(head / (heads / kvHeads)) * <usize>word(opAt, ATTEND_HEAD_BYTES);
+          const headAt = head_of(opAt, page, head / (heads / kvHeads));
           const blockAt = Scratch.block(scratchAt, d);
           attend_block(scratchAt, headAt, type, 1, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), 1, blockAt);
           const stateAt = Scratch.state(scratchAt, d);

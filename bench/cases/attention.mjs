@@ -54,7 +54,7 @@ function block(cache, h) {
       const scratch = arena.zeros(1 << 17);
       const queries = arena.floats(h * D);
       for (let i = 0; i < h; i++) {
-        exports.stage_query(scratch, queries + i * D * 4, i, D);
+        exports.stage_query(scratch, queries + i * D * 4, code, i, D);
         exports.stage_span(scratch, i, 0, PAGE, D);
       }
       return {
@@ -77,7 +77,7 @@ function fromMemory(cache, h, streams) {
     prepare(exports, arena) {
       const scratch = arena.zeros(1 << 17);
       for (let i = 0; i < h; i++) {
-        exports.stage_query(scratch, arena.floats(D), i, D);
+        exports.stage_query(scratch, arena.floats(D), code, i, D);
         exports.stage_span(scratch, i, 0, PAGE, D);
       }
       const call = alongStream(arena, headBytes, (head) =>
@@ -154,7 +154,7 @@ const stage = {
     const queries = arena.floats(6 * D);
     const scratch = arena.zeros(6 * D * 4);
     const call = () => {
-      for (let i = 0; i < 6; i++) stage_query(scratch, queries + i * D * 4, i, D);
+      for (let i = 0; i < 6; i++) stage_query(scratch, queries + i * D * 4, CACHE.f32.code, i, D);
     };
     return { call, outputs: [[scratch, 6 * D * 4]] };
   },

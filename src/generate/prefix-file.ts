@@ -10,7 +10,7 @@ import type { Sequence } from "./sequence.ts";
 /**
  * The keys and values of a text in a file, so that another process begins behind it. Little endian, u32:
  *
- *   header   "WMPREFIX", version 1, whole blocks of 64 ids, the first block with chunked keys, fingerprint [4]
+ *   header   "WMPREFIX", version 2, whole blocks of 64 ids, the first block with chunked keys, fingerprint [4]
  *   ids      [blocks x 64], then their hash and that of the header [4]
  *   block    its full page, its hash [4]; from the first such block on its chunked page, its hash [4]
  *
@@ -19,7 +19,7 @@ import type { Sequence } from "./sequence.ts";
  */
 
 const MAGIC = "WMPREFIX";
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = 36;
 const HASH_BYTES = 16;
 const headBytes = (ids: number) => HEADER_BYTES + 4 * ids + HASH_BYTES;

@@ -1,4 +1,4 @@
-import { CACHE_F32, TILE_ROWS } from "../../assembly/abi.ts";
+import { TILE_ROWS } from "../../assembly/abi.ts";
 import { type Choice, STREAMS, STREAMS_APART } from "../choice.ts";
 import { EngineError } from "../error.ts";
 import { type ByteDot, type Candidates, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
@@ -68,10 +68,3 @@ export function choiceWords(
  * takes 4.05 us for six and 2 x 1.75 for three and three, a query of five 0.53; wide 1.82 for six (EPYC Zen 4, Node 20 and 26).
  */
 export const queriesTogether = (wide: boolean): number => (wide ? TILE_ROWS : 5);
-
-/**
- * Groups of a page of keys or values that a row alone reads at once (ATTEND_STREAMS, one of STREAMS: the same bits), where nothing was
- * measured: what costs least where it is wrong. Two threads out of memory, f32: a Xeon read 10 GB/s in one stream and 20
- * in four, Zen 4 20 in one and 16 in four. An 8-bit cache waits for arithmetic, which further streams interrupt.
- */
-export const defaultCacheStreams = (cacheType: number): Choice["streams"] => (cacheType === CACHE_F32 ? 4 : 1);

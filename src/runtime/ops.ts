@@ -11,7 +11,7 @@ import {
 } from "../../assembly/abi.ts";
 import { EngineError } from "../error.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { choiceWords, defaultCacheStreams, defaultChoice, queriesTogether, type Vectors } from "./kernels.ts";
+import { choiceWords, defaultChoice, queriesTogether, type Vectors } from "./kernels.ts";
 import type { Tensor } from "./memory.ts";
 import type { Operands } from "./operands.ts";
 import { FORM_BYTES, FORM_WORDS, groupBytes, isApart, type Packed, type Panel } from "./packed.ts";
@@ -74,6 +74,8 @@ export interface CachePlace {
   readonly headBytes: number;
   readonly pages: number;
   readonly tableBlocks: number;
+  /** What a row alone reads of it at once. */
+  readonly streams: number;
 }
 
 export interface AttendOp {
@@ -183,7 +185,7 @@ export function attendOperands(op: AttendOp, wide: boolean): Operands<"ATTEND"> 
     OUT_AT: out.at,
     PARTIALS_AT: partials.at,
     HEAD_BYTES: cache.headBytes,
-    STREAMS: defaultCacheStreams(cache.type),
+    STREAMS: cache.streams,
     QUERIES: queriesTogether(wide),
   };
 }

@@ -1,7 +1,7 @@
 import type { CachePlace } from "../../runtime/ops.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Layout, PackedLayer, Sizes } from "./layout.ts";
-import { CACHE_WORDS, pageLayerBytes } from "./pages.ts";
+import { cacheStreams, cacheWord, pageLayerBytes } from "./pages.ts";
 
 /** Where the layer's keys and values lie in the pages of its kind. */
 export function cachePlace(config: ModelConfig, layout: Layout, sizes: Sizes, layer: PackedLayer): CachePlace {
@@ -14,12 +14,13 @@ export function cachePlace(config: ModelConfig, layout: Layout, sizes: Sizes, la
   const pageBytes = pageLayerBytes(config, sizes.cache) / config.kvHeads;
   return {
     chunked,
-    type: CACHE_WORDS[sizes.cache],
+    type: cacheWord(sizes.cache, sizes.dot),
     at: layout.cacheAt[kind].at + before * config.kvHeads * pages * pageBytes,
     // The pages of a head lie side by side: a long sequence is read as one stretch (2,048 positions: 13 -> 20 GB/s).
     pageBytes,
     headBytes: pages * pageBytes,
     pages,
     tableBlocks: sizes.blocks,
+    streams: cacheStreams(sizes.cache, sizes.ahead),
   };
 }

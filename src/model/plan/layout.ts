@@ -58,6 +58,7 @@ export interface Sizes {
   readonly activations: ActivationType;
   readonly dot: ByteDot;
   readonly apart?: readonly StoredType[] | undefined;
+  readonly ahead: boolean;
   /** Rows and keys of one `trace` step. */
   readonly traceRows: number;
   readonly traceKeys: number;
@@ -319,10 +320,10 @@ export const CONVERT_BYTES = 2 * GROUP * CONVERT_COLS * 4;
 /** Scratch of MATMUL: pieces of dequantised groups, rows they are decoded to, sums of the tiles of a visit. */
 export const MATMUL_BYTES = ((VISIT_GROUPS + 1) * DEQUANTIZE_COLS + VISIT_GROUPS * MOST_TILES * TILE_ROWS) * GROUP * 4;
 
-/** Scratch of ATTEND: queries in pieces of 64 features, scores, weights, a block and a state for each query, their spans. */
+/** Scratch of ATTEND: queries in pieces of 64 features, scores, weights, a block and a state for each query, their spans, scales and sums, eight places. */
 export function attentionBytes(d: number): number {
   const padded = Math.ceil(d / 8) * 8;
-  return 4 * (6 * PAGE * Math.ceil(d / PAGE) + 12 * PAGE + 12 * (2 + padded) + 12);
+  return 4 * (6 * PAGE * Math.ceil(d / PAGE) + 12 * PAGE + 12 * (2 + padded) + 44);
 }
 
 /** The largest need of any op. */

@@ -22,6 +22,8 @@ export interface SizeOptions {
   readonly dot: ByteDot;
   /** Types that are packed apart. */
   readonly apart?: readonly StoredType[] | undefined;
+  /** Pages of an 8-bit cache are read several at a time, before they are computed with. */
+  readonly ahead?: boolean;
   /** Whether float matrices fuse multiply and add. Default: where all matrices are float. */
   readonly fused?: boolean;
   /** Sequences in one step at most. */
@@ -166,6 +168,7 @@ function chooseSizes(config: ModelConfig, context: number, options: SizeOptions)
     activations: options.activations,
     dot: options.dot,
     apart: options.apart,
+    ahead: options.ahead ?? false,
     traceRows: Math.min(TRACE_ROWS, rows),
     traceKeys: Math.min(TRACE_KEYS, blocks * PAGE),
   };

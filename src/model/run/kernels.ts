@@ -23,7 +23,7 @@ export interface Vision {
 export async function planKernels(
   config: ModelConfig,
   weights: ModelWeights,
-  options: Omit<SizeOptions, "tower" | "dot" | "apart"> & {
+  options: Omit<SizeOptions, "tower" | "dot" | "apart" | "ahead"> & {
     readonly vision?: Vision | null;
     readonly build: Build | undefined;
     readonly choices?: Choices | undefined;
@@ -38,7 +38,8 @@ export async function planKernels(
   const open = async (wide: boolean) => {
     const kernels = await openKernels(options.build, wide, { types, signal: options.signal });
     apart = options.activations === "f32" ? [] : typesApart(types, kernels.module, options.choices);
-    const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot, apart };
+    const ahead = options.cache === "q8" && readsApart(kernels.module);
+    const assumed = { ...options, wide: kernels.wide.on, dot: kernels.dot, apart, ahead };
     const tower = vision && planTower(vision.config, vision.weights, config, assumed);
     return { kernels, plan: planModel(config, weights, { ...assumed, tower: tower && towerBytes(tower) }), tower };
   };

@@ -16,7 +16,7 @@ import type { Tuning } from "./tune.ts";
 
 /** Kernels, plan, memories, threads, weights: a model that takes steps. */
 
-export interface OpenOptions extends Omit<SizeOptions, "tower" | "dot" | "apart">, LoadOptions {
+export interface OpenOptions extends Omit<SizeOptions, "tower" | "dot" | "apart" | "ahead">, LoadOptions {
   /** What the model sees with; null: it reads text only. */
   readonly vision?: Vision | null;
   readonly build: Build | undefined;

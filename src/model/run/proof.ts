@@ -93,6 +93,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: WideCh
     dot: kernels.dot,
     fused: check.fused,
     apart: check.apart,
+    ahead: true,
     maxMemory: undefined,
     memoryLimit: undefined,
   });

@@ -7,7 +7,7 @@ import { type ActivationType, type ByteDot, formOf, isFloat, type Met, type Stor
 import type { ModelConfig } from "../config/config.ts";
 import { attentionBytes, CONVERT_BYTES, MATMUL_BYTES, type Panels } from "../plan/layout.ts";
 import { type LoaderPlace, reserveLoader } from "../plan/loader-place.ts";
-import { blocksOf } from "../plan/pages.ts";
+import { blocksOf, cacheStreams } from "../plan/pages.ts";
 import { tileRowsFor } from "../plan/sizes.ts";
 import type { Matrix, Vector } from "../plan/weights.ts";
 import { CHANNELS, type VisionConfig } from "./config.ts";
@@ -177,7 +177,17 @@ function reserveCache(plan: MemoryPlan, { heads, headSize, tokens }: VisionConfi
   const pages = tiles * blocksOf(tokens);
   const { at } = plan.reserve("keys and values", "bytes", [heads, pages, pageBytes]);
   const tableBlocks = blocksOf(tokens);
-  return { chunked: false, type: CACHE_F32, at, pageBytes, headBytes: pages * pageBytes, pages, tableBlocks };
+  const headBytes = pages * pageBytes;
+  return {
+    chunked: false,
+    type: CACHE_F32,
+    at,
+    pageBytes,
+    headBytes,
+    pages,
+    tableBlocks,
+    streams: cacheStreams("f32", false),
+  };
 }
 
 function reserveWeights(
