@@ -107,7 +107,8 @@ function block(
   const blockAt = (Math.ceil(d / PAGE) + 2) * 6 * PAGE * 4;
   const scratch = arena.out(blockAt + 2 * states + 176);
   queries.forEach((query, i) => {
-    kernels.stage_query(scratch.at, arena.in(query), type, i, d);
+    // Behind a query lie others.
+    kernels.stage_query(scratch.at, arena.in(Float32Array.of(...query, ...query, ...random.floats(8))), type, i, d);
     kernels.stage_span(scratch.at, i, spans[i][0], spans[i][1], d);
   });
   kernels.attend_block(scratch.at, pageAt, type, h, d, Math.fround(1 / Math.sqrt(d)), streams, scratch.at + blockAt);
@@ -248,6 +249,30 @@ describe.each(CACHES)(`attention, $cache cache, seed ${SEED}`, (cache) => {
     expect(sum).toBe(1);
     expect(oracle.absoluteError(of, cache.kept(content.values[40]))).toBeLessThanOrEqual(1e-6);
   });
+});
+
+it("what a cache holds of positions that nothing sees changes no bit: largest numbers, infinity, what is no number", () => {
+  for (const cache of CACHES) {
+    const content = head(64, PAGE);
+    const queries = Array.from({ length: 3 }, () => random.floats(64));
+    const spans: Span[] = [
+      [3, 21],
+      [5, 5],
+      [0, 20],
+    ];
+    const seen = (unseen: number) => {
+      const of = (rows: readonly Float32Array[]) => rows.map((row, t) => (t < 21 ? row : row.map(() => unseen)));
+      const other = { keys: of(content.keys), values: of(content.values) };
+      return onBoth((kernels, arena) => {
+        return block(kernels, arena, cache, stored(kernels, arena, cache, other, 64).at, queries, spans);
+      });
+    };
+    // Of what sees nothing, max and sum alone.
+    const [first, , last] = spans.map((_, i) => [i * 66, i * 66 + 66]);
+    const kept = (states: Float32Array) => [states.slice(...first), states.slice(66, 68), states.slice(...last)];
+    for (const unseen of [0, 3e38, Number.POSITIVE_INFINITY, Number.NaN])
+      expectSameBits(kept(seen(unseen)), kept(seen(1)), `${cache.cache}, ${unseen}`);
+  }
 });
 
 it("the largest integers of an 8-bit cache: sums stay within 32 bits, whatever the size of a head, by any dot", () => {

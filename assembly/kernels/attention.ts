@@ -139,10 +139,10 @@ function attend_q8(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, s
     scores_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, scale * load<f32>(queryScalesAt + (i << 3)), keyScalesAt, seenBegin, seenEnd, from, to);
   }
   for (let i: usize = 0; i < <usize>h; i++) {
-    const rowAt = weightsAt + i * X_ROW;
-    let largest: f32 = 0;
-    if (load<i32>(spansAt + (i << 3), 0) >= load<i32>(spansAt + (i << 3), 4)) memory.fill(rowAt, 0, X_ROW);
-    else largest = weights_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, rowAt, valueScalesAt, from, to);
+    let largest: f32 = 0; // of what sees nothing: its integers are zeros
+    if (load<i32>(spansAt + (i << 3), 0) < load<i32>(spansAt + (i << 3), 4)) {
+      largest = weights_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, weightsAt + i * X_ROW, valueScalesAt, from, to);
+    }
     store<f32>(weightScalesAt + (i << 3), largest);
   }
   for (let i: usize = 0; i < <usize>h; i++) {
