@@ -264,7 +264,12 @@ it("what a cache holds of positions that nothing sees changes no bit: largest nu
       const of = (rows: readonly Float32Array[]) => rows.map((row, t) => (t < 21 ? row : row.map(() => unseen)));
       const other = { keys: of(content.keys), values: of(content.values) };
       return onBoth((kernels, arena) => {
-        return block(kernels, arena, cache, stored(kernels, arena, cache, other, 64).at, queries, spans);
+        const page = arena.u8(stored(kernels, arena, cache, other, 64));
+        // A NaN of either sign, whatever the processor makes: scales of keys and values from position 21 on.
+        const signed = new Float32Array(page.buffer);
+        const scales = cache.type === abi.CACHE_Q8 && Number.isNaN(unseen) ? [1024 + 21, 2112 + 21] : [];
+        for (const at of scales) signed.set(new Float32Array(new Uint32Array(43).fill(0x7fc00000).buffer), at);
+        return block(kernels, arena, cache, arena.inout(page).at, queries, spans);
       });
     };
     // Of what sees nothing, max and sum alone.
