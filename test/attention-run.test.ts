@@ -172,7 +172,7 @@ describe.each(CACHES.flatMap((cache) => CASES.map((shape) => ({ ...shape, ...cac
     const entries = (kind: number) => (sequence: number) =>
       Array.from({ length: lengths[sequence] }, (_, t) => cache.kept(vector(qkv, first[sequence] + t, kind)));
 
-    it("ATTEND: |error| <= 1e-6 of the largest value; tasks of one row and cuts at every claim give the same bits", () => {
+    it(`ATTEND: |error| <= ${cache.error} of the largest value; tasks of one row and cuts at every claim give the same bits`, () => {
       for (let row = 0; row < rows.length; row += 5) {
         for (let i = 0; i < heads; i++) {
           const kvHead = Math.floor(i / (heads / kvHeads));
@@ -193,7 +193,7 @@ describe.each(CACHES.flatMap((cache) => CASES.map((shape) => ({ ...shape, ...cac
               actual.map((o) => o / largest),
               expected.map((o) => o / largest),
             ),
-          ).toBeLessThanOrEqual(1e-6);
+          ).toBeLessThanOrEqual(cache.error);
         }
       }
       expectSameBits(attended(tasksOf(shape, rows, true), true)[1], out);
@@ -234,7 +234,7 @@ describe.each(CACHES.flatMap((cache) => CASES.map((shape) => ({ ...shape, ...cac
     });
 
     if (!causal) return; // the tap is for causal layers
-    it("PROBABILITIES: |error| <= 1e-6, exactly 0 where masked", () => {
+    it(`PROBABILITIES: |error| <= ${cache.error}, exactly 0 where masked`, () => {
       const keys = Math.max(...lengths) + 1;
       const table = onBoth((kernels, arena) => {
         const { ops, attend } = entered(arena);
@@ -254,7 +254,7 @@ describe.each(CACHES.flatMap((cache) => CASES.map((shape) => ({ ...shape, ...cac
             expected[t] = weights[n];
           });
           const actual = table.slice((i * rows.length + row) * keys, (i * rows.length + row + 1) * keys);
-          expect(oracle.absoluteError(actual, expected)).toBeLessThanOrEqual(1e-6);
+          expect(oracle.absoluteError(actual, expected)).toBeLessThanOrEqual(cache.error);
           expect(actual.every((value, t) => expected[t] !== 0 || value === 0)).toBe(true);
         }
       }
