@@ -9,27 +9,41 @@ const D = 128;
 const PAGE = 64;
 const HEADS = 40;
 const CACHE = {
-  f32: { code: 0, headBytes: PAGE * D * 8, values: (count) => noise(count), loop: "attendF32" },
-  q8: { code: 1, headBytes: 2 * (PAGE * D + PAGE * 4), values: (count) => pattern(Int8Array, count), loop: "attendQ8" },
+  f32: { code: 0, arithmetic: "f32", headBytes: PAGE * D * 8, values: (count) => noise(count), loop: "attendF32" },
+  q8: {
+    code: 1,
+    arithmetic: "i16",
+    headBytes: 2 * (PAGE * D + PAGE * 4),
+    values: (count) => pattern(Int8Array, count),
+    loop: "attendQ8",
+  },
 };
+// Two dots of bytes for one of i16: 16 bits of queries and weights are two bytes.
+for (const [code, dot] of [
+  [2, "unsigned"],
+  [3, "signed"],
+])
+  CACHE[`q8 ${dot}`] = { ...CACHE.q8, code, dot };
 /** Where results stand behind the rest of the scratch. */
 const BLOCK = 1 << 16;
 const SCALE = 1 / Math.sqrt(D);
 
 function block(cache, h) {
-  const { code, headBytes, values, loop } = CACHE[cache];
+  const { code, arithmetic, dot, headBytes, values, loop } = CACHE[cache];
+  const bytes = code !== CACHE.f32.code;
   return {
     kernel: "attend_block",
+    dot,
     shape: `${h} quer${h > 1 ? "ies" : "y"}, ${cache} cache`,
     group: "attention",
     exports: ["attend_block", "stage_query", "stage_span"],
-    arithmetic: "f32",
+    arithmetic,
     work: h * (4 * PAGE * D + PAGE * (EXP + 3)),
     bytes: headBytes + 8 * h * D,
     loop: {
       name: loop,
       operands() {
-        const scales = cache === "q8" ? noise(PAGE, 0.01) : new Float32Array(PAGE).fill(1);
+        const scales = bytes ? noise(PAGE, 0.01) : new Float32Array(PAGE).fill(1);
         const scores = new Float32Array(PAGE);
         return [
           new Float32Array(h * D),
@@ -45,7 +59,7 @@ function block(cache, h) {
     },
     prepare(exports, arena) {
       const head = arena.put(noise(headBytes / 4));
-      if (cache === "q8") {
+      if (bytes) {
         for (const at of [head, head + PAGE * D + PAGE * 4]) {
           arena.view(Int8Array, at, PAGE * D).set(pattern(Int8Array, PAGE * D));
           arena.view(Float32Array, at + PAGE * D, PAGE).set(noise(PAGE, 0.01));
@@ -185,9 +199,9 @@ function store(kernel, cache, loop) {
 const COUNT = 2 * PAGE * D;
 export const attention = [
   ...[1, 2, 3, 4, 5, 6].map((h) => block("f32", h)),
-  ...[1, 6].map((h) => block("q8", h)),
+  ...["q8", "q8 unsigned", "q8 signed"].flatMap((cache) => [1, 3, 6].map((h) => block(cache, h))),
   ...[1, 3].flatMap((h) => STREAMS.map((streams) => fromMemory("f32", h, streams))),
-  ...STREAMS.map((streams) => fromMemory("q8", 3, streams)),
+  fromMemory("q8", 3, 1),
   merge,
   finish,
   stage,
