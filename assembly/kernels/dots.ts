@@ -68,8 +68,9 @@ class Quads {
     let l10 = l00, l11 = l00, h10 = h00, h11 = h00, l20 = l00, l21 = l00, h20 = h00, h21 = h00;
     if (h > 1) { l10 = v128.load(o1, 0); l11 = v128.load(o1, 16); }
     if (h > 2) { l20 = v128.load(o2, 0); l21 = v128.load(o2, 16); }
+    const excess = signed ? i8x16.splat(0) : Lanes.signs();
     for (const end = weightAt + (<usize>n << 5); weightAt < end; weightAt += 32, xAt += 8) {
-      const w0 = Quads.byte(signed, v128.load(weightAt, 0)), w1 = Quads.byte(signed, v128.load(weightAt, 16));
+      const w0 = v128.xor(v128.load(weightAt, 0), excess), w1 = v128.xor(v128.load(weightAt, 16), excess);
       let x = v128.load32_splat(xAt, 0);
       h00 = Lanes.dotAddBytes(signed, x, w0, h00); h01 = Lanes.dotAddBytes(signed, x, w1, h01);
       x = v128.load32_splat(xAt, 4);
@@ -92,21 +93,8 @@ class Quads {
     if (h > 2) { v128.store(o2, Quads.whole(h20, l20), 0); v128.store(o2, Quads.whole(h21, l21), 16); }
   }
 
-  /** Signed bytes as the dot wants them. */
-  @inline static byte(signed: bool, w: v128): v128 {
-    return signed ? w : v128.xor(w, Lanes.signs());
-  }
-
   @inline static whole(high: v128, low: v128): v128 {
     return i32x4.add(i32x4.shl(high, 8), low);
-  }
-
-  @inline static some_bytes(signed: bool, h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize, n: i32): void {
-    switch (h) {
-      case 1: Quads.bytes(signed, 1, outAt, outStep, weightAt, xAt, n); break;
-      case 2: Quads.bytes(signed, 2, outAt, outStep, weightAt, xAt, n); break;
-      default: Quads.bytes(signed, 3, outAt, outStep, weightAt, xAt, n);
-    }
   }
 }
 
@@ -121,12 +109,12 @@ function pairs(h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize
   }
 }
 
-function bytes_unsigned(h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize, n: i32): void {
-  Quads.some_bytes(false, h, outAt, outStep, weightAt, xAt, n);
-}
-
-function bytes_signed(h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize, n: i32): void {
-  Quads.some_bytes(true, h, outAt, outStep, weightAt, xAt, n);
+function bytes(signed: bool, h: i32, outAt: usize, outStep: usize, weightAt: usize, xAt: usize, n: i32): void {
+  switch (h) {
+    case 1: Quads.bytes(signed, 1, outAt, outStep, weightAt, xAt, n); break;
+    case 2: Quads.bytes(signed, 2, outAt, outStep, weightAt, xAt, n); break;
+    default: Quads.bytes(signed, 3, outAt, outStep, weightAt, xAt, n);
+  }
 }
 
 /** h rows of `groups` groups, outStep bytes apart, groupBytes apart in the cache: n <= 16 quads from weightAt on. */
@@ -138,8 +126,7 @@ export function add_dots(type: u32, h: i32, outAt: usize, outStep: usize, groups
     }
     let rows = h, to = outAt, from = xAt;
     for (; rows > 0; rows -= MOST_BYTES, to += <usize>MOST_BYTES * outStep, from += <usize>MOST_BYTES * X_ROW) {
-      if (type === CACHE_Q8_SIGNED) bytes_signed(min(rows, MOST_BYTES), to, outStep, weightAt, from, n);
-      else bytes_unsigned(min(rows, MOST_BYTES), to, outStep, weightAt, from, n);
+      bytes(type === CACHE_Q8_SIGNED, min(rows, MOST_BYTES), to, outStep, weightAt, from, n);
     }
   }
 }
