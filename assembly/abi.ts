@@ -111,7 +111,7 @@ export const KERNEL_GEMV4_Q8_0_Q8 = 47, KERNEL_GEMV4_Q8_0_Q8_SIGNED = 48, KERNEL
 
 // ---- cache types ----
 
-/** Those after the second lie like it, and are multiplied by the dot of bytes that the processor has (kernels/dots.ts). */
+/** 8-bit pages are the same for all three ways of multiplying them (kernels/dots.ts). */
 export const CACHE_F32 = 0, CACHE_Q8 = 1, CACHE_Q8_UNSIGNED = 2, CACHE_Q8_SIGNED = 3;
 
 // ---- control block: u32 words from CONTROL_AT, groups of writers on cache lines of their own ----
@@ -344,7 +344,7 @@ export const ATTEND_CACHE_TYPE = 12, ATTEND_CACHE_AT = 13, ATTEND_PAGE_BYTES = 1
 export const ATTEND_OUT_AT = 16; // [rows][heads * headSize] f32
 export const ATTEND_PARTIALS_AT = 17; // [partials][heads][headSize + 2] f32
 export const ATTEND_HEAD_BYTES = 18;
-export const ATTEND_STREAMS = 19; // for a row alone: groups of an f32 page that are read at once, 1, 2, 4 or 8; beyond 1, 8-bit pages that are read ahead
+export const ATTEND_STREAMS = 19; // for a row alone: groups of an f32 page that are read at once, 1, 2, 4 or 8; 8-bit pages that are read before any is computed with, 1 or 8
 export const ATTEND_QUERIES = 20, ATTEND_WORDS = 21; // queries that meet a key at once: at most 6
 
 export const MERGE_LIST_AT = 1, MERGE_HEADS = 2, MERGE_HEAD_SIZE = 3, MERGE_PARTIALS_AT = 4, MERGE_OUT_AT = 5, MERGE_WORDS = 6;

@@ -103,9 +103,8 @@ function block(
   type: number = cache.type,
 ): Float32Array {
   const [h, d] = [queries.length, queries[0].length];
-  const states = (2 + padded(d)) * 6 * 4;
   const blockAt = (Math.ceil(d / PAGE) + 2) * 6 * PAGE * 4;
-  const scratch = arena.out(blockAt + 2 * states + 176);
+  const scratch = arena.out(kernels.attention_bytes(d));
   queries.forEach((query, i) => {
     // Behind a query lie others.
     kernels.stage_query(scratch.at, arena.in(Float32Array.of(...query, ...query, ...random.floats(8))), type, i, d);
@@ -306,9 +305,10 @@ it("the largest integers of an 8-bit cache: sums stay within 32 bits, whatever t
   }
 });
 
-describe(`attention of what is not a number, seed ${SEED}`, () => {
-  it("a score that is NaN, at any of the 64 positions, makes that query NaN in its block and where blocks merge, and no other", () => {
-    const [cache] = CACHES; // f32: an 8-bit cache holds no NaN among its integers
+describe.each(CACHES)(`attention of what is not a number, $cache cache, seed ${SEED}`, (cache) => {
+  const row = 2 + padded(4);
+
+  it("a key that is NaN, at any of the 64 positions, makes what sees it NaN in its block and where blocks merge, and no other", () => {
     const content = head(4, PAGE);
     const queries = [random.floats(4), random.floats(4)];
     for (let odd = 0; odd < PAGE; odd++) {
@@ -322,10 +322,44 @@ describe(`attention of what is not a number, seed ${SEED}`, () => {
         kernels.finish_state(out.at, state.at, 4);
         return [states, arena.f32(out)] as const;
       });
-      const row = 2 + padded(4);
       expect(states[0], `position ${odd}`).toBeNaN();
       expect([...merged], `position ${odd}`).toEqual(Array(4).fill(Number.NaN));
       expect(states.slice(row, row + 6).every(Number.isFinite), `position ${odd}`).toBe(true);
+    }
+  });
+
+  it("a value or a query that is NaN or infinite makes what sees it NaN or infinite, and no other", () => {
+    const content = head(4, PAGE);
+    const queries = [random.floats(4), random.floats(4)];
+    const spans: Span[] = [
+      [0, PAGE],
+      [0, 20],
+    ];
+    /** What each query makes of the block, as its merging and the division by the sum leave it. */
+    const run = (values: Float32Array[], asked: readonly Float32Array[], keys = content.keys) =>
+      onBoth((kernels, arena) => {
+        const { at } = stored(kernels, arena, cache, { keys, values }, 4);
+        const states = block(kernels, arena, cache, at, asked, spans);
+        return asked.map((_, i) => {
+          const [state, out] = [arena.out(6 * 4), arena.out(4 * 4)];
+          kernels.clear_state(state.at, 4);
+          kernels.merge_state(state.at, arena.in(states.slice(i * row, i * row + 6)), 4);
+          kernels.finish_state(out.at, state.at, 4);
+          return arena.f32(out);
+        });
+      });
+    const far = content.keys.map((_, t) => Float32Array.of(t === 30 ? -1000 : 1, 0, 0, 0));
+    const finite = (out: Float32Array) => [...out].filter(Number.isFinite).length;
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const values = content.values.map((value, t) => (t === 30 ? Float32Array.of(odd, odd, odd, odd) : value));
+      const [sees, other] = run(values, queries).map(finite);
+      expect(sees, `a value of ${odd}`).toBe(0);
+      const [least] = run(values, [Float32Array.of(1000, 0, 0, 0), queries[1]], far).map(finite);
+      expect(least, `a value of ${odd} whose weight is 0`).toBe(0);
+      // Zeros of a tile's other queries times such a float are no number: their text holds it too.
+      if (cache.type !== abi.CACHE_F32) expect(other, `a value of ${odd} that is not seen`).toBe(4);
+      const asked = run(content.values, [Float32Array.of(odd, 1, 1, 1), queries[1]]).map(finite);
+      expect(asked, `a query of ${odd}`).toEqual([0, 4]);
     }
   });
 });

@@ -10,7 +10,7 @@
  * State of one query: [max, sum, o[d]] f32, 2 + d words. Multiply and add stay apart in both builds.
  *
  * An 8-bit cache is multiplied in integers, exactly: a query as 16 bits with one scale, and the weights of a block times the scales of
- * its values as 16 bits with one scale (the error of the 8 bits beside them is 256 times as large).
+ * its values as 16 bits with one scale: 257 steps where the cache has one.
  */
 
 import { CACHE_F32, PAGE } from "../abi";
@@ -24,22 +24,25 @@ import { add_products, X_ROW } from "./sums";
 
 /** Query i [d] f32 -> its rows of the pieces; beside an 8-bit cache as 16 bits, or as many as keep sums of d products below 2^31. */
 export function stage_query(scratchAt: usize, queryAt: usize, type: u32, i: i32, d: i32): void {
-  const largest: f32 = type === CACHE_F32 ? 0 : largest_magnitude(queryAt, d), most = min<f32>(MOST, <f32>(i32.MAX_VALUE / 127 / d));
-  let to = Scratch.queries(scratchAt) + <usize>i * X_ROW, sum = 0;
-  for (let feature = 0; feature < d; feature += PAGE, to += 6 * X_ROW) {
-    const n = min(PAGE, d - feature), from = queryAt + (<usize>feature << 2);
-    if (type === CACHE_F32) copy_f32(to, from, n);
-    else sum += quantize_f32_q16_quads(type, to, from, n, largest, most);
-  }
+  const to = Scratch.queries(scratchAt) + <usize>i * X_ROW;
+  if (type === CACHE_F32) return stage_f32(to, queryAt, d);
   const scaleAt = Scratch.queryScales(scratchAt, d) + (<usize>i << 3);
+  const largest = largest_magnitude(queryAt, d), most = min<f32>(MOST, <f32>(i32.MAX_VALUE / 127 / d));
+  let sum = 0;
+  for (let feature = 0, pieceAt = to; feature < d; feature += PAGE, pieceAt += 6 * X_ROW) {
+    sum += quantize_f32_q16_quads(type, pieceAt, queryAt + (<usize>feature << 2), min(PAGE, d - feature), largest, most);
+  }
   store<f32>(scaleAt, largest / most, 0);
   store<i32>(scaleAt, sum, 4);
 }
 
-@inline function copy_f32(to: usize, from: usize, n: i32): void {
-  let k = 0;
-  for (; k + 4 <= n; k += 4) v128.store(to + (<usize>k << 2), v128.load(from + (<usize>k << 2)));
-  for (; k < n; k++) store<f32>(to + (<usize>k << 2), load<f32>(from + (<usize>k << 2)));
+function stage_f32(to: usize, queryAt: usize, d: i32): void {
+  for (let feature = 0; feature < d; feature += PAGE, to += 6 * X_ROW) {
+    const n = min(PAGE, d - feature), from = queryAt + (<usize>feature << 2);
+    let k = 0;
+    for (; k + 4 <= n; k += 4) v128.store(to + (<usize>k << 2), v128.load(from + (<usize>k << 2)));
+    for (; k < n; k++) store<f32>(to + (<usize>k << 2), load<f32>(from + (<usize>k << 2)));
+  }
 }
 
 /** Positions of the block that query i sees: [begin, end) of 0..64. */
@@ -59,11 +62,6 @@ function multiply_keys(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i3
     keysAt += Pages.groupBytes(type, PAGE);
     queriesAt += 6 * X_ROW;
   }
-}
-
-/** Where h rows of integers begin, `step` bytes apart, of `groups` times 8. */
-@inline function begin_rows(at: usize, step: usize, h: i32, groups: i32, type: u32, scalesAt: usize): void {
-  for (let row = 0; row < h; row++, at += step, scalesAt += 8) begin_dots(type, at, groups, load<i32>(scalesAt, 4));
 }
 
 /** Zeros: h rows, `step` bytes apart, of `groups` times 8 f32. */
@@ -125,32 +123,30 @@ function attend_f32(scratchAt: usize, headAt: usize, h: i32, d: i32, scale: f32,
   add_products(h, streams, blockAt + 8, stateBytes, groups, valuesAt, Pages.groupBytes(CACHE_F32, PAGE), scoresAt + (<usize>begin << 2), end - begin);
 }
 
-/** Row after row in each part, not part after part in each row: a row's reductions are waited for while the next one is computed. */
+/**
+ * Row after row in each part, not part after part in each row: a row's reductions are waited for while the next one is computed. Rows that
+ * see nothing are masked as a whole: largest -infinity, sum 0, integers 0.
+ */
 function attend_q8(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, scale: f32, from: i32, to: i32, blockAt: usize): void {
   const spansAt = Scratch.spans(scratchAt, d), scoresAt = Scratch.scores(scratchAt, d), weightsAt = Scratch.weights(scratchAt, d);
   const queryScalesAt = Scratch.queryScales(scratchAt, d), weightScalesAt = Scratch.weightScales(scratchAt, d);
-  const stateBytes = <usize>(2 + Pages.padded(d)) << 2, groups = Pages.padded(d) >> 3;
+  const stateBytes = <usize>(2 + Pages.padded(d)) << 2, groups = Pages.padded(d) >> 3, outAt = blockAt + 8;
   const valuesAt = Pages.valuesAt(headAt, type, d), keyScalesAt = headAt + Pages.keyBytes(type, d), valueScalesAt = valuesAt + Pages.valueBytes(type, d);
-  begin_rows(scoresAt + (<usize>from << 2), X_ROW, h, (to - from) >> 3, type, queryScalesAt);
+  begin_dots(type, h, scoresAt + (<usize>from << 2), X_ROW, (to - from) >> 3, queryScalesAt);
   multiply_keys(scratchAt, headAt, type, h, d, from, to, 1);
   for (let i: usize = 0; i < <usize>h; i++) {
     const seenBegin = load<i32>(spansAt + (i << 3), 0), seenEnd = load<i32>(spansAt + (i << 3), 4);
-    if (seenBegin >= seenEnd) continue;
     scores_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, scale * load<f32>(queryScalesAt + (i << 3)), keyScalesAt, seenBegin, seenEnd, from, to);
   }
   for (let i: usize = 0; i < <usize>h; i++) {
-    let largest: f32 = 0; // of what sees nothing: its integers are zeros
-    if (load<i32>(spansAt + (i << 3), 0) < load<i32>(spansAt + (i << 3), 4)) {
-      largest = weights_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, weightsAt + i * X_ROW, valueScalesAt, from, to);
-    }
-    store<f32>(weightScalesAt + (i << 3), largest);
+    store<f32>(weightScalesAt + (i << 3), weights_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, weightsAt + i * X_ROW, valueScalesAt, from, to));
   }
   for (let i: usize = 0; i < <usize>h; i++) {
     quantize_weights(type, weightsAt + i * X_ROW, weightScalesAt + (i << 3), load<f32>(weightScalesAt + (i << 3)), from, to);
   }
-  begin_rows(blockAt + 8, stateBytes, h, groups, type, weightScalesAt);
-  add_dots(type, h, blockAt + 8, stateBytes, groups, valuesAt + Pages.groupBytes(type, from), Pages.groupBytes(type, PAGE), weightsAt + (<usize>from << 1), (to - from) >> 2);
-  for (let i: usize = 0; i < <usize>h; i++) scale_outputs(blockAt + 8 + i * stateBytes, groups, load<f32>(weightScalesAt + (i << 3)));
+  begin_dots(type, h, outAt, stateBytes, groups, weightScalesAt);
+  add_dots(type, h, outAt, stateBytes, groups, valuesAt + Pages.groupBytes(type, from), Pages.groupBytes(type, PAGE), weightsAt + (<usize>from << 1), (to - from) >> 2);
+  for (let i: usize = 0; i < <usize>h; i++) scale_outputs(outAt + i * stateBytes, groups, load<f32>(weightScalesAt + (i << 3)));
 }
 
 // States are cleared and copied here, not by memory.fill and memory.copy: calls into C for 264 bytes.

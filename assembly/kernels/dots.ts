@@ -131,11 +131,16 @@ export function add_dots(type: u32, h: i32, outAt: usize, outStep: usize, groups
   }
 }
 
-/** Where sums of `groups` groups begin: what is too much of x, whose sum is given, taken off. */
-export function begin_dots(type: u32, outAt: usize, groups: i32, sum: i32): void {
-  const begin = i32x4.splat(type === CACHE_Q8_UNSIGNED ? -128 * sum : 0);
-  for (const end = outAt + (<usize>groups << 5); outAt < end; outAt += 32) {
-    v128.store(outAt, begin, 0);
-    v128.store(outAt, begin, 16);
+/**
+ * Where the sums of h rows of `groups` groups begin, outStep bytes apart: what is too much of x, taken off. [h][scale, sum of x] lie at
+ * scalesAt.
+ */
+export function begin_dots(type: u32, h: i32, outAt: usize, outStep: usize, groups: i32, scalesAt: usize): void {
+  for (let row = 0; row < h; row++, outAt += outStep, scalesAt += 8) {
+    const begin = i32x4.splat(type === CACHE_Q8_UNSIGNED ? -128 * load<i32>(scalesAt, 4) : 0);
+    for (let to = outAt, end = outAt + (<usize>groups << 5); to < end; to += 32) {
+      v128.store(to, begin, 0);
+      v128.store(to, begin, 16);
+    }
   }
 }

@@ -145,7 +145,8 @@ export function largest_magnitude(xAt: usize, n: i32): f32 {
 
 /**
  * n f32 of which none is larger than `largest` -> 16 bits, at most `most`, as an 8-bit cache of `type` is multiplied (dots.ts), zeros up to a
- * multiple of 8; their sum. NaN is 0. toAt <= xAt is allowed: eight are read before they are written.
+ * multiple of 8; their sum. NaN is 0. toAt <= xAt is allowed: eight are read before they are written,
+ * those behind the last of n too.
  */
 export function quantize_f32_q16_quads(type: u32, toAt: usize, xAt: usize, n: i32, largest: f32, most: f32): i32 {
   const inverse = inverse_scale(largest, most), ones = Lanes.ones();

@@ -68,25 +68,26 @@ export function scores_q8(scoresAt: usize, stateAt: usize, scale: f32, keyScales
 
 /**
  * Scores [from, to) (multiples of 8) of which the largest is in the state -> exp(s - max) in their place, their sum in the state, and beside
- * them these times the scales of 8-bit values, of which the largest is returned; NaN where one is. What weighs nothing may have any scale:
- * of positions that were never written.
+ * them these times the scales of 8-bit values, of which the largest is returned; NaN where one is. What is masked weighs nothing whatever
+ * its scale is: it may be of a position that was never written.
  */
 export function weights_q8(scoresAt: usize, stateAt: usize, weightsAt: usize, valueScalesAt: usize, from: i32, to: i32): f32 {
-  const largest_f32x4 = v128.load32_splat(stateAt), zero = f32x4.splat(0);
+  const largest_f32x4 = v128.load32_splat(stateAt), zero = f32x4.splat(0), masked = f32x4.splat(f32.NEGATIVE_INFINITY);
   let sum_a = zero, sum_b = zero, most_a = zero, most_b = zero;
   for (let at = <usize>from << 2, last = <usize>to << 2; at < last; at += 32) {
-    const a = Lanes.exp(f32x4.sub(v128.load(scoresAt + at, 0), largest_f32x4)), b = Lanes.exp(f32x4.sub(v128.load(scoresAt + at, 16), largest_f32x4));
-    const weight_a = v128.and(f32x4.mul(a, v128.load(valueScalesAt + at, 0)), f32x4.ne(a, zero));
-    const weight_b = v128.and(f32x4.mul(b, v128.load(valueScalesAt + at, 16)), f32x4.ne(b, zero));
+    const score_a = v128.load(scoresAt + at, 0), score_b = v128.load(scoresAt + at, 16);
+    const a = Lanes.exp(f32x4.sub(score_a, largest_f32x4)), b = Lanes.exp(f32x4.sub(score_b, largest_f32x4));
+    const weight_a = v128.and(f32x4.mul(a, v128.load(valueScalesAt + at, 0)), f32x4.ne(score_a, masked));
+    const weight_b = v128.and(f32x4.mul(b, v128.load(valueScalesAt + at, 16)), f32x4.ne(score_b, masked));
     sum_a = f32x4.add(sum_a, a); sum_b = f32x4.add(sum_b, b);
-    // As integers, of which a NaN's is the largest.
-    most_a = i32x4.max_s(most_a, weight_a); most_b = i32x4.max_s(most_b, weight_b);
+    // As integers without a sign, of which a NaN's is the largest, whatever its sign.
+    most_a = i32x4.max_u(most_a, weight_a); most_b = i32x4.max_u(most_b, weight_b);
     v128.store(scoresAt + at, a, 0); v128.store(scoresAt + at, b, 16);
     v128.store(weightsAt + at, weight_a, 0); v128.store(weightsAt + at, weight_b, 16);
   }
   store<f32>(stateAt, Lanes.sum(f32x4.add(sum_a, sum_b)), 4);
-  const four = i32x4.max_s(most_a, most_b), two = i32x4.max_s(four, v128.shuffle<i32>(four, four, 2, 3, 0, 1));
-  return f32x4.extract_lane(i32x4.max_s(two, v128.shuffle<i32>(two, two, 1, 0, 3, 2)), 0);
+  const four = i32x4.max_u(most_a, most_b), two = i32x4.max_u(four, v128.shuffle<i32>(four, four, 2, 3, 0, 1));
+  return f32x4.extract_lane(i32x4.max_u(two, v128.shuffle<i32>(two, two, 1, 0, 3, 2)), 0);
 }
 
 /** Weights [from, to) (multiples of 8) of which none is larger than `largest` -> 16 bits, in front; writes what one counts and their sum. */

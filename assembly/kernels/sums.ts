@@ -1,5 +1,5 @@
 /**
- * The two products of attention, queries with keys and weights with values: sums of a page's head over k, in one order on every path.
+ * The two products of attention over an f32 cache, queries with keys and weights with values: sums of a page's head over k, in one order on every path.
  *
  *   out [h][groups][8] += x [h][n] . w [groups][n][8]      k upwards, multiply and add apart
  *

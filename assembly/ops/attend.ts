@@ -1,9 +1,9 @@
 /** The ops that read the cache: ATTEND (blocks of keys for tiles of rows), MERGE (rows whose blocks were computed apart), PROBABILITIES (a tap). */
 
 import {
-  CACHE_F32, ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
+  ATTEND_CACHE_AT, ATTEND_CACHE_TYPE, ATTEND_CAUSAL, ATTEND_CHUNK, ATTEND_CHUNKED, ATTEND_HEADS, ATTEND_HEAD_BYTES, ATTEND_HEAD_SIZE, ATTEND_KEYS,
   ATTEND_KV_HEADS, ATTEND_OUT_AT, ATTEND_PAGES, ATTEND_PAGE_BYTES, ATTEND_PARTIALS_AT, ATTEND_QKV_AT, ATTEND_QUERIES, ATTEND_ROWS_AT, ATTEND_SCALE, ATTEND_STREAMS, ATTEND_TASKS_AT,
-  JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
+  CACHE_F32, JOIN_BLOCKS, JOIN_PARTIAL, JOIN_ROW, JOIN_WORDS, MERGE_HEADS, MERGE_HEAD_SIZE, MERGE_LIST_AT, MERGE_OUT_AT, MERGE_PARTIALS_AT, NO_PARTIAL, PAGE,
   PROBABILITIES_KEYS, PROBABILITIES_OUT_AT, ROW_POSITION, TASK_BLOCK_BEGIN, TASK_BLOCK_END, TASK_FIRST_ROW, TASK_PARTIAL, TASK_ROWS, TASK_WORDS,
 } from "../abi";
 import { attend_block, clear_state, copy_state, finish_state, merge_state, stage_query, stage_span } from "../kernels/attention";
@@ -48,11 +48,11 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
     if (partial === NO_PARTIAL) clear_state(stateAt + <usize>i * stateBytes, d);
   }
   const blockBegin = word(taskAt, TASK_BLOCK_BEGIN), blockEnd = word(taskAt, TASK_BLOCK_END);
-  const ahead = type !== CACHE_F32 && rows === 1 && word(opAt, ATTEND_STREAMS) !== 1;
+  const ahead: u32 = type !== CACHE_F32 && rows === 1 && from === 0 && blockEnd - blockBegin > 1 ? min(word(opAt, ATTEND_STREAMS), 8) : 1;
   for (let block = blockBegin; block < blockEnd; block++) {
     const page = page_of(rowsAt, firstRow, word(opAt, ATTEND_CHUNKED) !== 0, block);
     if (page >= word(opAt, ATTEND_PAGES)) return firstRow;
-    if (ahead && (block - blockBegin) % AHEAD === 0) read_ahead(opAt, scratchAt, firstRow, kvHead, block, blockEnd);
+    if (ahead > 1 && (block - blockBegin) % ahead === 0) read_ahead(opAt, scratchAt, firstRow, kvHead, block, min(block + ahead, blockEnd));
     for (let i = 0; i < h; i++) stage_mask(opAt, scratchAt, row_word(rowsAt, firstRow + i / width, ROW_POSITION), block, i, d);
     attend_block(scratchAt, head_of(opAt, page, kvHead), type, h, d, reinterpret<f32>(word(opAt, ATTEND_SCALE)), rows === 1 ? <i32>word(opAt, ATTEND_STREAMS) : 1, blockAt);
     // Where MERGE reads them, [block][head][2 + d], results of one row go when they are done: those lines were read last by another core.
@@ -75,20 +75,19 @@ function attend_tile(opAt: usize, scratchAt: usize, taskAt: usize, kvHead: i32, 
   return <usize>word(opAt, ATTEND_CACHE_AT) + <usize>page * <usize>word(opAt, ATTEND_PAGE_BYTES) + <usize>kvHead * <usize>word(opAt, ATTEND_HEAD_BYTES);
 }
 
-/** Pages of 8-bit keys and values that are read side by side before they are computed with. */
-const AHEAD: u32 = 8;
-
 /**
- * Reads the pages of blocks [block, end), of at most AHEAD, a line of each in turn. A block of an 8-bit cache is so few bytes that the
- * prefetchers of some processors never get going.
+ * Reads the pages of blocks [block, end), at most 8, a line of each in turn. A block of an 8-bit cache is so few bytes that the prefetchers
+ * of some processors never get going.
  */
 function read_ahead(opAt: usize, scratchAt: usize, row: i32, kvHead: i32, block: u32, end: u32): void {
   const placesAt = Scratch.places(scratchAt, <i32>word(opAt, ATTEND_HEAD_SIZE));
-  for (let i: u32 = 0; i < AHEAD; i++) {
-    const page = page_of(<usize>word(opAt, ATTEND_ROWS_AT), row, word(opAt, ATTEND_CHUNKED) !== 0, min(block + i, end - 1));
-    store<u32>(placesAt + (<usize>i << 2), <u32>head_of(opAt, min(page, word(opAt, ATTEND_PAGES) - 1), kvHead));
+  let count: u32 = 0;
+  for (; block < end; block++, count++) {
+    const page = page_of(<usize>word(opAt, ATTEND_ROWS_AT), row, word(opAt, ATTEND_CHUNKED) !== 0, block);
+    if (page >= word(opAt, ATTEND_PAGES)) break; // a fault when it is computed with
+    store<u32>(placesAt + (<usize>count << 2), <u32>head_of(opAt, page, kvHead));
   }
-  store<u32>(placesAt, read_places(placesAt, <usize>word(opAt, ATTEND_PAGE_BYTES)));
+  store<u32>(placesAt, read_places(placesAt, count, <usize>word(opAt, ATTEND_PAGE_BYTES)));
 }
 
 /** Positions of a block that a query at `position` sees: causal, and of its own chunk. */

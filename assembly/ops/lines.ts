@@ -16,14 +16,12 @@ export function read_lines(at: usize, bytes: usize, streams: usize): u32 {
   return seen;
 }
 
-/** The same of eight places [8] u32 that lie anywhere, `bytes` of each. */
-export function read_places(placesAt: usize, bytes: usize): u32 {
-  const a = <usize>load<u32>(placesAt, 0), b = <usize>load<u32>(placesAt, 4), c = <usize>load<u32>(placesAt, 8), d = <usize>load<u32>(placesAt, 12);
-  const e = <usize>load<u32>(placesAt, 16), f = <usize>load<u32>(placesAt, 20), g = <usize>load<u32>(placesAt, 24), h = <usize>load<u32>(placesAt, 28);
+/** The same of `count` places, u32 at placesAt, `bytes` of each. */
+export function read_places(placesAt: usize, count: u32, bytes: usize): u32 {
   let seen: u32 = 0;
+  const last = placesAt + (<usize>count << 2);
   for (let at: usize = 0; at < bytes; at += 64) {
-    seen |= load<u32>(a + at) | load<u32>(b + at) | load<u32>(c + at) | load<u32>(d + at);
-    seen |= load<u32>(e + at) | load<u32>(f + at) | load<u32>(g + at) | load<u32>(h + at);
+    for (let place = placesAt; place < last; place += 4) seen |= load<u32>(<usize>load<u32>(place) + at);
   }
   return seen;
 }

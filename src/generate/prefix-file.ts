@@ -2,7 +2,7 @@ import { PAGE } from "../../assembly/abi.ts";
 import { orAborted } from "../abortable.ts";
 import { EngineError } from "../error.ts";
 import type { ErrorCode } from "../error-codes.ts";
-import type { PageKind } from "../model/plan/pages.ts";
+import type { CacheType, PageKind } from "../model/plan/pages.ts";
 import { hashOf } from "../model/run/fingerprint.ts";
 import type { ResidentModel } from "../model/run/resident.ts";
 import type { Sequence } from "./sequence.ts";
@@ -10,7 +10,7 @@ import type { Sequence } from "./sequence.ts";
 /**
  * The keys and values of a text in a file, so that another process begins behind it. Little endian, u32:
  *
- *   header   "WMPREFIX", version 2, whole blocks of 64 ids, the first block with chunked keys, fingerprint [4]
+ *   header   "WMPREFIX", version (1, of 8-bit pages 2), whole blocks of 64 ids, the first block with chunked keys, fingerprint [4]
  *   ids      [blocks x 64], then their hash and that of the header [4]
  *   block    its full page, its hash [4]; from the first such block on its chunked page, its hash [4]
  *
@@ -19,7 +19,8 @@ import type { Sequence } from "./sequence.ts";
  */
 
 const MAGIC = "WMPREFIX";
-const VERSION = 2;
+/** Bytes of 8-bit pages stand in quads since the second. */
+const VERSIONS: Record<CacheType, number> = { f32: 1, q8: 2 };
 const HEADER_BYTES = 36;
 const HASH_BYTES = 16;
 const headBytes = (ids: number) => HEADER_BYTES + 4 * ids + HASH_BYTES;
@@ -41,7 +42,7 @@ export function* encodePrefix(resident: ResidentModel, sequence: Sequence): Gene
   const head = new Uint8Array(headBytes(sequence.computed));
   head.set(new TextEncoder().encode(MAGIC));
   const words = new Uint32Array(head.buffer);
-  words.set([VERSION, blocks, first, ...resident.fingerprint(sequence.adapter)], 2);
+  words.set([VERSIONS[resident.sizes.cache], blocks, first, ...resident.fingerprint(sequence.adapter)], 2);
   words.set(sequence.ids.slice(0, sequence.computed), HEADER_BYTES / 4);
   words.set(hashOf(head.subarray(0, head.length - HASH_BYTES)), (head.length - HASH_BYTES) / 4);
   yield head;
@@ -72,11 +73,15 @@ export async function readPrefixIds(
   if (source.size >= HEADER_BYTES) await orAborted(source.read(0, head), signal);
   const words = new Uint32Array(head.buffer);
   const [version, blocks, first] = words.subarray(2);
-  if (new TextDecoder("latin1").decode(head.subarray(0, MAGIC.length)) !== MAGIC || version !== VERSION)
-    throw refuse(source, "PREFIX_FORMAT", "not a file of a prefix", undefined, `${MAGIC}, version ${VERSION}`);
+  const wanted = VERSIONS[resident.sizes.cache];
+  const ofAny = new TextDecoder("latin1").decode(head.subarray(0, MAGIC.length)) === MAGIC;
+  if (!ofAny || !Object.values(VERSIONS).includes(version))
+    throw refuse(source, "PREFIX_FORMAT", "not a file of a prefix", undefined, `${MAGIC}, version ${wanted}`);
   const ours = resident.fingerprint(adapter);
   if (ours.some((word, index) => word !== words[5 + index]))
     throw refuse(source, "PREFIX_MODEL", "the prefix is of another model, or of another type of cache");
+  if (version !== wanted)
+    throw refuse(source, "PREFIX_FORMAT", "the pages of the prefix lie otherwise", `version ${version}`, `${wanted}`);
   const positions = blocks * PAGE;
   const context = resident.sizes.context;
   if (positions > context)

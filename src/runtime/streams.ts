@@ -4,8 +4,8 @@ import { instantiate } from "./worker.ts";
 
 /**
  * Whether this host reads memory faster as eight streams than as one: prefetchers follow one stream a page, and some begin anew with every
- * page. It decides how weights are packed (assembly/visits.ts), so it is asked before there are any, once a process: 6 to 20 ms, most of
- * them for pages. Where the clock is coarse: no.
+ * page. It decides how weights are packed (assembly/visits.ts), so it is asked before there are any, and whether pages of an 8-bit cache are read
+ * ahead; once a process: 6 to 20 ms, most of them for pages. Where the clock is coarse: no.
  *
  * Reading here, an Intel Xeon (Emerald Rapids), 14 GB/s of one stream and 22 of eight; decode of weights woven and apart, tokens/s: q8_0
  * 60 and 106 (wide 79 and 134), q4_0 104 and 146. EPYC (Zen 4), rows of q4_0, two threads: 42 GB/s and 26.

@@ -8,12 +8,12 @@ export type CacheType = "f32" | "q8";
 export type PageKind = "full" | "chunked";
 
 /** How an 8-bit cache is multiplied, with the dot of bytes that is there: the same integers, the same pages. */
-const BYTES: Record<ByteDot, number> = {
+const Q8_WORDS: Record<ByteDot, number> = {
   saturating: CACHE_Q8,
   unsigned: CACHE_Q8_UNSIGNED,
   signed: CACHE_Q8_SIGNED,
 };
-export const cacheWord = (type: CacheType, dot: ByteDot): number => (type === "f32" ? CACHE_F32 : BYTES[dot]);
+export const cacheWord = (type: CacheType, dot: ByteDot): number => (type === "f32" ? CACHE_F32 : Q8_WORDS[dot]);
 
 /**
  * What is read at once where a row alone is computed: groups of a page of f32 keys or values, whole pages of 8-bit ones (ATTEND_STREAMS, the
