@@ -75,6 +75,10 @@ it("a foreign, cut or altered file is a typed error and changes nothing", async 
   expect(await codeOf(() => model.cache.load(bytes.slice(0, 20)))).toBe("PREFIX_FORMAT");
   expect(await codeOf(() => model.cache.load(altered(0)))).toBe("PREFIX_FORMAT");
   expect(await codeOf(() => model.cache.load(altered(8)))).toBe("PREFIX_FORMAT");
+  // The version of 8-bit pages, in a file that is of this model otherwise.
+  const otherwise = bytes.slice();
+  otherwise[8] = 2;
+  expect(await codeOf(() => model.cache.load(otherwise))).toBe("PREFIX_FORMAT");
   expect(await codeOf(() => model.cache.load(altered(21)))).toBe("PREFIX_MODEL");
   const seed = Math.floor(Math.random() * 2 ** 31);
   for (let round = 0; round < 60; round++) {

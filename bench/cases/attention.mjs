@@ -157,22 +157,22 @@ const finish = {
   },
 };
 
-const stage = {
+const stage = (cache, loop) => ({
   kernel: "stage_query",
-  shape: `6 queries of ${D}`,
+  shape: `6 queries of ${D}, ${cache} cache`,
   group: "attention",
   exports: ["stage_query"],
   bytes: 6 * D * 8,
-  loop: { name: "copy", operands: () => [new Float32Array(6 * D), noise(6 * D)], sizes: [6 * D] },
+  loop,
   prepare({ stage_query }, arena) {
     const queries = arena.floats(6 * D);
     const scratch = arena.zeros(6 * D * 4);
     const call = () => {
-      for (let i = 0; i < 6; i++) stage_query(scratch, queries + i * D * 4, CACHE.f32.code, i, D);
+      for (let i = 0; i < 6; i++) stage_query(scratch, queries + i * D * 4, CACHE[cache].code, i, D);
     };
     return { call, outputs: [[scratch, 6 * D * 4]] };
   },
-};
+});
 
 /** A page filled, position by position. */
 function store(kernel, cache, loop) {
@@ -204,7 +204,12 @@ export const attention = [
   fromMemory("q8", 3, 1),
   merge,
   finish,
-  stage,
+  stage("f32", { name: "copy", operands: () => [new Float32Array(6 * D), noise(6 * D)], sizes: [6 * D] }),
+  stage("q8", {
+    name: "quantizePositions",
+    operands: () => [new Int8Array(6 * D), new Float32Array(6), noise(6 * D)],
+    sizes: [6, D],
+  }),
   store("store_cache_f32", "f32", {
     name: "copy",
     operands: () => [new Float32Array(COUNT), noise(COUNT)],
