@@ -153,6 +153,7 @@ const REGISTRY = "assembly/forms/form.ts";
 const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/attention.ts -> assembly/kernels/cache.ts": "pages are its operands",
   "assembly/kernels/attention.ts -> assembly/kernels/sums.ts": "its two products",
+  "assembly/kernels/cache.ts -> assembly/kernels/quantize.ts": "the largest of a position",
   "assembly/kernels/attention.ts -> assembly/kernels/dots.ts": "the same in integers",
   "assembly/kernels/attention.ts -> assembly/kernels/softmax.ts": "between the two products",
   "assembly/kernels/attention.ts -> assembly/kernels/quantize.ts": "queries beside an 8-bit cache",

@@ -10,6 +10,8 @@
  */
 
 import { CACHE_F32, CACHE_Q8, PAGE } from "../abi";
+import { Lanes } from "../lanes";
+import { largest_magnitude } from "./quantize";
 
 export class Pages {
   @inline static padded(headSize: i32): i32 {
@@ -72,24 +74,33 @@ export function store_cache_q8(headAt: usize, keyAt: usize, valueAt: usize, posi
   const valuesAt = Pages.valuesAt(headAt, CACHE_Q8, headSize), keyScale = scale_of(keyAt, headSize), valueScale = scale_of(valueAt, headSize);
   store<f32>(headAt + Pages.keyBytes(CACHE_Q8, headSize) + (<usize>position << 2), keyScale);
   store<f32>(valuesAt + Pages.valueBytes(CACHE_Q8, headSize) + (<usize>position << 2), valueScale);
-  for (let feature = 0; feature < headSize; feature++) {
+  const quads = headSize & ~3;
+  let keyTo = headAt + <usize>(position >> 3) * Pages.groupBytes(CACHE_Q8, headSize) + (<usize>(position & 7) << 2);
+  for (let feature = 0; feature < quads; feature += 4, keyTo += 32) {
+    const from = <usize>feature << 2, valueTo = valuesAt + value_index_q8(position, feature);
+    const both_i16x8 = i16x8.narrow_i32x4_s(quantized(v128.load(keyAt + from), keyScale), quantized(v128.load(valueAt + from), valueScale));
+    const both_i8x16 = i8x16.narrow_i16x8_s(both_i16x8, both_i16x8);
+    v128.store32_lane(keyTo, both_i8x16, 0);
+    v128.store8_lane(valueTo, both_i8x16, 4, 0); v128.store8_lane(valueTo, both_i8x16, 5, 4);
+    v128.store8_lane(valueTo, both_i8x16, 6, 8); v128.store8_lane(valueTo, both_i8x16, 7, 12);
+  }
+  for (let feature = quads; feature < headSize; feature++) {
     const from = <usize>feature << 2;
-    store<i8>(headAt + quad_index(feature, position >> 3, position & 7, Pages.groupBytes(CACHE_Q8, headSize)), quantized(load<f32>(keyAt + from), keyScale));
-    store<i8>(valuesAt + quad_index(position, feature >> 3, feature & 7, Pages.groupBytes(CACHE_Q8, PAGE)), quantized(load<f32>(valueAt + from), valueScale));
+    store<i8>(keyTo + <usize>(feature & 3), <i8>i32x4.extract_lane(quantized(v128.load32_zero(keyAt + from), keyScale), 0));
+    store<i8>(valuesAt + value_index_q8(position, feature), <i8>i32x4.extract_lane(quantized(v128.load32_zero(valueAt + from), valueScale), 0));
   }
 }
 
-/** Where k of output `lane` of a group lies: [groups][k / 4][8][4]. */
-@inline function quad_index(k: i32, group: i32, lane: i32, groupBytes: usize): usize {
-  return <usize>group * groupBytes + (<usize>((k & ~3) << 3) + <usize>(lane << 2) + <usize>(k & 3));
+@inline function value_index_q8(position: i32, feature: i32): usize {
+  return <usize>(feature >> 3) * Pages.groupBytes(CACHE_Q8, PAGE) + (<usize>((position & ~3) << 3) + <usize>((feature & 7) << 2) + <usize>(position & 3));
 }
 
 function scale_of(xAt: usize, size: i32): f32 {
-  let largest: f32 = 0;
-  for (let i = 0; i < size; i++) largest = max(largest, abs(load<f32>(xAt + (<usize>i << 2))));
-  return largest / 127;
+  return largest_magnitude(xAt, size) / 127;
 }
 
-@inline function quantized(x: f32, scale: f32): i8 {
-  return scale === 0 ? 0 : <i8><i32>max<f32>(-127, min<f32>(127, nearest(x / scale)));
+/** Integers of four f32; zeros where the scale is 0. */
+@inline function quantized(x: v128, scale: f32): v128 {
+  const most = i32x4.splat(127), nearest = i32x4.min_s(most, i32x4.max_s(i32x4.neg(most), Lanes.nearest(f32x4.div(x, f32x4.splat(scale)))));
+  return v128.and(nearest, f32x4.ne(f32x4.splat(scale), f32x4.splat(0)));
 }
