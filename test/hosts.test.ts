@@ -4,7 +4,7 @@ import { MODEL, PROJECT, RUNTIMES, runToEnd, titleOf } from "./runtimes.ts";
 /** The runtimes that npm brings: the same bits, and what breaks ends in a typed error with nothing left running. */
 
 /** SHA-256 of the logits of scripts/conformance/case.mjs, as `npm run conformance` prints it for every runtime. */
-const DIGEST = "fbc05900c225b11cc55b5c91aae51da1d9a7ac82ae2ed6b9852dc3effc3b9732";
+const DIGEST = "a4e11bb36bff3efc3e053bb854d3230ee5eeac7a66df10dd563bc23b38dbb0e6";
 
 const FAULTS = {
   "worker dies": "WORKER_EXIT",

@@ -32,7 +32,7 @@ const CONFIG = {
 /** The quantised ones: their bits are the same in both builds. */
 const TYPES = "q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 tq1_0 tq2_0".split(" ");
 
-/** Beside these 8 bits of activations meet a dot of bytes where the processor's is exact, and pairs of i16 elsewhere. */
+/** Beside these 8 bits of activations meet a dot of bytes where the processor's is exact, and pairs of i16 elsewhere; so does an 8-bit cache. */
 const SIGNED_BYTES = ["q8_0", "iq4_nl", "iq4_xs"];
 
 /** -> { digest: SHA-256 over the f32 logits of every step, rate: generated tokens a second, info }. */
@@ -66,15 +66,16 @@ export async function conform({ loadModel, createModel }, source, options) {
   }
 }
 
-/** Logits behind one row, several and many. */
+/** Logits behind one row, several and many, in one page of the cache and in two. */
 async function everyType(createModel, options) {
   const all = [];
   const q8 = SIGNED_BYTES.map((type) => ({ type, activations: "q8" }));
-  for (const met of [...TYPES.map((type) => ({ type })), ...q8]) {
+  const cached = ["q8_0", "q4_k"].map((type) => ({ type, cache: "q8" }));
+  for (const met of [...TYPES.map((type) => ({ type })), ...q8, ...cached]) {
     const model = await createModel(CONFIG, { seed: 1, ...met, ...options });
     try {
       const session = model.session();
-      for (const count of [1, 4, 40, 41]) {
+      for (const count of [1, 4, 40, 41, 100, 101]) {
         await session.sync(Array.from({ length: count }, (_, index) => (index * 37) % CONFIG.vocab_size));
         all.push(...(await session.logits()));
       }
