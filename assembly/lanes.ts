@@ -26,7 +26,8 @@ const EXP = memory.data<f32>([
  * be the end of one of these, and takes them for zeros.
  */
 const WORDS = memory.data<u32>([
-  0x0f0f0f0f, 0x30303030, 0x10101010, 0x00010001, 0x0000ffff, 0x8fffffff, 0x77800000, 0x8fffe000, 0x4b400000, 0x80808080, 0x00ff00ff, 127, 0xc2b0999a, 0, 0, 0,
+  0x0f0f0f0f, 0x30303030, 0x10101010, 0x00010001, 0x0000ffff, 0x8fffffff, 0x77800000, 0x8fffe000, 0x4b400000, 0x80808080, 0x00ff00ff, 127, 0xc2b0999a, 0xff80ff80,
+  0x01010101, 0xfff8fff8, 0xfff0fff0, 0, 0, 0,
 ], 64);
 
 export class Lanes {
@@ -42,6 +43,14 @@ export class Lanes {
   @inline static halves(): v128 { return v128.load32_splat(WORDS, 16); }
   /** Bytes of 128. */
   @inline static signs(): v128 { return v128.load32_splat(WORDS, 36); }
+  /** i16 of -128. */
+  @inline static leastBytes(): v128 { return v128.load32_splat(WORDS, 52); }
+  /** i16 of -8. */
+  @inline static lessEights(): v128 { return v128.load32_splat(WORDS, 60); }
+  /** i16 of -16. */
+  @inline static lessSixteens(): v128 { return v128.load32_splat(WORDS, 64); }
+  /** Bytes of 1. */
+  @inline static byteOnes(): v128 { return v128.load32_splat(WORDS, 56); }
 
   /** sum + a * b: one rounding in the relaxed build where it is FUSED, else two. */
   @inline static multiplyAdd(a: v128, b: v128, sum: v128, roundings: i32): v128 {

@@ -47,7 +47,7 @@ export class Bytes {
 
   /** Where the sum of a block begins: its activations' sums of halves lie at `sumsAt`. */
   @inline static begin(signed: bool, sumsAt: usize): v128 {
-    return signed ? i32x4.splat(0) : i32x4.dot_i16x8_s(v128.load32_splat(sumsAt), i16x8.splat(-128));
+    return signed ? i32x4.splat(0) : i32x4.dot_i16x8_s(v128.load32_splat(sumsAt), Lanes.leastBytes());
   }
 
   @inline static rows(type: u32, signed: bool, h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {

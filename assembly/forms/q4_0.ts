@@ -27,7 +27,7 @@ const STEP: usize = VISIT_STEP;
 class Tile {
   /** s + (gathered - 8 * sum of x) * (row scale * output scales). */
   @inline static scale(sum: v128, gathered: v128, ones: v128, offset: v128, row: v128, scales: v128, add: bool): v128 {
-    const dot = add ? gathered : i32x4.sub(i32x4.dot_i16x8_s(gathered, ones), offset);
+    const dot = add ? gathered : i32x4.add(i32x4.dot_i16x8_s(gathered, ones), offset);
     return Lanes.addScaled(sum, dot, row, scales);
   }
 
@@ -38,11 +38,11 @@ class Tile {
 
   /** Nibbles count from 0: where sums are i32 they begin with that taken off, else it is taken off at the end. */
   @inline static begin(blockSumAt: usize, add: bool): v128 {
-    return add ? i32x4.dot_i16x8_s(v128.load32_splat(blockSumAt), i16x8.splat(-8)) : i16x8.splat(0);
+    return add ? i32x4.dot_i16x8_s(v128.load32_splat(blockSumAt), Lanes.lessEights()) : i16x8.splat(0);
   }
 
   @inline static offset(blockSumAt: usize, add: bool): v128 {
-    return add ? i32x4.splat(0) : i32x4.dot_i16x8_s(v128.load32_splat(blockSumAt), i16x8.splat(8));
+    return add ? i32x4.splat(0) : i32x4.dot_i16x8_s(v128.load32_splat(blockSumAt), Lanes.lessEights());
   }
 
   /** [4 outputs][4 k] codes -> one half of four rows of k. */

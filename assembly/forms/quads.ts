@@ -80,7 +80,7 @@ export class Quads {
   /** s + row * (scales * integers + mins * sums of x). */
   @inline static close(type: u32, sum: v128, integers: v128, row: v128, sums: v128, scales: v128, mins: v128): v128 {
     if (type === TYPE_Q5_0) {
-      const dot = i32x4.sub(integers, i32x4.dot_i16x8_s(sums, i16x8.splat(16)));
+      const dot = i32x4.add(integers, i32x4.dot_i16x8_s(sums, Lanes.lessSixteens()));
       return Lanes.addScaled(sum, dot, row, scales);
     }
     const codes = f32x4.mul(scales, f32x4.convert_i32x4_s(integers));
