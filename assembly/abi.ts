@@ -34,6 +34,8 @@ export const FORM_F32 = 0;
 export const FORM_Q16_PAIRS = 1;
 /** [cols / 4][tile rows] quads of i8; scales as above; sums [blocks][tile rows]: of the first and of the last 16 inputs, i16 each */
 export const FORM_Q8_QUADS = 2;
+/** As FORM_Q16_PAIRS, in bytes: of a block 8 quads of high ones, then 8 of low ones; instead of sums -128 x that of the high ones, i32 (forms/sixteens.ts). */
+export const FORM_Q16_BYTES = 5;
 /** As FORM_Q16_PAIRS, of 8 bits each: beside signed bytes where no dot takes quads of them (forms/bytes.ts). */
 export const FORM_Q8_PAIRS = 3;
 /**
@@ -75,10 +77,7 @@ export const TYPE_Q8_0_QUADS = 19, TYPE_IQ4_NL_QUADS = 20, TYPE_APART = 32; // b
 // ---- kernels of MATMUL: what MATRIX_TILE and MATRIX_ROW name; all of one form give the same bits ----
 
 /** Weights of f32, or dequantised to it; `_FUSED` rounds a multiply-add once where the build can, `TILE2` takes two groups for 256-bit pairs. */
-export const KERNEL_TILE_F32 = 1;
-export const KERNEL_TILE_F32_FUSED = 2;
-export const KERNEL_TILE2_F32 = 3;
-export const KERNEL_TILE2_F32_FUSED = 4;
+export const KERNEL_TILE_F32 = 1, KERNEL_TILE_F32_FUSED = 2, KERNEL_TILE2_F32 = 3, KERNEL_TILE2_F32_FUSED = 4;
 /** From here on tiles meet integers. */
 export const KERNEL_INTEGER = 5;
 export const KERNEL_TILE_Q8_0_Q16 = 5;
@@ -93,6 +92,9 @@ export const KERNEL_TILE_Q5_1_Q8 = 14;
 export const KERNEL_TILE_Q8_0_Q16_TWO = 15;
 /** Where the dot of bytes takes an unsigned one, or a signed one (forms/bytes.ts). */
 export const KERNEL_TILE_Q8_0_Q8 = 16, KERNEL_TILE_Q8_0_Q8_SIGNED = 17, KERNEL_TILE_IQ4_NL_Q8 = 18, KERNEL_TILE_IQ4_NL_Q8_SIGNED = 19;
+/** As these, beside activations of 16 bits in bytes (forms/sixteens.ts); `TILE2` takes two groups for 256-bit pairs. */
+export const KERNEL_TILE_Q8_0_Q16_BYTES = 58, KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED = 59, KERNEL_TILE2_Q8_0_Q16_BYTES = 60;
+export const KERNEL_GEMV4_Q8_0_Q16_BYTES = 61, KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED = 62;
 /** One row: four groups at a time. */
 export const KERNEL_GEMV4_F32_F32 = 32, KERNEL_GEMV4_F32_F32_FUSED = 33;
 export const KERNEL_GEMV4_F16_F32 = 34, KERNEL_GEMV4_F16_F32_FUSED = 35;
@@ -111,8 +113,7 @@ export const KERNEL_GEMV4_Q8_0_Q8 = 47, KERNEL_GEMV4_Q8_0_Q8_SIGNED = 48, KERNEL
 
 // ---- cache types ----
 
-/** 8-bit pages are the same for all three ways of multiplying them (kernels/dots.ts). */
-export const CACHE_F32 = 0, CACHE_Q8 = 1, CACHE_Q8_UNSIGNED = 2, CACHE_Q8_SIGNED = 3;
+export const CACHE_F32 = 0, CACHE_Q8 = 1, CACHE_Q8_UNSIGNED = 2, CACHE_Q8_SIGNED = 3; // pages are the same for all three (kernels/dots.ts)
 
 // ---- control block: u32 words from CONTROL_AT, groups of writers on cache lines of their own ----
 

@@ -9,12 +9,14 @@
  * have fewer groups. A step is the distance between 32 bytes of a group and its next 32.
  */
 
-import { GROUP, VISIT_GROUPS, VISIT_STEP } from "./abi";
+import { GROUP, TILE_ROWS, VISIT_GROUPS, VISIT_STEP } from "./abi";
 
 /** Bytes of a group before those of the next one: from its 32 to its next 32 where groups lie apart. */
 export const VISIT_UNIT: usize = VISIT_STEP / VISIT_GROUPS;
 /** Bytes of the sums of one row over a visit. */
 export const VISIT_SUMS: usize = VISIT_GROUPS * GROUP * 4;
+/** Bytes of the sums of a tile over one group. */
+export const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
 
 export class Visits {
   /** Groups of `rows` outputs. */

@@ -10,17 +10,6 @@ export type ActivationType = "q8" | "q16" | "f32";
 /** What this host's dot of bytes makes of a weight beyond 0..127 (runtime/dot.ts). */
 export type ByteDot = "unsigned" | "signed" | "saturating";
 
-/** Which integers weights meet is a matter of these. */
-export interface Met {
-  readonly activations: ActivationType;
-  readonly dot: ByteDot;
-  /** Types that are packed with the groups of a visit apart, where they have `apart`; absent: none. */
-  readonly apart?: readonly StoredType[] | undefined;
-}
-
-/** What weights meet: f32, or integers of 16 bits or 8, pairs of them as i16 or quads as i8; "q8 supers": those with one scale for 256. */
-export type PanelForm = "f32" | "q16 pairs" | "q8 pairs" | "q8 quads" | "q8 supers";
-
 /** Kernels of one form by name, with their ids: all of them give the same bits. The first is taken where nothing speaks for another. */
 export interface Candidates {
   /** For several rows of activations. */
@@ -30,6 +19,9 @@ export interface Candidates {
   /** The tile that is taken first where vectors are paired into 256 bits. */
   readonly wide?: string;
 }
+
+/** Kernels that take what the dot of bytes takes. */
+type ByExactDot = Readonly<Record<Exclude<ByteDot, "saturating">, Candidates>>;
 
 interface TypeRow {
   /** Its number in programs. */
@@ -62,9 +54,14 @@ interface TypeRow {
   readonly apart?: true;
   /** The integers that it meets unless activations are f32. */
   readonly integers?: Candidates;
-  /** The same of weights of signed bytes: in pairs everywhere; in quads, packed as `word` says, where the dot of bytes is exact. */
-  readonly signedBytes?: Readonly<Record<"pairs" | Exclude<ByteDot, "saturating">, Candidates>> & {
+  /**
+   * The same of weights of signed bytes: in pairs everywhere; in quads, packed as `word` says, where the dot of bytes is exact. Of 16 bits as
+   * bytes, if it has such kernels, likewise.
+   */
+  readonly signedBytes?: ByExactDot & {
+    readonly pairs: Candidates;
     readonly word: number;
+    readonly sixteens?: ByExactDot;
   };
 }
 
@@ -119,6 +116,20 @@ export const WEIGHT_TYPES = {
       signed: {
         tiles: { tile_q8_0_q8_signed: abi.KERNEL_TILE_Q8_0_Q8_SIGNED },
         rows: { gemv4_q8_0_q8_signed: abi.KERNEL_GEMV4_Q8_0_Q8_SIGNED },
+      },
+      sixteens: {
+        unsigned: {
+          tiles: {
+            tile_q8_0_q16_bytes: abi.KERNEL_TILE_Q8_0_Q16_BYTES,
+            tile2_q8_0_q16_bytes: abi.KERNEL_TILE2_Q8_0_Q16_BYTES,
+          },
+          wide: "tile2_q8_0_q16_bytes",
+          rows: { gemv4_q8_0_q16_bytes: abi.KERNEL_GEMV4_Q8_0_Q16_BYTES },
+        },
+        signed: {
+          tiles: { tile_q8_0_q16_bytes_signed: abi.KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED },
+          rows: { gemv4_q8_0_q16_bytes_signed: abi.KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED },
+        },
       },
     },
     digests: {
@@ -341,41 +352,3 @@ export function bytesOf(type: StoredType, count: number): number {
 export const isQuantized = (type: StoredType): boolean => WEIGHT_TYPES[type].elements > 1;
 
 export const isFloat = (type: StoredType): boolean => type === "f32" || type === "f16" || type === "bf16";
-
-/** What weights meet whose codes fit every dot of bytes. */
-const integerForm = (type: StoredType): PanelForm =>
-  WEIGHT_TYPES[type].elements === abi.SUPER_COLS ? "q8 supers" : "q8 quads";
-
-/** The form of activations that weights of a type are multiplied with. */
-export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {
-  const { integers, signedBytes } = weightType(type);
-  if (activations === "f32" || !(integers || signedBytes)) return "f32";
-  if (integers) return integerForm(type);
-  return activations === "q16" ? "q16 pairs" : dot === "saturating" ? "q8 pairs" : "q8 quads";
-}
-
-/** How weights are packed, as programs say it. */
-export function packedWord(type: StoredType, met: Met): number {
-  const { word, signedBytes, apart } = weightType(type);
-  const form = formOf(type, met);
-  const packed = signedBytes && form === "q8 quads" ? signedBytes.word : word;
-  return apart && form !== "f32" && met.apart?.includes(type) ? packed | abi.TYPE_APART : packed;
-}
-
-const FLOAT_TILES = { tile_f32: abi.KERNEL_TILE_F32, tile2_f32: abi.KERNEL_TILE2_F32 };
-const FUSED_TILES = { tile_f32_fused: abi.KERNEL_TILE_F32_FUSED, tile2_f32_fused: abi.KERNEL_TILE2_F32_FUSED };
-
-/** All kernels that may multiply weights of a type with activations of a form; `fused`: float ones round a multiply-add once. */
-export function candidatesOf(
-  type: StoredType,
-  form: PanelForm,
-  { fused, dot }: { readonly fused: boolean; readonly dot: ByteDot },
-): Candidates | undefined {
-  const { integers, signedBytes, rows = {}, fusedRows = {} } = weightType(type);
-  if (integers && form !== "f32") return form === integerForm(type) ? integers : undefined;
-  if (form === "q8 quads") return dot === "saturating" ? undefined : signedBytes?.[dot];
-  if (form !== "f32") return form === "q8 supers" ? undefined : signedBytes?.pairs;
-  return fused
-    ? { tiles: FUSED_TILES, rows: fusedRows, wide: "tile2_f32_fused" }
-    : { tiles: FLOAT_TILES, rows, wide: "tile2_f32" };
-}

@@ -10,9 +10,10 @@ import { KernelChoices } from "../src/model/run/choices.ts";
 import { readHfVision } from "../src/model/vision/config.ts";
 import { makeTowerMemory, planTower } from "../src/model/vision/tower.ts";
 import { mapVision } from "../src/model/vision/weights.ts";
+import { candidatesOf, formOf } from "../src/runtime/forms.ts";
 import { choiceAsFor } from "../src/runtime/kernels.ts";
 import { fastest } from "../src/runtime/tuning.ts";
-import { candidatesOf, formOf, weightType } from "../src/weight-types.ts";
+import { weightType } from "../src/weight-types.ts";
 import { byteModel } from "./small-models.ts";
 import { visionFolder } from "./vision-golden.ts";
 

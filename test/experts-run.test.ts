@@ -10,7 +10,7 @@ import { formsOf, weightsFrom } from "./stored-weights.ts";
 
 const random = new Random(SEED);
 
-describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) => {
+describe.each(weightsFrom(random))(`run: weights of $name, seed ${SEED}`, (weight) => {
   it("ROUTE, PANEL, MATMUL, SwiGLU, COMBINE, ADD: a mixture of 5 experts, 1..20 rows: NMSE <= 1e-10, 8-bit 2e-3; a row alone: the same bits", () => {
     const [experts, cols, hidden] = [5, 64, 32].map((n, i) => (i ? Math.max(n, weight.step) : n));
     const [gateUp, down] = [0, 1].map((i) =>
@@ -30,73 +30,77 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
         random.floats(rows * experts).map(Math.round),
       ];
       const run = (form: number, row: number, count: number, cut: boolean) =>
-        onBoth((kernels, arena) => {
-          const entries = count * used;
-          const [gateUps, downs] = [
-            packOps(kernels, arena, weight, gateUp, 2 * hidden, cols),
-            packOps(kernels, arena, weight, down, cols, hidden),
-          ];
-          const stream = arena.inout(x.slice(row * cols, (row + count) * cols));
-          const [branch, added] = [arena.out(stream.bytes), arena.out(stream.bytes)];
-          const [picks, scores, gather, segments] = [entries, entries, entries, 1 + 3 * experts].map(
-            (words) => arena.out(words * 4).at,
-          );
-          const [both, out] = [arena.out(entries * hidden * 8).at, arena.out(entries * cols * 4).at];
-          const [[panel, matrix], [panelDown, matrixDown]] = [
-            panelRoom(arena, form, entries, cols),
-            panelRoom(arena, form, entries, hidden),
-          ];
-          const route = {
-            LOGITS_AT: arena.in(logits.slice(row * experts, (row + count) * experts)),
-            EXPERTS: experts,
-            USED: used,
-            SOFTMAX: softmax,
-          };
-          const routed = { PICKS_AT: picks, SCORES_AT: scores, GATHER_AT: gather, SEGMENTS_AT: segments };
-          const normed = {
-            GATHER_AT: gather,
-            SOURCE_AT: stream.at,
-            STRIDE: cols,
-            COLS: cols,
-            TRANSFORM: abi.TRANSFORM_NORM,
-            WEIGHT_AT: arena.in(norm),
-            EPS: bits(eps),
-          };
-          const gated = {
-            SOURCE_AT: both,
-            STRIDE: 2 * hidden,
-            COLS: hidden,
-            TRANSFORM: abi.TRANSFORM_SWIGLU,
-            SCORES_AT: softmax ? 0 : scores,
-          };
-          const inner = { SEGMENTS_AT: segments, TILES: 1 };
-          const [[first], [second]] = [cols, hidden].map((width) => choicesOf(weight.kept, form, width));
-          const wide = { TABLE_AT: gateUps.table, ROWS: 2 * hidden, COLS: cols, OUT_AT: both, STRIDE: 2 * hidden };
-          const narrow = { TABLE_AT: downs.table, ROWS: cols, COLS: hidden, OUT_AT: out, STRIDE: cols };
-          const sum = {
-            X_AT: 0,
-            COLS: cols,
-            SHARED_AT: arena.in(shared.slice(row * cols, (row + count) * cols)),
-            EXPERTS_AT: out,
-            USED: used,
-            PICKS_AT: picks,
-            SCORES_AT: softmax ? scores : 0,
-            OUT_AT: branch.at,
-          };
-          const ops = [
-            op("ROUTE", { ...route, ...routed }),
-            op("PANEL", { SEGMENTS_AT: segments, ...normed, ...panel }),
-            matmul({ ...inner, ...first, ...wide, ...matrix }),
-            op("PANEL", { SEGMENTS_AT: segments, ...gated, ...panelDown }),
-            matmul({ ...inner, ...second, ...narrow, ...matrixDown }),
-            op("COMBINE", sum),
-            op("COMBINE", { ...sum, X_AT: stream.at, OUT_AT: added.at }),
-            op("ADD", { X_AT: stream.at, BRANCH_AT: branch.at, COLS: cols, OUT_AT: stream.at }),
-          ];
-          runThrough(kernels, arena, [...gateUps.ops, ...downs.ops, ...ops], count, { cut });
-          expectSameBits(arena.f32(added), arena.f32(stream), "the branch added at once");
-          return [arena.f32(branch), arena.f32(stream)] as const;
-        });
+        onBoth(
+          (kernels, arena) => {
+            const entries = count * used;
+            const [gateUps, downs] = [
+              packOps(kernels, arena, weight, gateUp, 2 * hidden, cols),
+              packOps(kernels, arena, weight, down, cols, hidden),
+            ];
+            const stream = arena.inout(x.slice(row * cols, (row + count) * cols));
+            const [branch, added] = [arena.out(stream.bytes), arena.out(stream.bytes)];
+            const [picks, scores, gather, segments] = [entries, entries, entries, 1 + 3 * experts].map(
+              (words) => arena.out(words * 4).at,
+            );
+            const [both, out] = [arena.out(entries * hidden * 8).at, arena.out(entries * cols * 4).at];
+            const [[panel, matrix], [panelDown, matrixDown]] = [
+              panelRoom(arena, form, entries, cols),
+              panelRoom(arena, form, entries, hidden),
+            ];
+            const route = {
+              LOGITS_AT: arena.in(logits.slice(row * experts, (row + count) * experts)),
+              EXPERTS: experts,
+              USED: used,
+              SOFTMAX: softmax,
+            };
+            const routed = { PICKS_AT: picks, SCORES_AT: scores, GATHER_AT: gather, SEGMENTS_AT: segments };
+            const normed = {
+              GATHER_AT: gather,
+              SOURCE_AT: stream.at,
+              STRIDE: cols,
+              COLS: cols,
+              TRANSFORM: abi.TRANSFORM_NORM,
+              WEIGHT_AT: arena.in(norm),
+              EPS: bits(eps),
+            };
+            const gated = {
+              SOURCE_AT: both,
+              STRIDE: 2 * hidden,
+              COLS: hidden,
+              TRANSFORM: abi.TRANSFORM_SWIGLU,
+              SCORES_AT: softmax ? 0 : scores,
+            };
+            const inner = { SEGMENTS_AT: segments, TILES: 1 };
+            const [[first], [second]] = [cols, hidden].map((width) => choicesOf(weight, form, width));
+            const wide = { TABLE_AT: gateUps.table, ROWS: 2 * hidden, COLS: cols, OUT_AT: both, STRIDE: 2 * hidden };
+            const narrow = { TABLE_AT: downs.table, ROWS: cols, COLS: hidden, OUT_AT: out, STRIDE: cols };
+            const sum = {
+              X_AT: 0,
+              COLS: cols,
+              SHARED_AT: arena.in(shared.slice(row * cols, (row + count) * cols)),
+              EXPERTS_AT: out,
+              USED: used,
+              PICKS_AT: picks,
+              SCORES_AT: softmax ? scores : 0,
+              OUT_AT: branch.at,
+            };
+            const ops = [
+              op("ROUTE", { ...route, ...routed }),
+              op("PANEL", { SEGMENTS_AT: segments, ...normed, ...panel }),
+              matmul({ ...inner, ...first, ...wide, ...matrix }),
+              op("PANEL", { SEGMENTS_AT: segments, ...gated, ...panelDown }),
+              matmul({ ...inner, ...second, ...narrow, ...matrixDown }),
+              op("COMBINE", sum),
+              op("COMBINE", { ...sum, X_AT: stream.at, OUT_AT: added.at }),
+              op("ADD", { X_AT: stream.at, BRANCH_AT: branch.at, COLS: cols, OUT_AT: stream.at }),
+            ];
+            runThrough(kernels, arena, [...gateUps.ops, ...downs.ops, ...ops], count, { cut });
+            expectSameBits(arena.f32(added), arena.f32(stream), "the branch added at once");
+            return [arena.f32(branch), arena.f32(stream)] as const;
+          },
+          0,
+          form === abi.FORM_F32 ? undefined : weight.dot,
+        );
       const expected = Float64Array.from(shared);
       for (const { row, expert, score } of oracle.buckets(logits, experts, used, softmax !== 0)) {
         const input = oracle.rmsNorm(x.slice(row * cols, (row + 1) * cols), norm, eps);

@@ -6,10 +6,11 @@ import * as abi from "../assembly/abi.ts";
 import { weightType } from "../src/weight-types.ts";
 import { integerSums, termsOf, valuesOf } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
-import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
+import { type Arena, expectSameBits, hasDot, type KernelName, type Kernels, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
 import {
   arePairs,
+  bytesIn,
   FORMATS,
   type Format,
   pack,
@@ -26,8 +27,14 @@ const HEIGHTS = [1, 2, 3, 4, 5, 6];
 /** Blocks of 1 to 1/16 of the largest. */
 const uneven = (count: number) => random.floats(count).map((value, k) => value / 2 ** ((k >> 5) % 5));
 
-/** One group of 8 outputs: [h][8]. */
-function tile(format: Format, stored: Uint8Array, rows: readonly oracle.QuantizedRow[], shift = 0): Float32Array {
+/** One group of 8 outputs: [h][8]; in the relaxed build where the processor has `dot`. */
+function tile(
+  format: Format,
+  stored: Uint8Array,
+  rows: readonly oracle.QuantizedRow[],
+  shift = 0,
+  dot = format.dot,
+): Float32Array {
   return onBoth(
     (kernels, arena) => {
       const packed = pack(kernels, arena, format, stored, 8, rows[0].q.length);
@@ -36,6 +43,10 @@ function tile(format: Format, stored: Uint8Array, rows: readonly oracle.Quantize
       kernels[format.tile](...operands);
       const gathered = arena.f32(out).slice();
       for (const other of format.others) {
+        if (other.startsWith("tile2_")) {
+          expectPair(kernels, arena, format, other, stored, rows, gathered);
+          continue;
+        }
         const own = arena.out(rows.length * 32);
         kernels[other](operands[0], own.at, ...operands.slice(2));
         expectSameBits(arena.f32(own), gathered, other);
@@ -43,13 +54,38 @@ function tile(format: Format, stored: Uint8Array, rows: readonly oracle.Quantize
       return gathered;
     },
     shift,
-    format.dot,
+    dot,
   );
 }
 
+/** A tile of two groups, woven and apart: the bits of the single one, of which the second group holds the outputs turned by one. */
+function expectPair(
+  kernels: Kernels,
+  arena: Arena,
+  format: Format,
+  name: KernelName,
+  stored: Uint8Array,
+  rows: readonly oracle.QuantizedRow[],
+  single: Float32Array,
+): void {
+  const [cols, rowBytes] = [rows[0].q.length, stored.length / 8];
+  const both = Uint8Array.from([...stored, ...stored.subarray(rowBytes), ...stored.subarray(0, rowBytes)]);
+  const turned = single.map((_, at) => single[(at & ~7) | ((at + 1) & 7)]);
+  for (const word of [format.word, format.word | abi.TYPE_APART]) {
+    const apart = word !== format.word;
+    const packed = pack(kernels, arena, { ...format, word }, both, 16, cols);
+    const out = arena.out(2 * abi.TILE_ROWS * 32);
+    const [lane, step] = apart ? [kernels.group_bytes(word, cols), 32] : [32, stepOf(0, 2)];
+    kernels[name](rows.length, out.at, packed.at, lane, step, ...panelOperands(arena, format.form, rows));
+    const sums = arena.f32(out);
+    expectSameBits(sums.slice(0, single.length), single, `${name}, first group`);
+    expectSameBits(sums.slice(abi.TILE_ROWS * 8, abi.TILE_ROWS * 8 + single.length), turned, `${name}, second group`);
+  }
+}
+
 /** Eight groups, two visits, by the kernel of one row: [64]. Both together, one after the other, and by the kernel itself: the same bits. */
-function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shift = 0): Float32Array {
-  const [sums, ...others] = format.rows.map((kernel) => gemvBy(kernel, format, stored, row, shift));
+function gemv(format: Format, stored: Uint8Array, row: oracle.QuantizedRow, shift = 0, dot = format.dot): Float32Array {
+  const [sums, ...others] = format.rows.map((kernel) => gemvBy(kernel, format, stored, row, shift, dot));
   for (const [index, other] of others.entries()) expectSameBits(other, sums, format.rows[index + 1][0]);
   return sums;
 }
@@ -60,6 +96,7 @@ function gemvBy(
   stored: Uint8Array,
   row: oracle.QuantizedRow,
   shift: number,
+  dot: Format["dot"],
 ): Float32Array {
   return onBoth(
     (kernels, arena) => {
@@ -68,7 +105,7 @@ function gemvBy(
       const bytes = kernels.group_bytes(format.word, cols);
       const [together, apart, direct] = [arena.out(256), arena.out(256), arena.inout(new Float32Array(64))];
       const operands = panelOperands(arena, format.form, [row]);
-      const panelBytes = arePairs(format.form) ? 2 : 1;
+      const panelBytes = bytesIn(format.form);
       const [panel, scales, sums] = operands.length === 4 ? operands : [operands[0], operands[1], 0];
       const run = (out: number, visit: number, visits: number) =>
         kernels.multiply_row(
@@ -120,7 +157,7 @@ function gemvBy(
       return arena.f32(together);
     },
     shift,
-    format.dot,
+    dot,
   );
 }
 
@@ -184,6 +221,33 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
     }
   });
 
+  // Every x86 runs these relaxed kernels right where nothing saturates: so they are tested where no load would choose them.
+  if (format.dot === "unsigned")
+    it.skipIf(hasDot("signed"))(
+      "weights and activations of which no two products saturate: exact integers in both builds, unless this processor's dot takes signed bytes",
+      () => {
+        for (const h of HEIGHTS) {
+          const cols = Math.max(96, step);
+          const stored = storedBlocks(random, format.name, (64 * cols) / step, true);
+          if (format.name === "q8_0")
+            stored.forEach((byte, at) => {
+              if (at % 34 > 1) stored[at] = ((byte << 24) >> 25) & 255;
+            });
+          const rows = Array.from({ length: h }, () => quantize(uneven(cols))).map((row) => ({
+            ...row,
+            q: row.q.map((q) => q >> 1),
+          }));
+          const own = terms(stored);
+          const sums = tile(format, stored.subarray(0, stored.length / 8), rows, h, undefined);
+          rows.forEach((row, i) => {
+            const expected = integerSums(own, row);
+            expectSameBits(sums.slice(i * 8, i * 8 + 8), expected.slice(0, 8), `row ${i} of ${h}`);
+            expectSameBits(gemv(format, stored, row, h, undefined), expected, `row ${i} alone`);
+          });
+        }
+      },
+    );
+
   it("one row: the bits of its tile, two visits, 1..17 blocks", () => {
     for (const blocks of step === 32 ? Array.from({ length: 17 }, (_, i) => i + 1) : [8, 16, 24]) {
       const cols = blocks * 32;
@@ -196,30 +260,33 @@ describe.each<Format>(FORMATS)(`$name weights beside $met, seed ${SEED}`, (forma
 
 const FORMS = [
   { name: "q16 pairs", form: abi.FORM_Q16_PAIRS, most: 32767, bytes: 2 },
+  { name: "q16 bytes", form: abi.FORM_Q16_BYTES, most: 32767, bytes: 2 },
   { name: "q8 pairs", form: abi.FORM_Q8_PAIRS, most: 127, bytes: 2 },
   { name: "q8 quads", form: abi.FORM_Q8_QUADS, most: 127, bytes: 1 },
 ];
 
 describe.each(FORMS)(`activations as $name, seed ${SEED}`, ({ form, most, bytes: size }) => {
-  const quads = form === abi.FORM_Q8_QUADS;
+  const summed = !arePairs(form);
   const quantize = (rows: readonly Float32Array[], shift: number) =>
     onBoth((kernels, arena) => {
       const [h, cols] = [rows.length, rows[0].length];
       const [panel, scales, sums] = [h * cols * size, (h * cols) / 8, (h * cols) / 8].map((bytes) => arena.out(bytes));
       rows.forEach((row, lane) => {
         const x = arena.in(row);
-        if (quads) kernels.quantize_f32_q8_quads(panel.at, scales.at, sums.at, x, cols, h, lane);
+        if (form === abi.FORM_Q8_QUADS) kernels.quantize_f32_q8_quads(panel.at, scales.at, sums.at, x, cols, h, lane);
+        else if (form === abi.FORM_Q16_BYTES)
+          kernels.quantize_f32_q16_bytes(panel.at, scales.at, sums.at, x, cols, h, lane);
         else if (form === abi.FORM_Q8_PAIRS) kernels.quantize_f32_q8_pairs(panel.at, scales.at, x, cols, h, lane);
         else kernels.quantize_f32_q16_pairs(panel.at, scales.at, x, cols, h, lane);
       });
-      return [arena.u8(panel), arena.f32(scales), ...(quads ? [arena.u8(sums)] : [])] as const;
+      return [arena.u8(panel), arena.f32(scales), ...(summed ? [arena.u8(sums)] : [])] as const;
     }, shift);
   const expectQuantized = (rows: readonly Float32Array[], shift = 0) => {
     const { values, scales, sums } = panelOf(
       form,
       rows.map((row) => oracle.quantizeActivations(row, most)),
     );
-    expectSameBits(quantize(rows, shift), [values, scales, ...(quads ? [sums] : [])]);
+    expectSameBits(quantize(rows, shift), [values, scales, ...(summed ? [sums] : [])]);
   };
 
   it("q, scale and sums of the halves exact, heights 1..6, all lanes; 2^-100 .. 2^100; any alignment", () => {

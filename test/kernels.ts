@@ -37,7 +37,7 @@ export const TESTED_IN = {
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":
-    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q4_1_q8_add tile_q5_0_q8_add tile_q5_1_q8_add tile_q4_k_q8_add tile_q5_k_q8_add tile_q6_k_q8_add gemv4_q4_0_q8_add tile_q8_0_q16_two tile_q8_0_q8 gemv4_q8_0_q8 tile_q8_0_q8_signed gemv4_q8_0_q8_signed tile_iq4_nl_q8 gemv4_iq4_nl_q8 tile_iq4_nl_q8_signed gemv4_iq4_nl_q8_signed multiply_row gemv8_q8_0_q16 gemv8_q8_0_q8 gemv8_q8_0_q8_signed gemv8_q4_0_q8 gemv8_q4_0_q8_add gemv8_q4_k_q8 gemv8_q5_k_q8 gemv8_q6_k_q8 byte_dot quantize_f32_q16_pairs quantize_f32_q8_pairs quantize_f32_q8_quads quantize_f32_q8_supers",
+    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q4_1_q8_add tile_q5_0_q8_add tile_q5_1_q8_add tile_q4_k_q8_add tile_q5_k_q8_add tile_q6_k_q8_add gemv4_q4_0_q8_add tile_q8_0_q16_two tile_q8_0_q8 gemv4_q8_0_q8 tile_q8_0_q8_signed gemv4_q8_0_q8_signed tile_iq4_nl_q8 gemv4_iq4_nl_q8 tile_iq4_nl_q8_signed gemv4_iq4_nl_q8_signed tile_q8_0_q16_bytes tile_q8_0_q16_bytes_signed tile2_q8_0_q16_bytes gemv4_q8_0_q16_bytes gemv4_q8_0_q16_bytes_signed gemv8_q8_0_q16_bytes gemv8_q8_0_q16_bytes_signed multiply_row gemv8_q8_0_q16 gemv8_q8_0_q8 gemv8_q8_0_q8_signed gemv8_q4_0_q8 gemv8_q4_0_q8_add gemv8_q4_k_q8 gemv8_q5_k_q8 gemv8_q6_k_q8 byte_dot quantize_f32_q16_bytes quantize_f32_q16_pairs quantize_f32_q8_pairs quantize_f32_q8_quads quantize_f32_q8_supers",
   "kernels-storage.test.ts":
     "pack_q8_0 dequantize_q8_0 pack_q4_0 dequantize_q4_0 pack_q4_1 dequantize_q4_1 pack_q5_0 dequantize_q5_0 pack_q5_1 dequantize_q5_1 pack_q4_k dequantize_q4_k pack_q5_k dequantize_q5_k pack_q6_k dequantize_q6_k pack_iq4_nl dequantize_iq4_nl pack_iq4_xs pack_q8_0_quads dequantize_q8_0_quads pack_iq4_nl_quads dequantize_iq4_nl_quads pack_iq4_xs_quads pack_rows dequantize embed_packed group_bytes packed_at row_bytes",
   "kernels-attention.test.ts":
@@ -51,7 +51,9 @@ export const TESTED_IN = {
     "encode_f16 encode_bf16 encode_q8_0 encode_q4_0 encode_q4_1 encode_q5_0 encode_q5_1 encode_q4_k encode_q5_k encode_q6_k encode_row",
 } as const;
 
-type Names<List extends string> = List extends `${infer Name} ${infer Rest}` ? Name | Names<Rest> : List;
+type Names<List extends string, Found = never> = List extends `${infer Name} ${infer Rest}`
+  ? Names<Rest, Found | Name>
+  : Found | List;
 export type KernelName = Names<(typeof TESTED_IN)[keyof typeof TESTED_IN]>;
 
 /** Every export takes and returns numbers: addresses, sizes, f32. */
@@ -213,7 +215,7 @@ export function on<T>(build: Build, call: (kernels: Kernels, arena: Arena) => T,
 /** What the processor's dot of bytes must be for a kernel to be right in the relaxed build. */
 const DOTS = { unsigned: [4 * -127 * 255, 4 * -127 * 128], signed: [4 * -127 * -1, 4 * -127 * -128] } as const;
 
-function hasDot(dot: keyof typeof DOTS): boolean {
+export function hasDot(dot: keyof typeof DOTS): boolean {
   const { kernels } = builds.relaxed;
   return DOTS[dot].every((sum, index) => kernels.byte_dot(-127, [255, 128][index]) === sum);
 }

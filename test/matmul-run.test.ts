@@ -27,6 +27,7 @@ function heightsOf(rows: number): number[] {
 describe.each([
   ["f32", abi.FORM_F32],
   ["q16 pairs", abi.FORM_Q16_PAIRS],
+  ["q16 bytes", abi.FORM_Q16_BYTES],
   ["q8 quads", abi.FORM_Q8_QUADS],
   ["q8 pairs", abi.FORM_Q8_PAIRS],
   ["q8 supers", abi.FORM_Q8_SUPERS],
@@ -73,7 +74,7 @@ describe.each([
   });
 });
 
-describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) => {
+describe.each(weightsFrom(random))(`run: weights of $name, seed ${SEED}`, (weight) => {
   it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, every choice of kernels, rows alone: the same bits", () => {
     for (const [form, rows, outputs, cols, extra] of formsOf(weight).flatMap(
       (f) =>
@@ -96,56 +97,62 @@ describe.each(weightsFrom(random))(`run: $name weights, seed ${SEED}`, (weight) 
         random.floats(entries * stride),
         random.floats(outputs),
       ];
-      const choices = choicesOf(weight.kept, form, width);
+      const choices = choicesOf(weight, form, width);
       const run = (segments: readonly number[], row: number, how: Run, choice = choices[0]) =>
-        onBoth((kernels, arena) => {
-          const count = segments.reduce((sum, n) => sum + n, 0);
-          // A row alone has one segment: its weight is put first.
-          const own =
-            segments.length === rows.length
-              ? 0
-              : rows.length - 1 - rows.findIndex((_, i) => row < rows.slice(0, i + 1).reduce((sum, n) => sum + n, 0));
-          const { ops, table } = packOps(
-            kernels,
-            arena,
-            { ...weight, type: choice.TYPE ?? weight.type },
-            matrices.slice(own),
-            outputs,
-            width,
-          );
-          const segmentsAt = arena.in(segmentsOf(segments));
-          const [panel, matrix] = panelRoom(arena, form, count, width);
-          const out = arena.inout(new Float32Array(count * stride).fill(99));
-          const source = arena.in(x.slice(row * width, (row + count) * width));
-          const shape = { ...choice, ROWS: outputs, COLS: width, STRIDE: stride, TILES: how.tiles ?? 2 };
-          const places = { SEGMENTS_AT: segmentsAt, TABLE_AT: table, OUT_AT: out.at + 8 };
-          const added = { RESIDUAL_AT: arena.in(residual.slice(row * stride)) + 8, BIAS_AT: arena.in(bias) };
-          const [copy, floats] = [arena.out(count * width * 4), arena.out(count * width * 4)];
-          const also = { OUT_AT: copy.at, FLOAT_AT: floats.at };
-          const all = [
-            ...ops,
-            op("PANEL", {
-              SEGMENTS_AT: segmentsAt,
-              SOURCE_AT: source,
-              STRIDE: width,
-              COLS: width,
-              ALONE: choice.ALONE ?? 0,
-              ...panel,
-              ...also,
-            }),
-            matmul({ ...shape, ...matrix, ...places, ...(extra ? added : {}) }),
-          ];
-          runThrough(kernels, arena, all, 0, how);
-          const whole = x.slice(row * width, (row + count) * width);
-          expectSameBits(arena.f32(copy), whole, "PANEL_OUT_AT");
-          if (count === 1) expectSameBits(arena.f32(floats), whole, "PANEL_FLOAT_AT");
-          else expectSameBits(arena.f32(floats).sort(), whole.sort(), "PANEL_FLOAT_AT");
-          return arena.f32(out);
-        });
+        onBoth(
+          (kernels, arena) => {
+            const count = segments.reduce((sum, n) => sum + n, 0);
+            // A row alone has one segment: its weight is put first.
+            const own =
+              segments.length === rows.length
+                ? 0
+                : rows.length - 1 - rows.findIndex((_, i) => row < rows.slice(0, i + 1).reduce((sum, n) => sum + n, 0));
+            const { ops, table } = packOps(
+              kernels,
+              arena,
+              { ...weight, type: choice.TYPE ?? weight.type },
+              matrices.slice(own),
+              outputs,
+              width,
+            );
+            const segmentsAt = arena.in(segmentsOf(segments));
+            const [panel, matrix] = panelRoom(arena, form, count, width);
+            const out = arena.inout(new Float32Array(count * stride).fill(99));
+            const source = arena.in(x.slice(row * width, (row + count) * width));
+            const shape = { ...choice, ROWS: outputs, COLS: width, STRIDE: stride, TILES: how.tiles ?? 2 };
+            const places = { SEGMENTS_AT: segmentsAt, TABLE_AT: table, OUT_AT: out.at + 8 };
+            const added = { RESIDUAL_AT: arena.in(residual.slice(row * stride)) + 8, BIAS_AT: arena.in(bias) };
+            const [copy, floats] = [arena.out(count * width * 4), arena.out(count * width * 4)];
+            const also = { OUT_AT: copy.at, FLOAT_AT: floats.at };
+            const all = [
+              ...ops,
+              op("PANEL", {
+                SEGMENTS_AT: segmentsAt,
+                SOURCE_AT: source,
+                STRIDE: width,
+                COLS: width,
+                ALONE: choice.ALONE ?? 0,
+                ...panel,
+                ...also,
+              }),
+              matmul({ ...shape, ...matrix, ...places, ...(extra ? added : {}) }),
+            ];
+            runThrough(kernels, arena, all, 0, how);
+            const whole = x.slice(row * width, (row + count) * width);
+            expectSameBits(arena.f32(copy), whole, "PANEL_OUT_AT");
+            if (count === 1) expectSameBits(arena.f32(floats), whole, "PANEL_FLOAT_AT");
+            else expectSameBits(arena.f32(floats).sort(), whole.sort(), "PANEL_FLOAT_AT");
+            return arena.f32(out);
+          },
+          0,
+          form === abi.FORM_F32 ? undefined : weight.dot,
+        );
       const kept =
         form === abi.FORM_F32
           ? x
-          : oracle.dequantizeActivations(quantizedFor(form, form === abi.FORM_Q16_PAIRS ? 32767 : 127)(x));
+          : oracle.dequantizeActivations(
+              quantizedFor(form, form === abi.FORM_Q16_PAIRS || form === abi.FORM_Q16_BYTES ? 32767 : 127)(x),
+            );
       const expected = new Float64Array(entries * stride).fill(99);
       const weightOf = rows.flatMap((n, i) => new Array<number>(n).fill(rows.length - 1 - i));
       weightOf.forEach((which, entry) => {

@@ -2,7 +2,8 @@
  * The packed forms that integers meet, the kernels of each, and the panels of activations that those read.
  */
 import * as abi from "../assembly/abi.ts";
-import { type Candidates, formOf, type PanelForm, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
+import { formOf, type PanelForm } from "../src/runtime/forms.ts";
+import { type Candidates, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import type { TermsName } from "./block-terms.ts";
 import { BLOCKS } from "./blocks-golden.ts";
 import type { Arena, KernelName, Kernels, Operand } from "./kernels.ts";
@@ -12,12 +13,15 @@ import * as oracle from "./oracle.ts";
 /** Largest activation; NMSE of a tile against activations that nobody quantised. */
 const MET = {
   "q16 pairs": { form: abi.FORM_Q16_PAIRS, most: 32767, nmse: 1e-9 },
+  "q16 bytes": { form: abi.FORM_Q16_BYTES, most: 32767, nmse: 1e-9 },
   "q8 pairs": { form: abi.FORM_Q8_PAIRS, most: 127, nmse: 1e-4 },
   "q8 quads": { form: abi.FORM_Q8_QUADS, most: 127, nmse: 1e-4 },
   "q8 supers": { form: abi.FORM_Q8_SUPERS, most: 127, nmse: 1e-4 },
 } as const;
 /** Two i16 lie beside each other, or four i8. */
 export const arePairs = (form: number): boolean => form === abi.FORM_Q16_PAIRS || form === abi.FORM_Q8_PAIRS;
+/** Bytes of an activation. */
+export const bytesIn = (form: number): number => (arePairs(form) || form === abi.FORM_Q16_BYTES ? 2 : 1);
 
 /** The bytes of a stored block that are integer scales, [begin, end). */
 const FINE: Partial<Record<TermsName, readonly [number, number]>> = {
@@ -50,9 +54,14 @@ function formatsOf(name: TermsName, packed: TermsName): Format[] {
   if (!signedBytes) return [];
   return [
     ...(["q16 pairs", "q8 pairs"] as const).map((met) => formatOf(names, met, signedBytes.pairs, { word })),
-    ...(["unsigned", "signed"] as const).map((dot) =>
-      formatOf(names, "q8 quads", signedBytes[dot], { word: signedBytes.word, dot }),
-    ),
+    ...(["unsigned", "signed"] as const).flatMap((dot) => {
+      const packed = { word: signedBytes.word, dot };
+      const sixteens = signedBytes.sixteens?.[dot];
+      return [
+        formatOf(names, "q8 quads", signedBytes[dot], packed),
+        ...(sixteens ? [formatOf(names, "q16 bytes", sixteens, packed)] : []),
+      ];
+    }),
   ];
 }
 
@@ -137,7 +146,8 @@ export function recordsOf(rows: readonly QuantizedRow[]): Uint32Array {
 export function panelOf(
   form: number,
   rows: readonly QuantizedRow[],
-): { values: Int16Array | Int8Array; scales: Float32Array; sums: Int16Array } {
+): { values: Int16Array | Int8Array; scales: Float32Array; sums: Int16Array | Int32Array } {
+  if (form === abi.FORM_Q16_BYTES) return panelOfBytes(rows);
   const h = rows.length;
   const cols = rows[0].q.length;
   const run = arePairs(form) ? 2 : 4;
@@ -148,6 +158,25 @@ export function panelOf(
     row.q.forEach((value, k) => {
       values[(Math.floor(k / run) * h + lane) * run + (k % run)] = value;
       sums[((k >> 5) * h + lane) * 2 + ((k >> 4) & 1)] += value;
+    });
+    row.scales.forEach((scale, block) => {
+      scales[block * h + lane] = scale;
+    });
+  });
+  return { values, scales, sums };
+}
+
+/** [blocks][8 quads of high bytes, 8 of low ones][h][4], [blocks][h], [blocks][h] -128 x the sum of high bytes. */
+function panelOfBytes(rows: readonly QuantizedRow[]): { values: Int8Array; scales: Float32Array; sums: Int32Array } {
+  const h = rows.length;
+  const scales = new Float32Array((h * rows[0].q.length) / 32);
+  const [values, sums] = [new Int8Array(64 * scales.length), new Int32Array(scales.length)];
+  rows.forEach((row, lane) => {
+    row.q.forEach((value, k) => {
+      const [block, quad] = [k >> 5, (k & 31) >> 2];
+      values[((block * 16 + quad) * h + lane) * 4 + (k & 3)] = value >> 8;
+      values[((block * 16 + 8 + quad) * h + lane) * 4 + (k & 3)] = value & 255;
+      sums[block * h + lane] -= 128 * (value >> 8);
     });
     row.scales.forEach((scale, block) => {
       scales[block * h + lane] = scale;

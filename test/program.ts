@@ -12,10 +12,12 @@ import {
   WORD_PC,
 } from "../assembly/abi.ts";
 import { STREAMS, STREAMS_APART, TOUCHES } from "../src/choice.ts";
+import { candidatesOf, type PanelForm } from "../src/runtime/forms.ts";
 import { type Operands, type OpName, opWords, recordWords } from "../src/runtime/operands.ts";
 import { FORM_BYTES, groupBytes, scaleWords } from "../src/runtime/packed.ts";
-import { candidatesOf, type PanelForm, type StoredType, WEIGHT_TYPES, weightType } from "../src/weight-types.ts";
+import { weightType } from "../src/weight-types.ts";
 import type { Arena, Kernels } from "./kernels.ts";
+import type { Weight } from "./stored-weights.ts";
 
 /** Operands by the names of abi.ts without their prefix; those that are not named are 0. */
 export type Words<Name extends string> = Partial<Operands<Name>>;
@@ -33,12 +35,23 @@ export function matmul(...matrices: Words<"MATRIX">[]): number[] {
   return opWords("MATMUL", { MATRICES: matrices.length }, records);
 }
 
-const FORMS = ["f32", "q16 pairs", "q8 quads", "q8 pairs", "q8 supers"] as const satisfies readonly PanelForm[];
+const FORMS = [
+  "f32",
+  "q16 pairs",
+  "q8 quads",
+  "q8 pairs",
+  "q8 supers",
+  "q16 bytes",
+] as const satisfies readonly PanelForm[];
 
 /** Every choice for weights of a type and activations of a form: each tile with each row, rows by the tile, and all ways to read weights. */
-export function choicesOf(type: StoredType, form: number, cols: number, fused = false): Words<"MATRIX">[] {
-  const { word } = WEIGHT_TYPES[type];
-  const { tiles, rows } = candidatesOf(type, FORMS[form], { fused, dot: "saturating" })!;
+export function choicesOf(
+  { kept: type, type: word, dot }: Pick<Weight, "kept" | "type" | "dot">,
+  form: number,
+  cols: number,
+  fused = false,
+): Words<"MATRIX">[] {
+  const { tiles, rows } = candidatesOf(type, FORMS[form], { fused, dot: dot ?? "saturating" })!;
   const fixed = {
     ...{ GROUP_BYTES: groupBytes(type, cols), PANEL_BYTES: FORM_BYTES[FORMS[form]] },
     ...{ TYPE: word, STREAMS: 1 },

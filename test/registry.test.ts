@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
 import { metName } from "../dist/src/model/run/proof.js";
-import { candidatesOf, isFloat, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
+import { candidatesOf } from "../src/runtime/forms.ts";
+import { isFloat, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-types.ts";
 import { BLOCK_TERMS } from "./block-terms.ts";
 import { BLOCKS, DECODED } from "./blocks-golden.ts";
 import { on } from "./kernels.ts";
@@ -57,7 +58,7 @@ it("kernel ids are distinct, and each belongs to a type or to all", () => {
     ([name]) => name.startsWith("KERNEL_") && name !== "KERNEL_INTEGER" && name !== "KERNEL_INTEGER_ROW",
   );
   const listed = WEIGHT_TYPE_NAMES.flatMap((type) =>
-    (["f32", "q16 pairs", "q8 pairs", "q8 quads", "q8 supers"] as const).flatMap((form) =>
+    (["f32", "q16 pairs", "q16 bytes", "q8 pairs", "q8 quads", "q8 supers"] as const).flatMap((form) =>
       [true, false].flatMap((fused) =>
         (["saturating", "unsigned", "signed"] as const).flatMap((dot) => {
           const { tiles = {}, rows = {} } = candidatesOf(type, form, { fused, dot }) ?? {};

@@ -6,7 +6,7 @@ import { type StoredType, WEIGHT_TYPE_NAMES, weightType } from "../src/weight-ty
 import { BLOCKS, type BlockName } from "./blocks-golden.ts";
 import { on, type Random } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { FORMATS } from "./packed-forms.ts";
+import { FORMATS, type Format } from "./packed-forms.ts";
 
 export const FINITE_SCALES = Uint16Array.from({ length: 65536 }, (_, i) => i).filter(
   (half) => (half & 0x7c00) !== 0x7c00,
@@ -47,12 +47,15 @@ export function decode(name: BlockName, stored: Uint8Array): Float32Array {
 
 /** A kind of weight: its type in memory and in the file, the integers it meets where there are any, and blocks of `step` inputs. */
 export interface Weight {
+  /** Of its type in the file, and what it meets. */
   readonly name: string;
   /** The type in memory, by name. */
   readonly kept: StoredType;
   readonly type: number;
   readonly source: number;
   readonly form?: number;
+  /** What the dot of bytes must be. */
+  readonly dot?: "unsigned" | "signed" | undefined;
   readonly step: number;
   readonly make: (count: number) => { readonly bytes: Uint8Array; readonly values: ArrayLike<number> };
 }
@@ -63,8 +66,16 @@ export function weightsFrom(random: Random): Weight[] {
     const { type } = BLOCKS[name];
     return { name, kept: name, type, source: type, step: 1, make };
   };
-  const blocks = (name: BlockName, kept: BlockName, form?: number) => ({
-    ...{ name, kept, type: BLOCKS[kept].type, source: BLOCKS[name].type, form, step: BLOCKS[name].values },
+  const blocks = (name: BlockName, kept: BlockName, { form, word, dot, met }: Partial<Format> = {}) => ({
+    ...{
+      name: met ? `${name} beside ${met}` : name,
+      kept,
+      type: word ?? BLOCKS[kept].type,
+      source: BLOCKS[name].type,
+      form,
+      dot,
+      step: BLOCKS[name].values,
+    },
     make: (count: number) => {
       const bytes = storedBlocks(random, name, count / BLOCKS[name].values, true);
       return { bytes, values: decode(name, bytes) };
@@ -74,7 +85,7 @@ export function weightsFrom(random: Random): Weight[] {
     float("f32", (count) => elements(random.floats(count), (value) => value)),
     float("f16", (count) => elements(halves(random, count, 0x2800), oracle.fromF16)),
     float("bf16", (count) => elements(halves(random, count, 0x3e80), oracle.fromBf16)),
-    ...FORMATS.filter(({ dot }) => dot === undefined).map(({ name, packed, form }) => blocks(name, packed, form)),
+    ...FORMATS.map((format) => blocks(format.name, format.packed, format)),
     ...GENERIC.map((name) => blocks(name, name)),
   ];
 }

@@ -165,6 +165,8 @@ const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/kernels/scratch.ts -> assembly/kernels/sums.ts": "rows as far apart",
   "assembly/forms/iq4_nl_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
   "assembly/forms/q8_0_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
+  "assembly/forms/q8_0_quads.ts -> assembly/forms/sixteens.ts": "the same beside activations of 16 bits",
+  "assembly/forms/sixteens.ts -> assembly/forms/bytes.ts": "weights as the dot wants them",
   "assembly/forms/supers.ts -> assembly/forms/pairs.ts": "scales of super-blocks",
   "assembly/forms/supers.ts -> assembly/forms/quads.ts": "codes of 4 and 5 bits",
   "assembly/forms/q6_k.ts -> assembly/forms/sixes.ts": "its tile",

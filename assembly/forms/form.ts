@@ -10,16 +10,17 @@ import {
   KERNEL_GEMV4_F32_F32_FUSED, KERNEL_GEMV4_IQ4_NL_Q16, KERNEL_GEMV4_Q4_0_Q8, KERNEL_GEMV4_Q4_1_Q8, KERNEL_GEMV4_Q4_K_Q8, KERNEL_GEMV4_Q5_0_Q8,
   KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, 
   KERNEL_TILE_Q4_1_Q8_ADD, KERNEL_TILE_Q5_0_Q8_ADD, KERNEL_TILE_Q5_1_Q8_ADD, KERNEL_TILE_Q4_K_Q8_ADD, KERNEL_TILE_Q5_K_Q8_ADD, KERNEL_TILE_Q6_K_Q8_ADD,
-  KERNEL_GEMV4_Q4_0_Q8_ADD,
+  KERNEL_GEMV4_Q4_0_Q8_ADD, KERNEL_GEMV4_Q8_0_Q16_BYTES, KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED,
+  KERNEL_TILE2_Q8_0_Q16_BYTES, KERNEL_TILE_Q8_0_Q16_BYTES, KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED,
   KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
   KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
-  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_COLS, SUPER_WORDS, TILE_ROWS, TYPE_APART, TYPE_BF16, TYPE_F16,
+  Q4_K_VALUES, Q5_0_GROUP, Q5_0_VALUES, Q5_1_GROUP, Q5_1_VALUES, Q5_K_GROUP, Q5_K_VALUES, Q6_K_GROUP, Q6_K_VALUES, Q8_0_GROUP, Q8_0_VALUES, SUPER_COLS, SUPER_WORDS, TYPE_APART, TYPE_BF16, TYPE_F16,
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_NL_QUADS, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
   TYPE_Q8_0, TYPE_Q8_0_QUADS, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
 import { decode_row, row_bytes } from "../stored/row";
-import { VISIT_SUMS, Visits } from "../visits";
+import { SUM_BYTES, VISIT_SUMS, Visits } from "../visits";
 import {
   dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused,
   row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
@@ -33,7 +34,11 @@ import { dequantize_q5_1, gemv4_q5_1_q8, pack_q5_1, tile_q5_1_q8, tile_q5_1_q8_a
 import { dequantize_q5_k, gemv4_q5_k_q8, gemv8_q5_k_q8, pack_q5_k, tile_q5_k_q8, tile_q5_k_q8_add } from "./q5_k";
 import { dequantize_q6_k, gemv4_q6_k_q8, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8, tile_q6_k_q8_add } from "./q6_k";
 import { dequantize_iq4_nl_quads, gemv4_iq4_nl_q8, gemv4_iq4_nl_q8_signed, tile_iq4_nl_q8, tile_iq4_nl_q8_signed } from "./iq4_nl_quads";
-import { dequantize_q8_0_quads, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, gemv8_q8_0_q8, gemv8_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q8, tile_q8_0_q8_signed } from "./q8_0_quads";
+import {
+  dequantize_q8_0_quads, gemv4_q8_0_q16_bytes, gemv4_q8_0_q16_bytes_signed, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, gemv8_q8_0_q16_bytes,
+  gemv8_q8_0_q16_bytes_signed, gemv8_q8_0_q8, gemv8_q8_0_q8_signed, pack_q8_0_quads, tile2_q8_0_q16_bytes, tile_q8_0_q16_bytes,
+  tile_q8_0_q16_bytes_signed, tile_q8_0_q8, tile_q8_0_q8_signed,
+} from "./q8_0_quads";
 import { dequantize_q8_0, gemv4_q8_0_q16, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
 
 /** Bytes of one packed group, or of inputs of it that are whole blocks. */
@@ -170,8 +175,21 @@ export function meets_integers(tile: u32): bool {
   return tile >= <u32>KERNEL_INTEGER;
 }
 
-/** One group and h <= 6 rows of integers: s [h][8] f32 = W x. `restAt`: sums of blocks, which kernels of pairs do not read, or beside super-blocks room for [h][8] integers. */
-export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
+/**
+ * `count` groups, `apart` bytes from each to the next, and h <= 6 rows of integers: s [count][6][8] f32 = W x. `restAt`: sums of blocks, which
+ * kernels of pairs do not read, or beside super-blocks room for [h][8] integers.
+ */
+export function integer_tiles(tile: u32, h: i32, sumAt: usize, groupAt: usize, apart: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32, count: i32): void {
+  if (tile === KERNEL_TILE2_Q8_0_Q16_BYTES) {
+    for (; count > 1; count -= 2, sumAt += 2 * SUM_BYTES, groupAt += 2 * apart) {
+      tile2_q8_0_q16_bytes(h, sumAt, groupAt, apart, step, panelAt, scaleAt, restAt, blocks);
+    }
+  }
+  for (; count > 0; count--, sumAt += SUM_BYTES, groupAt += apart) integer_tile(tile, h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks);
+}
+
+/** One group. */
+function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
   switch (tile) {
     case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_Q8_0_Q16_TWO: tile_q8_0_q16_two(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
@@ -180,6 +198,9 @@ export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, st
     case KERNEL_TILE_Q8_0_Q8_SIGNED: tile_q8_0_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q8: tile_iq4_nl_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q8_SIGNED: tile_iq4_nl_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE2_Q8_0_Q16_BYTES: // of one group
+    case KERNEL_TILE_Q8_0_Q16_BYTES: tile_q8_0_q16_bytes(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED: tile_q8_0_q16_bytes_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q4_1_Q8: tile_q4_1_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
@@ -197,9 +218,6 @@ export function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, st
     default: unreachable();
   }
 }
-
-/** Bytes of the sums of a tile over one group. */
-export const SUM_BYTES: usize = TILE_ROWS * GROUP * 4;
 
 /** `count` groups of f32, `apart` bytes from each to the next, and h <= 6 rows of f32: s [count][6][8] f32 += W x. */
 export function float_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, apart: usize, xAt: usize, cols: i32, count: i32): void {
@@ -267,6 +285,8 @@ function apart_row(row: u32, sumAt: usize, at: usize, laneBytes: usize, visits: 
     case KERNEL_GEMV4_Q8_0_Q16: gemv8_q8_0_q16(sumAt, at, laneBytes, visits, panelAt, scaleAt, blocks); break;
     case KERNEL_GEMV4_Q8_0_Q8: gemv8_q8_0_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv8_q8_0_q8_signed(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q16_BYTES: gemv8_q8_0_q16_bytes(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED: gemv8_q8_0_q16_bytes_signed(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8: gemv8_q4_0_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv8_q4_0_q8_add(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_K_Q8: gemv8_q4_k_q8(sumAt, at, laneBytes, visits, panelAt, scaleAt, restAt, blocks); break;
@@ -302,6 +322,8 @@ function integer_row(row: u32, sumAt: usize, at: usize, panelAt: usize, scaleAt:
     case KERNEL_GEMV4_Q8_0_Q8_SIGNED: gemv4_q8_0_q8_signed(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_IQ4_NL_Q8: gemv4_iq4_nl_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_IQ4_NL_Q8_SIGNED: gemv4_iq4_nl_q8_signed(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q16_BYTES: gemv4_q8_0_q16_bytes(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED: gemv4_q8_0_q16_bytes_signed(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8: gemv4_q4_0_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_0_Q8_ADD: gemv4_q4_0_q8_add(sumAt, at, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_GEMV4_Q4_1_Q8: gemv4_q4_1_q8(sumAt, at, panelAt, scaleAt, restAt, blocks); break;

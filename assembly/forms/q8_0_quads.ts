@@ -1,5 +1,5 @@
 /**
- * q8_0 beside quads of i8 (bytes.ts): pack, dequantise, tiles and rows.
+ * q8_0 beside quads of i8 (bytes.ts), or of both bytes of 16 bits (sixteens.ts): pack, dequantise, tiles and rows.
  *
  * Packed form, per group of 8 outputs and block of 32 inputs (288 bytes): [8 quads of k][8 outputs][4 k] bytes in excess 128, then
  * [8 outputs] f32 scales.
@@ -11,6 +11,8 @@ import { BLOCK, GROUP, TYPE_Q8_0 } from "../abi";
 import { Lanes } from "../lanes";
 import { Bytes } from "./bytes";
 import { Rows } from "./rows";
+import { Sixteens } from "./sixteens";
+import { SUM_BYTES } from "../visits";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
@@ -37,6 +39,45 @@ export function gemv8_q8_0_q8(sumAt: usize, at: usize, lane: usize, visits: i32,
 
 export function gemv8_q8_0_q8_signed(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
   Bytes.apart(true, sumAt, at, lane, visits, panelAt, scaleAt, sumsAt, blocks);
+}
+
+export function tile_q8_0_q16_bytes(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Sixteens.tile(false, h, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks);
+}
+
+export function tile_q8_0_q16_bytes_signed(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Sixteens.tile(true, h, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks);
+}
+
+/** As tile_q8_0_q16_bytes, of two groups, `lane` bytes apart: s [2][6][8]. */
+export function tile2_q8_0_q16_bytes(h: i32, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  switch (h) {
+    case 1:
+      Sixteens.rows(false, 1, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks);
+      Sixteens.rows(false, 1, sumAt + SUM_BYTES, weightAt + lane, step, panelAt, scaleAt, startAt, blocks);
+      break;
+    case 2: Sixteens.pair(2, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
+    case 3: Sixteens.pair(3, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
+    case 4: Sixteens.pair(4, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
+    case 5: Sixteens.pair(5, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
+    default: Sixteens.pair(6, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks);
+  }
+}
+
+export function gemv4_q8_0_q16_bytes(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Sixteens.four(false, sumAt, at, panelAt, scaleAt, startAt, blocks);
+}
+
+export function gemv4_q8_0_q16_bytes_signed(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Sixteens.four(true, sumAt, at, panelAt, scaleAt, startAt, blocks);
+}
+
+export function gemv8_q8_0_q16_bytes(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Sixteens.apart(false, sumAt, at, lane, visits, panelAt, scaleAt, startAt, blocks);
+}
+
+export function gemv8_q8_0_q16_bytes_signed(sumAt: usize, at: usize, lane: usize, visits: i32, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Sixteens.apart(true, sumAt, at, lane, visits, panelAt, scaleAt, startAt, blocks);
 }
 
 /** Inputs [begin, end) of one packed group (multiples of 32) -> out [end - begin][8] f32. */

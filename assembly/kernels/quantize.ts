@@ -65,6 +65,31 @@ export function quantize_f32_q8_pairs(panelAt: usize, scaleAt: usize, xAt: usize
   }
 }
 
+/**
+ * FORM_Q16_BYTES: the integers of FORM_Q16_PAIRS, 256 high + low; high bytes of quad p of a block at (block * 16 + p) * h + lane, low ones eight
+ * quads on, without a sign; of each block -128 x the sum of its high bytes, i32.
+ */
+export function quantize_f32_q16_bytes(panelAt: usize, scaleAt: usize, startAt: usize, xAt: usize, cols: i32, h: i32, lane: i32): void {
+  const step = <usize>h << 2, low = step << 3, ones = Lanes.ones();
+  let to = panelAt + (<usize>lane << 2);
+  let offset = <usize>lane << 2;
+  for (let col = 0; col < cols; col += BLOCK, offset += step, to += low) {
+    const blockAt = xAt + (<usize>col << 2), largest = max_magnitude(blockAt), inverse = inverse_scale(largest, 32767);
+    let sum_i32x4 = i32x4.splat(0);
+    for (let k: usize = 0; k < <usize>(BLOCK * 4); k += 32, to += step * 2) {
+      const eight_i16x8 = i16x8.narrow_i32x4_s(quantize4(blockAt + k, inverse), quantize4(blockAt + k + 16, inverse));
+      const bytes = v128.shuffle<i8>(eight_i16x8, eight_i16x8, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14);
+      v128.store32_lane(to, bytes, 0);
+      v128.store32_lane(to + step, bytes, 1);
+      v128.store32_lane(to + low, bytes, 2);
+      v128.store32_lane(to + low + step, bytes, 3);
+      sum_i32x4 = i32x4.add(sum_i32x4, i32x4.dot_i16x8_s(i16x8.shr_s(eight_i16x8, 8), ones));
+    }
+    store<f32>(scaleAt + offset, largest / 32767);
+    store<i32>(startAt + offset, total(sum_i32x4) * -128);
+  }
+}
+
 @inline function total(four_i32x4: v128): i32 {
   return i32x4.extract_lane(four_i32x4, 0) + i32x4.extract_lane(four_i32x4, 1) + i32x4.extract_lane(four_i32x4, 2) + i32x4.extract_lane(four_i32x4, 3);
 }

@@ -11,9 +11,9 @@ import {
   MATRIX_STREAMS, MATRIX_STRIDE, MATRIX_SUM_AT, MATRIX_TABLE_AT, MATRIX_TILE, MATRIX_TILES, MATRIX_TILE_ROWS, MATRIX_TOUCH, MATRIX_WORDS, SEGMENT_FIRST, SEGMENT_ROWS,
   SEGMENT_WEIGHT, TILE_ROWS,
 } from "../abi";
-import { dequantize, float_tile, has_row, integer_tile, is_apart, is_woven, meets_integers, meets_supers, multiply_row, ROWS_BYTES, scale_bytes, SUM_BYTES } from "../forms/form";
+import { dequantize, float_tile, has_row, integer_tiles, is_apart, is_woven, meets_integers, meets_supers, multiply_row, ROWS_BYTES, scale_bytes } from "../forms/form";
 import { Segments, Tiles } from "../tiles";
-import { VISIT_SUMS, Visits } from "../visits";
+import { SUM_BYTES, VISIT_SUMS, Visits } from "../visits";
 import { read_lines } from "./lines";
 import { word } from "../words";
 
@@ -183,7 +183,7 @@ const FEW_TILES = 4;
 /** Activations of integer forms: `count` groups share a tile's rows and leave whole lines of the output behind. */
 function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows: i32, first: i32, entry: i32, block: i32, group: i32, count: i32): void {
   const kernel = word(matrixAt, MATRIX_TILE), woven = !is_apart(word(matrixAt, MATRIX_TYPE)), step = Visits.step(count, woven), supers = meets_supers(kernel);
-  const bytes = <usize>word(matrixAt, MATRIX_GROUP_BYTES);
+  const apart = Visits.lane(0, 1, <usize>word(matrixAt, MATRIX_GROUP_BYTES), woven);
   const cols = <usize>word(matrixAt, MATRIX_COLS), scaleBytes = scale_bytes(supers, <i32>cols), rowBytes = cols * <usize>word(matrixAt, MATRIX_PANEL_BYTES), blocks = <i32>cols / BLOCK;
   const panelAt = <usize>word(matrixAt, MATRIX_PANEL_AT), scaleAt = <usize>word(matrixAt, MATRIX_SCALE_AT), blockSumAt = <usize>word(matrixAt, MATRIX_SUM_AT);
   const tiles = matrix_tiles(matrixAt, rows);
@@ -193,9 +193,7 @@ function integer_groups(matrixAt: usize, scratchAt: usize, visitAt: usize, rows:
     const from = Tiles.first(low, higher, tile), h = Tiles.height(low, higher, tile);
     const rowAt = panelAt + <usize>(entry + from) * rowBytes, scales = <usize>(entry + from) * scaleBytes;
     const restAt = supers ? scratchAt + VISIT_BYTES : blockSumAt + scales;
-    for (let one = 0; one < count; one++) {
-      integer_tile(kernel, h, scratchAt + <usize>one * SUM_BYTES, Visits.lane(visitAt, one, bytes, woven), step, rowAt, scaleAt + scales, restAt, blocks);
-    }
+    integer_tiles(kernel, h, scratchAt, visitAt, apart, step, rowAt, scaleAt + scales, restAt, blocks, count);
     write_groups(matrixAt, scratchAt, SUM_BYTES, first + from, h, group, count, 1);
   }
 }

@@ -6,14 +6,14 @@
 
 import {
   PANEL_AT, PANEL_BIAS_AT, PANEL_COLS, PANEL_EPS, FORM_F32, PANEL_FLOAT_AT, PANEL_FORM, PANEL_GATHER_AT, PANEL_OUT_AT, PANEL_OWN,
-  FORM_Q16_PAIRS, FORM_Q8_PAIRS, FORM_Q8_SUPERS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS, PANEL_ALONE,
+  FORM_Q16_BYTES, FORM_Q16_PAIRS, FORM_Q8_PAIRS, FORM_Q8_SUPERS, PANEL_SCALE_AT, PANEL_SCORES_AT, PANEL_SEGMENTS_AT, PANEL_SOURCE_AT, PANEL_STRIDE, PANEL_SUM_AT, PANEL_TILE_ROWS, PANEL_ALONE,
   PANEL_TRANSFORM, PANEL_WEIGHT_AT, SEGMENT_FIRST, SEGMENT_ROWS, TRANSFORM_GELU, TRANSFORM_LAYER_NORM, TRANSFORM_NORM, TRANSFORM_SWIGLU,
 } from "../abi";
 import { swiglu_f32 } from "../kernels/feedforward";
 import { gelu_f32 } from "../kernels/gelu";
 import { layernorm_f32 } from "../kernels/layernorm";
 import { rmsnorm_f32 } from "../kernels/norm";
-import { panel_f32, quantize_f32_q16_pairs, quantize_f32_q8_pairs, quantize_f32_q8_quads, quantize_f32_q8_supers } from "../kernels/quantize";
+import { panel_f32, quantize_f32_q16_bytes, quantize_f32_q16_pairs, quantize_f32_q8_pairs, quantize_f32_q8_quads, quantize_f32_q8_supers } from "../kernels/quantize";
 import { scale_bytes } from "../forms/form";
 import { Segments, Tiles } from "../tiles";
 import { word } from "../words";
@@ -83,10 +83,11 @@ function write_lane(opAt: usize, rowAt: usize, cols: i32, entry: i32, h: i32, la
   const form = word(opAt, PANEL_FORM);
   const panelAt = <usize>word(opAt, PANEL_AT);
   const scales = <usize>entry * scale_bytes(form === FORM_Q8_SUPERS, cols);
-  const scaleAt = <usize>word(opAt, PANEL_SCALE_AT) + scales;
+  const scaleAt = <usize>word(opAt, PANEL_SCALE_AT) + scales, sumAt = <usize>word(opAt, PANEL_SUM_AT) + scales;
   if (form === FORM_F32) panel_f32(panelAt + ((<usize>entry * <usize>cols) << 2), rowAt, cols, h, lane);
   else if (form === FORM_Q16_PAIRS) quantize_f32_q16_pairs(panelAt + <usize>entry * (<usize>cols << 1), scaleAt, rowAt, cols, h, lane);
+  else if (form === FORM_Q16_BYTES) quantize_f32_q16_bytes(panelAt + <usize>entry * (<usize>cols << 1), scaleAt, sumAt, rowAt, cols, h, lane);
   else if (form === FORM_Q8_PAIRS) quantize_f32_q8_pairs(panelAt + <usize>entry * (<usize>cols << 1), scaleAt, rowAt, cols, h, lane);
   else if (form === FORM_Q8_SUPERS) quantize_f32_q8_supers(panelAt + <usize>entry * <usize>cols, scaleAt, rowAt, cols, h, lane);
-  else quantize_f32_q8_quads(panelAt + <usize>entry * <usize>cols, scaleAt, <usize>word(opAt, PANEL_SUM_AT) + scales, rowAt, cols, h, lane);
+  else quantize_f32_q8_quads(panelAt + <usize>entry * <usize>cols, scaleAt, sumAt, rowAt, cols, h, lane);
 }

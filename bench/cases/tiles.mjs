@@ -1,7 +1,8 @@
 // Register tiles, every height, and the kernels of one row, over weights that stay in the second cache.
 
 import { SUPER_HALVES, SUPER_TIMES, SUPER_WORDS } from "../../dist/assembly/abi.js";
-import { formOf, weightType } from "../../dist/src/weight-types.js";
+import { formOf } from "../../dist/src/runtime/forms.js";
+import { weightType } from "../../dist/src/weight-types.js";
 import { COLS, GROUP_BYTES, INTEGER_TYPES, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];

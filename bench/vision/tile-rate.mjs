@@ -3,11 +3,12 @@
 import { SEGMENT_WORDS, WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES } from "../../dist/assembly/abi.js";
 import { MATMUL_BYTES } from "../../dist/src/model/plan/layout.js";
 import { tileRowsFor } from "../../dist/src/model/plan/sizes.js";
+import { formOf } from "../../dist/src/runtime/forms.js";
 import { Memory, MemoryPlan } from "../../dist/src/runtime/memory.js";
 import { reservePacked, reservePanel } from "../../dist/src/runtime/packed.js";
 import { Program } from "../../dist/src/runtime/program.js";
 import { startAt, Threads } from "../../dist/src/runtime/threads.js";
-import { formOf, isFloat } from "../../dist/src/weight-types.js";
+import { isFloat } from "../../dist/src/weight-types.js";
 
 const ROWS = 576;
 const COLS = 1408;

@@ -1,7 +1,8 @@
 import { TILE_ROWS } from "../../assembly/abi.ts";
 import { type Choice, STREAMS, STREAMS_APART } from "../choice.ts";
 import { EngineError } from "../error.ts";
-import { type ByteDot, type Candidates, candidatesOf, type PanelForm, type StoredType } from "../weight-types.ts";
+import type { ByteDot, Candidates, StoredType } from "../weight-types.ts";
+import { candidatesOf, type PanelForm } from "./forms.ts";
 
 /** Kernels as the words of a program name them. */
 

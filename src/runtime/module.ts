@@ -87,7 +87,7 @@ function holds(all: Compiled["types"], wanted: Compiled["types"]): boolean {
 }
 
 /** Exports that serve one type of weights are called by what they do and its name; what decodes stored rows is short, and stays. */
-const OF_TYPE = /^(?:tile|gemv[48]|pack|dequantize|encode)_(.+)$/;
+const OF_TYPE = /^(?:tile2?|gemv[48]|pack|dequantize|encode)_(.+)$/;
 const QUANTIZED = WEIGHT_TYPE_NAMES.filter(isQuantized);
 
 function isOfOthers(name: string, types: ReadonlySet<StoredType>): boolean {

@@ -1,5 +1,6 @@
 import * as abi from "../../assembly/abi.ts";
-import { type Met, type PanelForm, packedWord, type StoredType, weightType } from "../weight-types.ts";
+import { type StoredType, weightType } from "../weight-types.ts";
+import { type Met, type PanelForm, packedWord } from "./forms.ts";
 import type { MemoryPlan, Tensor } from "./memory.ts";
 
 /** What a matmul reads: packed weights, and panels of activations in the form that those weights want. */
@@ -7,6 +8,7 @@ import type { MemoryPlan, Tensor } from "./memory.ts";
 export const FORM_WORDS: Record<PanelForm, number> = {
   f32: abi.FORM_F32,
   "q16 pairs": abi.FORM_Q16_PAIRS,
+  "q16 bytes": abi.FORM_Q16_BYTES,
   "q8 pairs": abi.FORM_Q8_PAIRS,
   "q8 quads": abi.FORM_Q8_QUADS,
   "q8 supers": abi.FORM_Q8_SUPERS,
@@ -14,6 +16,7 @@ export const FORM_WORDS: Record<PanelForm, number> = {
 export const FORM_BYTES: Record<PanelForm, number> = {
   f32: 4,
   "q16 pairs": 2,
+  "q16 bytes": 2,
   "q8 pairs": 2,
   "q8 quads": 1,
   "q8 supers": 1,
@@ -141,6 +144,6 @@ export function reservePanel(
     own,
     values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
     scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, words]),
-    sums: form === "q8 quads" ? plan.reserve(`${name} sums`, "u32", [rows, words]) : null,
+    sums: form === "q8 quads" || form === "q16 bytes" ? plan.reserve(`${name} sums`, "u32", [rows, words]) : null,
   };
 }

@@ -1,4 +1,5 @@
 import { SEGMENT_WORDS } from "../../../assembly/abi.ts";
+import type { Met } from "../../runtime/forms.ts";
 import type { MemoryPlan, Tensor } from "../../runtime/memory.ts";
 import {
   type Packed,
@@ -8,7 +9,6 @@ import {
   reservePacked,
   reservePanel,
 } from "../../runtime/packed.ts";
-import type { Met } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Adapter, AdapterPair } from "./adapter.ts";
 import type { LayerRange } from "./placement.ts";

@@ -1,8 +1,8 @@
+import { formOf, type PanelForm } from "../../runtime/forms.ts";
 import type { Tensor } from "../../runtime/memory.ts";
 import type { MatrixOp, PanelOp } from "../../runtime/ops.ts";
 import type { Packed } from "../../runtime/packed.ts";
 import type { Program } from "../../runtime/program.ts";
-import { formOf, type PanelForm } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Layout, PackedFeedForward, Panels, Sizes } from "./layout.ts";
 import type { Tap } from "./taps.ts";

@@ -11,18 +11,12 @@ import {
   TILE_ROWS,
   VISIT_GROUPS,
 } from "../../../assembly/abi.ts";
+import { formOf, type Met, type PanelForm } from "../../runtime/forms.ts";
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import { DRAWINGS_WORDS, DRAWN_WORDS, ENDS_WORDS } from "../../runtime/onward.ts";
 import { MOST_TILES } from "../../runtime/ops.ts";
 import { type Packed, type Panel, packedBytes, reservePacked, reservePanel } from "../../runtime/packed.ts";
-import {
-  type ActivationType,
-  type ByteDot,
-  formOf,
-  type Met,
-  type PanelForm,
-  type StoredType,
-} from "../../weight-types.ts";
+import type { ActivationType, ByteDot, StoredType } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { type AdapterLayout, adapterBytes, adapterMatrices, needsBranch, reserveAdapters } from "./adapter-layout.ts";
 import { type LoaderPlace, reserveLoader } from "./loader-place.ts";

@@ -1,8 +1,8 @@
+import { formOf } from "../../runtime/forms.ts";
 import type { Tensor } from "../../runtime/memory.ts";
 import type { MatrixOp, PanelOp, Transform } from "../../runtime/ops.ts";
 import type { Packed } from "../../runtime/packed.ts";
 import { Program } from "../../runtime/program.ts";
-import { formOf } from "../../weight-types.ts";
 import type { Panels } from "../plan/layout.ts";
 import type { VisionConfig } from "./config.ts";
 import type { PackedNorm, PackedVisionLayer, TowerLayout } from "./layout.ts";

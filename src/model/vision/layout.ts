@@ -1,9 +1,10 @@
 import { CACHE_F32, GROUP, PAGE, ROW_WORDS, SEGMENT_WORDS, TASK_WORDS } from "../../../assembly/abi.ts";
+import { formOf, type Met } from "../../runtime/forms.ts";
 import { queriesTogether } from "../../runtime/kernels.ts";
 import { MemoryPlan, type Tensor } from "../../runtime/memory.ts";
 import type { CachePlace } from "../../runtime/ops.ts";
 import { type Packed, type Panel, reservePacked, reservePanel } from "../../runtime/packed.ts";
-import { type ActivationType, type ByteDot, formOf, isFloat, type Met, type StoredType } from "../../weight-types.ts";
+import { type ActivationType, type ByteDot, isFloat, type StoredType } from "../../weight-types.ts";
 import type { ModelConfig } from "../config/config.ts";
 import { attentionBytes, CONVERT_BYTES, MATMUL_BYTES, type Panels } from "../plan/layout.ts";
 import { type LoaderPlace, reserveLoader } from "../plan/loader-place.ts";
