@@ -92,9 +92,10 @@ export const KERNEL_TILE_Q5_1_Q8 = 14;
 export const KERNEL_TILE_Q8_0_Q16_TWO = 15;
 /** Where the dot of bytes takes an unsigned one, or a signed one (forms/bytes.ts). */
 export const KERNEL_TILE_Q8_0_Q8 = 16, KERNEL_TILE_Q8_0_Q8_SIGNED = 17, KERNEL_TILE_IQ4_NL_Q8 = 18, KERNEL_TILE_IQ4_NL_Q8_SIGNED = 19;
-/** As these, beside activations of 16 bits in bytes (forms/sixteens.ts); `TILE2` takes two groups for 256-bit pairs. */
-export const KERNEL_TILE_Q8_0_Q16_BYTES = 58, KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED = 59, KERNEL_TILE2_Q8_0_Q16_BYTES = 60;
-export const KERNEL_GEMV4_Q8_0_Q16_BYTES = 61, KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED = 62;
+/** As these, beside activations of 16 bits in bytes (forms/sixteens.ts). */
+export const KERNEL_TILE_Q8_0_Q16_BYTES = 58, KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED = 59, KERNEL_GEMV4_Q8_0_Q16_BYTES = 60, KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED = 61;
+/** From here on tiles of two groups, for 256-bit pairs (forms/bytes_twos.ts); one group alone goes as without. */
+export const KERNEL_INTEGER_TILE2 = 64, KERNEL_TILE2_Q8_0_Q8 = 64, KERNEL_TILE2_Q8_0_Q16_BYTES = 65;
 /** One row: four groups at a time. */
 export const KERNEL_GEMV4_F32_F32 = 32, KERNEL_GEMV4_F32_F32_FUSED = 33;
 export const KERNEL_GEMV4_F16_F32 = 34, KERNEL_GEMV4_F16_F32_FUSED = 35;
@@ -104,8 +105,7 @@ export const KERNEL_INTEGER_ROW = 38;
 export const KERNEL_GEMV4_Q8_0_Q16 = 38;
 export const KERNEL_GEMV4_Q4_0_Q8 = 39, KERNEL_GEMV4_Q4_1_Q8 = 40, KERNEL_GEMV4_Q5_0_Q8 = 41;
 export const KERNEL_GEMV4_Q4_K_Q8 = 42, KERNEL_GEMV4_Q5_K_Q8 = 43, KERNEL_GEMV4_Q6_K_Q8 = 44;
-export const KERNEL_GEMV4_IQ4_NL_Q16 = 45;
-export const KERNEL_GEMV4_Q5_1_Q8 = 46;
+export const KERNEL_GEMV4_IQ4_NL_Q16 = 45, KERNEL_GEMV4_Q5_1_Q8 = 46;
 /** Sums in i32, of the further types. */
 export const KERNEL_TILE_Q4_1_Q8_ADD = 51, KERNEL_TILE_Q5_0_Q8_ADD = 52, KERNEL_TILE_Q5_1_Q8_ADD = 53, KERNEL_TILE_Q4_K_Q8_ADD = 54, KERNEL_TILE_Q5_K_Q8_ADD = 55, KERNEL_TILE_Q6_K_Q8_ADD = 56;
 export const KERNEL_GEMV4_Q4_0_Q8_ADD = 57;

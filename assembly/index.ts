@@ -6,7 +6,8 @@ export { dequantize, embed_packed, group_bytes, multiply_row, pack_rows, packed_
 export { dequantize_bf16, dequantize_f16, embed_float, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused, pack_float, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused } from "./forms/float";
 export { dequantize_q8_0, gemv4_q8_0_q16, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./forms/q8_0";
 export { dequantize_q8_0_quads, gemv4_q8_0_q8, gemv8_q8_0_q8, gemv4_q8_0_q8_signed, gemv8_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q8, tile_q8_0_q8_signed } from "./forms/q8_0_quads";
-export { gemv4_q8_0_q16_bytes, gemv4_q8_0_q16_bytes_signed, gemv8_q8_0_q16_bytes, gemv8_q8_0_q16_bytes_signed, tile2_q8_0_q16_bytes, tile_q8_0_q16_bytes, tile_q8_0_q16_bytes_signed } from "./forms/q8_0_quads";
+export { gemv4_q8_0_q16_bytes, gemv4_q8_0_q16_bytes_signed, gemv8_q8_0_q16_bytes, gemv8_q8_0_q16_bytes_signed, tile_q8_0_q16_bytes, tile_q8_0_q16_bytes_signed } from "./forms/q8_0_quads";
+export { tile2_q8_0_q16_bytes, tile2_q8_0_q8 } from "./forms/bytes_twos";
 export { byte_dot } from "./forms/bytes";
 export { dequantize_q4_0, gemv4_q4_0_q8, gemv8_q4_0_q8, gemv4_q4_0_q8_add, gemv8_q4_0_q8_add, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./forms/q4_0";
 export { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8, tile_q4_1_q8_add } from "./forms/q4_1";

@@ -52,6 +52,9 @@ export class Lanes {
   /** Bytes of 1. */
   @inline static byteOnes(): v128 { return v128.load32_splat(WORDS, 56); }
 
+  /** Whether kernels for 256-bit pairs are in this build: the other has no use for their integers, whose dots are nine operations there. */
+  @inline static pairs(): bool { return RELAXED; }
+
   /** sum + a * b: one rounding in the relaxed build where it is FUSED, else two. */
   @inline static multiplyAdd(a: v128, b: v128, sum: v128, roundings: i32): v128 {
     if (RELAXED && roundings === FUSED) return f32x4.relaxed_madd(a, b, sum);

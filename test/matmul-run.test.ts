@@ -3,9 +3,9 @@
  */
 import { describe, expect, it } from "vitest";
 import * as abi from "../assembly/abi.ts";
-import { expectSameBits, onBoth, Random, SEED } from "./kernels.ts";
+import { expectSameBits, hasDot, onBoth, Random, SEED } from "./kernels.ts";
 import * as oracle from "./oracle.ts";
-import { quantizedFor } from "./packed-forms.ts";
+import { everySecond, quantizedFor } from "./packed-forms.ts";
 import { bits, choicesOf, matmul, op, packOps, panelRoom, type Run, runThrough } from "./program.ts";
 import { formsOf, weightsFrom } from "./stored-weights.ts";
 
@@ -75,6 +75,8 @@ describe.each([
 });
 
 describe.each(weightsFrom(random))(`run: weights of $name, seed ${SEED}`, (weight) => {
+  /** Where products saturate, only so are relaxed kernels of such bytes right. */
+  const second = weight.dot === "unsigned" && !hasDot("unsigned") && !hasDot("signed");
   it("PACK, PANEL, MATMUL of several segments: NMSE <= 1e-10; cut at every claim, other tiles, every choice of kernels, rows alone: the same bits", () => {
     for (const [form, rows, outputs, cols, extra] of formsOf(weight).flatMap(
       (f) =>
@@ -93,7 +95,7 @@ describe.each(weightsFrom(random))(`run: weights of $name, seed ${SEED}`, (weigh
       const stride = outputs + 3;
       const matrices = rows.map(() => weight.make(outputs * width));
       const [x, residual, bias] = [
-        random.floats(entries * width),
+        second ? everySecond(random.floats(entries * width)) : random.floats(entries * width),
         random.floats(entries * stride),
         random.floats(outputs),
       ];
@@ -145,7 +147,7 @@ describe.each(weightsFrom(random))(`run: weights of $name, seed ${SEED}`, (weigh
             return arena.f32(out);
           },
           0,
-          form === abi.FORM_F32 ? undefined : weight.dot,
+          form === abi.FORM_F32 || second ? undefined : weight.dot,
         );
       const kept =
         form === abi.FORM_F32

@@ -117,6 +117,9 @@ export function pack(
   return to;
 }
 
+/** Zeros between the others: of two products that a dot of bytes adds, one is 0, so that none saturates. */
+export const everySecond = (x: Float32Array): Float32Array => x.map((value, k) => (k % 2 ? 0 : value));
+
 /** Rows as a form wants them, by the oracle. */
 export const quantizedFor = (form: number, most: number) => (x: Float32Array) =>
   form === abi.FORM_Q8_SUPERS ? oracle.quantizeSupers(x) : oracle.quantizeActivations(x, most);
@@ -189,7 +192,7 @@ function panelOfBytes(rows: readonly QuantizedRow[]): { values: Int8Array; scale
 export function panelOperands(arena: Arena, form: number, rows: readonly QuantizedRow[]): number[] {
   const { values, scales, sums } = panelOf(form, rows);
   if (form === abi.FORM_Q8_SUPERS) {
-    const room = arena.out(Math.max(256, rows.length * 32)); // of two visits of one row, or of a tile
+    const room = arena.out(2 * abi.TILE_ROWS * 32); // of two visits of one row, or of a tile of two groups
     return [arena.in(values), arena.in(recordsOf(rows)), room.at, rows[0].q.length / 32];
   }
   const places = [values, scales, ...(arePairs(form) ? [] : [sums])].map((array) => arena.in(array));

@@ -167,6 +167,12 @@ const KERNELS_OF_KERNELS: Readonly<Record<string, string>> = {
   "assembly/forms/q8_0_quads.ts -> assembly/forms/bytes.ts": "one way to meet a dot of bytes",
   "assembly/forms/q8_0_quads.ts -> assembly/forms/sixteens.ts": "the same beside activations of 16 bits",
   "assembly/forms/sixteens.ts -> assembly/forms/bytes.ts": "weights as the dot wants them",
+  ...Object.fromEntries(
+    ["bytes", "sixteens"].map((one) => [
+      `assembly/forms/bytes_twos.ts -> assembly/forms/${one}.ts`,
+      "two groups of what it has one",
+    ]),
+  ),
   "assembly/forms/supers.ts -> assembly/forms/pairs.ts": "scales of super-blocks",
   "assembly/forms/supers.ts -> assembly/forms/quads.ts": "codes of 4 and 5 bits",
   "assembly/forms/q6_k.ts -> assembly/forms/sixes.ts": "its tile",

@@ -11,7 +11,7 @@ import {
   KERNEL_GEMV4_Q5_1_Q8, KERNEL_GEMV4_Q5_K_Q8, KERNEL_GEMV4_Q6_K_Q8, 
   KERNEL_TILE_Q4_1_Q8_ADD, KERNEL_TILE_Q5_0_Q8_ADD, KERNEL_TILE_Q5_1_Q8_ADD, KERNEL_TILE_Q4_K_Q8_ADD, KERNEL_TILE_Q5_K_Q8_ADD, KERNEL_TILE_Q6_K_Q8_ADD,
   KERNEL_GEMV4_Q4_0_Q8_ADD, KERNEL_GEMV4_Q8_0_Q16_BYTES, KERNEL_GEMV4_Q8_0_Q16_BYTES_SIGNED,
-  KERNEL_TILE2_Q8_0_Q16_BYTES, KERNEL_TILE_Q8_0_Q16_BYTES, KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED,
+  KERNEL_INTEGER_TILE2, KERNEL_TILE2_Q8_0_Q16_BYTES, KERNEL_TILE2_Q8_0_Q8, KERNEL_TILE_Q8_0_Q16_BYTES, KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED,
   KERNEL_GEMV4_IQ4_NL_Q8, KERNEL_GEMV4_IQ4_NL_Q8_SIGNED, KERNEL_GEMV4_Q8_0_Q16, KERNEL_GEMV4_Q8_0_Q8, KERNEL_GEMV4_Q8_0_Q8_SIGNED, KERNEL_INTEGER, KERNEL_TILE2_F32, KERNEL_TILE2_F32_FUSED, KERNEL_TILE_F32,
   KERNEL_TILE_F32_FUSED, KERNEL_TILE_IQ4_NL_Q16, KERNEL_TILE_Q4_0_Q8, KERNEL_TILE_Q4_0_Q8_ADD, KERNEL_TILE_Q4_1_Q8, KERNEL_TILE_Q4_K_Q8,
   KERNEL_TILE_Q5_0_Q8, KERNEL_TILE_Q5_1_Q8, KERNEL_TILE_Q5_K_Q8, KERNEL_TILE_Q6_K_Q8, KERNEL_TILE_Q8_0_Q16, KERNEL_TILE_Q8_0_Q16_TWO, KERNEL_TILE_IQ4_NL_Q8, KERNEL_TILE_IQ4_NL_Q8_SIGNED, KERNEL_TILE_Q8_0_Q8, KERNEL_TILE_Q8_0_Q8_SIGNED, Q4_0_GROUP, Q4_0_VALUES, Q4_1_GROUP, Q4_1_VALUES, Q4_K_GROUP,
@@ -19,12 +19,14 @@ import {
   TYPE_F32, TYPE_IQ4_NL, TYPE_IQ4_NL_QUADS, TYPE_IQ4_XS, TYPE_MXFP4, TYPE_Q2_K, TYPE_Q3_K, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K, TYPE_Q6_K,
   TYPE_Q8_0, TYPE_Q8_0_QUADS, TYPE_TQ1_0, TYPE_TQ2_0, VISIT_GROUPS,
 } from "../abi";
+import { Lanes } from "../lanes";
 import { decode_row, row_bytes } from "../stored/row";
 import { SUM_BYTES, VISIT_SUMS, Visits } from "../visits";
 import {
   dequantize_bf16, dequantize_f16, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused,
   row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused,
 } from "./float";
+import { tile2_q8_0_q16_bytes, tile2_q8_0_q8 } from "./bytes_twos";
 import { dequantize_iq4_nl, gemv4_iq4_nl_q16, pack_iq4_nl, pack_iq4_nl_quads, pack_iq4_xs, pack_iq4_xs_quads, tile_iq4_nl_q16 } from "./iq4_nl";
 import { dequantize_q4_0, gemv4_q4_0_q8, gemv4_q4_0_q8_add, gemv8_q4_0_q8, gemv8_q4_0_q8_add, pack_q4_0, tile_q4_0_q8, tile_q4_0_q8_add } from "./q4_0";
 import { dequantize_q4_1, gemv4_q4_1_q8, pack_q4_1, tile_q4_1_q8, tile_q4_1_q8_add } from "./q4_1";
@@ -36,7 +38,7 @@ import { dequantize_q6_k, gemv4_q6_k_q8, gemv8_q6_k_q8, pack_q6_k, tile_q6_k_q8,
 import { dequantize_iq4_nl_quads, gemv4_iq4_nl_q8, gemv4_iq4_nl_q8_signed, tile_iq4_nl_q8, tile_iq4_nl_q8_signed } from "./iq4_nl_quads";
 import {
   dequantize_q8_0_quads, gemv4_q8_0_q16_bytes, gemv4_q8_0_q16_bytes_signed, gemv4_q8_0_q8, gemv4_q8_0_q8_signed, gemv8_q8_0_q16_bytes,
-  gemv8_q8_0_q16_bytes_signed, gemv8_q8_0_q8, gemv8_q8_0_q8_signed, pack_q8_0_quads, tile2_q8_0_q16_bytes, tile_q8_0_q16_bytes,
+  gemv8_q8_0_q16_bytes_signed, gemv8_q8_0_q8, gemv8_q8_0_q8_signed, pack_q8_0_quads, tile_q8_0_q16_bytes,
   tile_q8_0_q16_bytes_signed, tile_q8_0_q8, tile_q8_0_q8_signed,
 } from "./q8_0_quads";
 import { dequantize_q8_0, gemv4_q8_0_q16, gemv8_q8_0_q16, pack_q8_0, tile_q8_0_q16, tile_q8_0_q16_two } from "./q8_0";
@@ -180,12 +182,19 @@ export function meets_integers(tile: u32): bool {
  * kernels of pairs do not read, or beside super-blocks room for [h][8] integers.
  */
 export function integer_tiles(tile: u32, h: i32, sumAt: usize, groupAt: usize, apart: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32, count: i32): void {
-  if (tile === KERNEL_TILE2_Q8_0_Q16_BYTES) {
-    for (; count > 1; count -= 2, sumAt += 2 * SUM_BYTES, groupAt += 2 * apart) {
-      tile2_q8_0_q16_bytes(h, sumAt, groupAt, apart, step, panelAt, scaleAt, restAt, blocks);
-    }
+  if (Lanes.pairs() && tile >= <u32>KERNEL_INTEGER_TILE2 && h > 4) {
+    for (; count > 1; count -= 2, sumAt += 2 * SUM_BYTES, groupAt += 2 * apart) integer_tile2(tile, h, sumAt, groupAt, apart, step, panelAt, scaleAt, restAt, blocks);
   }
   for (; count > 0; count--, sumAt += SUM_BYTES, groupAt += apart) integer_tile(tile, h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks);
+}
+
+/** Two groups, 5 or 6 rows. */
+function integer_tile2(tile: u32, h: i32, sumAt: usize, groupAt: usize, apart: usize, step: usize, panelAt: usize, scaleAt: usize, restAt: usize, blocks: i32): void {
+  switch (tile) {
+    case KERNEL_TILE2_Q8_0_Q8: tile2_q8_0_q8(h, sumAt, groupAt, apart, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE2_Q8_0_Q16_BYTES: tile2_q8_0_q16_bytes(h, sumAt, groupAt, apart, step, panelAt, scaleAt, restAt, blocks); break;
+    default: unreachable();
+  }
 }
 
 /** One group. */
@@ -194,12 +203,11 @@ function integer_tile(tile: u32, h: i32, sumAt: usize, groupAt: usize, step: usi
     case KERNEL_TILE_Q8_0_Q16: tile_q8_0_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_Q8_0_Q16_TWO: tile_q8_0_q16_two(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q16: tile_iq4_nl_q16(h, sumAt, groupAt, step, panelAt, scaleAt, blocks); break;
-    case KERNEL_TILE_Q8_0_Q8: tile_q8_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE2_Q8_0_Q8: case KERNEL_TILE_Q8_0_Q8: tile_q8_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q8_0_Q8_SIGNED: tile_q8_0_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q8: tile_iq4_nl_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_IQ4_NL_Q8_SIGNED: tile_iq4_nl_q8_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
-    case KERNEL_TILE2_Q8_0_Q16_BYTES: // of one group
-    case KERNEL_TILE_Q8_0_Q16_BYTES: tile_q8_0_q16_bytes(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
+    case KERNEL_TILE2_Q8_0_Q16_BYTES: case KERNEL_TILE_Q8_0_Q16_BYTES: tile_q8_0_q16_bytes(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q8_0_Q16_BYTES_SIGNED: tile_q8_0_q16_bytes_signed(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8: tile_q4_0_q8(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;
     case KERNEL_TILE_Q4_0_Q8_ADD: tile_q4_0_q8_add(h, sumAt, groupAt, step, panelAt, scaleAt, restAt, blocks); break;

@@ -12,7 +12,6 @@ import { Lanes } from "../lanes";
 import { Bytes } from "./bytes";
 import { Rows } from "./rows";
 import { Sixteens } from "./sixteens";
-import { SUM_BYTES } from "../visits";
 
 /** Of 32 bytes before the scales. */
 const UNITS: usize = 8;
@@ -47,21 +46,6 @@ export function tile_q8_0_q16_bytes(h: i32, sumAt: usize, weightAt: usize, step:
 
 export function tile_q8_0_q16_bytes_signed(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
   Sixteens.tile(true, h, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks);
-}
-
-/** As tile_q8_0_q16_bytes, of two groups, `lane` bytes apart: s [2][6][8]. */
-export function tile2_q8_0_q16_bytes(h: i32, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
-  switch (h) {
-    case 1:
-      Sixteens.rows(false, 1, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks);
-      Sixteens.rows(false, 1, sumAt + SUM_BYTES, weightAt + lane, step, panelAt, scaleAt, startAt, blocks);
-      break;
-    case 2: Sixteens.pair(2, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
-    case 3: Sixteens.pair(3, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
-    case 4: Sixteens.pair(4, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
-    case 5: Sixteens.pair(5, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks); break;
-    default: Sixteens.pair(6, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks);
-  }
 }
 
 export function gemv4_q8_0_q16_bytes(sumAt: usize, at: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {

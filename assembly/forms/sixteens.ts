@@ -12,7 +12,7 @@
 
 import { VISIT_STEP } from "../abi";
 import { Lanes } from "../lanes";
-import { SUM_BYTES, VISIT_UNIT } from "../visits";
+import { VISIT_UNIT } from "../visits";
 import { Bytes } from "./bytes";
 
 /** From a unit of a group to its next in a whole visit. */
@@ -128,76 +128,6 @@ export class Sixteens {
       case 5: Sixteens.rows(signed, 5, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks); break;
       default: Sixteens.rows(signed, 6, sumAt, weightAt, step, panelAt, scaleAt, startAt, blocks);
     }
-  }
-
-  /** 2 <= h <= 6 rows and two groups, `lane` bytes apart, where the dot takes an unsigned byte. */
-  @inline static pair(h: i32, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
-    let s00 = f32x4.splat(0), s01 = s00, s02 = s00, s03 = s00, s10 = s00, s11 = s00, s12 = s00, s13 = s00, s20 = s00, s21 = s00, s22 = s00, s23 = s00;
-    let s30 = s00, s31 = s00, s32 = s00, s33 = s00, s40 = s00, s41 = s00, s42 = s00, s43 = s00, s50 = s00, s51 = s00, s52 = s00, s53 = s00;
-    const line = <usize>(h << 2);
-    for (let block = 0; block < blocks; block++) {
-      let c00 = v128.load32_splat(startAt, 0), c01 = c00, c02 = c00, c03 = c00, c10 = v128.load32_splat(startAt, 4), c11 = c10, c12 = c10, c13 = c10;
-      let c20 = c00, c21 = c00, c22 = c00, c23 = c00, c30 = c00, c31 = c00, c32 = c00, c33 = c00;
-      let c40 = c00, c41 = c00, c42 = c00, c43 = c00, c50 = c00, c51 = c00, c52 = c00, c53 = c00;
-      if (h > 2) { c20 = v128.load32_splat(startAt, 8); c21 = c20; c22 = c20; c23 = c20; }
-      if (h > 3) { c30 = v128.load32_splat(startAt, 12); c31 = c30; c32 = c30; c33 = c30; }
-      if (h > 4) { c40 = v128.load32_splat(startAt, 16); c41 = c40; c42 = c40; c43 = c40; }
-      if (h > 5) { c50 = v128.load32_splat(startAt, 20); c51 = c50; c52 = c50; c53 = c50; }
-      const end = weightAt + UNITS * step;
-      while (weightAt < end) {
-        const at1 = weightAt + lane;
-        const w0 = v128.load(weightAt, 0), w1 = v128.load(weightAt, 16), w2 = v128.load(at1, 0), w3 = v128.load(at1, 16);
-        let x: v128;
-        x = v128.load32_splat(panelAt, 0); c00 = Sixteens.high(false, x, w0, c00); c01 = Sixteens.high(false, x, w1, c01); c02 = Sixteens.high(false, x, w2, c02); c03 = Sixteens.high(false, x, w3, c03);
-        x = v128.load32_splat(panelAt, 4); c10 = Sixteens.high(false, x, w0, c10); c11 = Sixteens.high(false, x, w1, c11); c12 = Sixteens.high(false, x, w2, c12); c13 = Sixteens.high(false, x, w3, c13);
-        if (h > 2) { x = v128.load32_splat(panelAt, 8); c20 = Sixteens.high(false, x, w0, c20); c21 = Sixteens.high(false, x, w1, c21); c22 = Sixteens.high(false, x, w2, c22); c23 = Sixteens.high(false, x, w3, c23); }
-        if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Sixteens.high(false, x, w0, c30); c31 = Sixteens.high(false, x, w1, c31); c32 = Sixteens.high(false, x, w2, c32); c33 = Sixteens.high(false, x, w3, c33); }
-        if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Sixteens.high(false, x, w0, c40); c41 = Sixteens.high(false, x, w1, c41); c42 = Sixteens.high(false, x, w2, c42); c43 = Sixteens.high(false, x, w3, c43); }
-        if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Sixteens.high(false, x, w0, c50); c51 = Sixteens.high(false, x, w1, c51); c52 = Sixteens.high(false, x, w2, c52); c53 = Sixteens.high(false, x, w3, c53); }
-        weightAt += step;
-        panelAt += line;
-      }
-      c00 = i32x4.shl(c00, 8); c01 = i32x4.shl(c01, 8); c02 = i32x4.shl(c02, 8); c03 = i32x4.shl(c03, 8);
-      c10 = i32x4.shl(c10, 8); c11 = i32x4.shl(c11, 8); c12 = i32x4.shl(c12, 8); c13 = i32x4.shl(c13, 8);
-      if (h > 2) { c20 = i32x4.shl(c20, 8); c21 = i32x4.shl(c21, 8); c22 = i32x4.shl(c22, 8); c23 = i32x4.shl(c23, 8); }
-      if (h > 3) { c30 = i32x4.shl(c30, 8); c31 = i32x4.shl(c31, 8); c32 = i32x4.shl(c32, 8); c33 = i32x4.shl(c33, 8); }
-      if (h > 4) { c40 = i32x4.shl(c40, 8); c41 = i32x4.shl(c41, 8); c42 = i32x4.shl(c42, 8); c43 = i32x4.shl(c43, 8); }
-      if (h > 5) { c50 = i32x4.shl(c50, 8); c51 = i32x4.shl(c51, 8); c52 = i32x4.shl(c52, 8); c53 = i32x4.shl(c53, 8); }
-      weightAt -= UNITS * step;
-      while (weightAt < end) {
-        const at1 = weightAt + lane;
-        const w0 = Bytes.weight(true, v128.load(weightAt, 0)), w1 = Bytes.weight(true, v128.load(weightAt, 16));
-        const w2 = Bytes.weight(true, v128.load(at1, 0)), w3 = Bytes.weight(true, v128.load(at1, 16));
-        let x: v128;
-        x = v128.load32_splat(panelAt, 0); c00 = Sixteens.low(false, x, w0, c00); c01 = Sixteens.low(false, x, w1, c01); c02 = Sixteens.low(false, x, w2, c02); c03 = Sixteens.low(false, x, w3, c03);
-        x = v128.load32_splat(panelAt, 4); c10 = Sixteens.low(false, x, w0, c10); c11 = Sixteens.low(false, x, w1, c11); c12 = Sixteens.low(false, x, w2, c12); c13 = Sixteens.low(false, x, w3, c13);
-        if (h > 2) { x = v128.load32_splat(panelAt, 8); c20 = Sixteens.low(false, x, w0, c20); c21 = Sixteens.low(false, x, w1, c21); c22 = Sixteens.low(false, x, w2, c22); c23 = Sixteens.low(false, x, w3, c23); }
-        if (h > 3) { x = v128.load32_splat(panelAt, 12); c30 = Sixteens.low(false, x, w0, c30); c31 = Sixteens.low(false, x, w1, c31); c32 = Sixteens.low(false, x, w2, c32); c33 = Sixteens.low(false, x, w3, c33); }
-        if (h > 4) { x = v128.load32_splat(panelAt, 16); c40 = Sixteens.low(false, x, w0, c40); c41 = Sixteens.low(false, x, w1, c41); c42 = Sixteens.low(false, x, w2, c42); c43 = Sixteens.low(false, x, w3, c43); }
-        if (h > 5) { x = v128.load32_splat(panelAt, 20); c50 = Sixteens.low(false, x, w0, c50); c51 = Sixteens.low(false, x, w1, c51); c52 = Sixteens.low(false, x, w2, c52); c53 = Sixteens.low(false, x, w3, c53); }
-        weightAt += step;
-        panelAt += line;
-      }
-      const at1 = weightAt + lane;
-      const scales0 = v128.load(weightAt, 0), scales1 = v128.load(weightAt, 16), scales2 = v128.load(at1, 0), scales3 = v128.load(at1, 16);
-      weightAt += step;
-      let row: v128;
-      row = v128.load32_splat(scaleAt, 0); s00 = Lanes.addScaled(s00, c00, row, scales0); s01 = Lanes.addScaled(s01, c01, row, scales1); s02 = Lanes.addScaled(s02, c02, row, scales2); s03 = Lanes.addScaled(s03, c03, row, scales3);
-      row = v128.load32_splat(scaleAt, 4); s10 = Lanes.addScaled(s10, c10, row, scales0); s11 = Lanes.addScaled(s11, c11, row, scales1); s12 = Lanes.addScaled(s12, c12, row, scales2); s13 = Lanes.addScaled(s13, c13, row, scales3);
-      if (h > 2) { row = v128.load32_splat(scaleAt, 8); s20 = Lanes.addScaled(s20, c20, row, scales0); s21 = Lanes.addScaled(s21, c21, row, scales1); s22 = Lanes.addScaled(s22, c22, row, scales2); s23 = Lanes.addScaled(s23, c23, row, scales3); }
-      if (h > 3) { row = v128.load32_splat(scaleAt, 12); s30 = Lanes.addScaled(s30, c30, row, scales0); s31 = Lanes.addScaled(s31, c31, row, scales1); s32 = Lanes.addScaled(s32, c32, row, scales2); s33 = Lanes.addScaled(s33, c33, row, scales3); }
-      if (h > 4) { row = v128.load32_splat(scaleAt, 16); s40 = Lanes.addScaled(s40, c40, row, scales0); s41 = Lanes.addScaled(s41, c41, row, scales1); s42 = Lanes.addScaled(s42, c42, row, scales2); s43 = Lanes.addScaled(s43, c43, row, scales3); }
-      if (h > 5) { row = v128.load32_splat(scaleAt, 20); s50 = Lanes.addScaled(s50, c50, row, scales0); s51 = Lanes.addScaled(s51, c51, row, scales1); s52 = Lanes.addScaled(s52, c52, row, scales2); s53 = Lanes.addScaled(s53, c53, row, scales3); }
-      scaleAt += line;
-      startAt += line;
-    }
-    // No address of its own for the second group, or V8 pairs none of all this.
-    v128.store(sumAt, s00, 0); v128.store(sumAt, s01, 16); v128.store(sumAt, s02, SUM_BYTES); v128.store(sumAt, s03, SUM_BYTES + 16);
-    v128.store(sumAt, s10, 32); v128.store(sumAt, s11, 48); v128.store(sumAt, s12, SUM_BYTES + 32); v128.store(sumAt, s13, SUM_BYTES + 48);
-    if (h > 2) { v128.store(sumAt, s20, 64); v128.store(sumAt, s21, 80); v128.store(sumAt, s22, SUM_BYTES + 64); v128.store(sumAt, s23, SUM_BYTES + 80); }
-    if (h > 3) { v128.store(sumAt, s30, 96); v128.store(sumAt, s31, 112); v128.store(sumAt, s32, SUM_BYTES + 96); v128.store(sumAt, s33, SUM_BYTES + 112); }
-    if (h > 4) { v128.store(sumAt, s40, 128); v128.store(sumAt, s41, 144); v128.store(sumAt, s42, SUM_BYTES + 128); v128.store(sumAt, s43, SUM_BYTES + 144); }
-    if (h > 5) { v128.store(sumAt, s50, 160); v128.store(sumAt, s51, 176); v128.store(sumAt, s52, SUM_BYTES + 160); v128.store(sumAt, s53, SUM_BYTES + 176); }
   }
 
   /** One row, a visit, at most eight blocks: sums [32] go on, and lie in memory (q8_0.ts). */
