@@ -139,6 +139,16 @@ const panels = [
     (run, [out, scales], x, i) => run(out, scales, x, COLS, H, i),
   ),
   panel(
+    "quantize_f32_q16_bytes",
+    { work: 6 * H * COLS, bytes: H * COLS * (6 + 8 / 32) },
+    {
+      name: "quantize16",
+      operands: () => [new Int16Array(H * COLS), new Float32Array((H * COLS) / 32), noise(H * COLS)],
+      sizes: [32767, H * COLS],
+    },
+    (run, [out, scales, starts], x, i) => run(out, scales, starts, x, COLS, H, i),
+  ),
+  panel(
     "quantize_f32_q8_quads",
     { work: 6 * H * COLS, bytes: H * COLS * (5 + 8 / 32) },
     {

@@ -6,8 +6,10 @@ import { weightType } from "../../dist/src/weight-types.js";
 import { COLS, GROUP_BYTES, INTEGER_TYPES, matmulLoop } from "./weights.mjs";
 
 const HEIGHTS = [1, 2, 3, 4, 5, 6];
-/** All where the form is one of its kind; the others follow them. */
-const heightsOf = (type) => (type === "q8_0" || type === "q4_0" ? HEIGHTS : [1, 3, 6]);
+/** All where the form is one of its kind; the others follow them. Integer tiles of two groups have 5 or 6 rows. */
+const heightsOf = (kernel) =>
+  isPair(kernel) ? [5, 6] : ["q8_0", "q4_0"].includes(CALLS[kernel][0]) ? HEIGHTS : [1, 3, 6];
+const isPair = (kernel) => /^tile2_i?q/.test(kernel);
 const TILE_ROWS = 6;
 const BLOCKS = COLS / 32;
 /** Groups of 8 outputs: 256 to 320 KiB, and whole visits. */
@@ -16,6 +18,8 @@ const groupsOf = (type) => (type === "f32" ? 4 : Math.floor((320 << 10) / GROUP_
 /** Activations of h rows in the form that the kernel reads. */
 export function activations(kernel, h, arena) {
   const meets = meetsOf(kernel);
+  if (meets === "i16 bytes")
+    return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h), arena.zeros(BLOCKS * 4 * h)];
   if (meets === "i16") return [arena.weights(COLS * 2 * h), arena.floats(BLOCKS * h)];
   if (formOf(CALLS[kernel][0], { activations: "q8", dot: "saturating" }) === "q8 supers")
     return [arena.weights(COLS * h), arena.put(records(h)), arena.zeros(32 * TILE_ROWS)];
@@ -37,7 +41,7 @@ function records(h) {
   return words;
 }
 
-const PANEL_BYTES = { i16: 2 + 4 / 32, i8: 1 + 8 / 32 };
+const PANEL_BYTES = { i16: 2 + 4 / 32, "i16 bytes": 2 + 8 / 32, i8: 1 + 8 / 32 };
 
 /** The tile and the kernel of one row of types that meet integers. */
 const integerCalls = INTEGER_TYPES.flatMap((type) => {
@@ -45,14 +49,18 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
   const tile = (run, h, sums, at, x) => {
     for (let group = 0; group < 4; group++) run(h, sums + 32 * TILE_ROWS * group, at + 32 * group, 128, ...x, BLOCKS);
   };
+  const pairs = (run, h, sums, at, x) => {
+    for (let group = 0; group < 4; group += 2)
+      run(h, sums + 32 * TILE_ROWS * group, at + 32 * group, 32, 128, ...x, BLOCKS);
+  };
   const row =
     (id, meets, visits, apart) =>
     (_, _h, sums, at, [panel, scales, blockSums = 0], exports) =>
       exports.multiply_row(
-        ...[id, sums, at, visits, GROUP_BYTES[type], panel, meets === "i16" ? 2 : 1, scales, blockSums, COLS, apart],
+        ...[id, sums, at, visits, GROUP_BYTES[type], panel, meets === "i8" ? 1 : 2, scales, blockSums, COLS, apart],
       );
   const calls = ({ tiles, rows }, meets, dot) => [
-    ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, tile, meets, dot]]),
+    ...Object.keys(tiles).map((kernel) => [kernel, [type, 4, isPair(kernel) ? pairs : tile, meets, dot]]),
     ...Object.entries(rows).flatMap(([kernel, id]) => [
       [kernel, [type, 4, row(id, meets, 1, 0), meets, dot]],
       // Eight groups that lie apart.
@@ -68,6 +76,7 @@ const integerCalls = INTEGER_TYPES.flatMap((type) => {
     ...calls(signedBytes.pairs, "i16"),
     ...calls(signedBytes.unsigned, "i8", "unsigned"),
     ...calls(signedBytes.signed, "i8", "signed"),
+    ...Object.entries(signedBytes.sixteens ?? {}).flatMap(([dot, kernels]) => calls(kernels, "i16 bytes", dot)),
   ];
 });
 
@@ -90,7 +99,9 @@ export const CALLS = {
 const meetsOf = (kernel) => CALLS[kernel][3];
 /** Which dot of bytes it is right with, where it hangs on that. */
 export const dotOf = (kernel) => CALLS[kernel][4];
-export const arithmeticOf = (kernel) => meetsOf(kernel) ?? (kernel.endsWith("_fused") ? "fused" : "f32");
+/** Of 16 bits in bytes each product takes two of the dot's: half its roof is all there is. */
+export const arithmeticOf = (kernel) =>
+  meetsOf(kernel)?.replace("i16 bytes", "i8") ?? (kernel.endsWith("_fused") ? "fused" : "f32");
 /** Sums of one call: a second group's stand TILE_ROWS rows behind the first's. */
 export const sumBytes = (kernel) =>
   kernel.startsWith("gemv") ? 32 * CALLS[kernel][1] : 32 * TILE_ROWS * CALLS[kernel][1];
@@ -108,6 +119,7 @@ function tile(kernel, h) {
     exports: exportsOf(kernel),
     arithmetic: arithmeticOf(kernel),
     dot: dotOf(kernel),
+    ...(isPair(kernel) ? { rungs: ["javascript", "scalar", "relaxed", "wide", "threads"] } : {}),
     work: 2 * h * groups * 8 * COLS,
     bytes: groups * (GROUP_BYTES[type] + 32 * h) + h * COLS * (PANEL_BYTES[meetsOf(kernel)] ?? 4),
     loop: matmulLoop(type, h, groups * 8),
@@ -135,7 +147,7 @@ export const tiles = [
   ...integerCalls
     .map(([kernel]) => kernel)
     .filter((kernel) => kernel.startsWith("tile"))
-    .flatMap((kernel) => heightsOf(CALLS[kernel][0]).map((h) => tile(kernel, h))),
+    .flatMap((kernel) => heightsOf(kernel).map((h) => tile(kernel, h))),
   ...Object.keys(CALLS)
     .filter((kernel) => kernel.startsWith("gemv"))
     .map((kernel) => tile(kernel, 1)),
