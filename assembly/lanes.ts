@@ -122,6 +122,12 @@ export class Lanes {
     return f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
   }
 
+  /** The largest of four f32 without a sign; NaN where one is, whose bits are the largest. Not lane by lane: a maximum of two floats is branches. */
+  @inline static largest(a: v128): f32 {
+    const two = i32x4.max_u(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
+    return f32x4.extract_lane(i32x4.max_u(two, v128.shuffle<i32>(two, two, 1, 0, 3, 2)), 0);
+  }
+
   @inline static max(a: v128): f32 {
     return max(max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1)), max(f32x4.extract_lane(a, 2), f32x4.extract_lane(a, 3)));
   }

@@ -142,7 +142,7 @@ function attend_q8(scratchAt: usize, headAt: usize, type: u32, h: i32, d: i32, s
     store<f32>(weightScalesAt + (i << 3), weights_q8(scoresAt + i * X_ROW, blockAt + i * stateBytes, weightsAt + i * X_ROW, valueScalesAt, from, to));
   }
   for (let i: usize = 0; i < <usize>h; i++) {
-    quantize_weights(type, weightsAt + i * X_ROW, weightScalesAt + (i << 3), load<f32>(weightScalesAt + (i << 3)), from, to);
+    quantize_weights(type, weightsAt + i * X_ROW, weightScalesAt + (i << 3), from, to);
   }
   begin_dots(type, h, outAt, stateBytes, groups, weightScalesAt);
   add_dots(type, h, outAt, stateBytes, groups, valuesAt + Pages.groupBytes(type, from), Pages.groupBytes(type, PAGE), weightsAt + (<usize>from << 1), (to - from) >> 2);

@@ -63,7 +63,14 @@ export function page_bytes(type: u32, headSize: i32): usize {
 /** k, v [d] f32 -> position `position` (0..63) of a page's head. */
 export function store_cache_f32(headAt: usize, keyAt: usize, valueAt: usize, position: i32, headSize: i32): void {
   const valuesAt = Pages.valuesAt(headAt, CACHE_F32, headSize);
-  for (let feature = 0; feature < headSize; feature++) {
+  const fours = headSize & ~3;
+  for (let feature = 0; feature < fours; feature += 4) {
+    const from = <usize>feature << 2, keyTo = headAt + (key_index(position, feature, headSize) << 2), key_f32x4 = v128.load(keyAt + from);
+    v128.store32_lane(keyTo, key_f32x4, 0, 0); v128.store32_lane(keyTo, key_f32x4, 1, 32);
+    v128.store32_lane(keyTo, key_f32x4, 2, 64); v128.store32_lane(keyTo, key_f32x4, 3, 96);
+    v128.store(valuesAt + (value_index(position, feature) << 2), v128.load(valueAt + from));
+  }
+  for (let feature = fours; feature < headSize; feature++) {
     store<f32>(headAt + (key_index(position, feature, headSize) << 2), load<f32>(keyAt + (<usize>feature << 2)));
     store<f32>(valuesAt + (value_index(position, feature) << 2), load<f32>(valueAt + (<usize>feature << 2)));
   }

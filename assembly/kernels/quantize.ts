@@ -17,11 +17,16 @@ export function panel_f32(panelAt: usize, xAt: usize, cols: i32, h: i32, lane: i
   for (let col = 0; col < cols; col++, to += step) store<f32>(to, load<f32>(xAt + (<usize>col << 2)));
 }
 
+/** Of each lane the largest magnitude of `bytes` of f32, whole vectors. */
+@inline function magnitudes(xAt: usize, bytes: usize): v128 {
+  let most_f32x4 = f32x4.splat(0);
+  for (let k: usize = 0; k < bytes; k += 16) most_f32x4 = i32x4.max_u(most_f32x4, f32x4.abs(v128.load(xAt + k)));
+  return most_f32x4;
+}
+
+/** Of a block. */
 @inline function max_magnitude(xAt: usize): f32 {
-  // As integers: one instruction, and the bits of a NaN are the largest, so that it reaches the scale.
-  let max_i32x4 = f32x4.abs(v128.load(xAt));
-  for (let k: usize = 16; k < <usize>(BLOCK * 4); k += 16) max_i32x4 = i32x4.max_s(max_i32x4, f32x4.abs(v128.load(xAt + k)));
-  return Lanes.max(max_i32x4);
+  return Lanes.largest(magnitudes(xAt, BLOCK * 4));
 }
 
 /** most / largest, or 0 where that is no number. */
@@ -162,10 +167,10 @@ export function quantize_f32_q8_supers(panelAt: usize, recordAt: usize, xAt: usi
 
 /** The largest of n magnitudes; NaN where one of them is. */
 export function largest_magnitude(xAt: usize, n: i32): f32 {
-  let most_i32x4 = i32x4.splat(0), k = 0;
-  for (; k + 4 <= n; k += 4) most_i32x4 = i32x4.max_s(most_i32x4, f32x4.abs(v128.load(xAt + (<usize>k << 2))));
-  for (; k < n; k++) most_i32x4 = i32x4.max_s(most_i32x4, f32x4.abs(v128.load32_zero(xAt + (<usize>k << 2))));
-  return reinterpret<f32>(max(max(i32x4.extract_lane(most_i32x4, 0), i32x4.extract_lane(most_i32x4, 1)), max(i32x4.extract_lane(most_i32x4, 2), i32x4.extract_lane(most_i32x4, 3))));
+  const whole = <usize>(n & ~3) << 2;
+  let most_f32x4 = magnitudes(xAt, whole);
+  for (let k = whole; k < <usize>n << 2; k += 4) most_f32x4 = i32x4.max_u(most_f32x4, f32x4.abs(v128.load32_zero(xAt + k)));
+  return Lanes.largest(most_f32x4);
 }
 
 /**

@@ -86,12 +86,12 @@ export function weights_q8(scoresAt: usize, stateAt: usize, weightsAt: usize, va
     v128.store(weightsAt + at, weight_a, 0); v128.store(weightsAt + at, weight_b, 16);
   }
   store<f32>(stateAt, Lanes.sum(f32x4.add(sum_a, sum_b)), 4);
-  const four = i32x4.max_u(most_a, most_b), two = i32x4.max_u(four, v128.shuffle<i32>(four, four, 2, 3, 0, 1));
-  return f32x4.extract_lane(i32x4.max_u(two, v128.shuffle<i32>(two, two, 1, 0, 3, 2)), 0);
+  return Lanes.largest(i32x4.max_u(most_a, most_b));
 }
 
-/** Weights [from, to) (multiples of 8) of which none is larger than `largest` -> 16 bits, in front; writes what one counts and their sum. */
-export function quantize_weights(type: u32, weightsAt: usize, scaleAt: usize, largest: f32, from: i32, to: i32): void {
+/** Weights [from, to) (multiples of 8), the largest of which lies at `scaleAt` -> 16 bits, in front; there what one counts, and their sum. */
+export function quantize_weights(type: u32, weightsAt: usize, scaleAt: usize, from: i32, to: i32): void {
+  const largest = load<f32>(scaleAt);
   store<f32>(scaleAt, largest / MOST, 0);
   store<i32>(scaleAt, quantize_f32_q16_quads(type, weightsAt + (<usize>from << 1), weightsAt + (<usize>from << 2), to - from, largest, MOST), 4);
 }

@@ -94,7 +94,7 @@ export async function digestOf(kernels: Kernels, type: StoredType, check: WideCh
     dot: kernels.dot,
     fused: check.fused,
     apart: check.apart,
-    ahead: true,
+    ahead: true, // pages of an 8-bit cache are read before they are wanted: no bit depends on it
     maxMemory: undefined,
     memoryLimit: undefined,
   });
