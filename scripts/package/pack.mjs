@@ -10,7 +10,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * is (that one had 414 kB unpacked), q5_1 has kernels of its own, and the server, which no bundle of the engine holds, has 130 kB,
  * the queue 30 kB. Vision, its pictures, wider tiles of the kernels and rows of groups apart (30 kB) made the rest grow.
  */
-const BUDGET = { packed: 715_000, unpacked: 2_530_000 };
+const BUDGET = { packed: 725_000, unpacked: 2_580_000 };
 
 /** What may lie in the package. */
 const WANTED =
