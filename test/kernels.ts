@@ -19,6 +19,8 @@ import {
   WORD_SCRATCH_AT,
   WORD_THREADS,
 } from "../assembly/abi.ts";
+import { dotOfInstance } from "../src/runtime/dot.ts";
+import type { ByteDot } from "../src/weight-types.ts";
 
 // As src/host/node.ts compiles: Node 20's quick compiler computes relaxed_dot_add wrongly, later ones inline by counts that only it collects.
 setFlagsFromString("--no-liftoff");
@@ -37,7 +39,8 @@ export const TESTED_IN = {
   "kernels-rope.test.ts": "angles_f32 temperature_f32 rope_f32 scale_f32",
   "kernels-feedforward.test.ts": "swiglu_f32 route_f32 combine_f32",
   "kernels-quantised.test.ts":
-    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q4_1_q8_add tile_q5_0_q8_add tile_q5_1_q8_add tile_q4_k_q8_add tile_q5_k_q8_add tile_q6_k_q8_add gemv4_q4_0_q8_add tile_q8_0_q16_two tile_q8_0_q8 gemv4_q8_0_q8 tile_q8_0_q8_signed gemv4_q8_0_q8_signed tile_iq4_nl_q8 gemv4_iq4_nl_q8 tile_iq4_nl_q8_signed gemv4_iq4_nl_q8_signed tile_q8_0_q16_bytes tile_q8_0_q16_bytes_signed tile2_q8_0_q16_bytes tile2_q8_0_q8 gemv4_q8_0_q16_bytes gemv4_q8_0_q16_bytes_signed gemv8_q8_0_q16_bytes gemv8_q8_0_q16_bytes_signed multiply_row gemv8_q8_0_q16 gemv8_q8_0_q8 gemv8_q8_0_q8_signed gemv8_q4_0_q8 gemv8_q4_0_q8_add gemv8_q4_k_q8 gemv8_q5_k_q8 gemv8_q6_k_q8 byte_dot quantize_f32_q16_bytes quantize_f32_q16_pairs quantize_f32_q8_pairs quantize_f32_q8_quads quantize_f32_q8_supers",
+    "tile_q8_0_q16 gemv4_q8_0_q16 tile_q4_0_q8 gemv4_q4_0_q8 tile_q4_1_q8 gemv4_q4_1_q8 tile_q5_0_q8 gemv4_q5_0_q8 tile_q5_1_q8 gemv4_q5_1_q8 tile_q4_k_q8 gemv4_q4_k_q8 tile_q5_k_q8 gemv4_q5_k_q8 tile_q6_k_q8 gemv4_q6_k_q8 tile_iq4_nl_q16 gemv4_iq4_nl_q16 tile_q4_0_q8_add tile_q4_1_q8_add tile_q5_0_q8_add tile_q5_1_q8_add tile_q4_k_q8_add tile_q5_k_q8_add tile_q6_k_q8_add gemv4_q4_0_q8_add tile_q8_0_q16_two tile_q8_0_q8 gemv4_q8_0_q8 tile_q8_0_q8_signed gemv4_q8_0_q8_signed tile_iq4_nl_q8 gemv4_iq4_nl_q8 tile_iq4_nl_q8_signed gemv4_iq4_nl_q8_signed tile_q8_0_q16_bytes tile_q8_0_q16_bytes_signed tile2_q8_0_q16_bytes tile2_q8_0_q8 gemv4_q8_0_q16_bytes gemv4_q8_0_q16_bytes_signed gemv8_q8_0_q16_bytes gemv8_q8_0_q16_bytes_signed multiply_row gemv8_q8_0_q16 gemv8_q8_0_q8 gemv8_q8_0_q8_signed gemv8_q4_0_q8 gemv8_q4_0_q8_add gemv8_q4_k_q8 gemv8_q5_k_q8 gemv8_q6_k_q8 quantize_f32_q16_bytes quantize_f32_q16_pairs quantize_f32_q8_pairs quantize_f32_q8_quads quantize_f32_q8_supers",
+  "byte-dot.test.ts": "byte_dot",
   "kernels-storage.test.ts":
     "pack_q8_0 dequantize_q8_0 pack_q4_0 dequantize_q4_0 pack_q4_1 dequantize_q4_1 pack_q5_0 dequantize_q5_0 pack_q5_1 dequantize_q5_1 pack_q4_k dequantize_q4_k pack_q5_k dequantize_q5_k pack_q6_k dequantize_q6_k pack_iq4_nl dequantize_iq4_nl pack_iq4_xs pack_q8_0_quads dequantize_q8_0_quads pack_iq4_nl_quads dequantize_iq4_nl_quads pack_iq4_xs_quads pack_rows dequantize embed_packed group_bytes packed_at row_bytes",
   "kernels-attention.test.ts":
@@ -212,22 +215,13 @@ export function on<T>(build: Build, call: (kernels: Kernels, arena: Arena) => T,
   return result;
 }
 
-/** What the processor's dot of bytes must be for a kernel to be right in the relaxed build. */
-const DOTS = { unsigned: [4 * -127 * 255, 4 * -127 * 128], signed: [4 * -127 * -1, 4 * -127 * -128] } as const;
-
-export function hasDot(dot: keyof typeof DOTS): boolean {
-  const { kernels } = builds.relaxed;
-  return DOTS[dot].every((sum, index) => kernels.byte_dot(-127, [255, 128][index]) === sum);
-}
+/** Whether the processor's dot of bytes is such a one: what kernels of bytes want to be right in the relaxed build. */
+export const hasDot = (dot: ByteDot): boolean => dotOfInstance(builds.relaxed.kernels) === dot;
 
 type Result = ArrayBufferView | number | readonly Result[];
 
 /** The same call on both builds: same bits. The relaxed one is left out where the processor has no such dot of bytes. */
-export function onBoth<T extends Result>(
-  call: (kernels: Kernels, arena: Arena) => T,
-  shift = 0,
-  dot?: keyof typeof DOTS,
-): T {
+export function onBoth<T extends Result>(call: (kernels: Kernels, arena: Arena) => T, shift = 0, dot?: ByteDot): T {
   const simd = on("simd", call, shift);
   if (dot === undefined || hasDot(dot)) expectSameBits(on("relaxed", call, shift), simd, "relaxed differs from simd");
   return simd;
