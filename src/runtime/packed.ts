@@ -42,29 +42,41 @@ export interface Packed {
 /** Whether groups of a visit lie apart. */
 export const isApart = (word: number): boolean => (word & abi.TYPE_APART) !== 0;
 
-/** Bytes [begin, begin + count) of a packed matrix as they stand where its groups are woven (assembly/visits.ts); whole words. */
-export function wovenBytes(
-  bytes: Uint8Array,
-  { at, word, type, cols }: Packed,
-  begin: number,
-  count: number,
-): Uint8Array {
-  if (!isApart(word)) return bytes.subarray(at.at + begin, at.at + begin + count);
+/**
+ * Bytes [begin, begin + count) of a packed matrix as every host would have them, whatever it packed them for: its groups woven
+ * (assembly/visits.ts), weights of signed bytes for pairs of i16.
+ */
+export function portableBytes(bytes: Uint8Array, packed: Packed, begin: number, count: number): Uint8Array {
+  const { at, word, type, cols } = packed;
+  const quads = isQuads(packed);
+  if (!isApart(word) && !quads) return bytes.subarray(at.at + begin, at.at + begin + count);
   const group = groupBytes(type, cols),
     visit = abi.VISIT_GROUPS * group;
   const groups = at.bytes / group,
     unit = abi.VISIT_STEP / abi.VISIT_GROUPS;
+  const block = groupBytes(type, abi.BLOCK) / unit;
   const found = new Uint8Array(count);
-  for (let word = 0; word < count; word += 4) {
-    const from = begin + word;
+  for (let byte = 0; byte < count; byte++) {
+    const from = begin + byte;
     const first = Math.floor(from / visit) * abi.VISIT_GROUPS;
     const step = unit * Math.min(abi.VISIT_GROUPS, groups - first);
     const [turn, rest] = [Math.floor((from % visit) / step), (from % visit) % step];
-    const place = at.at + (first + Math.floor(rest / unit)) * group + turn * unit + (rest % unit);
-    found.set(bytes.subarray(place, place + 4), word);
+    const own = Math.floor(rest / unit);
+    const codes = quads && turn % block < block - 1; // the last unit is its scales
+    const inside = codes ? pairInQuads(rest % unit) : rest % unit;
+    const place = isApart(word) ? (first + own) * group + turn * unit : first * group + turn * step + own * unit;
+    found[byte] = bytes[at.at + place + inside] ^ (codes && type === "q8_0" ? EXCESS : 0);
   }
   return found;
 }
+
+/** What bytes of q8_0 are too large by beside quads (assembly/forms/bytes.ts). */
+const EXCESS = 0x80;
+
+/** Where a byte of a unit of pairs, [2][8 outputs][2 k], stands among quads: [8 outputs][4 k]. */
+const pairInQuads = (byte: number): number => ((byte >> 1) & 7) * 4 + (byte >> 4) * 2 + (byte & 1);
+
+const isQuads = ({ word, type }: Packed): boolean => (word & ~abi.TYPE_APART) === weightType(type).signedBytes?.word;
 
 /** Bytes of one packed group of 8 outputs; also of a part of it that is whole blocks. */
 export function groupBytes(type: StoredType, cols: number): number {

@@ -1,5 +1,5 @@
 import type { Memory } from "../../runtime/memory.ts";
-import { wovenBytes } from "../../runtime/packed.ts";
+import { portableBytes } from "../../runtime/packed.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Layout, Sizes } from "../plan/layout.ts";
 
@@ -46,7 +46,7 @@ export function fingerprintOf(
       let sum: Uint32Array | undefined;
       for (let sample = 0; sample < SAMPLES; sample++) {
         const begin = 4 * Math.floor((sample * Math.max(0, bytes - SAMPLE_BYTES)) / (4 * (SAMPLES - 1)));
-        sum = hashOf(wovenBytes(memory.bytes, to, begin, Math.min(bytes, SAMPLE_BYTES)), sum);
+        sum = hashOf(portableBytes(memory.bytes, to, begin, Math.min(bytes, SAMPLE_BYTES)), sum);
       }
       matrices.set(`${matrix.name} ${to.type}`, sum!);
     }
