@@ -149,10 +149,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_0, ggml: 2, fileType: 2, elements: abi.Q4_0_VALUES, bytes: abi.Q4_0_BYTES, recipe: true },
     ...{ group: abi.Q4_0_GROUP, apart: true },
     integers: {
-      tiles: {
-        tile_q4_0_q8: abi.KERNEL_TILE_Q4_0_Q8,
-        tile_q4_0_q8_add: abi.KERNEL_TILE_Q4_0_Q8_ADD,
-      },
+      tiles: { tile_q4_0_q8: abi.KERNEL_TILE_Q4_0_Q8, tile_q4_0_q8_add: abi.KERNEL_TILE_Q4_0_Q8_ADD },
       rows: { gemv4_q4_0_q8: abi.KERNEL_GEMV4_Q4_0_Q8, gemv4_q4_0_q8_add: abi.KERNEL_GEMV4_Q4_0_Q8_ADD },
     },
     digests: {
@@ -236,10 +233,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q4_K, ggml: 12, fileType: 14, elements: abi.Q4_K_VALUES, bytes: abi.Q4_K_BYTES, recipe: true },
     ...{ group: abi.Q4_K_GROUP, apart: true },
     integers: {
-      tiles: {
-        tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8,
-        tile_q4_k_q8_add: abi.KERNEL_TILE_Q4_K_Q8_ADD,
-      },
+      tiles: { tile_q4_k_q8: abi.KERNEL_TILE_Q4_K_Q8, tile_q4_k_q8_add: abi.KERNEL_TILE_Q4_K_Q8_ADD },
       rows: { gemv4_q4_k_q8: abi.KERNEL_GEMV4_Q4_K_Q8 },
     },
     halves: [
@@ -257,10 +251,7 @@ export const WEIGHT_TYPES = {
     ...{ word: abi.TYPE_Q5_K, ggml: 13, fileType: 16, elements: abi.Q5_K_VALUES, bytes: abi.Q5_K_BYTES, recipe: true },
     ...{ group: abi.Q5_K_GROUP, apart: true },
     integers: {
-      tiles: {
-        tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8,
-        tile_q5_k_q8_add: abi.KERNEL_TILE_Q5_K_Q8_ADD,
-      },
+      tiles: { tile_q5_k_q8: abi.KERNEL_TILE_Q5_K_Q8, tile_q5_k_q8_add: abi.KERNEL_TILE_Q5_K_Q8_ADD },
       rows: { gemv4_q5_k_q8: abi.KERNEL_GEMV4_Q5_K_Q8 },
     },
     halves: [

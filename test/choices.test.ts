@@ -13,7 +13,7 @@ import { mapVision } from "../src/model/vision/weights.ts";
 import { candidatesOf, formOf } from "../src/runtime/forms.ts";
 import { choiceAsFor } from "../src/runtime/kernels.ts";
 import { fastest } from "../src/runtime/tuning.ts";
-import { weightType } from "../src/weight-types.ts";
+import { hasDot } from "./kernels.ts";
 import { byteModel } from "./small-models.ts";
 import { visionFolder } from "./vision-golden.ts";
 
@@ -29,11 +29,15 @@ async function scores(model: Model): Promise<readonly number[]> {
   return [...ids, ...nll];
 }
 
+const dot = (["unsigned", "signed"] as const).find(hasDot) ?? "saturating";
+/** What a model of such weights may be multiplied by on this host, its activations being the default. */
+const candidatesHere = (type: StoredType) =>
+  candidatesOf(type, formOf(type, { activations: "q16", dot }), { fused: type === "f16", dot })!;
+
 describe.each<StoredType>(["q8_0", "q4_0", "q4_k", "q6_k", "q5_0", "iq4_nl", "f16"])("%s", (type) => {
   it("every tile, row, number of streams and way to touch gives the bits of the default", async () => {
     const expected = await scores(await createModel(CONFIG, { type, threads: 0 }));
-    const form = formOf(type, { activations: "q16", dot: "saturating" });
-    const { tiles, rows } = candidatesOf(type, form, { fused: type === "f16", dot: "saturating" })!;
+    const { tiles, rows } = candidatesHere(type);
     const first: Choice = { tile: Object.keys(tiles)[0], row: Object.keys(rows)[0] ?? null, streams: 1, touch: 0 };
     const all: Choice[] = [
       ...Object.keys(tiles).map((tile) => ({ ...first, tile })),
@@ -52,9 +56,10 @@ describe.each<StoredType>(["q8_0", "q4_0", "q4_k", "q6_k", "q5_0", "iq4_nl", "f1
 it("a model whose weights leave the cache is measured at load: a choice among the candidates, the same bits", async () => {
   const measured = await createModel(LARGE, { type: "q8_0", threads: 1 });
   const { choices, tuning } = measured.info;
-  expect(Object.keys(weightType("q8_0").signedBytes!.pairs.tiles)).toContain(choices.q8_0?.tile);
+  const { tiles, rows } = candidatesHere("q8_0");
+  expect(Object.keys(tiles)).toContain(choices.q8_0?.tile);
   expect(tuning.gains.q8_0).toBeGreaterThanOrEqual(1);
-  const choice: Choice = { tile: "tile_q8_0_q16", row: "gemv4_q8_0_q16", streams: 1, touch: 0 };
+  const choice: Choice = { tile: Object.keys(tiles)[0], row: Object.keys(rows)[0], streams: 1, touch: 0 };
   const fixed = await createModel(LARGE, { type: "q8_0", threads: 1, choices: { q8_0: choice } });
   expect(fixed.info.tuning.gains).toEqual({});
   expect(await scores(measured)).toEqual(await scores(fixed));
@@ -84,6 +89,7 @@ it("the tower of a model takes the choices of its types too, whether they fuse o
   expect(choiceAsFor(fused, plain, choice)).toEqual({
     ...{ tile: "tile2_f32_fused", row: "gemv4_f32_f32_fused", streams: 4, touch: 0 },
   });
+  await checkpoint.close();
 });
 
 it("the choice is what a clock says is fastest: rows, touch and tile apart; differences within noise change nothing", async () => {
@@ -108,7 +114,8 @@ it("the choice is what a clock says is fastest: rows, touch and tile apart; diff
 });
 
 it("choices that are no choices are refused by name", async () => {
-  const good = { tile: "tile_q8_0_q16", row: "gemv4_q8_0_q16", streams: 1, touch: 0 };
+  const { tiles, rows } = candidatesHere("q8_0");
+  const good = { tile: Object.keys(tiles)[0], row: Object.keys(rows)[0], streams: 1, touch: 0 };
   const wrong: [unknown, string, string][] = [
     [1, "REQ_PARAM", "choices"],
     [{ q9: good }, "OPTION_RANGE", "choices"],

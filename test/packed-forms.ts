@@ -192,7 +192,7 @@ function panelOfBytes(rows: readonly QuantizedRow[]): { values: Int8Array; scale
 export function panelOperands(arena: Arena, form: number, rows: readonly QuantizedRow[]): number[] {
   const { values, scales, sums } = panelOf(form, rows);
   if (form === abi.FORM_Q8_SUPERS) {
-    const room = arena.out(2 * abi.TILE_ROWS * 32); // of two visits of one row, or of a tile of two groups
+    const room = arena.out(Math.max(256, rows.length * 32)); // of two visits of one row, or of a tile
     return [arena.in(values), arena.in(recordsOf(rows)), room.at, rows[0].q.length / 32];
   }
   const places = [values, scales, ...(arePairs(form) ? [] : [sums])].map((array) => arena.in(array));

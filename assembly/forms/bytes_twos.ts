@@ -3,7 +3,7 @@
  * of weights, not one. What bounds such tiles is how many instructions a core takes up, six a cycle: a dot of four bytes an output is one
  * of them, and so is the spreading. Where the dot takes an unsigned byte (bytes.ts, sixteens.ts), in the relaxed build alone.
  *
- * Two groups and one, 6 rows, Node 26 wide, a Xeon with AVX-VNNI, GOP/s: beside 16 bits 130 and 105 (pairs of i16 99), beside 8 bits 228 and 205.
+ * Two groups and one, 6 rows, Node 26 wide, a Xeon with AVX-VNNI, GOP/s: beside 16 bits 126 and 100 (pairs of i16 95), beside 8 bits 219 and 199.
  * In 128 bits sums find no registers. Codes of 4 bits want one register more for their mask: V8 keeps a sum on its stack in every turn, which
  * it aligns to 8 bytes, so by the frames above q4_0 makes 1.1 times the one group's rate or half of it; 5 rows fit (1.15 times).
  *
@@ -13,11 +13,9 @@
 
 import { Lanes } from "../lanes";
 import { Bytes } from "./bytes";
-import { Sixteens } from "./sixteens";
+import { Sixteens, UNITS } from "./sixteens";
 import { SUM_BYTES } from "../visits";
 
-/** Of 32 bytes before the scales of a block. */
-const UNITS: usize = 8;
 
 class Tile {
   /** q8_0 beside 8 bits (bytes.ts), 2 or 3 rows of a panel of them `line` bytes apart: sums of six and of two groups find no registers. */
@@ -170,16 +168,16 @@ function five_q8_0_q8(sumAt: usize, weightAt: usize, lane: usize, step: usize, p
 }
 
 /** tile_q8_0_q16_bytes of two groups. */
-export function tile2_q8_0_q16_bytes(h: i32, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
+export function tile2_q8_0_q16_bytes(h: i32, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
   if (!Lanes.pairs()) unreachable();
-  else if (h > 5) six_q8_0_q16_bytes(sumAt, weightAt, lane, step, panelAt, scaleAt, sumsAt, blocks);
-  else five_q8_0_q16_bytes(sumAt, weightAt, lane, step, panelAt, scaleAt, sumsAt, blocks);
+  else if (h > 5) six_q8_0_q16_bytes(sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks);
+  else five_q8_0_q16_bytes(sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks);
 }
 
-function six_q8_0_q16_bytes(sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
-  Tile.sixteens(6, sumAt, weightAt, lane, step, panelAt, scaleAt, sumsAt, blocks);
+function six_q8_0_q16_bytes(sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Tile.sixteens(6, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks);
 }
 
-function five_q8_0_q16_bytes(sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
-  Tile.sixteens(5, sumAt, weightAt, lane, step, panelAt, scaleAt, sumsAt, blocks);
+function five_q8_0_q16_bytes(sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, startAt: usize, blocks: i32): void {
+  Tile.sixteens(5, sumAt, weightAt, lane, step, panelAt, scaleAt, startAt, blocks);
 }

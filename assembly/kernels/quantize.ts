@@ -3,8 +3,8 @@
  *
  * One row [cols] f32 goes into lane `lane` of a tile of `h` rows (layouts: abi.ts, PANEL_*). Blocks of 32: d = max|x| / most,
  * q = round(x * (most / max|x|)), half to even; |q| <= most. A block whose largest value is below 1e-34 (most / max|x| would
- * overflow) is zeros. `most` is 127 beside 4-bit weights, whose relaxed dot takes i8. Beside q8_0 it is 32767: that dot takes i16
- * whatever it holds, so 16 bits cost nothing; the storyteller's mean KL divergence from bf16 falls from 1.8e-3 to 1.9e-4.
+ * overflow) is zeros. `most` is 127 beside 4-bit weights, whose relaxed dot takes i8. Beside q8_0 it is 32767: a dot of i16 takes that
+ * for nothing, and two of bytes are as fast; the storyteller's mean KL divergence from bf16 falls from 1.8e-3 to 1.9e-4.
  */
 
 import { BLOCK, CACHE_Q8, SUPER_COLS, SUPER_HALVES, SUPER_PAIRS, SUPER_TIMES, SUPER_WORDS } from "../abi";

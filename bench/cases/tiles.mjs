@@ -9,7 +9,7 @@ const HEIGHTS = [1, 2, 3, 4, 5, 6];
 /** All where the form is one of its kind; the others follow them. Integer tiles of two groups have 5 or 6 rows. */
 const heightsOf = (kernel) =>
   isPair(kernel) ? [5, 6] : ["q8_0", "q4_0"].includes(CALLS[kernel][0]) ? HEIGHTS : [1, 3, 6];
-const isPair = (kernel) => /^tile2_i?q/.test(kernel);
+const isPair = (kernel) => /^tile2_q/.test(kernel);
 const TILE_ROWS = 6;
 const BLOCKS = COLS / 32;
 /** Groups of 8 outputs: 256 to 320 KiB, and whole visits. */

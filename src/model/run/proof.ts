@@ -76,7 +76,7 @@ export async function findWideDifference(
 /** What the weights of a type meet, as the table of types names it beside a digest. */
 export function metName(type: StoredType, { activations, cache, fused }: WideCheck): string {
   const form = formOf(type, { activations, dot: "saturating" });
-  const met = form === "f32" ? "f32" : form === "q16 pairs" || form === "q16 bytes" ? "q16" : "q8";
+  const met = form === "f32" ? "f32" : form === "q16 pairs" ? "q16" : "q8";
   return `${isFloat(type) ? (fused ? "fused" : "apart") : met}, cache ${cache}`;
 }
 
