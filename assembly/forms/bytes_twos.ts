@@ -18,7 +18,7 @@ import { SUM_BYTES } from "../visits";
 
 
 class Tile {
-  /** q8_0 beside 8 bits (bytes.ts), 2 or 3 rows of a panel of them `line` bytes apart: sums of six and of two groups find no registers. */
+  /** q8_0 beside 8 bits (bytes.ts), 2 or 3 rows out of a panel whose lines are `line` bytes: sums of six rows and two groups find no registers. */
   @inline static bytes(h: i32, line: usize, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
     const none = f32x4.splat(0);
     let s00 = none, s01 = none, s02 = none, s03 = none, s10 = none, s11 = none, s12 = none, s13 = none, s20 = none, s21 = none, s22 = none, s23 = none;

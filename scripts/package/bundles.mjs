@@ -9,7 +9,7 @@ import { serve } from "./serve.mjs";
 import { openViteDev } from "./vite-dev.mjs";
 
 /** Bytes of all that a minified bundle serves: code, worker and both builds of the kernels. Close above what there is. */
-const BUDGET = 1_215_000;
+const BUDGET = 1_265_000;
 /** Of itself it does not minify. */
 const UNMINIFIED = "rollup";
 
