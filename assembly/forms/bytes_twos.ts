@@ -16,7 +16,6 @@ import { Bytes } from "./bytes";
 import { Sixteens, UNITS } from "./sixteens";
 import { SUM_BYTES } from "../visits";
 
-
 class Tile {
   /** q8_0 beside 8 bits (bytes.ts), 2 or 3 rows out of a panel whose lines are `line` bytes: sums of six rows and two groups find no registers. */
   @inline static bytes(h: i32, line: usize, sumAt: usize, weightAt: usize, lane: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {

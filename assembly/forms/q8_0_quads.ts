@@ -11,10 +11,7 @@ import { BLOCK, GROUP, TYPE_Q8_0 } from "../abi";
 import { Lanes } from "../lanes";
 import { Bytes } from "./bytes";
 import { Rows } from "./rows";
-import { Sixteens } from "./sixteens";
-
-/** Of 32 bytes before the scales. */
-const UNITS: usize = 8;
+import { Sixteens, UNITS } from "./sixteens";
 
 export function tile_q8_0_q8(h: i32, sumAt: usize, weightAt: usize, step: usize, panelAt: usize, scaleAt: usize, sumsAt: usize, blocks: i32): void {
   Bytes.tile(TYPE_Q8_0, false, h, sumAt, weightAt, step, panelAt, scaleAt, sumsAt, blocks);

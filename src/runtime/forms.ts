@@ -28,6 +28,9 @@ export type PanelForm = "f32" | "q16 pairs" | "q16 bytes" | "q8 pairs" | "q8 qua
 const integerForm = (type: StoredType): PanelForm =>
   WEIGHT_TYPES[type].elements === abi.SUPER_COLS ? "q8 supers" : "q8 quads";
 
+/** Quads that a dot of bytes meets, with sums of their blocks beside them. */
+export const areQuads = (form: PanelForm): boolean => form === "q8 quads" || form === "q16 bytes";
+
 /** The form of activations that weights of a type are multiplied with. */
 export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {
   const { integers, signedBytes } = weightType(type);
@@ -42,7 +45,7 @@ export function formOf(type: StoredType, { activations, dot }: Met): PanelForm {
 export function packedWord(type: StoredType, met: Met): number {
   const { word, signedBytes, apart } = weightType(type);
   const form = formOf(type, met);
-  const packed = signedBytes && (form === "q8 quads" || form === "q16 bytes") ? signedBytes.word : word;
+  const packed = signedBytes && areQuads(form) ? signedBytes.word : word;
   return apart && form !== "f32" && met.apart?.includes(type) ? packed | abi.TYPE_APART : packed;
 }
 
@@ -57,7 +60,7 @@ export function candidatesOf(
 ): Candidates | undefined {
   const { integers, signedBytes, rows = {}, fusedRows = {} } = weightType(type);
   if (integers && form !== "f32") return form === integerForm(type) ? integers : undefined;
-  if (form === "q8 quads" || form === "q16 bytes") {
+  if (areQuads(form)) {
     const exact = form === "q8 quads" ? signedBytes : signedBytes?.sixteens;
     return dot === "saturating" ? undefined : exact?.[dot];
   }

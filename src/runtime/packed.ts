@@ -1,6 +1,6 @@
 import * as abi from "../../assembly/abi.ts";
 import { type StoredType, weightType } from "../weight-types.ts";
-import { type Met, type PanelForm, packedWord } from "./forms.ts";
+import { areQuads, type Met, type PanelForm, packedWord } from "./forms.ts";
 import type { MemoryPlan, Tensor } from "./memory.ts";
 
 /** What a matmul reads: packed weights, and panels of activations in the form that those weights want. */
@@ -156,6 +156,6 @@ export function reservePanel(
     own,
     values: plan.reserve(`${name} (${form})`, "bytes", [rows * cols * FORM_BYTES[form]]),
     scales: form === "f32" ? null : plan.reserve(`${name} scales`, "f32", [rows, words]),
-    sums: form === "q8 quads" || form === "q16 bytes" ? plan.reserve(`${name} sums`, "u32", [rows, words]) : null,
+    sums: areQuads(form) ? plan.reserve(`${name} sums`, "u32", [rows, words]) : null,
   };
 }
