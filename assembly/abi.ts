@@ -117,9 +117,9 @@ export const CACHE_F32 = 0, CACHE_Q8 = 1, CACHE_Q8_UNSIGNED = 2, CACHE_Q8_SIGNED
 
 // ---- control block: u32 words from CONTROL_AT, groups of writers on cache lines of their own ----
 
-/** The first 64 KiB belong to the module's statics. */
-export const CONTROL_AT = 65536;
-export const CONTROL_BYTES = 1024;
+/** The first 64 KiB belong to the module's statics. Behind the words: footings of each thread (footing.ts). */
+export const CONTROL_AT = 65536, FOOTINGS_AT = 1024, FOOTINGS = 72;
+export const CONTROL_BYTES = 19456;
 
 /** Step generation: workers wait on it. */
 export const WORD_STEP = 0;

@@ -1,6 +1,6 @@
 /** The wasm exports: `run`, and each kernel for its test. */
 
-export { run } from "./program";
+export { run, run_units_deeper } from "./program";
 export { matmul_bytes } from "./ops/matmul";
 export { dequantize, embed_packed, group_bytes, multiply_row, pack_rows, packed_at } from "./forms/form";
 export { dequantize_bf16, dequantize_f16, embed_float, gemv4_bf16_f32, gemv4_bf16_f32_fused, gemv4_f16_f32, gemv4_f16_f32_fused, gemv4_f32_f32, gemv4_f32_f32_fused, pack_float, row_fits_f16, tile2_f32, tile2_f32_fused, tile_f32, tile_f32_fused } from "./forms/float";

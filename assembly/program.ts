@@ -15,6 +15,7 @@ import {
   WORD_CLAIM, WORD_DEADLINE, WORD_FAULT, WORD_FAULT_PC, WORD_FAULT_ROW, WORD_GENERATION, WORD_JOINED, WORD_LEFT, WORD_LEFT_PC, WORD_PC, WORD_PEAKS, WORD_PROBABILITIES, WORD_PROFILE_AT,
   WORD_PROFILE_FROM, WORD_PROFILE_WORDS, WORD_ROWS, WORD_SCRATCH_AT, WORD_SCRATCH_BYTES, WORD_SLEEPERS, WORD_THREADS,
 } from "./abi";
+import { Footing } from "./footing";
 import { attend, attend_units, merge, merge_blocks, probabilities } from "./ops/attend";
 import { angles, embed } from "./ops/embed";
 import { rope } from "./ops/enter";
@@ -44,6 +45,8 @@ const SLEEP_NS: i64 = 20_000_000;
 const TIMED_OUT = 2;
 /** What a barrier says. */
 const MET = 0, GIVEN_UP = 1, LEFT = 2;
+/** Of a footing's trial: smaller claims, so that an op has several. */
+const TRIAL_CLAIMS = 16;
 /** Attention units of one claim: one may be a pass over a long cache, and a claim is what an abort waits for. */
 const ATTEND_CLAIM = 2;
 
@@ -58,7 +61,7 @@ export function run(control: usize, thread: i32): i32 {
   const lone = threads === 1 && load<f64>(control + (WORD_DEADLINE << 2)) > 0;
   const joined = thread === 0 && word(control, WORD_JOINED) !== 0;
   const profiled = thread === 0 && word(control, WORD_PROFILE_AT) !== 0;
-  const few = <i32>word(control, WORD_ROWS) <= FEW_ROWS, owner = few ? thread : 0;
+  const few = <i32>word(control, WORD_ROWS) <= FEW_ROWS;
   // Not WORD_PC, from which another thread may not have begun yet.
   const left = joined ? <usize>word(control, WORD_LEFT_PC) : 0;
   let at = left !== 0 ? left : <usize>word(control, WORD_PC);
@@ -70,38 +73,16 @@ export function run(control: usize, thread: i32): i32 {
     if (opcode === OP_END) return STATUS_DONE;
     const next = at + (<usize>(head >> 16) << 2);
     if (few && (head & FOR_ITSELF) !== 0 && is_short(opcode, at)) {
-      const row = run_units(control, opcode, at, scratchAt, owner, 0, count_units(control, opcode, at));
-      if (row >= 0) {
-        fault(control, opcode, at, row);
-        return STATUS_FAULT;
-      }
+      const row = run_units(control, opcode, at, scratchAt, thread, 0, count_units(control, opcode, at));
+      if (row >= 0) return fault(control, opcode, at, row);
       if (profiled) began = profile(control, at, began, now());
       at = next;
       continue;
     }
     if (opcode !== OP_STOP && opcode !== OP_MEET) {
-      const units = count_units(control, opcode, at);
-      const least = least_units(opcode, at), most = most_units(opcode, at), grain = few && opcode === OP_MATMUL ? matmul_grain(at) : 1;
-      while (true) {
-        if (aborted(control)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
-        const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
-        if (begin >= units) break;
-        // Large claims first, small ones at the end: few atomics, and threads that finish together.
-        const claim = min(most, max(least, (units - begin) / (2 * threads)));
-        const end = min(units, begin + (claim + grain - 1) / grain * grain);
-        if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) !== begin) continue;
-        if (threads === 1) store<i32>(control + (WORD_CLAIM << 2), end);
-        const row = run_units(control, opcode, at, scratchAt, owner, begin, end);
-        if (row >= 0) {
-          fault(control, opcode, at, row);
-          return STATUS_FAULT;
-        }
-        if (lone && now() > load<f64>(control + (WORD_DEADLINE << 2))) {
-          store<u32>(control + (WORD_PC << 2), <u32>at);
-          if (profiled) profile(control, at, began, now());
-          return STATUS_YIELD;
-        }
-      }
+      const status = claim_units(control, opcode, at, scratchAt, thread, few, lone);
+      if (status === STATUS_YIELD && profiled) profile(control, at, began, now());
+      if (status !== STATUS_DONE) return status;
     }
     const met = profiled ? now() : 0;
     const meeting = meet(control, threads, joined && opcode !== OP_STOP);
@@ -116,6 +97,40 @@ export function run(control: usize, thread: i32): i32 {
       return STATUS_STOPPED;
     }
     at = next;
+  }
+  return STATUS_DONE;
+}
+
+/** A thread's share of an op: units are claimed until there are none. Returns a STATUS. */
+function claim_units(control: usize, opcode: u32, at: usize, scratchAt: usize, thread: i32, few: bool, lone: bool): i32 {
+  const threads = <i32>word(control, WORD_THREADS), owner = few ? thread : 0;
+  const units = count_units(control, opcode, at);
+  const least = least_units(opcode, at), most = most_units(opcode, at), grain = few && opcode === OP_MATMUL ? matmul_grain(at) : 1;
+  const footingAt = Footing.of(control, thread, opcode, at, few);
+  let tried = Footing.due(footingAt), second = false, firstMs: f64 = 0, firstUnits = 0;
+  while (true) {
+    if (aborted(control)) return word(control, WORD_FAULT) !== 0 ? STATUS_FAULT : STATUS_ABORTED;
+    const begin = atomic.load<i32>(control + (WORD_CLAIM << 2));
+    if (begin >= units) return STATUS_DONE;
+    // Large claims first, small ones at the end: few atomics, and threads that finish together.
+    const claim = min(most, max(least, (units - begin) / (tried ? TRIAL_CLAIMS * threads : 2 * threads)));
+    const end = min(units, begin + (claim + grain - 1) / grain * grain);
+    if (threads > 1 && atomic.cmpxchg<i32>(control + (WORD_CLAIM << 2), begin, end) !== begin) continue;
+    if (threads === 1) store<i32>(control + (WORD_CLAIM << 2), end);
+    const began = tried ? now() : 0;
+    const row = Footing.deep(footingAt, tried, second) ? run_units_deeper(control, opcode, at, scratchAt, owner, begin, end) : run_units(control, opcode, at, scratchAt, owner, begin, end);
+    if (row >= 0) return fault(control, opcode, at, row);
+    if (tried) {
+      const ms = now() - began;
+      if (second && firstUnits === end - begin) tried = Footing.compare(footingAt, firstMs, ms);
+      firstMs = ms;
+      firstUnits = end - begin;
+      second = !second;
+    }
+    if (lone && now() > load<f64>(control + (WORD_DEADLINE << 2))) {
+      store<u32>(control + (WORD_PC << 2), <u32>at);
+      return STATUS_YIELD;
+    }
   }
   return STATUS_DONE;
 }
@@ -162,7 +177,8 @@ function meet(control: usize, threads: i32, leaves: bool): i32 {
   return atomic.load<i32>(generationAt) !== generation ? MET : GIVEN_UP;
 }
 
-function fault(control: usize, opcode: u32, at: usize, row: i32): void {
+/** The first fault of a run is kept, and all threads give up. Returns its STATUS. */
+function fault(control: usize, opcode: u32, at: usize, row: i32): i32 {
   let code = FAULT_OPCODE;
   if (opcode === OP_EMBED) code = FAULT_TOKEN;
   else if (opcode === OP_ROPE || opcode === OP_ATTEND || opcode === OP_PROBABILITIES) code = FAULT_PAGE;
@@ -174,6 +190,7 @@ function fault(control: usize, opcode: u32, at: usize, row: i32): void {
   }
   atomic.store<i32>(control + (WORD_ABORT << 2), 1);
   atomic.notify(control + (WORD_GENERATION << 2), -1);
+  return STATUS_FAULT;
 }
 
 /** Blocks that a thread merges for itself at most: more are work for several. */
@@ -218,6 +235,12 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
     case OP_CONVERT: return (<i32>word(at, PACK_ROW_END) - <i32>word(at, PACK_ROW_BEGIN) + GROUP - 1) / GROUP;
     default: return 1; // unknown: one unit, which is the fault
   }
+}
+
+/** run_units, its frames an odd number of words further down the stack (footing.ts). Exported, or it would be inlined. */
+export function run_units_deeper(control: usize, opcode: u32, at: usize, scratchAt: usize, owner: i32, begin: i32, end: i32): i32 {
+  const row = run_units(control, opcode, at, scratchAt, owner, begin, end);
+  return row >= 0 ? row + (end >> 31) : row;
 }
 
 /** Units [begin, end) of an op; `owner`: whose panels it writes or reads. Returns -1, or the row at fault. */

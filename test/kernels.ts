@@ -46,6 +46,7 @@ export const TESTED_IN = {
   "kernels-attention.test.ts":
     "store_cache_f32 store_cache_q8 stage_query stage_span attend_block clear_state merge_state finish_state",
   "kernels-run.test.ts": "run",
+  "footing.test.ts": "run_units_deeper",
   "streams.test.ts": "read_lines",
   "sizes.test.ts": "attention_bytes page_bytes matmul_bytes",
   "blocks.test.ts":
@@ -197,10 +198,13 @@ export function bytesOf(values: ArrayBufferView): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/** What kernels take for the time, in milliseconds. */
+export const clock = { now: () => performance.now() };
+
 function instantiate(build: Build): { kernels: Kernels; arena: Arena } {
   const module = new WebAssembly.Module(readFileSync(join(KERNELS_DIR, `${build}.wasm`)));
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
-  const env = { memory, now: () => performance.now() };
+  const env = { memory, now: () => clock.now() };
   return { kernels: new WebAssembly.Instance(module, { env }).exports as unknown as Kernels, arena: new Arena(memory) };
 }
 
