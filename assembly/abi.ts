@@ -118,8 +118,8 @@ export const CACHE_F32 = 0, CACHE_Q8 = 1, CACHE_Q8_UNSIGNED = 2, CACHE_Q8_SIGNED
 // ---- control block: u32 words from CONTROL_AT, groups of writers on cache lines of their own ----
 
 /** The first 64 KiB belong to the module's statics. Behind the words: footings of each thread (footing.ts). */
-export const CONTROL_AT = 65536, FOOTINGS_AT = 1024, FOOTINGS = 72;
-export const CONTROL_BYTES = 19456;
+export const CONTROL_AT = 65536, FOOTINGS_AT = 1024, FOOTINGS = 72, MAX_THREADS = 64;
+export const CONTROL_BYTES = FOOTINGS_AT + MAX_THREADS * FOOTINGS * 4;
 
 /** Step generation: workers wait on it. */
 export const WORD_STEP = 0;
@@ -161,9 +161,8 @@ export const WORD_DRAWS = 90, WORD_ALLOWED = 91, WORD_DRAWN = 92, WORD_SHARES = 
 export const WORD_PEAKS = 85;
 /** WORD_STEP of the first worker, memory 0 only; the caller walks joined steps in its place, and leaves a barrier (its generation; the op behind it) that stays shut. */
 export const WORD_FIRST_STEP = 86, WORD_JOINED = 87, WORD_LEFT = 88, WORD_LEFT_PC = 89;
-/** Wake-ups of each worker since it started, 64 words. */
+/** Wake-ups of each worker since it started, MAX_THREADS words. */
 export const WORD_WAKES = 96;
-export const MAX_THREADS = 64;
 
 // ---- status of a run ----
 

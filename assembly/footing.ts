@@ -15,7 +15,7 @@ import { word } from "./words";
  * A trial ends when the other footing has won so many pairs more than it lost, or lost more than it won: where it is 5 % faster, and wins two of
  * three, it is taken nine times of ten, and where it is as much slower once in a hundred.
  */
-const TAKEN = 8, LEFT = -4;
+const TAKEN = 8, KEPT = -4;
 /** Ops of a kernel without a trial after one. */
 const REST: u8 = 255;
 /** Places of attention, behind those of kernels of MATMUL. */
@@ -55,7 +55,7 @@ export class Footing {
   /** Milliseconds of a pair. Returns whether the trial goes on. */
   static compare(footingAt: usize, first: f64, second: f64): bool {
     const pairs = load<u8>(footingAt, 2), other = Footing.other(footingAt, true) ? second - first : first - second;
-    const lead = <i32>load<i8>(footingAt, 3) + <i32>(other < 0) - <i32>(other >= 0), over = lead === TAKEN || lead === LEFT;
+    const lead = <i32>load<i8>(footingAt, 3) + <i32>(other < 0) - <i32>(other >= 0), over = lead === TAKEN || lead === KEPT;
     if (lead === TAKEN) store<u8>(footingAt, load<u8>(footingAt) ^ 1);
     store<u8>(footingAt, over ? REST : 0, 1);
     store<u8>(footingAt, over ? 0 : pairs + 1, 2);

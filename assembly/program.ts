@@ -237,7 +237,7 @@ function count_units(control: usize, opcode: u32, at: usize): i32 {
   }
 }
 
-/** run_units, its frames an odd number of words further down the stack (footing.ts). Exported, or it would be inlined. */
+/** run_units, its frames an odd number of words further down the stack (footing.ts). Exported, and more than a call (it adds 0), or it would be inlined. */
 export function run_units_deeper(control: usize, opcode: u32, at: usize, scratchAt: usize, owner: i32, begin: i32, end: i32): i32 {
   const row = run_units(control, opcode, at, scratchAt, owner, begin, end);
   return row >= 0 ? row + (end >> 31) : row;

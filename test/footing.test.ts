@@ -86,7 +86,7 @@ describe("run: footings", () => {
     const outs = [false, true].map((deeper) =>
       onBoth((kernels, arena) => {
         const { out, ops } = product(kernels, arena);
-        runThrough(kernels, arena, [...ops.slice(0, 2)], entries);
+        runThrough(kernels, arena, ops.slice(0, 2), entries);
         const at = arena.in(Uint32Array.from(ops[2]));
         const scratch = arena.out(1 << 20).at;
         if (deeper) kernels.run_units_deeper(abi.CONTROL_AT, abi.OP_MATMUL, at, scratch, 0, 0, 24);
